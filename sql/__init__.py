@@ -1,0 +1,1 @@
+"""All SQL text of riskray, loaded by name from the files beside this module."""
