@@ -1,0 +1,160 @@
+"""The measure dictionary: what every number riskray reports means, in which unit and currency, and with which sign.
+
+`docs/measures.md` is generated from this file. Amounts are signed: positive is received by us. Rates are decimals.
+Zero rates are continuously compounded on ACT/365F from the valuation date; 1 bp is 0.0001.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+BASIS_POINT = 1e-4
+FX_SHIFT = 0.01
+
+
+class Measure(StrEnum):
+    """Names of the measures; the value is the column name everywhere (SQL, Arrow, JSON)."""
+
+    PV = "pv"
+    PV_BASE = "pv_base"
+    CLEAN_PRICE = "clean_price"
+    DIRTY_PRICE = "dirty_price"
+    ACCRUED_INTEREST = "accrued_interest"
+    YIELD_TO_MATURITY = "yield_to_maturity"
+    MACAULAY_DURATION = "macaulay_duration"
+    MODIFIED_DURATION = "modified_duration"
+    CONVEXITY = "convexity"
+    Z_SPREAD = "z_spread"
+    WEIGHTED_AVERAGE_LIFE = "weighted_average_life"
+    DV01 = "dv01"
+    CS01 = "cs01"
+    FX_DELTA = "fx_delta"
+    THETA_1D = "theta_1d"
+    KEY_RATE_DV01 = "key_rate_dv01"
+
+
+@dataclass(frozen=True)
+class MeasureDefinition:
+    """One entry of the dictionary.
+
+    `currency`: the position's native currency, the run's base currency, or none for a pure number.
+    `additive`: whether the measure may be summed over positions.
+    """
+
+    measure: Measure
+    title: str
+    unit: str
+    currency: Literal["native", "base", "none"]
+    additive: bool
+    bump: str
+    shape: Literal["none", "parallel", "bucketed"]
+    definition: str
+    sign: str
+
+
+def _definition(
+    measure: Measure,
+    title: str,
+    *,
+    unit: str,
+    currency: Literal["native", "base", "none"],
+    definition: str,
+    sign: str,
+    additive: bool = False,
+    bump: str = "nothing",
+    shape: Literal["none", "parallel", "bucketed"] = "none",
+) -> MeasureDefinition:
+    return MeasureDefinition(measure, title, unit, currency, additive, bump, shape, definition, sign)
+
+
+MEASURES: dict[Measure, MeasureDefinition] = {
+    entry.measure: entry
+    for entry in (
+        _definition(
+            Measure.PV, "Present value", unit="native currency", currency="native",
+            definition="Sum over the remaining cash flows of amount × discount factor × credit spread factor, on the valuation date. "
+            "Flows paid on or before the valuation date have no value. The legs of a two-currency position are converted at today's exchange rate.",
+            sign="positive is an asset",
+        ),
+        _definition(
+            Measure.PV_BASE, "Present value in base currency", unit="base currency", currency="base", additive=True,
+            definition="`pv` times today's exchange rate from the native to the run's base currency.", sign="positive is an asset",
+        ),
+        _definition(
+            Measure.CLEAN_PRICE, "Clean price", unit="per 100 of outstanding notional", currency="none",
+            definition="Dirty price less accrued interest, on the settlement date.", sign="positive, whether we own or owe",
+        ),
+        _definition(
+            Measure.DIRTY_PRICE, "Dirty price", unit="per 100 of outstanding notional", currency="none",
+            definition="Value on the settlement date of the flows after it (those trading ex-coupon excluded), discounted to the settlement date on the "
+            "discount curve with spreads.",
+            sign="positive, whether we own or owe",
+        ),
+        _definition(
+            Measure.ACCRUED_INTEREST, "Accrued interest", unit="per 100 of outstanding notional", currency="none",
+            definition="Interest accrued from the start of the current period to the settlement date; negative in the ex-coupon period.",
+            sign="positive, whether we own or owe",
+        ),
+        _definition(
+            Measure.YIELD_TO_MATURITY, "Yield to maturity", unit="decimal a year", currency="none",
+            definition="The rate, compounded at the payment frequency on the contract's own day count, at which the remaining flows are worth the dirty "
+            "price on the settlement date: the given market price where the contract has one, else the model price.",
+            sign="as quoted",
+        ),
+        _definition(
+            Measure.MACAULAY_DURATION, "Macaulay duration", unit="years", currency="none",
+            definition="Mean time to payment from the settlement date, weighted by flows discounted at the yield.", sign="positive",
+        ),
+        _definition(
+            Measure.MODIFIED_DURATION, "Modified duration", unit="years", currency="none",
+            definition="-(dP/dy)/P of the dirty price P with respect to the yield y.", sign="positive",
+        ),
+        _definition(
+            Measure.CONVEXITY, "Convexity", unit="years squared", currency="none",
+            definition="(d²P/dy²)/P of the dirty price P with respect to the yield y.", sign="positive",
+        ),
+        _definition(
+            Measure.Z_SPREAD, "Z-spread", unit="decimal a year, continuously compounded, ACT/365F", currency="none",
+            definition="The constant addition to the zero rates of the discount curve (without the contract's own spreads) at which the flows are worth the "
+            "dirty price on the settlement date: the given market price where the contract has one, else the model price.",
+            sign="positive is a discount to the curve",
+        ),
+        _definition(
+            Measure.WEIGHTED_AVERAGE_LIFE, "Weighted average life", unit="years, ACT/365F", currency="none",
+            definition="Mean time from the valuation date to the remaining principal payments, weighted by their amounts.", sign="positive",
+        ),
+        _definition(
+            Measure.DV01, "DV01", unit="base currency", currency="base", additive=True, shape="parallel",
+            bump="every zero rate of every discount curve, +1 bp",
+            definition="Base-currency PV after the bump less PV before it; exchange rates held.", sign="a long bond's is negative",
+        ),
+        _definition(
+            Measure.CS01, "CS01", unit="base currency", currency="base", additive=True, shape="parallel",
+            bump="every credit spread (zero, continuously compounded), +1 bp",
+            definition="Base-currency PV after the bump less PV before it; null for products without credit spread.",
+            sign="a long bond's is negative",
+        ),
+        _definition(
+            Measure.FX_DELTA, "FX delta", unit="base currency", currency="base", additive=True, shape="parallel",
+            bump="the base-currency price of every foreign currency, +1 %",
+            definition="Base-currency PV after the bump less PV before it. Split by leg in `leg_fx_delta`, by currency in the rollups.",
+            sign="positive gains when foreign currencies rise",
+        ),
+        _definition(
+            Measure.THETA_1D, "Theta, one day", unit="base currency", currency="base", additive=True,
+            bump="the valuation date, +1 calendar day; zero rates by time to maturity, spreads and exchange rates held",
+            definition="Base-currency PV on the next day plus cash paid on that day, less PV today.", sign="positive earns by waiting",
+        ),
+        _definition(
+            Measure.KEY_RATE_DV01, "Key-rate DV01", unit="base currency, one number for each pillar of each leg's discount curve",
+            currency="base", additive=True, shape="bucketed",
+            bump="the zero rate of one pillar of one discount curve, +1 bp, through the curve's own interpolation",
+            definition="Base-currency PV after the bump less PV before it; exact, not a linearisation. The sum over pillars is close to DV01, "
+            "not equal: bumps compound.",
+            sign="a long bond's are negative",
+        ),
+    )
+}  # fmt: skip
+
+SCALAR_MEASURES: tuple[Measure, ...] = tuple(measure for measure in Measure if measure is not Measure.KEY_RATE_DV01)
+ADDITIVE_MEASURES: tuple[Measure, ...] = tuple(measure for measure in SCALAR_MEASURES if MEASURES[measure].additive)

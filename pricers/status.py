@@ -1,0 +1,63 @@
+"""Why a row has no number: the closed list of per-row outcomes, each with its meaning and its remedy.
+
+A row that cannot be priced is data, not an exception: every value of the row is NaN, its status is one of these codes, and its
+neighbours are untouched. Codes are stored as small integers and shown by name; a code, once released, keeps its number.
+"""
+
+from enum import IntEnum
+
+
+class RowStatus(IntEnum):
+    """Outcome of one row. `message` says what is wrong, `remedy` what to do about it."""
+
+    message: str
+    remedy: str
+
+    def __new__(cls, code: int, message: str, remedy: str) -> "RowStatus":
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.message = message
+        member.remedy = remedy
+        return member
+
+    OK = 0, "priced", ""
+    MATURED = 1, "the last cash flow lies on or before the valuation date", "drop the position or value it at an earlier date"
+    INVALID_DATES = 2, "the contract's dates are out of order", "check issue, start, first coupon, settlement and maturity dates"
+    DATE_OUT_OF_RANGE = 3, "a date lies outside the supported calendar range", "check the year of every date in the contract"
+    INVALID_SCHEDULE = 4, "no payment schedule follows from the contract's terms", "check frequency, stub dates and interest-only period"
+    INVALID_AMOUNT = 5, "a notional, rate, price or amount is not usable", "check for zero, infinite or inconsistent amounts"
+    INVALID_PRINCIPAL = (
+        6,
+        "the principal schedule does not fit the contract",
+        "give increasing dates within the contract's life and amounts that sum to at most the notional",
+    )
+    MISSING_CURVE = (
+        7,
+        "the market has no discount curve of this name",
+        "add the curve to the market snapshot or correct the position's curve name",
+    )
+    MISSING_SPREAD_CURVE = (
+        8,
+        "the market has no spread curve of this name",
+        "add the spread curve to the market snapshot or correct the position's spread curve name",
+    )
+    MISSING_FX = (
+        9,
+        "the market has no exchange rate from this currency to the base currency",
+        "add a quote that links the currency to the base currency",
+    )
+    CURVE_CURRENCY_MISMATCH = (
+        10,
+        "the discount curve is in another currency than the cash flows",
+        "name a discount curve of the leg's currency",
+    )
+    NO_CONVERGENCE = 11, "a solver did not converge", "check the market price against the contract's cash flows"
+    NOT_FINITE = 12, "the calculation gave no finite number", "check for extreme rates, spreads or amounts"
+    PRICER_ERROR = 13, "the pricer raised an error", "read the message; it is the pricer's own"
+    UNSUPPORTED_PRODUCT = 14, "no pricer is registered for the product", "register a pricer or correct the product name"
+    WORKER_CRASHED = (
+        15,
+        "the row ended its worker process, alone and repeatedly",
+        "check the contract for extreme terms; report it with the position",
+    )
+    TIMEOUT = 16, "the row did not finish within the time limit", "check the contract for extreme terms or raise the limit"

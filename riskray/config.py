@@ -1,0 +1,60 @@
+"""Settings: the only reader of the environment. Every variable is `RISKRAY_` plus the field's name in capitals."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """All settings of one process, with defaults for one machine."""
+
+    model_config = SettingsConfigDict(env_prefix="RISKRAY_", extra="ignore", frozen=True)
+
+    data_directory: Path = Field(
+        default=Path.home() / ".local" / "share" / "riskray", description="Embedded Postgres, logs and the record of the running stack."
+    )
+    database_url: SecretStr | None = Field(
+        default=None, description="PostgreSQL connection string; unset: an embedded server in the data directory."
+    )
+    database_pool_size: int = Field(default=8, ge=1, le=200, description="Connections a process keeps.")
+    database_timeout_s: float = Field(default=10.0, gt=0, description="Longest wait for a database connection.")
+    statement_timeout_s: float = Field(default=300.0, gt=0, description="Longest SQL statement.")
+
+    http_host: str = Field(default="127.0.0.1", description="Address the API listens on. Any other than loopback needs auth.")
+    http_port: int = Field(default=8800, ge=1, le=65535, description="Port of the API.")
+    api_url: str | None = Field(default=None, description="Address of the API for the client; default: http_host and http_port.")
+    api_token: SecretStr | None = Field(
+        default=None, description="Bearer token the API demands and the client sends; unset: no auth, loopback only."
+    )
+    allowed_origins: list[str] = Field(default=[], description="Origins that browsers may call the API from.")
+    request_body_bytes_max: int = Field(default=512 * 1024**2, gt=0, description="Largest accepted upload.")
+
+    ray_address: str | None = Field(default=None, description="Ray cluster to join; unset: the local one that `riskray up` starts.")
+    ray_dashboard_port: int = Field(default=8265, ge=1, le=65535, description="Port of the Ray dashboard and Jobs API of the local Ray.")
+    ray_port: int = Field(default=6380, ge=1, le=65535, description="Port of the local Ray's control service.")
+    ray_auth_mode: Literal["token", "disabled"] = Field(
+        default="token", description="Ray's own authentication; set explicitly wherever Ray starts."
+    )
+    ray_namespace: str = Field(default="riskray", description="Ray namespace of the pricer actors and the coordinator.")
+
+    pricer_actors: int = Field(default=2, ge=1, le=10_000, description="Pricer actors in the warm pool.")
+    pricer_modules: list[str] = Field(default=[], description="Python modules imported by every process because they register pricers.")
+    rows_per_shard: int = Field(default=25_000, ge=1, le=1_000_000, description="Positions valued and committed in one transaction.")
+    shards_in_flight_per_actor: int = Field(default=2, ge=1, le=100, description="Shards queued at one actor.")
+    shard_timeout_s: float = Field(default=300.0, gt=0, description="A shard that runs longer is taken from its actor, which is restarted.")
+    shard_attempts_max: int = Field(
+        default=3, ge=1, le=100, description="A shard that ends its worker this often is split until the poison row is alone."
+    )
+    lease_s: float = Field(default=30.0, gt=0, description="A run whose coordinator is silent for this long is taken over.")
+    heartbeat_s: float = Field(default=5.0, gt=0, description="How often a coordinator renews its lease.")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+
+    @cached_property
+    def base_url(self) -> str:
+        """Address of the API without a trailing slash."""
+        return (self.api_url or f"http://{self.http_host}:{self.http_port}").rstrip("/")

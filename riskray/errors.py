@@ -1,0 +1,123 @@
+"""Every error riskray raises on purpose, each with a stable code.
+
+    RiskrayError
+    ├── InvalidRequest         the caller's input is wrong; `problems` names every place
+    │   └── UnsupportedFormat  a body or answer format that is not offered
+    ├── NotFound               no such thing
+    ├── Conflict               the thing exists, or its state forbids the request
+    ├── PreflightFailed        the market lacks what the portfolio needs
+    ├── Overloaded             try again later
+    ├── Unauthorized           no valid credentials
+    ├── StoreError             the database
+    │   ├── StoreUnavailable   cannot be reached
+    │   └── StoreNotMigrated   reached, but its schema is not this version's
+    ├── LeaseLost              another coordinator has taken the run
+    ├── ShardFailed            a shard could not be completed
+    └── StackError             the local stack could not be started or found
+
+Codes appear in HTTP bodies, SQL columns and logs. Fields go positionally to `Exception.__init__` and the text is built in `__str__`,
+because Ray ships errors between processes by pickle.
+"""
+
+from typing import Any, ClassVar
+
+
+class RiskrayError(Exception):
+    """Something went wrong. Fields: detail."""
+
+    code: ClassVar[str] = "riskray_error"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class InvalidRequest(RiskrayError):
+    """The caller's input is wrong. `problems`: dictionaries with `loc` (path to the value), `msg`, `code`."""
+
+    code: ClassVar[str] = "invalid_request"
+
+    def __init__(self, detail: str, problems: list[dict[str, Any]] | None = None) -> None:
+        super().__init__(detail)
+        self.problems = problems or []
+        self.args = (detail, self.problems)
+
+
+class UnsupportedFormat(InvalidRequest):
+    """A body or answer format that is not offered."""
+
+    code: ClassVar[str] = "unsupported_format"
+
+
+class NotFound(RiskrayError):
+    """No such thing. Fields: kind, key."""
+
+    code: ClassVar[str] = "not_found"
+
+    def __init__(self, kind: str, key: str) -> None:
+        super().__init__(f"no {kind} {key!r}")
+        self.kind, self.key = kind, key
+        self.args = (kind, key)
+
+
+class Conflict(RiskrayError):
+    """The thing exists, or its state forbids the request."""
+
+    code: ClassVar[str] = "conflict"
+
+
+class PreflightFailed(InvalidRequest):
+    """The market lacks what the portfolio needs; `problems` lists each gap with the positions and notional it touches."""
+
+    code: ClassVar[str] = "preflight_failed"
+
+
+class Overloaded(RiskrayError):
+    """Too much at once; try again later."""
+
+    code: ClassVar[str] = "overloaded"
+
+
+class Unauthorized(RiskrayError):
+    """No valid credentials."""
+
+    code: ClassVar[str] = "unauthorized"
+
+
+class StoreError(RiskrayError):
+    """The database refused or failed."""
+
+    code: ClassVar[str] = "store_error"
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be reached."""
+
+    code: ClassVar[str] = "store_unavailable"
+
+
+class StoreNotMigrated(StoreError):
+    """The database is reachable but its schema is not this version's."""
+
+    code: ClassVar[str] = "store_not_migrated"
+
+
+class LeaseLost(RiskrayError):
+    """Another coordinator has taken the run; whatever this one still does has no effect."""
+
+    code: ClassVar[str] = "lease_lost"
+
+
+class ShardFailed(RiskrayError):
+    """A shard could not be completed."""
+
+    code: ClassVar[str] = "shard_failed"
+
+
+class StackError(RiskrayError):
+    """The local stack could not be started or found."""
+
+    code: ClassVar[str] = "stack_error"

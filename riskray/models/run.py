@@ -1,0 +1,100 @@
+"""Runs: what is asked for, what pre-flight found, how far it is and how it ended."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from pricers.measures import Measure
+from riskray.models.common import CurrencyCode, JsonObject, Model
+
+ALL_MEASURES = tuple(Measure)
+
+
+class RunState(StrEnum):
+    """`QUEUED → RUNNING → SUCCEEDED | PARTIAL | FAILED | CANCELLED`; the last four are final."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    PARTIAL = "PARTIAL"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run can still change."""
+        return self not in (RunState.QUEUED, RunState.RUNNING)
+
+
+class RunRequest(Model):
+    """Value a portfolio under a market."""
+
+    portfolio: str = Field(description="Portfolio id, or a name for its newest version.", examples=["pf-3f2a9c0d1e4b5a67"])
+    market: str = Field(description="Market id, or a name for its newest version.", examples=["mkt-90b1c2d3e4f5a6b7"])
+    base_currency: CurrencyCode = "USD"
+    measures: list[Measure] = Field(default=list(ALL_MEASURES), min_length=1, description="Measures to compute; the others are null.")
+    name: str = Field(default="", max_length=200, description="A label for people.", examples=["end of day"])
+    preflight: Literal["flag", "strict"] = Field(
+        default="flag",
+        description="`flag`: positions without market data fail, the others are valued. `strict`: the run is refused when any position lacks market data.",
+    )
+    executor: Literal["pool", "job"] = Field(
+        default="pool", description="`pool`: the warm pricer pool. `job`: wait for `riskray run execute`, for instance by `ray job submit`."
+    )
+    rows_per_shard: int | None = Field(default=None, ge=1, le=1_000_000, description="Positions in one shard; changes no result.")
+
+
+class MarketGap(Model):
+    """Market data that the portfolio names and the market lacks."""
+
+    kind: Literal["product", "discount_curve", "spread_curve", "currency"]
+    name: str = Field(examples=["USD-LIBOR-3M"])
+    product: str
+    position_count: int
+    gross_notional: dict[CurrencyCode, float] = Field(description="Sum of absolute notionals by currency.")
+
+
+class Preflight(Model):
+    """What will fail before anything runs."""
+
+    position_count: int
+    affected_position_count_max: int = Field(description="Upper bound of positions touched by a gap; a position may miss several things.")
+    gaps: list[MarketGap]
+
+
+class Progress(Model):
+    """Counts, never an estimate."""
+
+    position_count: int
+    ok_count: int
+    failed_count: int
+    cancelled_count: int
+    shard_count: int
+    shards_done: int
+
+
+class Run(Model):
+    """One run, as stored."""
+
+    run_id: str = Field(examples=["run-01972f3e5a7c7d10b7c3a1d2e3f40516"])
+    name: str
+    state: RunState
+    executor: Literal["pool", "job"]
+    portfolio_id: str
+    market_id: str
+    as_of: date
+    base_currency: CurrencyCode
+    measures: list[Measure]
+    progress: Progress
+    preflight: Preflight
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    cancel_requested_at: datetime | None
+    error_code: str | None
+    error_detail: str | None
+    manifest: JsonObject | None = Field(
+        description="Written when the run ends: hashes of all inputs, versions, settings, seconds by phase."
+    )
