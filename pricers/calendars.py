@@ -224,7 +224,7 @@ def _nearest(day: int, preceding: int, following: int) -> int:
 @njit(cache=True, nogil=True)
 @no_type_check
 def _adjust_within_month(day: int, preceding: int, following: int, convention: int) -> int:
-    year, month, day_of_month = civil_from_days(day)
+    _, _, day_of_month = civil_from_days(day)
     month_start = day - day_of_month + 1
     month_last = end_of_month(day)
     if convention == MODIFIED_FOLLOWING:
@@ -318,7 +318,9 @@ def adjust_days(
         [1] QuantLib, ql/time/calendar.cpp, Calendar::adjust.
     """
     conventions = np.ascontiguousarray(np.broadcast_to(convention, day.shape), dtype=np.int8)
-    return _adjust_all(day.astype(np.int32), conventions, calendar_indices(calendar, row_count=len(day), tables=tables), tables)
+    calendars = calendar_indices(calendar, row_count=len(day), tables=tables)
+    adjusted: np.ndarray = _adjust_all(day.astype(np.int32), conventions, calendars, tables)
+    return adjusted
 
 
 def calendar_indices(calendar: int | np.ndarray, *, row_count: int, tables: CalendarTables) -> Int[np.ndarray, " row"]:

@@ -281,7 +281,7 @@ def year_fractions(
         if np.any(np.asarray(day_count) == BUS_252):
             raise ValueError("BUS/252 counts business days: pass tables=calendar_tables((name, ...)) and the calendar's index")
         tables = calendar_tables(("NONE",))
-    return _year_fractions(
+    years: np.ndarray = _year_fractions(
         np.ascontiguousarray(np.broadcast_to(day_count, shape), dtype=np.int8),
         start.astype(np.int32),
         _days(end, shape),
@@ -291,6 +291,7 @@ def year_fractions(
         calendar_indices(calendar, row_count=len(start), tables=tables),
         tables,
     )
+    return years
 
 
 def _days(day: int | np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -311,7 +312,5 @@ def _year_fractions(
 ) -> np.ndarray:
     years = np.empty(len(start))
     for i in range(len(start)):
-        years[i] = year_fraction(
-            day_count[i], start[i], end[i], reference_start[i], reference_end[i], maturity[i], calendar[i], tables
-        )
+        years[i] = year_fraction(day_count[i], start[i], end[i], reference_start[i], reference_end[i], maturity[i], calendar[i], tables)
     return years

@@ -302,9 +302,7 @@ def _reverse(unadjusted: np.ndarray, is_regular: np.ndarray, at: int, count: int
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _roll_forward(
-    terms: ScheduleTerms, tables: CalendarTables, unadjusted: np.ndarray, is_regular: np.ndarray, at: int
-) -> tuple[int, int]:
+def _roll_forward(terms: ScheduleTerms, tables: CalendarTables, unadjusted: np.ndarray, is_regular: np.ndarray, at: int) -> tuple[int, int]:
     """Dates from the effective date to maturity; returns their number and the date rolled from."""
     maturity, convention, calendar = np.int64(terms.maturity), terms.convention, terms.calendar
     has_penultimate = terms.penultimate_date != NO_DATE and terms.penultimate_date != terms.maturity
