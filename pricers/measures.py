@@ -73,7 +73,8 @@ MEASURES: dict[Measure, MeasureDefinition] = {
         _definition(
             Measure.PV, "Present value", unit="native currency", currency="native",
             definition="Sum over the remaining cash flows of amount × discount factor × credit spread factor, on the valuation date. "
-            "Flows paid on or before the valuation date have no value. The legs of a two-currency position are converted at today's exchange rate.",
+            "Flows paid on or before the valuation date have no value. The legs of a two-currency position are converted at today's "
+            "exchange rate.",
             sign="positive is an asset",
         ),
         _definition(
@@ -86,7 +87,8 @@ MEASURES: dict[Measure, MeasureDefinition] = {
         ),
         _definition(
             Measure.DIRTY_PRICE, "Dirty price", unit="per 100 of outstanding notional", currency="none",
-            definition="Value on the settlement date of the flows after it (those trading ex-coupon excluded), discounted to the settlement date on the "
+            definition="Value on the settlement date of the flows after it (those trading ex-coupon excluded), discounted to the "
+            "settlement date on the "
             "discount curve with spreads.",
             sign="positive, whether we own or owe",
         ),
@@ -97,7 +99,8 @@ MEASURES: dict[Measure, MeasureDefinition] = {
         ),
         _definition(
             Measure.YIELD_TO_MATURITY, "Yield to maturity", unit="decimal a year", currency="none",
-            definition="The rate, compounded at the payment frequency on the contract's own day count, at which the remaining flows are worth the dirty "
+            definition="The rate, compounded at the payment frequency on the contract's own day count, at which the remaining flows "
+            "are worth the dirty "
             "price on the settlement date: the given market price where the contract has one, else the model price.",
             sign="as quoted",
         ),
@@ -115,7 +118,8 @@ MEASURES: dict[Measure, MeasureDefinition] = {
         ),
         _definition(
             Measure.Z_SPREAD, "Z-spread", unit="decimal a year, continuously compounded, ACT/365F", currency="none",
-            definition="The constant addition to the zero rates of the discount curve (without the contract's own spreads) at which the flows are worth the "
+            definition="The constant addition to the zero rates of the discount curve (without the contract's own spreads) at which "
+            "the flows are worth the "
             "dirty price on the settlement date: the given market price where the contract has one, else the model price.",
             sign="positive is a discount to the curve",
         ),
@@ -149,7 +153,8 @@ MEASURES: dict[Measure, MeasureDefinition] = {
             Measure.KEY_RATE_DV01, "Key-rate DV01", unit="base currency, one number for each pillar of each leg's discount curve",
             currency="base", additive=True, shape="bucketed",
             bump="the zero rate of one pillar of one discount curve, +1 bp, through the curve's own interpolation",
-            definition="Base-currency PV after the bump less PV before it; exact, not a linearisation. The sum over pillars is close to DV01, "
+            definition="Base-currency PV after the bump less PV before it; exact, not a linearisation. The sum over pillars is "
+            "close to DV01, "
             "not equal: bumps compound.",
             sign="a long bond's are negative",
         ),

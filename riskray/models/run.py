@@ -38,7 +38,8 @@ class RunRequest(Model):
     name: str = Field(default="", max_length=200, description="A label for people.", examples=["end of day"])
     preflight: Literal["flag", "strict"] = Field(
         default="flag",
-        description="`flag`: positions without market data fail, the others are valued. `strict`: the run is refused when any position lacks market data.",
+        description="`flag`: positions without market data fail, the others are valued. `strict`: the run is refused when any "
+        "position lacks market data.",
     )
     executor: Literal["pool", "job"] = Field(
         default="pool", description="`pool`: the warm pricer pool. `job`: wait for `riskray run execute`, for instance by `ray job submit`."
