@@ -1,0 +1,117 @@
+"""The reference pages under `docs/`, written from the code that they describe: `python -m riskray.reference docs`.
+
+A test compares the files with what this module writes, so a page cannot drift from the code.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pricers.measures import MEASURES
+from pricers.status import RowStatus
+from riskray import errors
+from riskray.config import Settings
+from riskray.portfolio.schema import products_markdown
+
+_GENERATED = "<!-- Written by `make docs`; edit the source, not this page. -->"
+
+
+def measures_page() -> str:
+    """`docs/measures.md` from the measure dictionary."""
+    lines = [
+        "# Measures",
+        "",
+        _GENERATED,
+        "",
+        "Amounts are signed: positive is received by us. Rates are decimals. Zero rates are continuously compounded on ACT/365F from the",
+        "valuation date; 1 bp is 0.0001. The native currency is the position's own, the base currency the run's. Source: `pricers/measures.py`.",
+        "",
+        *_table(
+            ("column", "title", "unit", "currency", "additive", "shape"),
+            (
+                (f"[`{entry.measure}`](#{entry.measure})", entry.title, entry.unit, entry.currency, "yes" if entry.additive else "no", entry.shape)
+                for entry in MEASURES.values()
+            ),
+        ),
+    ]
+    for entry in MEASURES.values():
+        lines += ["", f"## {entry.measure}", "", entry.definition, "", f"* Bump: {entry.bump}.", f"* Sign: {entry.sign}."]
+    return "\n".join(lines) + "\n"
+
+
+def failures_page() -> str:
+    """`docs/errors.md`: why a row has no number, and what the API answers."""
+    lines = [
+        "# Errors",
+        "",
+        _GENERATED,
+        "",
+        "## Failed positions",
+        "",
+        "A position that cannot be priced has no result row. It has a row in `position_failure` with one of these codes, and its neighbours are",
+        "untouched. Totals exclude failed positions and say how many there are. Source: `pricers/status.py`.",
+        "",
+        *_table(("code", "what", "remedy"), ((f"`{s.name}`", s.message, s.remedy) for s in RowStatus if s is not RowStatus.OK)),
+        "",
+        "## Error codes",
+        "",
+        "The `error` member of every error body and the last word of the command line's message. Source: `riskray/errors.py`.",
+        "",
+        *_table(("code", "meaning"), ((f"`{cls.code}`", (cls.__doc__ or "").split("\n")[0]) for cls in _error_classes(errors.RiskrayError))),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def settings_page() -> str:
+    """`docs/settings.md` from the settings class."""
+    lines = [
+        "# Settings",
+        "",
+        _GENERATED,
+        "",
+        "Read from the environment by `riskray/config.py` and nowhere else.",
+        "",
+        *_table(
+            ("variable", "default", "meaning"),
+            (
+                (f"`RISKRAY_{name.upper()}`", _default(name, field.default), field.description or "")
+                for name, field in Settings.model_fields.items()
+            ),
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _default(name: str, value: object) -> str:
+    if name == "data_directory":
+        return "`~/.local/share/riskray`"
+    return "" if value is None else f"`{value}`"
+
+
+def _error_classes(cls: type[errors.RiskrayError]) -> Iterator[type[errors.RiskrayError]]:
+    yield cls
+    for child in cls.__subclasses__():
+        yield from _error_classes(child)
+
+
+def _table(header: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> list[str]:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "errors.md": failures_page,
+    "measures.md": measures_page,
+    "products.md": products_markdown,
+    "settings.md": settings_page,
+}
+
+
+def main(directory: Path) -> None:
+    """Write every page."""
+    for name, page in PAGES.items():
+        (directory / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
