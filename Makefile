@@ -34,8 +34,8 @@ $(STAMP): requirements.lock requirements-dev.lock pyproject.toml
 		"$$chosen" -m venv --clear $(VENV); \
 	fi
 	@echo 'installing the locked dependencies, every file checked against its hash (one to two minutes the first time)'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+	$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
 	@touch $(STAMP)
 
 demo: setup ## value 10,000 positions end to end and print the answer
