@@ -1,0 +1,34 @@
+"""The calendar column of a batch as what compiled lowerings read: lookup tables and one index a row."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int32
+
+from pricers.calendars import CalendarTables, calendar_tables, is_calendar
+from pricers.columns import Text
+
+
+class ContractCalendars(NamedTuple):
+    """Calendars of a batch; rows that name an unknown calendar read "NONE" and are not `known`."""
+
+    tables: CalendarTables
+    calendar: Int32[np.ndarray, " row"]
+    """Index of the row's calendar in `tables`."""
+    known: Bool[np.ndarray, " row"]
+
+
+def contract_calendars(calendar: Text) -> ContractCalendars:
+    """Look up the calendar of every row, each distinct name once.
+
+    >>> contract_calendars(Text.of(["TARGET", None, "MARS"])).known
+    array([ True,  True, False])
+
+    Args:
+        calendar: [row], names as `calendar_tables` takes them; null means no holidays.
+    """
+    tables = calendar_tables(("NONE", *(name if is_calendar(name) else "NONE" for name in calendar.names)))
+    # Codes start at -1 for null, so code + 1 is the position after the leading "NONE" that stands for null.
+    known = np.array([True, *(is_calendar(name) for name in calendar.names)])
+    position = np.asarray(calendar.codes, np.int32) + np.int32(1)
+    return ContractCalendars(tables, position, known[position])
