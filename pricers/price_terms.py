@@ -1,0 +1,74 @@
+"""Settlement, accrued interest and yield times of coupon periods: what bonds and loans share when they fill `PriceTerms`.
+
+All three agree with QuantLib; periods are described by `Period` so that the order of the many dates cannot be mistaken.
+
+References:
+    [1] QuantLib, ql/instruments/bond.cpp (settlementDate), ql/cashflows/fixedratecoupon.cpp (accruedAmount).
+    [2] QuantLib, ql/cashflows/cashflows.cpp (getStepwiseDiscountTime): yields count time from flow to flow.
+"""
+
+from typing import NamedTuple, no_type_check
+
+from numba import njit
+
+from pricers.calendars import CalendarTables, advance_business_days
+from pricers.dates import NO_DATE
+from pricers.day_count import year_fraction
+
+
+class Period(NamedTuple):
+    """One interest period; dates are days since 1970-01-01."""
+
+    accrual_start: int
+    accrual_end: int
+    pay_day: int
+    reference_start: int
+    """Regular coupon period that ACT/ACT ICMA measures by; see `schedule.reference_period`."""
+    reference_end: int
+
+
+class Accrual(NamedTuple):
+    """How interest of one contract accrues; one a row."""
+
+    day_count: int
+    """Index into `DAY_COUNTS`."""
+    maturity: int
+    """The contract's last date, read by 30E/360 ISDA."""
+    calendar: int
+    """Read by BUS/252."""
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def settlement_day(as_of: int, settlement_lag: int, start: int, calendar: int, tables: CalendarTables) -> int:
+    """Date on which prices hold: the lag in business days after the valuation date, not before the contract starts [1]."""
+    settlement = advance_business_days(as_of, settlement_lag, calendar, tables)
+    return settlement if settlement == NO_DATE else max(settlement, start)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def period_fraction(start: int, end: int, period: Period, accrual: Accrual, tables: CalendarTables) -> float:
+    """Years from start to end inside a period, on the contract's day count."""
+    return year_fraction(
+        accrual.day_count, start, end, period.reference_start, period.reference_end, accrual.maturity, accrual.calendar, tables
+    )
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def accrued_fraction(settlement: int, period: Period, accrual: Accrual, tables: CalendarTables) -> float:
+    """Years accrued at settlement in a period not yet paid: none before it starts, all of it from its end to its payment [1]."""
+    if settlement <= period.accrual_start:
+        return 0.0
+    return period_fraction(period.accrual_start, min(settlement, period.accrual_end), period, accrual, tables)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def yield_step(last_day: int, period: Period, accrual: Accrual, tables: CalendarTables) -> float:
+    """Years between the flow before (or settlement), on `last_day`, and the period's payment, as a yield counts them [2]."""
+    if last_day == period.accrual_start:
+        return period_fraction(last_day, period.pay_day, period, accrual, tables)
+    to_payment = period_fraction(period.accrual_start, period.pay_day, period, accrual, tables)
+    return to_payment - period_fraction(period.accrual_start, last_day, period, accrual, tables)
