@@ -33,7 +33,7 @@ from numba import njit
 from pricers.calendars import FOLLOWING, MODIFIED_FOLLOWING, CalendarTables, adjust, advance_business_days, advance_months, in_range
 from pricers.cashflows import Cashflows, Lowered
 from pricers.columns import NO_DATE, Column, Columns, Contracts, Text
-from pricers.contract_calendars import contract_calendars
+from pricers.contract_dates import contract_calendars
 from pricers.dates import parse_tenor
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register

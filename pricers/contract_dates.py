@@ -1,12 +1,27 @@
-"""The calendar column of a batch as what compiled lowerings read: lookup tables and one index a row."""
+"""Dates of a batch as compiled lowerings need them: the calendar column as lookup tables, and schedule reasons as row status."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int32
 
+from pricers import schedule
 from pricers.calendars import CalendarTables, calendar_tables, is_calendar
 from pricers.columns import Text
+from pricers.status import RowStatus
+
+_STATUS_OF_REASON: Final = {
+    schedule.SCHEDULED: RowStatus.OK,
+    schedule.DATES_OUT_OF_ORDER: RowStatus.INVALID_DATES,
+    schedule.STUB_DATES_OUT_OF_ORDER: RowStatus.INVALID_DATES,
+    schedule.OUT_OF_CALENDAR_RANGE: RowStatus.DATE_OUT_OF_RANGE,
+    schedule.INVALID_TENOR: RowStatus.INVALID_SCHEDULE,
+    schedule.STUB_CONTRADICTS_RULE: RowStatus.INVALID_SCHEDULE,
+    schedule.INVALID_CODE: RowStatus.INVALID_SCHEDULE,
+    schedule.COLLAPSED: RowStatus.INVALID_SCHEDULE,
+}
+SCHEDULE_STATUS: Final = np.array([_STATUS_OF_REASON[reason] for reason in range(len(schedule.SCHEDULE_REASONS))], np.uint8)
+"""RowStatus of each reason that `schedule.fill_dates` gives."""
 
 
 class ContractCalendars(NamedTuple):
