@@ -276,15 +276,16 @@ def advance_months(day: int, months: int, convention: int, month_end: bool, cale
     With `month_end` the last business day of a month (for UNADJUSTED: its last calendar day) goes to the last one of the target
     month [1].
     """
+    if not in_range(day):
+        return NO_DATE
     if months == 0:
         return adjust(day, convention, calendar, tables)
     moved = add_months(day, months, False)
-    if month_end:
-        if convention == UNADJUSTED:
-            return end_of_month(moved) if day == end_of_month(day) else moved
-        if ends_business_month(day, calendar, tables):
-            return adjust(end_of_month(moved), PRECEDING, calendar, tables)
-    return adjust(moved, convention, calendar, tables)
+    if month_end and convention == UNADJUSTED and day == end_of_month(day):
+        moved = end_of_month(moved)
+    if month_end and convention != UNADJUSTED and ends_business_month(day, calendar, tables):
+        return adjust(end_of_month(moved), PRECEDING, calendar, tables)
+    return adjust(moved, convention, calendar, tables) if in_range(moved) else NO_DATE
 
 
 @njit(cache=True, nogil=True)

@@ -197,7 +197,7 @@ def to_day(date: datetime.date) -> int:
     return (date - EPOCH).days
 
 
-def to_date(day: int) -> datetime.date:
+def to_date(day: int | np.integer) -> datetime.date:
     return EPOCH + datetime.timedelta(days=int(day))
 
 

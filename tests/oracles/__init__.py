@@ -1,0 +1,1 @@
+"""Independent answers to hold riskray's own against."""
