@@ -1,1 +1,51 @@
 """Numbers: contracts to cashflows to values, from arrays alone."""
+
+from pricers import fx_fwd
+from pricers.columns import Column, Columns, Contracts, Ragged, Text, contracts_of
+from pricers.compiled import Compiled
+from pricers.market import Curve, Market, Scenarios
+from pricers.measures import MEASURES, SCALAR_MEASURES, Measure
+from pricers.registry import (
+    PricerSpec,
+    UnknownProductError,
+    compile_contracts,
+    known_products,
+    load_entry_points,
+    pricer,
+    register,
+    value,
+)
+from pricers.status import RowStatus
+from pricers.valuation import ALL_MEASURES, Valuation, value_cashflows
+
+BUILT_IN = (fx_fwd,)
+"""Modules of the products that ship with riskray; importing one registers it."""
+
+__all__ = [
+    "ALL_MEASURES",
+    "BUILT_IN",
+    "MEASURES",
+    "SCALAR_MEASURES",
+    "Column",
+    "Columns",
+    "Compiled",
+    "Contracts",
+    "Curve",
+    "Market",
+    "Measure",
+    "PricerSpec",
+    "Ragged",
+    "RowStatus",
+    "Scenarios",
+    "Text",
+    "UnknownProductError",
+    "Valuation",
+    "compile_contracts",
+    "contracts_of",
+    "known_products",
+    "load_entry_points",
+    "pricer",
+    "register",
+    "value",
+    "value_cashflows",
+]

@@ -4,9 +4,9 @@ riskray builds this view from a stored market snapshot; in a notebook it is buil
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -41,6 +41,29 @@ class Curve:
             raise ValueError(f"curve {self.name!r}: a zero rate is not finite: {self.zero_rates.tolist()}")
 
 
+class CurveTables(NamedTuple):
+    """Several curves as flat arrays, for compiled functions: curve c has pillars offsets[c]:offsets[c + 1]."""
+
+    offsets: np.ndarray
+    """int64[curve + 1]."""
+    pillar_days: np.ndarray
+    """int64[pillar of all curves]."""
+    zero_rates: np.ndarray
+    """float64[pillar of all curves]."""
+    log_linear: np.ndarray
+    """bool[curve]: LOG_LINEAR_DISCOUNT, else LINEAR_ZERO."""
+
+
+def curve_tables(curves: tuple[Curve, ...]) -> CurveTables:
+    """The curves in their order as flat arrays."""
+    return CurveTables(
+        offsets=np.cumsum([0, *(curve.pillar_days.size for curve in curves)], dtype=np.int64),
+        pillar_days=np.concatenate([np.empty(0, np.int64), *(curve.pillar_days for curve in curves)]).astype(np.int64),
+        zero_rates=np.concatenate([np.empty(0), *(curve.zero_rates for curve in curves)]).astype(np.float64),
+        log_linear=np.array([curve.interpolation == "LOG_LINEAR_DISCOUNT" for curve in curves], np.bool_),
+    )
+
+
 @dataclass(frozen=True)
 class Market:
     """All market data of one valuation.
@@ -65,3 +88,45 @@ class Market:
     def spread_curve_index(self) -> Mapping[str, int]:
         """Position of each spread curve by name."""
         return {curve.name: index for index, curve in enumerate(self.spread_curves)}
+
+    @cached_property
+    def discount_tables(self) -> CurveTables:
+        """All discount curves as flat arrays."""
+        return curve_tables(self.discount_curves)
+
+    @cached_property
+    def spread_tables(self) -> CurveTables:
+        """All spread curves as flat arrays."""
+        return curve_tables(self.spread_curves)
+
+    def fx(self, currency: str) -> float:
+        """Today's price of one unit of the currency in base currency. Raises KeyError where the market has none."""
+        return 1.0 if currency == self.base_currency else self.fx_to_base[currency]
+
+
+@dataclass(frozen=True)
+class Scenarios:
+    """Moves of a market, one column a scenario; what is not named stays where it is.
+
+    Zero shifts are absolute (0.0001 is 1 bp), at the pillars of the curve they name, and travel through the curve's own interpolation.
+    """
+
+    count: int
+    zero_shifts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Discount curve -> float64[pillar, scenario], added to its zero rates."""
+    spread_shifts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Spread curve -> float64[pillar, scenario], added to its zero spreads."""
+    credit_spread_shift: np.ndarray | None = None
+    """float64[scenario]: added to the credit spread of every contract that has one (see CS01)."""
+    fx_factors: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Currency -> float64[scenario]: multiplies its price in base currency. The base currency has none."""
+
+    def __post_init__(self) -> None:
+        shifts = [*self.zero_shifts.items(), *self.spread_shifts.items(), *self.fx_factors.items()]
+        if self.credit_spread_shift is not None:
+            shifts.append(("credit_spread_shift", self.credit_spread_shift))
+        for name, values in shifts:
+            if values.shape[-1] != self.count:
+                raise ValueError(f"scenarios of {name!r}: the last axis must have {self.count} scenarios, has shape {values.shape}")
+            if not np.all(np.isfinite(values)):
+                raise ValueError(f"scenarios of {name!r}: a value is not finite")

@@ -4,16 +4,18 @@ Three ways in: a built-in file of this package (imported by hand in `pricers/__i
 group `riskray.pricers`; and `register("MY_PRODUCT", price)` with a plain function, which is valued row by row.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 from pricers.cashflows import Lowered
 from pricers.columns import Columns, Contracts
+from pricers.compiled import Compiled, compile_cashflows
 from pricers.market import Market
 from pricers.measures import Measure
-from pricers.valuation import Valuation
+from pricers.scalar import SCALAR_COLUMNS, SCALAR_PRICER_MEASURES, ScalarPrice, ScalarPricer
+from pricers.valuation import ALL_MEASURES, Valuation, value_cashflows
 
 ENTRY_POINT_GROUP = "riskray.pricers"
 
@@ -36,13 +38,20 @@ class Lower(Protocol):
 
 
 class Value(Protocol):
-    """Contracts and a market -> measures, for products that are not sums of fixed cash flows."""
+    """Contracts and a market -> measures, for products that are not sums of fixed cash flows.
 
-    def __call__(self, contracts: Contracts, *, market: Market, measures: frozenset[Measure]) -> Valuation: ...
+    `positions` holds the common fields of each row, or nothing; `scenario_id` names the market's state.
+    """
 
-
-ScalarPrice = Callable[..., Mapping[str, float]]
-"""`price(position, instrument, market_snapshot, measures, scenario_id) -> {measure: value}`"""
+    def __call__(
+        self,
+        contracts: Contracts,
+        *,
+        market: Market,
+        measures: frozenset[Measure],
+        positions: Sequence[Mapping[str, Any]],
+        scenario_id: str,
+    ) -> Valuation: ...
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,78 @@ class PricerSpec:
 _specs: dict[str, PricerSpec] = {}
 
 
+@overload
+def register(product: PricerSpec) -> PricerSpec: ...
+@overload
+def register(product: str, price: ScalarPrice, *, title: str | None = None, columns: Columns | None = None) -> PricerSpec: ...
+def register(
+    product: PricerSpec | str, price: ScalarPrice | None = None, *, title: str | None = None, columns: Columns | None = None
+) -> PricerSpec:
+    """Make a product known to everything: readers, runs, documentation.
+
+    >>> def price(position, instrument, market_snapshot, measures, scenario_id):
+    ...     return {"pv": instrument["notional"] * instrument["quote"]}
+    >>> register("QUOTED", price, title="Marked at a quote").product
+    'QUOTED'
+
+    Args:
+        product: a full `PricerSpec`, or the name of a product valued row by row.
+        price: the function that values one position; see `pricers.scalar.ScalarPrice`.
+        title: the product's name on screens; the product's own name by default.
+        columns: contract columns, with at least `currency` and `notional`; by default these two and `instrument`, which holds the other
+            terms as JSON.
+    Returns:
+        The registered specification.
+    Raises:
+        ValueError: the name is taken, or the arguments do not fit together.
+    """
+    spec = product if isinstance(product, PricerSpec) else _scalar_spec(product, price, title or product, columns or SCALAR_COLUMNS)
+    if spec.product in _specs:
+        raise ValueError(f"product {spec.product!r} is registered already ({_specs[spec.product].title}); choose another name")
+    _specs[spec.product] = spec
+    return spec
+
+
+def _scalar_spec(product: str, price: ScalarPrice | None, title: str, columns: Columns) -> PricerSpec:
+    if not callable(price):
+        raise ValueError(
+            f"product {product!r}: give a function (position, instrument, market_snapshot, measures, scenario_id), have {price!r}"
+        )
+    return PricerSpec(
+        product=product,
+        title=title,
+        columns=columns,
+        measures=SCALAR_PRICER_MEASURES,
+        native_currency="currency",
+        notional="notional",
+        value=ScalarPricer(price=price, columns=columns),
+        documentation=(price.__doc__ or "").strip(),
+    )
+
+
+def load_entry_points() -> tuple[str, ...]:
+    """Import every installed wheel's pricers (entry points of group `riskray.pricers`) once.
+
+    An entry point is a module whose import registers its products, or a function without arguments that does.
+
+    Returns:
+        Names of the entry points loaded by this call, sorted; those loaded before are not loaded again.
+    """
+    loaded = []
+    for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
+        if (entry.name, entry.value) in _loaded_entry_points:
+            continue
+        target = entry.load()
+        if callable(target):
+            target()
+        _loaded_entry_points.add((entry.name, entry.value))
+        loaded.append(entry.name)
+    return tuple(loaded)
+
+
+_loaded_entry_points: set[tuple[str, str]] = set()
+
+
 def known_products() -> tuple[str, ...]:
     """Names of all registered products, sorted."""
     return tuple(sorted(_specs))
@@ -82,3 +163,76 @@ def pricer(product: str) -> PricerSpec:
     if product not in _specs:
         raise UnknownProductError(product, known_products())
     return _specs[product]
+
+
+def compile_contracts(spec: PricerSpec | str, contracts: Contracts, *, as_of: int) -> Compiled:
+    """Everything about a batch that does not depend on a market; worth caching.
+
+    Args:
+        spec: a cash-flow product (one with `lower`).
+        contracts: a batch with the product's columns.
+        as_of: valuation date, days since 1970-01-01.
+    Returns:
+        The compiled batch, for `value_cashflows` and `present_values`.
+    Raises:
+        ValueError: the product is not a sum of fixed cash flows.
+    """
+    spec = pricer(spec) if isinstance(spec, str) else spec
+    if spec.lower is None:
+        raise ValueError(f"product {spec.product!r} has no cash flows to compile: call value(...)")
+    return compile_cashflows(spec.lower(contracts, as_of=as_of), measures=spec.measures)
+
+
+def value(
+    product: PricerSpec | str,
+    contracts: Contracts,
+    *,
+    market: Market,
+    measures: frozenset[Measure] = ALL_MEASURES,
+    positions: Sequence[Mapping[str, Any]] = (),
+    scenario_id: str = "BASE",
+) -> Valuation:
+    """Value a batch of one product, of whatever kind.
+
+    >>> from pricers import contracts_of, pricer
+    >>> bond = {"notional": 100.0, "currency": "EUR", "coupon_rate": 0.03, "issue_date": "2025-01-15", "maturity_date": "2027-01-15",
+    ...         "discount_curve": "EUR"}
+    >>> curve = Curve("EUR", "EUR", "LINEAR_ZERO", ("1Y",), np.array([365], np.int32), np.array([0.03]))
+    >>> market = Market(to_day(date(2026, 1, 15)), "EUR", (curve,), (), {})
+    >>> value("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [bond]), market=market).values["pv"].round(4).tolist()
+    [99.9559]
+
+    Args:
+        product: a registered product's name or its specification.
+        contracts: a batch with the product's columns.
+        market: market data; its date is the valuation date.
+        measures: what to compute; PV and PV_BASE come always.
+        positions: common fields of each row, for pricers that are plain functions.
+        scenario_id: name of the market's state, for the same.
+    Returns:
+        One result a row; rows that cannot be priced have a status and NaN.
+    Raises:
+        UnknownProductError: no such product.
+        ValueError: an argument has the wrong length.
+    """
+    spec = pricer(product) if isinstance(product, str) else product
+    if spec.value is not None:
+        return spec.value(contracts, market=market, measures=measures, positions=positions, scenario_id=scenario_id)
+    compiled = compile_contracts(spec, contracts, as_of=market.as_of)
+    return value_cashflows(compiled, market=market, measures=measures)
+
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "Lower",
+    "PricerSpec",
+    "ScalarPrice",
+    "UnknownProductError",
+    "Value",
+    "compile_contracts",
+    "known_products",
+    "load_entry_points",
+    "pricer",
+    "register",
+    "value",
+]
