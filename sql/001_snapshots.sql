@@ -50,8 +50,10 @@ CREATE TABLE portfolio_batch (
 );
 ALTER TABLE portfolio_batch ALTER COLUMN payload SET STORAGE EXTERNAL;  -- already compressed
 
+-- What SQL joins need of a position. No foreign key: checking it row by row would double the time of a load; a portfolio's rows come and
+-- go in the transaction of their snapshot, and `riskray db check` looks for strays.
 CREATE TABLE position (
-    portfolio_no  integer NOT NULL REFERENCES portfolio_snapshot ON DELETE CASCADE,
+    portfolio_no  integer NOT NULL,
     position_no   integer NOT NULL,                   -- dense from 0 within the portfolio
     position_id   text NOT NULL,
     product       text NOT NULL,
@@ -61,7 +63,7 @@ CREATE TABLE position (
     notional      float8 NOT NULL,
     PRIMARY KEY (portfolio_no, position_no)
 );
-CREATE INDEX position_by_id ON position (portfolio_no, position_id);
+CREATE UNIQUE INDEX position_by_id ON position (portfolio_no, position_id);
 
 -- What market data the portfolio needs, counted once at ingest so that pre-flight reads tens of rows.
 CREATE TABLE portfolio_requirement (

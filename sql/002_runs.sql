@@ -34,6 +34,7 @@ CREATE TABLE run (
     finished_at          timestamptz,
     cancel_requested_at  timestamptz,
     CHECK ((finished_at IS NOT NULL) = (state IN ('SUCCEEDED', 'PARTIAL', 'FAILED', 'CANCELLED'))),
+    CHECK (storage_no IN (0, run_no)),
     CHECK (ok_count + failed_count + cancelled_count <= position_count),
     CHECK (state NOT IN ('SUCCEEDED', 'PARTIAL') OR ok_count + failed_count = position_count),
     CHECK (state <> 'SUCCEEDED' OR failed_count = 0),
@@ -44,15 +45,19 @@ CREATE TABLE run (
 CREATE INDEX run_claimable ON run (run_no) WHERE state IN ('QUEUED', 'RUNNING');
 CREATE INDEX run_newest ON run (created_at DESC, run_no DESC);
 
-CREATE FUNCTION run_terminal_is_final() RETURNS trigger LANGUAGE plpgsql AS $$
+-- QUEUED -> RUNNING -> SUCCEEDED | PARTIAL | FAILED | CANCELLED; a queued run may be cancelled or fail at once; terminal is final.
+CREATE FUNCTION run_state_edges() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF OLD.state IN ('SUCCEEDED', 'PARTIAL', 'FAILED', 'CANCELLED') THEN
         RAISE EXCEPTION 'run % is % and cannot change', OLD.run_id, OLD.state USING ERRCODE = 'check_violation';
     END IF;
+    IF (OLD.state, NEW.state) IN (('RUNNING', 'QUEUED'), ('QUEUED', 'SUCCEEDED'), ('QUEUED', 'PARTIAL')) THEN
+        RAISE EXCEPTION 'run % cannot go from % to %', OLD.run_id, OLD.state, NEW.state USING ERRCODE = 'check_violation';
+    END IF;
     RETURN NEW;
 END
 $$;
-CREATE TRIGGER run_terminal_is_final BEFORE UPDATE ON run FOR EACH ROW EXECUTE FUNCTION run_terminal_is_final();
+CREATE TRIGGER run_state_edges BEFORE UPDATE ON run FOR EACH ROW EXECUTE FUNCTION run_state_edges();
 
 CREATE TABLE run_shard (
     run_no             integer NOT NULL REFERENCES run ON DELETE CASCADE,

@@ -38,7 +38,7 @@ def _isolate_environment(directory: Path) -> None:
 
 _isolate_environment(_SUITE_DIRECTORY)
 
-pytest_plugins: list[str] = []
+pytest_plugins: list[str] = ["tests.fixtures.postgres"]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

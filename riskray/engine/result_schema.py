@@ -1,0 +1,53 @@
+"""Arrow schemas of what a run leaves behind: the engine makes these tables, the store writes them, both from this one definition.
+
+Column names are those of `position_result`, `position_failure` and the rollup tables; the store adds the run's keys.
+"""
+
+import pyarrow as pa
+
+from pricers.measures import ADDITIVE_MEASURES, SCALAR_MEASURES, Measure
+
+ALWAYS_PRESENT = (Measure.PV, Measure.PV_BASE)
+ROLLUP_MEASURES: tuple[Measure, ...] = (Measure.PV, *ADDITIVE_MEASURES)
+"""Summed per book, product and currency; PV is in the native currency, which is why the currency is part of the key."""
+
+
+def _not_null(name: str, kind: pa.DataType) -> pa.Field:
+    return pa.field(name, kind, nullable=False)
+
+
+RESULT_SCHEMA = pa.schema(
+    [
+        _not_null("position_no", pa.int32()),
+        *(pa.field(measure.value, pa.float64(), nullable=measure not in ALWAYS_PRESENT) for measure in SCALAR_MEASURES),
+        pa.field("leg_curve_nos", pa.list_(pa.int16())),
+        pa.field("leg_fx_delta", pa.list_(pa.float64())),
+        pa.field(Measure.KEY_RATE_DV01.value, pa.list_(pa.float64())),
+    ]
+)
+"""One row a priced position. Null (never NaN) where a measure does not apply or was not asked for."""
+
+FAILURE_SCHEMA = pa.schema(
+    [_not_null("position_no", pa.int32()), *(_not_null(name, pa.string()) for name in ("code", "message", "remedy"))]
+)
+"""One row a failed position; `code` is the name of a RowStatus."""
+
+_GROUP = [_not_null(name, pa.string()) for name in ("book", "product", "currency")]
+
+ROLLUP_SCHEMA = pa.schema(
+    [
+        *_GROUP,
+        _not_null("ok_count", pa.int32()),
+        _not_null("failed_count", pa.int32()),
+        *(_not_null(measure.value, pa.float64()) for measure in ROLLUP_MEASURES),
+    ]
+)
+"""Sums of the results; `currency` is the position's."""
+
+FX_ROLLUP_SCHEMA = pa.schema([*_GROUP, _not_null("fx_delta", pa.float64())])
+"""FX delta by the currency of the leg."""
+
+KEY_RATE_ROLLUP_SCHEMA = pa.schema(
+    [*_GROUP[:2], _not_null("curve_no", pa.int16()), _not_null("pillar_no", pa.int16()), _not_null("dv01", pa.float64())]
+)
+"""Key-rate DV01 by discount curve (its number in the market's sorted list) and pillar, both from 0."""

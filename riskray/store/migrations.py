@@ -1,0 +1,75 @@
+"""The schema's history: forward-only SQL files, each applied once, in one transaction, with its checksum kept.
+
+Several processes may migrate at the same time: an advisory lock lets one work and the others find nothing left to do. A process
+that dies in the middle leaves the migration undone, because DDL is transactional in Postgres.
+"""
+
+import hashlib
+from typing import TYPE_CHECKING, LiteralString, cast
+
+import sql
+from riskray.errors import StoreNotMigrated
+
+if TYPE_CHECKING:
+    from riskray.store.database import Connection, Database
+
+
+def migrate(database: "Database") -> list[str]:
+    """Bring the schema to this version. Answers the names of the files applied now, in order.
+
+    Raises StoreNotMigrated when the database was migrated by other files than these.
+    """
+    applied = []
+    with database.dedicated_connection() as connection:
+        connection.execute(sql.load("lift_timeouts"))  # a migration may rewrite a large table, and waits for another migrator
+        connection.execute(sql.load("lock_migrations"))  # until the connection ends
+        connection.execute(sql.load("create_schema_migration"))
+        for name in _pending(connection, database.target):
+            text = sql.migrations()[name]
+            with connection.transaction():
+                connection.execute(sql.load("insert_schema_migration"), {"name": name, "checksum": checksum(text)})
+                connection.execute(cast(LiteralString, text))
+            applied.append(name)
+    return applied
+
+
+def pending(database: "Database") -> list[str]:
+    """Names of the files that are not applied yet. Raises StoreNotMigrated for an edited or unknown history."""
+    with database.connection() as connection:
+        return _pending(connection, database.target)
+
+
+def require_current(database: "Database") -> None:
+    """Raises StoreNotMigrated unless the schema is this version's."""
+    if missing := pending(database):
+        raise StoreNotMigrated(
+            f"the database {database.target} lacks {len(missing)} of {len(sql.migrations())} migrations ({', '.join(missing)}); "
+            "run `riskray db migrate`"
+        )
+
+
+def checksum(text: str) -> str:
+    """SHA-256 of a migration, as kept in the database."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _pending(connection: "Connection", target: str) -> list[str]:
+    files = sql.migrations()
+    exists = connection.execute(sql.load("schema_migration_exists")).fetchone()
+    applied = connection.execute(sql.load("list_schema_migrations")).fetchall() if exists and exists["found"] else []
+    for row in applied:
+        name = row["name"]
+        if name not in files:
+            raise StoreNotMigrated(
+                f"the database {target} has migration {name}, which this version of riskray does not know; use the newer version"
+            )
+        if row["checksum"] != checksum(files[name]):
+            raise StoreNotMigrated(
+                f"the database {target} was migrated with another text of {name} than sql/{name}; a migration that was applied does not "
+                "change: restore the file and put the change into a new one"
+            )
+    done = {row["name"] for row in applied}
+    missing = [name for name in files if name not in done]
+    if done and missing and min(missing) < max(done):
+        raise StoreNotMigrated(f"the database {target} has {max(done)} but not {min(missing)}; number new migrations after the last")
+    return missing

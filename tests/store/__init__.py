@@ -1,0 +1,1 @@
+"""Tests of riskray.store against a real Postgres."""
