@@ -1,6 +1,7 @@
 """Numbers: contracts to cashflows to values, from arrays alone."""
 
 from pricers import fx_fwd
+from pricers.cashflows import Cashflows, Lowered, PriceTerms
 from pricers.columns import Column, Columns, Contracts, Ragged, Text, contracts_of
 from pricers.compiled import Compiled
 from pricers.market import Curve, Market, Scenarios
@@ -26,13 +27,16 @@ __all__ = [
     "BUILT_IN",
     "MEASURES",
     "SCALAR_MEASURES",
+    "Cashflows",
     "Column",
     "Columns",
     "Compiled",
     "Contracts",
     "Curve",
+    "Lowered",
     "Market",
     "Measure",
+    "PriceTerms",
     "PricerSpec",
     "Ragged",
     "RowStatus",
