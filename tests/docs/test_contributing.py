@@ -23,7 +23,8 @@ market = Market(as_of, "EUR", (curve,), (), {{}})
 rows = json.loads(sys.argv[1])
 spec = pricer("{product}")
 valuation = value(spec, contracts_of(spec.columns, rows), market=market)
-print(json.dumps({{"pv": [float(x) for x in valuation.values["pv"]], "status": valuation.status.tolist(), "messages": list(valuation.messages.values())}}))
+pv, status, messages = valuation.values["pv"].tolist(), valuation.status.tolist(), list(valuation.messages.values())
+print(json.dumps({{"pv": pv, "status": status, "messages": messages}}))
 """
 
 
