@@ -1,0 +1,72 @@
+"""What there is to price: currencies, and the description of a product that the API and the docs show."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pricers.columns import Column
+from pricers.registry import pricer
+
+# ISO 4217 active codes of money in circulation; funds, metals and test codes are left out.
+CURRENCIES: tuple[str, ...] = (
+    "AED", "AFN", "ALL", "AMD", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT", "BGN", "BHD", "BIF", "BMD", "BND", "BOB",
+    "BRL", "BSD", "BTN", "BWP", "BYN", "BZD", "CAD", "CDF", "CHF", "CLP", "CNH", "CNY", "COP", "CRC", "CUP", "CVE", "CZK", "DJF",
+    "DKK", "DOP", "DZD", "EGP", "ERN", "ETB", "EUR", "FJD", "FKP", "GBP", "GEL", "GHS", "GIP", "GMD", "GNF", "GTQ", "GYD", "HKD",
+    "HNL", "HTG", "HUF", "IDR", "ILS", "INR", "IQD", "IRR", "ISK", "JMD", "JOD", "JPY", "KES", "KGS", "KHR", "KMF", "KPW", "KRW",
+    "KWD", "KYD", "KZT", "LAK", "LBP", "LKR", "LRD", "LSL", "LYD", "MAD", "MDL", "MGA", "MKD", "MMK", "MNT", "MOP", "MRU", "MUR",
+    "MVR", "MWK", "MXN", "MYR", "MZN", "NAD", "NGN", "NIO", "NOK", "NPR", "NZD", "OMR", "PAB", "PEN", "PGK", "PHP", "PKR", "PLN",
+    "PYG", "QAR", "RON", "RSD", "RUB", "RWF", "SAR", "SBD", "SCR", "SDG", "SEK", "SGD", "SHP", "SLE", "SOS", "SRD", "SSP", "STN",
+    "SVC", "SYP", "SZL", "THB", "TJS", "TMT", "TND", "TOP", "TRY", "TTD", "TWD", "TZS", "UAH", "UGX", "USD", "UYU", "UZS", "VED",
+    "VES", "VND", "VUV", "WST", "XAF", "XCD", "XCG", "XOF", "XPF", "YER", "ZAR", "ZMW", "ZWG",
+)  # fmt: skip
+"""Currency codes that contracts and markets may name. CNH is no ISO code but is quoted and traded beside CNY."""
+
+
+class ColumnDescription(BaseModel):
+    """One contract term of a product."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(description="Column name in files, JSON and Arrow.", examples=["notional"])
+    kind: str = Field(description="float, date, integer, boolean, choice, text, date_list or float_list.", examples=["float"])
+    unit: str = Field(default="", description="Unit of the values.", examples=["currency"])
+    meaning: str = Field(description="What the term means.")
+    required: bool = Field(description="Whether every position must give it.")
+    default: Any = Field(default=None, description="The value where a position gives none.")
+    allowed: tuple[str, ...] = Field(default=(), description="The values a choice may have.")
+    minimum: float | None = Field(default=None, description="Smallest allowed value.")
+    maximum: float | None = Field(default=None, description="Largest allowed value.")
+    references: str | None = Field(default=None, description="The kind of market data that the value names.")
+
+    @classmethod
+    def of(cls, column: Column) -> "ColumnDescription":
+        """Describe a declared column."""
+        return cls.model_validate({name: getattr(column, name) for name in cls.model_fields})
+
+
+class ProductDescription(BaseModel):
+    """A product that can be priced."""
+
+    model_config = ConfigDict(frozen=True)
+
+    product: str = Field(description="Name in the `product` column.", examples=["FIXED_BOND"])
+    title: str = Field(description="What it is.")
+    documentation: str = Field(default="", description="How it is valued.")
+    measures: tuple[str, ...] = Field(description="Measures it has.", examples=[["pv", "dv01"]])
+    native_currency: str = Field(description="Column with the currency of `pv`.")
+    notional: str = Field(description="Column with the signed notional.")
+    columns: tuple[ColumnDescription, ...] = Field(description="The contract's terms.")
+
+
+def describe_product(product: str) -> ProductDescription:
+    """Describe a registered product. Raises UnknownProductError."""
+    spec = pricer(product)
+    return ProductDescription(
+        product=spec.product,
+        title=spec.title,
+        documentation=spec.documentation,
+        measures=tuple(sorted(spec.measures)),
+        native_currency=spec.native_currency,
+        notional=spec.notional,
+        columns=tuple(ColumnDescription.of(column) for column in spec.columns),
+    )

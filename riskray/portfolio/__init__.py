@@ -1,0 +1,1 @@
+"""Portfolio snapshots: reading, checking, ordering and writing positions, all on Arrow columns."""

@@ -1,0 +1,264 @@
+"""Files to raw columns: CSV, JSON and Parquet, with limits on what a hostile file can cost.
+
+The result holds the cells as the file gave them; `riskray.portfolio.values` makes contract values of them. A file that cannot be read as
+a table at all raises InvalidRequest; a row that cannot be read is left out and named.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+from pydantic_core import from_json
+
+from riskray.errors import InvalidRequest, UnsupportedFormat
+from riskray.portfolio.values import LIST_SEPARATOR
+
+FileFormat = Literal["csv", "json", "parquet"]
+Source = bytes | Path | BinaryIO
+
+_CSV_BLOCK_BYTES = 16 * 1024**2  # also the longest row that can be read
+_HEADER_BYTES_MAX = 1024**2
+_PARQUET_ROWS_PER_READ = 65_536
+_BYTE_ORDER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+
+@dataclass(frozen=True)
+class ReadLimits:
+    """The largest file that is read. `decoded_bytes` bounds memory against small files that unpack to large ones."""
+
+    rows: int = 10_000_000
+    columns: int = 1_000
+    decoded_bytes: int = 8 * 1024**3
+
+
+@dataclass
+class RawRows:
+    """Cells as the file gave them.
+
+    `row_numbers`: number of each row in the file, from 1, the header not counted. `unreadable`: rows left out, number to reason.
+    `unusable`: by column, indices of cells that have no text form (JSON objects); they are null in `columns`.
+    """
+
+    columns: dict[str, pa.ChunkedArray | pa.Array]
+    row_numbers: np.ndarray
+    unreadable: dict[int, str] = field(default_factory=dict)
+    unusable: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def file_problem(code: str, message: str, *, loc: tuple[str | int, ...] = ("file",)) -> InvalidRequest:
+    """The error for a file that is wrong as a whole."""
+    return InvalidRequest(message, [{"loc": list(loc), "msg": message, "code": code}])
+
+
+def read_raw(source: Source, *, format: str, limits: ReadLimits) -> RawRows:
+    """Read a file. Raises UnsupportedFormat, or InvalidRequest for a file that is no table or beyond the limits."""
+    if format not in _READERS:
+        raise UnsupportedFormat(f"format {format!r} is not offered; use {', '.join(_READERS)}")
+    buffer = _buffer(source)
+    if not buffer.size:
+        raise file_problem("empty", "the file is empty")
+    raw = _READERS[format](buffer, limits)
+    if not len(raw.row_numbers) and not raw.unreadable:
+        raise file_problem("empty", "the file has no rows")
+    return raw
+
+
+def _buffer(source: Source) -> pa.Buffer:
+    if isinstance(source, Path):
+        with pa.memory_map(str(source)) as file:
+            return file.read_buffer()
+    return pa.py_buffer(source if isinstance(source, bytes) else source.read())
+
+
+def _check_size(rows: int, columns: int, limits: ReadLimits) -> None:
+    if rows > limits.rows:
+        raise file_problem("too_many_rows", f"the file has {rows:,} rows; at most {limits.rows:,} are read, split it")
+    if columns > limits.columns:
+        raise file_problem("too_many_columns", f"the file has {columns:,} columns; at most {limits.columns:,} are read")
+
+
+def _check_names(names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise file_problem("duplicate_column", f"column {name!r} appears twice", loc=("columns", name))
+        seen.add(name)
+
+
+# --------------------------------------------------------------------------------------------------------------------- CSV
+
+
+def _read_csv(buffer: pa.Buffer, limits: ReadLimits) -> RawRows:
+    names = _csv_names(buffer)
+    header = [name.strip() for name in names]
+    _check_size(0, len(header), limits)
+    _check_names(header)
+    unreadable: dict[int, str] = {}
+
+    def leave_out(row: Any) -> str:
+        unreadable[row.number - 1] = f"the row has {row.actual_columns} cells, the header {row.expected_columns}"
+        return "skip"
+
+    try:
+        table = pa.csv.read_csv(
+            pa.BufferReader(buffer),
+            # One thread: rows that do not fit the header are numbered only then.
+            read_options=pa.csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK_BYTES),
+            parse_options=pa.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=leave_out),
+            convert_options=pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""], quoted_strings_can_be_null=True
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if "\n" not in buffer.to_pybytes().decode("utf-8", errors="replace").strip():
+            raise file_problem("empty", "the file has a header and no rows") from error
+        _name_bad_encoding(buffer)
+        raise file_problem("malformed", f"the file is not readable as CSV: {error}") from error
+    _check_size(table.num_rows + len(unreadable), len(header), limits)
+    numbers = np.arange(1, table.num_rows + len(unreadable) + 1)
+    kept = np.isin(numbers, list(unreadable), invert=True) if unreadable else slice(None)
+    return RawRows(dict(zip(header, table.columns, strict=True)), numbers[kept], unreadable)
+
+
+def _csv_names(buffer: pa.Buffer) -> list[str]:
+    """The cells of the header as they are written."""
+    start = buffer.slice(0, min(buffer.size, _HEADER_BYTES_MAX)).to_pybytes()
+    if start[:2] in _BYTE_ORDER_MARKS:
+        raise file_problem("encoding", f"the file is {_BYTE_ORDER_MARKS[start[:2]]}; save it as UTF-8")
+    text = start.decode("utf-8-sig", errors="replace").lstrip("\r\n")
+    try:
+        names = next(csv.reader(io.StringIO(text)), [])
+    except csv.Error as error:
+        raise file_problem("malformed", f"the header is not readable as CSV: {error}") from error
+    if len(names) == 1:
+        other = next((mark for mark in (";", "\t", "|") if mark in names[0]), None)
+        if other:
+            raise file_problem("malformed", f"columns are separated by {other!r}; use commas")
+    for number, name in enumerate(names, start=1):
+        if not name.strip():
+            raise file_problem("malformed", f"column {number} of the header has no name")
+    return names
+
+
+def _name_bad_encoding(buffer: pa.Buffer) -> None:
+    data = buffer.to_pybytes()
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise file_problem(
+            "encoding", f"line {line} has a byte (0x{data[error.start]:02x}) that is not UTF-8; save the file as UTF-8"
+        ) from error
+
+
+# -------------------------------------------------------------------------------------------------------------------- JSON
+
+
+def _read_json(buffer: pa.Buffer, limits: ReadLimits) -> RawRows:
+    items = _json_items(buffer.to_pybytes())
+    return raw_rows_of(items, limits=limits)
+
+
+def raw_rows_of(items: list[Any], *, limits: ReadLimits) -> RawRows:
+    """Raw columns of objects that are already parsed."""
+    unreadable = {number: "the item is not an object" for number, item in enumerate(items, start=1) if not isinstance(item, dict)}
+    rows: list[dict[str, Any]] = [item for item in items if isinstance(item, dict)] if unreadable else items
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    _check_size(len(items), len(names), limits)
+    numbers = np.array([number for number in range(1, len(items) + 1) if number not in unreadable], np.int64)
+    raw = RawRows({}, numbers, unreadable)
+    for name in names:
+        raw.columns[name] = _json_column([row.get(name) for row in rows], name, raw.unusable)
+    return raw
+
+
+def _json_items(data: bytes) -> list[Any]:
+    try:
+        document = from_json(data)
+    except ValueError as error:
+        lines = data.strip().splitlines()
+        if not lines or not lines[0].startswith(b"{") or "trailing characters" not in str(error):
+            raise file_problem("malformed", f"the file is not readable as JSON: {error}") from error
+        return [_json_line(line, number) for number, line in enumerate(lines, start=1) if line.strip()]
+    if isinstance(document, dict):
+        document = document.get("positions", [document])
+    if not isinstance(document, list):
+        raise file_problem("malformed", 'expected a list of objects, {"positions": [...]}, or one object a line')
+    return document
+
+
+def _json_line(line: bytes, number: int) -> Any:
+    try:
+        return from_json(line)
+    except ValueError as error:
+        raise file_problem("malformed", f"line {number} is not readable as JSON: {error}") from error
+
+
+def _json_column(cells: list[Any], name: str, unusable: dict[str, np.ndarray]) -> pa.Array:
+    """Cells of one type as they are; mixed types as text, so that the same rules hold as for CSV."""
+    kinds = set(map(type, cells)) - {type(None)}
+    if kinds == {float, int} or kinds == {float}:
+        return pa.array([None if cell is None else float(cell) for cell in cells], pa.float64(), from_pandas=False)
+    if kinds in ({bool}, {str}, set()):
+        return pa.array(cells)
+    if kinds == {int} and all(cell is None or -(2**63) <= cell < 2**63 for cell in cells):
+        return pa.array(cells, pa.int64())
+    texts = [_json_text(cell) for cell in cells]
+    odd = np.array([text is None and cell is not None for text, cell in zip(texts, cells, strict=True)])
+    if odd.any():
+        unusable[name] = np.flatnonzero(odd)
+    return pa.array(texts, pa.string())
+
+
+def _json_text(cell: Any) -> str | None:
+    """A scalar or a list of scalars as a CSV file would have it; None for null and for what has no such form."""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, list):
+        parts = ["" if isinstance(item, list) else _json_text(item) for item in cell]
+        return None if any(isinstance(item, list | dict) for item in cell) else LIST_SEPARATOR.join(part or "" for part in parts)
+    if isinstance(cell, int | float):
+        return repr(cell)
+    return cell if isinstance(cell, str) else None
+
+
+# ----------------------------------------------------------------------------------------------------------------- Parquet
+
+
+def _read_parquet(buffer: pa.Buffer, limits: ReadLimits) -> RawRows:
+    try:
+        with pa.parquet.ParquetFile(pa.BufferReader(buffer)) as plain:
+            metadata, schema = plain.metadata, plain.schema_arrow
+        _check_size(metadata.num_rows, len(schema), limits)
+        _check_names(schema.names)
+        # Text stays dictionary-encoded, so that a short file that repeats a long text stays short in memory.
+        text = [column.name for column in schema if pa.types.is_string(column.type) or pa.types.is_large_string(column.type)]
+        with pa.parquet.ParquetFile(pa.BufferReader(buffer), read_dictionary=text) as file:
+            batches = _bounded(file.iter_batches(batch_size=_PARQUET_ROWS_PER_READ), limits)
+            table = pa.Table.from_batches(batches) if batches else file.schema_arrow.empty_table()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise file_problem("malformed", f"the file is not readable as Parquet: {error}") from error
+    return RawRows(dict(zip(table.column_names, table.columns, strict=True)), np.arange(1, table.num_rows + 1))
+
+
+def _bounded(batches: Iterable[pa.RecordBatch], limits: ReadLimits) -> list[pa.RecordBatch]:
+    """The batches, refused as soon as they are more than the limits: a file's own row counts are only claims."""
+    kept, rows, size = [], 0, 0
+    for batch in batches:
+        rows += batch.num_rows
+        size += batch.nbytes
+        _check_size(rows, batch.num_columns, limits)
+        if size > limits.decoded_bytes:
+            raise file_problem("too_large", f"the file unpacks to more than {limits.decoded_bytes:,} bytes; split it")
+        kept.append(batch)
+    return kept
+
+
+_READERS: dict[str, Callable[[pa.Buffer, ReadLimits], RawRows]] = {"csv": _read_csv, "json": _read_json, "parquet": _read_parquet}

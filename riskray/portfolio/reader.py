@@ -1,0 +1,261 @@
+"""Positions from a file: every bad cell named, and nothing accepted unless all of it is good or the caller takes the good part.
+
+A row has a problem when a value has the wrong type, is missing, not allowed, out of range, not finite or too long, when a cell belongs
+to another product's columns, when its product is unknown, or when its position_id is not unique (every row of the group is named).
+Whether the contract makes sense (dates in order, a curve that exists) is the pricer's business and ends in a status, not here.
+"""
+
+import difflib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pricers.registry import known_products, pricer
+from riskray.errors import InvalidRequest
+from riskray.portfolio.files import RawRows, ReadLimits, Source, file_problem, raw_rows_of, read_raw
+from riskray.portfolio.schema import COMMON_COLUMNS, POSITION_ID, PRODUCT, arrow_schema, stored_columns
+from riskray.portfolio.values import Fault, convert, is_blank
+
+PROBLEMS_LISTED_MAX = 1_000
+_VALUE_SHOWN_MAX = 100
+_SUGGESTIONS_AMONG_MAX = 50
+_NO_ROWS = np.array([], np.int64)
+
+
+@dataclass
+class ReadResult:
+    """Positions that passed, one table a product in the order of the file, and what was wrong with the others.
+
+    `problems` lists the first PROBLEMS_LISTED_MAX in the order of the file; `problem_count` counts all.
+    """
+
+    tables: dict[str, pa.Table]
+    accepted: int
+    rejected: int
+    problems: list[dict[str, Any]] = field(default_factory=list)
+    problem_count: int = 0
+
+
+def read_portfolio(source: Source, *, format: str, allow_partial: bool = False, limits: ReadLimits | None = None) -> ReadResult:
+    """Read positions of any registered products from a CSV, JSON or Parquet file.
+
+    Args:
+        source: the file's bytes, its path, or an open binary file.
+        format: "csv", "json" or "parquet".
+        allow_partial: accept the good rows of a file that also has bad ones.
+        limits: the largest file that is read.
+    Raises:
+        UnsupportedFormat: another format.
+        InvalidRequest: the file is not readable, has an unknown or doubled column, or no good row; or it has a bad row and
+            `allow_partial` is false. `problems` has `loc` (["rows", number, column]), `msg`, `code`, `row`, `position_id`,
+            `column`, `value`; rows count from 1 and the header is not counted.
+    """
+    return _checked(read_raw(source, format=format, limits=limits or ReadLimits()), allow_partial=allow_partial)
+
+
+def positions_table(positions: list[dict[str, Any]]) -> ReadResult:
+    """The same for positions that are already dictionaries, such as those of a pricing request. Raises InvalidRequest."""
+    if not positions:
+        raise file_problem("empty", "there are no positions", loc=("positions",))
+    return _checked(raw_rows_of(positions, limits=ReadLimits()), allow_partial=False)
+
+
+def _checked(raw: RawRows, *, allow_partial: bool) -> ReadResult:
+    found = _Findings(raw)
+    products = _products(raw, found)
+    _refuse_unknown_columns(raw, set(products.to_pylist()) if len(products) else set())
+    position_ids = _position_ids(raw, found)
+    tables = {
+        product: _product_table(raw, product, products, position_ids, found)
+        for product in sorted(pc.unique(products.drop_null()).to_pylist())
+    }
+    bad = found.bad_rows()
+    rejected = int(bad.sum()) + len(raw.unreadable)
+    result = ReadResult({}, len(bad) - int(bad.sum()), rejected, found.listed(position_ids), found.count())
+    if rejected and (not allow_partial or not result.accepted):
+        raise InvalidRequest(_summary(result, len(bad) + len(raw.unreadable)), result.problems)
+    for product, (rows, table) in tables.items():
+        kept = table if not rejected else table.filter(pa.array(~bad[rows]))
+        if kept.num_rows:
+            result.tables[product] = kept.cast(arrow_schema(product))
+    return result
+
+
+def _summary(result: ReadResult, rows: int) -> str:
+    listed = "" if len(result.problems) == result.problem_count else f", the first {len(result.problems):,} of which are listed"
+    return f"{result.rejected:,} of {rows:,} rows are bad ({result.problem_count:,} problems{listed}); nothing was accepted"
+
+
+class _Findings:
+    """Problems of cells, collected as row arrays and turned into messages only for the part that is listed."""
+
+    def __init__(self, raw: RawRows) -> None:
+        self._raw = raw
+        self._faults: list[tuple[str, Fault]] = []
+
+    def add(self, column: str, fault: Fault) -> None:
+        if len(fault.rows):
+            self._faults.append((column, fault))
+
+    def bad_rows(self) -> np.ndarray:
+        bad = np.zeros(len(self._raw.row_numbers), np.bool_)
+        for _, fault in self._faults:
+            bad[fault.rows] = True
+        return bad
+
+    def count(self) -> int:
+        return sum(len(fault.rows) for _, fault in self._faults) + len(self._raw.unreadable)
+
+    def listed(self, position_ids: pa.Array) -> list[dict[str, Any]]:
+        """The first problems in the order of the file."""
+        problems = [_row_problem(number, reason) for number, reason in sorted(self._raw.unreadable.items())[:PROBLEMS_LISTED_MAX]]
+        if self._faults:
+            rows = np.concatenate([fault.rows for _, fault in self._faults])
+            fault_numbers = np.repeat(np.arange(len(self._faults)), [len(fault.rows) for _, fault in self._faults])
+            for i in np.argsort(rows, kind="stable")[:PROBLEMS_LISTED_MAX]:
+                column, fault = self._faults[fault_numbers[i]]
+                problems.append(self._problem(int(rows[i]), column, fault, position_ids))
+        problems.sort(key=lambda problem: int(problem["row"]))
+        return problems[:PROBLEMS_LISTED_MAX]
+
+    def _problem(self, row: int, column: str, fault: Fault, position_ids: pa.Array) -> dict[str, Any]:
+        number = int(self._raw.row_numbers[row])
+        cells = self._raw.columns.get(column)
+        value = None if cells is None else _shown(cells[row].as_py())
+        position_id = position_ids[row].as_py()
+        where = f"row {number}" + ("" if position_id is None else f" ({position_id})")
+        return {
+            "loc": ["rows", number, column],
+            "msg": f"{where}, column {column}: {fault.message}" + ("" if value is None else f": {value!r}"),
+            "code": fault.code,
+            "row": number,
+            "position_id": position_id,
+            "column": column,
+            "value": value,
+        }
+
+
+def _row_problem(number: int, reason: str) -> dict[str, Any]:
+    problem: dict[str, Any] = {"loc": ["rows", number], "msg": f"row {number}: {reason}", "code": "malformed_row", "row": number}
+    return problem | {"position_id": None, "column": None, "value": None}
+
+
+def _shown(value: Any) -> str | None:
+    if value is None:
+        return None
+    text = str(value)
+    return text if len(text) <= _VALUE_SHOWN_MAX else text[:_VALUE_SHOWN_MAX] + "..."
+
+
+def _products(raw: RawRows, found: _Findings) -> pa.Array:
+    """Product of each row as text, null where it is missing or unknown."""
+    if PRODUCT not in raw.columns:
+        raise _missing_column(PRODUCT, raw)
+    products = convert(raw.columns[PRODUCT], COMMON_COLUMNS[PRODUCT])
+    for fault in products.faults:
+        found.add(PRODUCT, fault)
+    encoded = products.values
+    known = known_products()
+    for code, name in enumerate(encoded.dictionary.to_pylist()):
+        if name is not None and name not in known:
+            rows = np.flatnonzero(pc.equal(encoded.indices, code).fill_null(False).to_numpy(zero_copy_only=False))
+            found.add(PRODUCT, Fault(rows, "unknown_product", f"no pricer for this product{_suggestion(name, known)}"))
+    text = encoded.cast(pa.string())
+    return pc.if_else(pc.is_in(text, value_set=pa.array(known, pa.string())), text, pa.scalar(None, pa.string()))
+
+
+def _position_ids(raw: RawRows, found: _Findings) -> pa.Array:
+    if POSITION_ID not in raw.columns:
+        raise _missing_column(POSITION_ID, raw)
+    converted = convert(raw.columns[POSITION_ID], COMMON_COLUMNS[POSITION_ID])
+    for fault in converted.faults:
+        found.add(POSITION_ID, fault)
+    encoded = converted.values.dictionary_encode()
+    if len(encoded.dictionary) + encoded.null_count < len(encoded):
+        _name_duplicates(raw, encoded, found)
+    return converted.values
+
+
+def _name_duplicates(raw: RawRows, encoded: pa.DictionaryArray, found: _Findings) -> None:
+    codes = encoded.indices.fill_null(-1).to_numpy()
+    counts = np.bincount(codes[codes >= 0], minlength=len(encoded.dictionary))
+    rows = np.flatnonzero((codes >= 0) & (counts[codes] > 1))
+    order = rows[np.argsort(codes[rows], kind="stable")]
+    first = order[np.searchsorted(codes[order], codes[order])]  # of its group, for each row
+    last = order[np.searchsorted(codes[order], codes[order], side="right") - 1]
+    other = raw.row_numbers[np.where(first == order, last, first)]
+    for place in range(min(len(order), PROBLEMS_LISTED_MAX)):
+        message = f"position_id is not unique: row {other[place]} has it too"
+        found.add(POSITION_ID, Fault(order[place : place + 1], "duplicate", message))
+    found.add(POSITION_ID, Fault(order[PROBLEMS_LISTED_MAX:], "duplicate", "position_id is not unique"))
+
+
+def _product_table(raw: RawRows, product: str, products: pa.Array, position_ids: pa.Array, found: _Findings) -> tuple[np.ndarray, pa.Table]:
+    """Indices of the product's rows, and their table."""
+    rows = np.flatnonzero(pc.equal(products, product).fill_null(False).to_numpy(zero_copy_only=False))
+    whole_file = len(rows) == len(products)
+    taken = pa.array(rows)
+
+    def cells_of(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+        return values if whole_file else values.take(taken)
+
+    arrays = []
+    for column in stored_columns(product):
+        if column.name == POSITION_ID:
+            arrays.append(cells_of(position_ids))
+            continue
+        unusable = raw.unusable.get(column.name, _NO_ROWS)
+        converted = convert(cells_of(raw.columns[column.name]) if column.name in raw.columns else pa.nulls(len(rows)), column)
+        for fault in converted.faults:
+            message = fault.message if column.name in raw.columns else f"{product} needs this column, which the file does not have"
+            found.add(column.name, Fault(np.setdiff1d(rows[fault.rows], unusable), fault.code, message))
+        found.add(column.name, Fault(np.intersect1d(rows, unusable), "wrong_type", "expected a single value, got a JSON object"))
+        arrays.append(converted.values)
+    own = {column.name for column in stored_columns(product)} | {PRODUCT}
+    for name in [name for name in raw.columns if name not in own]:
+        cells = cells_of(raw.columns[name])
+        if cells.null_count < len(cells):
+            found.add(name, Fault(rows[~is_blank(cells)], "not_of_product", f"{product} has no such column; leave it blank"))
+    return rows, pa.Table.from_arrays(arrays, schema=_nullable(arrow_schema(product)))
+
+
+def _nullable(schema: pa.Schema) -> pa.Schema:
+    """Required values may be null until the bad rows are gone."""
+    return pa.schema([field.with_nullable(True) for field in schema])
+
+
+def _refuse_unknown_columns(raw: RawRows, products: set[str | None]) -> None:
+    """A column that no product knows is most often a slip of the pen whose values would be lost, so the whole file is refused."""
+    known = {column.name for column in COMMON_COLUMNS} | {column.name for product in known_products() for column in pricer(product).columns}
+    unknown = [name for name in raw.columns if name not in known]
+    if not unknown:
+        return
+    used = {column.name for product in products if product is not None for column in stored_columns(product)}
+    candidates = tuple(sorted(used or known))
+    problems = [
+        {
+            "loc": ["columns", name],
+            "msg": f"unknown column {_shown(name)!r}{_suggestion(name, candidates)}",
+            "code": "unknown_column",
+            "column": _shown(name),
+        }
+        for name in unknown[:PROBLEMS_LISTED_MAX]
+    ]
+    raise InvalidRequest(f"the file has {len(unknown)} unknown column{'s' * (len(unknown) > 1)}; nothing was accepted", problems)
+
+
+def _missing_column(name: str, raw: RawRows) -> InvalidRequest:
+    close = difflib.get_close_matches(name, list(raw.columns), n=1)
+    hint = f"; is {close[0]!r} meant?" if close else ""
+    return file_problem("missing_column", f"the file has no column {name!r}{hint}", loc=("columns", name))
+
+
+def _suggestion(name: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(name, known, n=1) or difflib.get_close_matches(name.lower(), known, n=1)
+    close = close or difflib.get_close_matches(name.upper(), known, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known: {', '.join(known)}" if len(known) <= _SUGGESTIONS_AMONG_MAX else ""
