@@ -13,7 +13,7 @@ from numba import njit
 
 from pricers.calendars import CalendarTables, advance_business_days
 from pricers.dates import NO_DATE
-from pricers.day_count import year_fraction
+from pricers.day_count import BUS_252, calendar_free_year_fraction, year_fraction
 
 
 class Period(NamedTuple):
@@ -46,16 +46,17 @@ def settlement_day(as_of: int, settlement_lag: int, start: int, calendar: int, t
     return settlement if settlement == NO_DATE else max(settlement, start)
 
 
-@njit(cache=True, nogil=True)
+# Inlined, because handing calendar tables to a compiled function costs more than what these three compute.
+@njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def period_fraction(start: int, end: int, period: Period, accrual: Accrual, tables: CalendarTables) -> float:
     """Years from start to end inside a period, on the contract's day count."""
-    return year_fraction(
-        accrual.day_count, start, end, period.reference_start, period.reference_end, accrual.maturity, accrual.calendar, tables
-    )
+    if accrual.day_count == BUS_252:
+        return year_fraction(BUS_252, start, end, NO_DATE, NO_DATE, NO_DATE, accrual.calendar, tables)
+    return calendar_free_year_fraction(accrual.day_count, start, end, period.reference_start, period.reference_end, accrual.maturity)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def accrued_fraction(settlement: int, period: Period, accrual: Accrual, tables: CalendarTables) -> float:
     """Years accrued at settlement in a period not yet paid: none before it starts, all of it from its end to its payment [1]."""
@@ -64,7 +65,7 @@ def accrued_fraction(settlement: int, period: Period, accrual: Accrual, tables: 
     return period_fraction(period.accrual_start, min(settlement, period.accrual_end), period, accrual, tables)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def yield_step(last_day: int, period: Period, accrual: Accrual, tables: CalendarTables) -> float:
     """Years between the flow before (or settlement), on `last_day`, and the period's payment, as a yield counts them [2]."""
