@@ -266,6 +266,7 @@ register(
         measures=frozenset({Measure.PV, Measure.PV_BASE, Measure.DV01, Measure.FX_DELTA, Measure.THETA_1D, Measure.KEY_RATE_DV01}),
         native_currency="quote_currency",
         notional="notional",
+        notional_currency="base_currency",
         lower=lower,
         documentation=__doc__,
     )

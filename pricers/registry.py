@@ -69,11 +69,13 @@ class PricerSpec:
     lower: Lower | None = None
     value: Value | None = None
     documentation: str = ""
+    notional_currency: str | None = None
+    """Name of the column that holds the currency of the notional, where that is not the currency of `pv`."""
 
     def __post_init__(self) -> None:
         if (self.lower is None) == (self.value is None):
             raise ValueError(f"product {self.product!r}: give exactly one of lower and value")
-        for name in (self.native_currency, self.notional):
+        for name in (self.native_currency, self.notional, self.notional_currency or self.notional):
             if name not in self.columns:
                 raise ValueError(f"product {self.product!r}: no column {name!r}")
 
