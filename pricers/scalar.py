@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -28,6 +28,7 @@ SCALAR_COLUMNS: Final = Columns(
 )
 
 
+@runtime_checkable
 class ScalarPrice(Protocol):
     """Values one position.
 
