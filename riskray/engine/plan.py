@@ -1,0 +1,107 @@
+"""Planning a run before anything runs: which shards it has and what the market lacks for it."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+from riskray.models.run import MarketGap, Preflight
+
+RequirementKind = Literal["product", "discount_curve", "spread_curve", "currency"]
+
+
+@dataclass(frozen=True)
+class BatchRange:
+    """A contiguous range of positions of one product."""
+
+    product: str
+    first_position_no: int
+    row_count: int
+
+
+@dataclass(frozen=True)
+class PlannedShard:
+    """The positions valued and committed in one transaction."""
+
+    shard_no: int
+    product: str
+    first_position_no: int
+    row_count: int
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """How many positions of a product need one thing of the market, and their gross notional in one currency."""
+
+    product: str
+    kind: RequirementKind
+    name: str
+    currency: str
+    position_count: int
+    gross_notional: float
+
+
+@dataclass(frozen=True)
+class MarketNames:
+    """What a market offers: names of its curves and the currencies that have an exchange rate to the run's base currency."""
+
+    discount_curves: frozenset[str]
+    spread_curves: frozenset[str]
+    currencies: frozenset[str]
+
+
+def plan_shards(batches: Iterable[BatchRange], *, rows_per_shard: int) -> list[PlannedShard]:
+    """Cut a portfolio's batches into shards of at most `rows_per_shard` positions of one product.
+
+    Neighbouring batches of one product are one range, cut into parts that differ by at most one row: 26,000 positions at 25,000 a shard
+    are two shards of 13,000, so that two actors finish together.
+
+    Raises ValueError when the batches leave a gap or overlap.
+    """
+    ordered = sorted(batches, key=lambda batch: batch.first_position_no)
+    end = 0
+    for batch in ordered:
+        if batch.first_position_no != end:
+            raise ValueError(f"the batch at position {batch.first_position_no} does not follow the one before it, which ends at {end}")
+        end += batch.row_count
+    shards: list[PlannedShard] = []
+    for product, group in groupby(ordered, key=lambda batch: batch.product):
+        ranges = list(group)
+        first, row_count = ranges[0].first_position_no, sum(batch.row_count for batch in ranges)
+        for part in even_parts(row_count, -(-row_count // rows_per_shard)):
+            shards.append(PlannedShard(len(shards), product, first, part))
+            first += part
+    return shards
+
+
+def even_parts(row_count: int, part_count: int) -> list[int]:
+    """Sizes of `part_count` parts of `row_count` rows that differ by at most one, the larger ones first."""
+    small, larger_count = divmod(row_count, part_count)
+    return [small + 1] * larger_count + [small] * (part_count - larger_count)
+
+
+def preflight(requirements: Iterable[Requirement], *, position_count: int, market: MarketNames, products: Iterable[str]) -> Preflight:
+    """What the portfolio needs and neither the market nor the registered pricers have, largest gap first.
+
+    `affected_position_count_max` counts a position once for each thing it misses, at most the whole portfolio.
+    """
+    present: dict[RequirementKind, frozenset[str]] = {
+        "product": frozenset(products),
+        "discount_curve": market.discount_curves,
+        "spread_curve": market.spread_curves,
+        "currency": market.currencies,
+    }
+    counts: dict[tuple[RequirementKind, str, str], int] = defaultdict(int)
+    notionals: dict[tuple[RequirementKind, str, str], dict[str, float]] = defaultdict(dict)
+    for requirement in requirements:
+        if requirement.name not in present[requirement.kind]:
+            key = (requirement.kind, requirement.name, requirement.product)
+            counts[key] += requirement.position_count
+            notionals[key][requirement.currency] = notionals[key].get(requirement.currency, 0.0) + requirement.gross_notional
+    gaps = [
+        MarketGap(kind=kind, name=name, product=product, position_count=count, gross_notional=notionals[kind, name, product])
+        for (kind, name, product), count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    affected = min(position_count, sum(gap.position_count for gap in gaps))
+    return Preflight(position_count=position_count, affected_position_count_max=affected, gaps=gaps)

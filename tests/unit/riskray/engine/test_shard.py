@@ -1,0 +1,126 @@
+"""A shard's rows, failures and sums, from valuations written by hand so that every number can be checked by eye."""
+
+import math
+
+import numpy as np
+import pytest
+
+from pricers.columns import Contracts, Text
+from pricers.market import Curve, Market
+from pricers.measures import Measure
+from pricers.status import RowStatus
+from pricers.valuation import Valuation
+from riskray.engine.aggregate import roll_up
+from riskray.engine.shard import ShardPositions, failed_shard, shard_result
+from riskray.engine.sums import ShardSums, merge
+
+ALL = frozenset(Measure)
+
+
+def _curve(name, currency, pillars):
+    days = np.arange(1, pillars + 1, dtype=np.int32) * 365
+    return Curve(name, currency, "LINEAR_ZERO", tuple(f"{n}Y" for n in range(1, pillars + 1)), days, np.full(pillars, 0.03))
+
+
+MARKET = Market(20_000, "USD", (_curve("EUR", "EUR", 2), _curve("USD", "USD", 3)), (), {"USD": 1.0, "EUR": 1.1})
+
+
+def _positions(books=("X", "Y", "X"), first=10):
+    return ShardPositions("FX_FWD", first, Contracts(len(books), {}), Text.of(list(books)), Text.of(["EUR"] * len(books)))
+
+
+def _valuation(**changes):
+    """Three rows: two legs, failed, one leg."""
+    nan = math.nan
+    fields = {
+        "status": np.array([RowStatus.OK, RowStatus.MISSING_CURVE, RowStatus.OK], np.uint8),
+        "messages": {},
+        "values": {
+            Measure.PV: np.array([1.5, nan, -0.5]),
+            Measure.PV_BASE: np.array([1.75, nan, -0.5]),
+            Measure.DV01: np.array([-0.25, nan, 0.125]),
+            Measure.CS01: np.array([nan, nan, 0.0625]),
+            Measure.FX_DELTA: np.array([0.5, nan, 0.25]),
+        },
+        "leg_offsets": np.array([0, 2, 2, 3]),
+        "leg_currency": Text.of(["EUR", "USD", "EUR"]),
+        "leg_curve": np.array([0, 1, 0], np.int16),
+        "leg_fx_delta": np.array([0.5, 0.0, 0.25]),
+        "key_rate_offsets": np.array([0, 2, 5, 7]),
+        "key_rate_dv01": np.array([1.0, 2.0, 3.0, 4.0, 5.0, 0.5, 0.25]),
+    }
+    return Valuation(**(fields | changes))
+
+
+def test_results_hold_the_priced_rows_with_null_where_a_measure_does_not_apply():
+    rows = shard_result(_positions(), _valuation(), market=MARKET, measures=ALL).results.to_pylist()
+    assert [row["position_no"] for row in rows] == [10, 12]
+    assert [row["pv"] for row in rows] == [1.5, -0.5]
+    assert [row["cs01"] for row in rows] == [None, 0.0625]
+    assert [row["convexity"] for row in rows] == [None, None]
+    assert [row["leg_curve_nos"] for row in rows] == [[0, 1], [0]]
+    assert [row["leg_fx_delta"] for row in rows] == [[0.5, 0.0], [0.25]]
+    assert [row["key_rate_dv01"] for row in rows] == [[1.0, 2.0, 3.0, 4.0, 5.0], [0.5, 0.25]]
+
+
+def test_failures_carry_code_message_and_remedy():
+    plain = shard_result(_positions(), _valuation(), market=MARKET, measures=ALL).failures.to_pylist()
+    assert plain == [
+        {"position_no": 11, "code": "MISSING_CURVE", "message": RowStatus.MISSING_CURVE.message, "remedy": RowStatus.MISSING_CURVE.remedy}
+    ]
+    own = shard_result(_positions(), _valuation(messages={1: "no curve EUR-X"}), market=MARKET, measures=ALL).failures.to_pylist()
+    assert own[0]["message"] == "no curve EUR-X"
+
+
+def test_sums_are_by_book_currency_and_pillar_and_leave_failed_rows_out():
+    result = shard_result(_positions(books=("X", "Y", "X")), _valuation(), market=MARKET, measures=ALL)
+    rollups = roll_up([result.sums.to_bytes()])
+    assert rollups.groups.to_pylist() == [
+        {"book": "X", "product": "FX_FWD", "currency": "EUR", "ok_count": 2, "failed_count": 0, "pv": 1.0, "pv_base": 1.25,
+         "dv01": -0.125, "cs01": 0.0625, "fx_delta": 0.75, "theta_1d": 0.0},
+        {"book": "Y", "product": "FX_FWD", "currency": "EUR", "ok_count": 0, "failed_count": 1, "pv": 0.0, "pv_base": 0.0,
+         "dv01": 0.0, "cs01": 0.0, "fx_delta": 0.0, "theta_1d": 0.0},
+    ]  # fmt: skip
+    assert [(row["currency"], row["fx_delta"]) for row in rollups.fx.to_pylist()] == [("EUR", 0.75), ("USD", 0.0)]
+    ladder = [(row["curve_no"], row["pillar_no"], row["dv01"]) for row in rollups.key_rates.to_pylist()]
+    assert ladder == [(0, 0, 1.5), (0, 1, 2.25), (1, 0, 3.0), (1, 1, 4.0), (1, 2, 5.0)]
+
+
+def test_merged_sums_are_the_same_bytes_in_any_order():
+    parts = [
+        shard_result(_positions(books=books), _valuation(), market=MARKET, measures=ALL).sums
+        for books in (("X", "Y", "X"), ("Y", "Y", "Z"), ("A", "A", "A"))
+    ]
+    there = merge(parts).to_bytes()
+    assert merge(parts[::-1]).to_bytes() == there
+    assert merge([merge(parts[:2]), ShardSums.from_bytes(parts[2].to_bytes())]).to_bytes() == there
+
+
+def test_measures_not_asked_for_are_null():
+    only = frozenset({Measure.PV})
+    valuation = _valuation(key_rate_offsets=np.zeros(4, np.int64), key_rate_dv01=np.empty(0))
+    row = shard_result(_positions(), valuation, market=MARKET, measures=only).results.to_pylist()[0]
+    assert row["leg_fx_delta"] is None
+    assert row["key_rate_dv01"] is None
+
+
+def test_shard_without_a_priced_row_has_failures_only():
+    result = failed_shard(_positions(), status=RowStatus.WORKER_CRASHED)
+    assert (result.ok_count, result.failed_count) == (0, 3)
+    assert roll_up([result.sums.to_bytes()]).groups.column("failed_count").to_pylist() == [2, 1]
+    assert set(result.failures.column("code").to_pylist()) == {"WORKER_CRASHED"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"status": np.zeros(3, np.uint8)}, "status OK with a present value of nan"),
+        ({"status": np.array([0, 7, 7], np.uint8)}, "position number 12.*MISSING_CURVE"),
+        ({"status": np.zeros(2, np.uint8)}, "3 positions were given"),
+        ({"leg_offsets": np.array([0, 1, 2, 3])}, "a failed row has legs"),
+        ({"leg_curve": np.array([1, 0, 1], np.int16)}, "one key rate for each pillar"),
+    ],
+)
+def test_pricer_that_breaks_its_contract_raises(changes, message):
+    with pytest.raises(ValueError, match=message):
+        shard_result(_positions(), _valuation(**changes), market=MARKET, measures=ALL)
