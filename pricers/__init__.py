@@ -1,6 +1,6 @@
 """Numbers: contracts to cashflows to values, from arrays alone."""
 
-from pricers import fx_fwd
+from pricers import amort_loan, fixed_bond, fx_fwd
 from pricers.cashflows import Cashflows, Lowered, PriceTerms
 from pricers.columns import Column, Columns, Contracts, Ragged, Text, contracts_of
 from pricers.compiled import Compiled
@@ -19,7 +19,7 @@ from pricers.registry import (
 from pricers.status import RowStatus
 from pricers.valuation import ALL_MEASURES, Valuation, value_cashflows
 
-BUILT_IN = (fx_fwd,)
+BUILT_IN = (fixed_bond, amort_loan, fx_fwd)
 """Modules of the products that ship with riskray; importing one registers it."""
 
 __all__ = [

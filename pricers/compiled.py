@@ -5,7 +5,7 @@ The contract's own constant credit spread does not depend on the market; it goes
 `amount × exp(-credit_spread × time)`. What a market then costs is one discount factor a node and one multiply-add a flow.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple, no_type_check
 
 import numpy as np
@@ -54,6 +54,7 @@ class Compiled:
     node_day: Int32[np.ndarray, " node"]
     """Days after the valuation date, increasing within a group."""
     price_terms: PriceTerms | None
+    """With `outstanding` signed as the position is."""
     settlement_node: Int32[np.ndarray, " row"] | None
     weighted_average_life: Float[np.ndarray, " row"] | None
 
@@ -114,8 +115,11 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         _weigh(flows.flow_offsets, flows.leg_credit_spread, flows.pay_day, lowered.as_of, flows.amount, weight)
     life = None
     if terms is not None:
-        life = np.full(flows.row_count, np.nan)
-        _average_life(flows.flow_offsets, flows.pay_day, lowered.as_of, flows.principal, life)
+        life, outstanding = np.full(flows.row_count, np.nan), np.full(flows.row_count, np.nan)
+        _principal_terms(
+            flows.flow_offsets, flows.pay_day, lowered.as_of, flows.principal, terms.first_flow, terms.outstanding, life, outstanding
+        )
+        terms = replace(terms, outstanding=outstanding)
     return Compiled(
         as_of=lowered.as_of,
         measures=measures,
@@ -248,12 +252,15 @@ def _weigh(flow_offsets, credit_spread, pay_day, as_of, amount, weight):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _average_life(flow_offsets, pay_day, as_of, principal, life):
-    """Mean time to principal; NaN for a row that repays nothing."""
+def _principal_terms(flow_offsets, pay_day, as_of, principal, first_flow, unsigned, life, outstanding):
+    """Mean time to principal, NaN for a row that repays nothing; and the outstanding notional with the sign of what is still repaid."""
     for row in range(life.size):
-        total = weighted = 0.0
+        total = weighted = after_settlement = 0.0
         for flow in range(flow_offsets[row], flow_offsets[row + 1]):
             total += principal[flow]
             weighted += principal[flow] * ((pay_day[flow] - as_of) / DAYS_PER_YEAR)
+            if flow >= first_flow[row]:
+                after_settlement += principal[flow]
         if total != 0.0:
             life[row] = weighted / total
+        outstanding[row] = -abs(unsigned[row]) if after_settlement < 0.0 else abs(unsigned[row])
