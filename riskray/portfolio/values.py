@@ -74,7 +74,7 @@ def is_blank(values: pa.Array) -> np.ndarray:
     if blank.all() or not _is_text(values.type):
         return blank
     lengths = pc.utf8_length(pc.utf8_trim_whitespace(values.cast(pa.string())))
-    return blank | _numpy(pc.equal(lengths, 0).fill_null(True))
+    return np.logical_or(blank, _numpy(pc.equal(lengths, 0).fill_null(True)))
 
 
 def _numpy(values: pa.Array) -> np.ndarray:

@@ -1,0 +1,76 @@
+"""Market documents to what pricers and the store take: arrays by curve, and exchange rates to one base currency."""
+
+import pyarrow as pa
+
+from pricers.dates import to_day
+from pricers.market import Curve, Market
+from riskray.errors import InvalidRequest
+from riskray.market.fx import FxConversion, conversions, todays_rates
+from riskray.market.zero_rates import discount_curve, spread_curve
+from riskray.models.instrument import CURRENCIES
+from riskray.models.market_data import MarketDocument
+
+CURVE_SCHEMA = pa.schema(
+    [
+        ("kind", pa.string()),
+        ("curve_no", pa.int16()),
+        ("name", pa.string()),
+        ("currency", pa.string()),
+        ("pillar_labels", pa.list_(pa.string())),
+        ("pillar_days", pa.list_(pa.int32())),
+        ("zero_rates", pa.list_(pa.float64())),
+    ]
+)
+
+
+def build_market(document: MarketDocument, *, base_currency: str) -> Market:
+    """The pricers' view of a document: curves sorted by name, today's exchange rates to the base currency.
+
+    A currency without a path of quotes to the base currency is left out; its positions fail with MISSING_FX.
+
+    Raises:
+        InvalidRequest: no such currency.
+    """
+    discount_curves, spread_curves = _curves(document)
+    return Market(
+        as_of=to_day(document.as_of),
+        base_currency=base_currency,
+        discount_curves=discount_curves,
+        spread_curves=spread_curves,
+        fx_to_base={currency: conversion.rate for currency, conversion in fx_conversions(document, base_currency=base_currency).items()},
+    )
+
+
+def fx_conversions(document: MarketDocument, *, base_currency: str) -> dict[str, FxConversion]:
+    """How each currency converts to the base currency (see `riskray.market.fx`). Raises InvalidRequest for an unknown currency."""
+    if base_currency not in CURRENCIES:
+        message = f"base currency {base_currency!r} is not an ISO 4217 currency code in capitals"
+        raise InvalidRequest(message, [{"loc": ["base_currency"], "msg": message, "code": "unknown_currency"}])
+    curves = {curve.name: curve for curve in _curves(document)[0]}
+    return conversions(todays_rates(document, curves), base_currency=base_currency)
+
+
+def market_curve_rows(document: MarketDocument) -> pa.Table:
+    """The document's curves by number, as results refer to them; columns of CURVE_SCHEMA."""
+    rows = [
+        {
+            "kind": kind,
+            "curve_no": number,
+            "name": curve.name,
+            "currency": curve.currency,
+            "pillar_labels": list(curve.pillar_labels),
+            "pillar_days": curve.pillar_days.tolist(),
+            "zero_rates": curve.zero_rates.tolist(),
+        }
+        for kind, curves in zip(("discount", "spread"), _curves(document), strict=True)
+        for number, curve in enumerate(curves)
+    ]
+    return pa.Table.from_pylist(rows, schema=CURVE_SCHEMA)
+
+
+def _curves(document: MarketDocument) -> tuple[tuple[Curve, ...], tuple[Curve, ...]]:
+    """Discount and spread curves, each sorted by name: a curve's place is its number in results."""
+    discount = sorted(document.curves, key=lambda curve: curve.name)
+    spread = sorted(document.spread_curves, key=lambda curve: curve.name)
+    as_of = document.as_of
+    return tuple(discount_curve(curve, as_of=as_of) for curve in discount), tuple(spread_curve(curve, as_of=as_of) for curve in spread)

@@ -1,0 +1,323 @@
+"""Market documents from JSON, CSV and Parquet, checked as a whole, and back into any of the three with the same content hash.
+
+JSON is the document itself. CSV and Parquet hold one table with a row a number:
+
+    kind                         name          tenor_or_date         value                 further columns
+    snapshot                     document's    as_of                                       description
+    zero_rate, discount_factor   curve's       of the point          rate or factor        currency, interpolation, compounding
+    spread                       curve's       of the point          spread                issuer, rating, interpolation
+    fx_spot                      pair          spot date, or blank   rate                  spot_lag_days, calendar
+    fx_discount_curve            curve's                                                   currency
+
+with source, quality and observed_on on any row. The rows of one curve agree on everything but point and value; a blank says nothing.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from riskray.errors import InvalidRequest, UnsupportedFormat
+from riskray.market.checks import market_problems
+from riskray.models.market_data import CurveDocument, CurveKind, MarketDocument, SpreadCurveDocument
+
+FORMATS = ("json", "csv", "parquet")
+ROWS_MAX = 1_000_000
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+TABLE_COLUMNS = (
+    "kind", "name", "currency", "tenor_or_date", "value", "interpolation", "compounding", "issuer", "rating", "spot_lag_days", "calendar",
+    "source", "quality", "observed_on", "description",
+)  # fmt: skip
+_SOURCED = ("source", "quality", "observed_on")
+_CURVE_FIELDS = ("currency", "interpolation", "compounding", *_SOURCED)
+_SPREAD_FIELDS = ("issuer", "rating", "interpolation", *_SOURCED)
+_SPOT_FIELDS = ("spot_lag_days", "calendar", *_SOURCED)
+_KIND_OF_ROW = {"zero_rate": CurveKind.ZERO_RATES, "discount_factor": CurveKind.DISCOUNT_FACTORS}
+_ROW_OF_KIND = {kind: row for row, kind in _KIND_OF_ROW.items()}
+
+Row = dict[str, Any]
+Location = tuple[str | int, ...]
+
+
+def read_market(source: bytes | Path | BinaryIO, *, format: str) -> MarketDocument:
+    """Read and check a market document.
+
+    Args:
+        source: the file's bytes, its path, or an open binary file.
+        format: "json", "csv" or "parquet".
+    Raises:
+        UnsupportedFormat: another format.
+        InvalidRequest: not readable or not sound; `problems` names every place by `loc`, a path in the JSON document or
+            ["rows", number, column] of a table (rows count from 1, the header is not counted).
+    """
+    data = source if isinstance(source, bytes) else source.read_bytes() if isinstance(source, Path) else source.read()
+    match format:
+        case "json":
+            return parse_market(_json(data))
+        case "csv":
+            return _parse_table(_csv_rows(data))
+        case "parquet":
+            return _parse_table(_parquet_rows(data))
+    raise UnsupportedFormat(f"format {format!r} is not offered; use {', '.join(FORMATS)}")
+
+
+def parse_market(data: Any) -> MarketDocument:
+    """Check a document that is already a dictionary. Curves, spots and so on come out sorted by name. Raises InvalidRequest."""
+    return _checked(data, lambda loc: loc)
+
+
+def _checked(data: Any, place: Callable[[Location], Location]) -> MarketDocument:
+    document = None
+    try:
+        document = MarketDocument.model_validate(data)
+        problems = [problem | {"loc": list(place(tuple(problem["loc"])))} for problem in market_problems(document)]
+    except ValidationError as error:
+        problems = [
+            {
+                "loc": list(place(item["loc"])),
+                "msg": f"{_path(place(item['loc']))}: {item['msg'].removeprefix('Value error, ')}",
+                "code": item["type"],
+            }
+            for item in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+    if problems or document is None:
+        count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
+        raise InvalidRequest(f"the market document has {count}: {problems[0]['msg']}", problems)
+    return document.model_copy(
+        update={
+            "curves": sorted(document.curves, key=lambda curve: curve.name),
+            "spread_curves": sorted(document.spread_curves, key=lambda curve: curve.name),
+            "fx_spots": sorted(document.fx_spots, key=lambda spot: spot.pair),
+            "fx_discount_curves": dict(sorted(document.fx_discount_curves.items())),
+        }
+    )
+
+
+def _path(loc: Location) -> str:
+    return ".".join(str(part) for part in loc) or "document"
+
+
+def _refuse(message: str, code: str, loc: Location = ("file",)) -> InvalidRequest:
+    return InvalidRequest(message, [{"loc": list(loc), "msg": message, "code": code}])
+
+
+# ------------------------------------------------------------------------------------------------------------ content
+
+
+def canonical_json(document: MarketDocument) -> str:
+    """The one text of a document: sorted keys, no blanks, nothing that is null. What is stored and hashed."""
+    return json.dumps(document.model_dump(mode="json", exclude_none=True), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def content_hash(document: MarketDocument) -> bytes:
+    """SHA-256 of the canonical text."""
+    return hashlib.sha256(canonical_json(document).encode()).digest()
+
+
+def market_id(document: MarketDocument) -> str:
+    """'mkt-' and the first 16 hex digits of the content hash."""
+    return f"mkt-{content_hash(document).hex()[:16]}"
+
+
+def write_market(document: MarketDocument, *, format: str) -> bytes:
+    """The document as a file that reads back to the same hash. Raises UnsupportedFormat."""
+    match format:
+        case "json":
+            return canonical_json(document).encode()
+        case "csv":
+            sink = io.StringIO()
+            writer = csv.DictWriter(sink, TABLE_COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(_rows(document))
+            return sink.getvalue().encode()
+        case "parquet":
+            buffer = pa.BufferOutputStream()
+            types = {"value": pa.float64(), "spot_lag_days": pa.int64()}
+            schema = pa.schema([(name, types.get(name, pa.string())) for name in TABLE_COLUMNS])
+            pa.parquet.write_table(pa.Table.from_pylist(list(_rows(document)), schema=schema), buffer)
+            return bytes(buffer.getvalue().to_pybytes())
+    raise UnsupportedFormat(f"format {format!r} is not offered; use {', '.join(FORMATS)}")
+
+
+def _rows(document: MarketDocument) -> Iterable[Row]:
+    """The document as rows of the table."""
+    yield {"kind": "snapshot", "name": document.name, "tenor_or_date": str(document.as_of), "description": document.description or None}
+    for curve in document.curves:
+        yield from _curve_rows(curve, _ROW_OF_KIND[curve.kind], _CURVE_FIELDS)
+    for spread in document.spread_curves:
+        yield from _curve_rows(spread, "spread", _SPREAD_FIELDS)
+    for spot in document.fx_spots:
+        fields = spot.model_dump(mode="json", include=set(_SPOT_FIELDS))
+        yield (
+            {"kind": "fx_spot", "name": spot.pair, "value": spot.rate}
+            | _given(fields)
+            | {"tenor_or_date": None if spot.spot_date is None else str(spot.spot_date)}
+        )
+    for currency, name in document.fx_discount_curves.items():
+        yield {"kind": "fx_discount_curve", "name": name, "currency": currency}
+
+
+def _curve_rows(curve: CurveDocument | SpreadCurveDocument, kind: str, fields: tuple[str, ...]) -> Iterable[Row]:
+    shared = {"kind": kind, "name": curve.name} | _given(curve.model_dump(mode="json", include=set(fields)))
+    for point in curve.points:
+        yield shared | {"tenor_or_date": point.label, "value": point.value}
+
+
+def _given(fields: Row) -> Row:
+    return {name: value for name, value in fields.items() if value not in (None, "")}
+
+
+# -------------------------------------------------------------------------------------------------------------- files
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return from_json(data)
+    except ValueError as error:
+        raise _refuse(f"the file is not readable as JSON: {error}", "malformed") from error
+
+
+def _csv_rows(data: bytes) -> list[Row]:
+    try:
+        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
+        names = [name.strip() for name in reader.fieldnames or ()]
+        reader.fieldnames = names
+        _check_columns(names)
+        rows = []
+        for number, row in enumerate(reader, start=1):
+            if None in row or None in row.values():
+                raise _refuse(f"row {number} does not have the {len(names)} cells of the header", "malformed_row", ("rows", number))
+            if number > ROWS_MAX:
+                raise _refuse(f"the file has more than {ROWS_MAX:,} rows", "too_many_rows")
+            rows.append({name: cell.strip() or None for name, cell in row.items()})
+        return rows
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _refuse(f"the file is not readable as CSV in UTF-8: {error}", "malformed") from error
+
+
+def _parquet_rows(data: bytes) -> list[Row]:
+    try:
+        with pa.parquet.ParquetFile(pa.BufferReader(data)) as file:
+            if file.metadata.num_rows > ROWS_MAX:
+                raise _refuse(f"the file has more than {ROWS_MAX:,} rows", "too_many_rows")
+            _check_columns(file.schema_arrow.names)
+            rows = file.read().to_pylist()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _refuse(f"the file is not readable as Parquet: {error}", "malformed") from error
+    return [{name: str(cell) if hasattr(cell, "isoformat") else cell for name, cell in row.items()} for row in rows]
+
+
+def _check_columns(names: list[str]) -> None:
+    problems = [
+        {"loc": ["columns", name], "msg": f"unknown column {name!r}; known: {', '.join(TABLE_COLUMNS)}", "code": "unknown_column"}
+        for name in names
+        if name not in TABLE_COLUMNS
+    ]
+    problems += [
+        {"loc": ["columns", name], "msg": f"the file has no column {name!r}", "code": "missing_column"}
+        for name in ("kind", "name", "tenor_or_date", "value")
+        if name not in names
+    ]
+    problems += [
+        {"loc": ["columns", name], "msg": f"column {name!r} appears twice", "code": "duplicate_column"}
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+    if problems:
+        raise InvalidRequest(f"the columns do not fit: {problems[0]['msg']}", problems)
+
+
+# -------------------------------------------------------------------------------------------------------------- table
+
+
+class _TableReader:
+    """Rows to a document's dictionary, remembering which row each part came from."""
+
+    def __init__(self) -> None:
+        self.document: dict[str, Any] = {"curves": [], "spread_curves": [], "fx_spots": [], "fx_discount_curves": {}}
+        self.problems: list[dict[str, Any]] = []
+        self._rows_of: dict[Location, int] = {}
+        self._curve_index: dict[tuple[str, str], int] = {}
+
+    def place(self, loc: Location) -> Location:
+        """["rows", number, column] for a path in the document."""
+        for length in range(len(loc), 0, -1):
+            if loc[:length] in self._rows_of:
+                return ("rows", self._rows_of[loc[:length]], *loc[length:])
+        return loc
+
+    def add(self, number: int, row: Row) -> None:
+        """Take in one row."""
+        kind = row.get("kind")
+        match kind:
+            case "snapshot":
+                self._add_snapshot(number, row)
+            case "zero_rate" | "discount_factor":
+                self._add_point(number, row, "curves", _CURVE_FIELDS, {"kind": _KIND_OF_ROW[kind].value})
+            case "spread":
+                self._add_point(number, row, "spread_curves", _SPREAD_FIELDS, {})
+            case "fx_spot":
+                self._rows_of["fx_spots", len(self.document["fx_spots"])] = number
+                fields = {"pair": row.get("name"), "rate": row.get("value"), "spot_date": row.get("tenor_or_date")}
+                self.document["fx_spots"].append(_some(fields | {name: row.get(name) for name in _SPOT_FIELDS}))
+            case "fx_discount_curve":
+                currency = str(row.get("currency") or "")
+                self._rows_of["fx_discount_curves", currency] = number
+                if currency in self.document["fx_discount_curves"]:
+                    self._problem(number, "currency", "duplicate", f"{currency} has a curve already")
+                self.document["fx_discount_curves"][currency] = row.get("name")
+            case _:
+                known = "snapshot, zero_rate, discount_factor, spread, fx_spot, fx_discount_curve"
+                self._problem(number, "kind", "unknown_kind", f"{kind!r} is none of {known}")
+
+    def _add_snapshot(self, number: int, row: Row) -> None:
+        if "as_of" in self.document:
+            self._problem(number, "kind", "duplicate", "a second snapshot row")
+        self.document |= _some({"name": row.get("name"), "as_of": row.get("tenor_or_date"), "description": row.get("description")})
+        for field in ("name", "as_of", "description"):
+            self._rows_of[field,] = number
+
+    def _add_point(self, number: int, row: Row, part: str, fields: tuple[str, ...], fixed: Row) -> None:
+        name = str(row.get("name") or "")
+        curves = self.document[part]
+        given = _some({field: row.get(field) for field in fields}) | fixed
+        index = self._curve_index.setdefault((part, name), len(curves))
+        if index == len(curves):
+            curves.append({"name": name, "points": []} | given)
+            self._rows_of[part, index] = number
+        for field, value in given.items():
+            if curves[index].get(field) != value:
+                message = f"{name}: {field} {value!r} differs from {curves[index].get(field)!r} on row {self._rows_of[part, index]}"
+                self._problem(number, field, "contradiction", message)
+        place = str(row.get("tenor_or_date") or "")
+        self._rows_of[part, index, "points", len(curves[index]["points"])] = number
+        curves[index]["points"].append({"date" if _DATE.fullmatch(place) else "tenor": place, "value": row.get("value")})
+
+    def _problem(self, number: int, column: str, code: str, message: str) -> None:
+        self.problems.append({"loc": ["rows", number, column], "msg": f"row {number}: {message}", "code": code})
+
+
+def _some(fields: Row) -> Row:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _parse_table(rows: list[Row]) -> MarketDocument:
+    if not rows:
+        raise _refuse("the file has no rows", "empty")
+    reader = _TableReader()
+    for number, row in enumerate(rows, start=1):
+        reader.add(number, row)
+    if "as_of" not in reader.document:
+        reader.problems.append({"loc": ["rows"], "msg": "there is no row of kind snapshot with name and date", "code": "missing"})
+    if reader.problems:
+        raise InvalidRequest(f"the market file has {len(reader.problems)} problems: {reader.problems[0]['msg']}", reader.problems)
+    return _checked(reader.document, reader.place)

@@ -1,0 +1,158 @@
+"""The market snapshot document: curves, spread curves and exchange rates of one date, as uploaded, stored and downloaded.
+
+Single values are checked here; what involves several (order of points, consistency of quotes) in `riskray.market.checks`.
+"""
+
+import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+
+from pricers.calendars import CALENDARS, is_calendar
+from pricers.dates import parse_tenor
+from riskray.models.instrument import CURRENCIES
+
+
+class Quality(StrEnum):
+    """How far a number may be trusted."""
+
+    OK = "ok"
+    STALE = "stale"
+    ESTIMATED = "estimated"
+
+
+class CurveKind(StrEnum):
+    """What the points of a curve are."""
+
+    ZERO_RATES = "zero_rates"
+    DISCOUNT_FACTORS = "discount_factors"
+
+
+class Interpolation(StrEnum):
+    """Between pillars: the zero rate is linear, or the logarithm of the discount factor is (flat forward rates)."""
+
+    LINEAR_ZERO = "LINEAR_ZERO"
+    LOG_LINEAR_DISCOUNT = "LOG_LINEAR_DISCOUNT"
+
+
+class Compounding(StrEnum):
+    """Of given zero rates, time being ACT/365F from `as_of`."""
+
+    CONTINUOUS = "CONTINUOUS"
+    ANNUAL = "ANNUAL"
+    SEMIANNUAL = "SEMIANNUAL"
+    SIMPLE = "SIMPLE"
+
+
+def _currency(code: str) -> str:
+    if code not in CURRENCIES:
+        raise ValueError(f"{code!r} is not an ISO 4217 currency code in capitals")
+    return code
+
+
+def _pair(pair: str) -> str:
+    base, quote = pair[:3], pair[3:]
+    if len(pair) != 6 or base not in CURRENCIES or quote not in CURRENCIES or base == quote:
+        raise ValueError(f"{pair!r} is not a pair of two currencies, such as EURUSD")
+    return pair
+
+
+def _tenor(tenor: str) -> str:
+    parse_tenor(tenor)
+    return tenor.strip().upper()
+
+
+def _calendar(name: str) -> str:
+    if not is_calendar(name):
+        raise ValueError(f"unknown calendar {name!r}; known: {', '.join(CALENDARS)}, or several joined with '+'")
+    return name
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("text has a control character or a line break")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+Note = Annotated[str, Field(max_length=2_000), AfterValidator(_printable)]
+Currency = Annotated[str, AfterValidator(_currency)]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class CurvePoint(_Document):
+    """One pillar, at a tenor from `as_of` or on a date."""
+
+    tenor: Annotated[str, AfterValidator(_tenor)] | None = Field(default=None, description="1D, 2W, 3M, 10Y, 1Y6M, ON.", examples=["10Y"])
+    date: datetime.date | None = Field(default=None, description="Instead of the tenor.", examples=["2034-03-28"])
+    value: FiniteFloat = Field(description="Zero rate or spread (decimal a year), or discount factor.", examples=[0.0265])
+
+    @model_validator(mode="after")
+    def _has_one_position(self) -> "CurvePoint":
+        if (self.tenor is None) == (self.date is None):
+            raise ValueError("give a tenor or a date, and not both")
+        return self
+
+    @property
+    def label(self) -> str:
+        """The tenor, or the ISO date."""
+        return self.tenor if self.tenor is not None else str(self.date)
+
+
+class _Sourced(_Document):
+    source: Note = Field(default="", description="Who published the numbers.", examples=["ECB, euro area yield curves"])
+    quality: Quality = Field(default=Quality.OK, description="Trust in the numbers.")
+    observed_on: datetime.date | None = Field(default=None, description="Date of the numbers where it is not `as_of`.")
+
+
+class CurveDocument(_Sourced):
+    """A discount curve."""
+
+    name: Name = Field(description="What positions call it.", examples=["EUR-GOVT-AAA"])
+    currency: Currency = Field(description="Currency of the flows that it discounts.", examples=["EUR"])
+    kind: CurveKind = Field(default=CurveKind.ZERO_RATES, description="What the points are.")
+    interpolation: Interpolation = Field(default=Interpolation.LINEAR_ZERO, description="Between the points.")
+    compounding: Compounding = Field(default=Compounding.CONTINUOUS, description="Of zero rates; not of discount factors.")
+    points: list[CurvePoint] = Field(min_length=1, max_length=1_000, description="In increasing order.")
+
+
+class SpreadCurveDocument(_Sourced):
+    """Zero spreads of an issuer or a rating, continuously compounded, added to the zero rates of a discount curve."""
+
+    name: Name = Field(description="What positions call it.", examples=["EUR-CORP-BBB"])
+    issuer: Note = Field(default="", description="Whose credit it is.")
+    rating: Note = Field(default="", description="Rating class.", examples=["BBB"])
+    interpolation: Interpolation = Field(default=Interpolation.LINEAR_ZERO, description="Between the points.")
+    points: list[CurvePoint] = Field(min_length=1, max_length=1_000, description="In increasing order.")
+
+
+class FxSpot(_Sourced):
+    """A quoted spot rate: units of the second currency for one of the first."""
+
+    pair: Annotated[str, AfterValidator(_pair)] = Field(description="Base and quote currency.", examples=["EURUSD"])
+    rate: FiniteFloat = Field(gt=0.0, description="Quote currency for one unit of base currency.", examples=[1.0811])
+    spot_lag_days: int = Field(default=2, ge=0, le=10, description="Business days from `as_of` to the delivery of spot.")
+    calendar: Annotated[str, AfterValidator(_calendar)] = Field(
+        default="WEEKENDS_ONLY", description="Of the lag.", examples=["TARGET+US_FED"]
+    )
+    spot_date: datetime.date | None = Field(default=None, description="Delivery of spot, instead of the lag.")
+
+
+class MarketDocument(_Document):
+    """A market snapshot. Immutable once stored; the same content is the same snapshot."""
+
+    name: Name = Field(description="Name under which versions are counted.", examples=["close-2024-03-28"])
+    as_of: datetime.date = Field(description="Valuation date.", examples=["2024-03-28"])
+    description: Note = Field(default="", description="Anything worth saying.")
+    curves: list[CurveDocument] = Field(min_length=1, max_length=10_000, description="Discount curves.")
+    spread_curves: list[SpreadCurveDocument] = Field(default=[], max_length=100_000, description="Issuer and rating spread curves.")
+    fx_spots: list[FxSpot] = Field(default=[], max_length=1_000, description="Exchange rates; crosses and inverses are derived.")
+    fx_discount_curves: dict[Currency, Name] = Field(
+        default={},
+        description="By currency: the discount curve that carries spot rates back to `as_of`.",
+        examples=[{"EUR": "EUR-GOVT-AAA"}],
+    )
