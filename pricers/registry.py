@@ -7,7 +7,7 @@ group `riskray.pricers`; and `register("MY_PRODUCT", price)` with a plain functi
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, Protocol, overload
+from typing import Any, Protocol, overload, runtime_checkable
 
 from pricers.cashflows import Lowered
 from pricers.columns import Columns, Contracts
@@ -31,12 +31,14 @@ class UnknownProductError(LookupError):
         return f"no pricer for product {self.product!r}; known: {', '.join(self.known)}"
 
 
+@runtime_checkable
 class Lower(Protocol):
     """Contracts and a valuation date -> cash flows."""
 
     def __call__(self, contracts: Contracts, *, as_of: int) -> Lowered: ...
 
 
+@runtime_checkable
 class Value(Protocol):
     """Contracts and a market -> measures, for products that are not sums of fixed cash flows.
 
