@@ -8,7 +8,8 @@ import pytest
 
 from pricers.calendars import BUSINESS_DAY_CONVENTIONS, calendar_tables
 from pricers.dates import to_days
-from pricers.schedule import RULES, STUBS, schedules
+from pricers.schedule import RULES, STUBS
+from pricers.schedule_batch import schedules
 
 with (Path(__file__).parent / "schedule.csv").open(newline="") as file:
     CASES = list(csv.DictReader(file))

@@ -1,5 +1,7 @@
 """QuantLib's dates, calendars and day counters under riskray's names."""
 
+from typing import Any
+
 import numpy as np
 import QuantLib as ql
 
@@ -66,7 +68,7 @@ DAY_COUNTERS = {
 }
 
 
-def date(day: int) -> ql.Date:
+def date(day: int | np.integer) -> ql.Date:
     """QuantLib's date of a day number; its null date for NO_DATE."""
     return ql.Date() if day == NO_DATE else ql.Date(int(day) + EPOCH_SERIAL)
 
@@ -85,7 +87,7 @@ def period(months: int, days: int) -> ql.Period:
     return ql.Period(int(days), ql.Days) if days else ql.Period(0, ql.Years)
 
 
-def schedule(contract: dict[str, int], calendar: ql.Calendar) -> ql.Schedule | None:
+def schedule(contract: dict[str, Any], calendar: ql.Calendar) -> ql.Schedule | None:
     """QuantLib's schedule of a contract of `random_contracts`, None where QuantLib refuses it."""
     try:
         return ql.Schedule(

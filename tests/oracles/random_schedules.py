@@ -1,5 +1,7 @@
 """Random schedule contracts over every rule, tenor, stub, convention and calendar; any number, from a seed."""
 
+from typing import Any
+
 import numpy as np
 
 from pricers.calendars import BUSINESS_DAY_CONVENTIONS
@@ -11,7 +13,7 @@ from tests.oracles.quantlib_time import month_ends_among
 def random_contracts(
     count: int, *, seed: int, calendar_count: int, first_effective: int = 0, last_effective: int = 40_000
 ) -> dict[str, np.ndarray]:
-    """Arguments of `pricers.schedule.schedules` for `count` contracts.
+    """Arguments of `pricers.schedule_batch.schedules` for `count` contracts.
 
     A third of all dates are month ends, two in five contracts mature on the grid of their tenor, a third have an explicit stub date at
     either end (half of these within 250 days of that end). ZERO comes without month_end, with which QuantLib fails.
@@ -66,5 +68,5 @@ def _stub_dates(
     return first_date, penultimate_date
 
 
-def contract_of(contracts: dict[str, np.ndarray], row: int) -> dict[str, int]:
+def contract_of(contracts: dict[str, np.ndarray], row: int | np.integer) -> dict[str, Any]:
     return {name: int(values[row]) for name, values in contracts.items()}

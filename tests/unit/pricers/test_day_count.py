@@ -7,7 +7,8 @@ import QuantLib as ql
 from pricers.calendars import FIRST_DAY, LAST_DAY, UNADJUSTED, advance_business_days, calendar_tables
 from pricers.dates import NO_DATE, days_from_civil
 from pricers.day_count import ACT_ACT_ICMA, BUS_252, DAY_COUNTS, THIRTY_E_360_ISDA, icma_stub_fraction, year_fraction, year_fractions
-from pricers.schedule import SCHEDULED, ScheduleTerms, reference_period, schedules
+from pricers.schedule import SCHEDULED, ScheduleTerms, reference_period
+from pricers.schedule_batch import schedules
 from tests.oracles import quantlib_time as oracle
 from tests.oracles.random_schedules import contract_of, random_contracts
 

@@ -26,12 +26,11 @@ from pricers.schedule import (
     STUB_CONTRADICTS_RULE,
     STUB_DATES_OUT_OF_ORDER,
     ZERO,
-    Schedules,
     ScheduleTerms,
     fill_dates,
     max_dates,
-    schedules,
 )
+from pricers.schedule_batch import Schedules, schedules
 from tests.oracles import quantlib_time as oracle
 from tests.oracles.random_schedules import contract_of, random_contracts
 
@@ -53,6 +52,21 @@ def one(effective: str, maturity: str, **terms) -> Schedules:
 
 def dates(built: Schedules, row: int = 0) -> list[str]:
     return [to_date(d).isoformat() for d in built.adjusted[built.offsets[row] : built.offsets[row + 1]]]
+
+
+SOUND = {
+    "effective": day("2025-01-15"),
+    "maturity": day("2030-01-15"),
+    "tenor_months": 6,
+    "tenor_days": 0,
+    "rule": BACKWARD,
+    "stub": 0,
+    "first_date": NO_DATE,
+    "penultimate_date": NO_DATE,
+    "convention": UNADJUSTED,
+    "termination_convention": UNADJUSTED,
+    "calendar": NONE,
+}
 
 
 def count_differences(count: int, *, seed: int) -> tuple[int, int]:
@@ -100,6 +114,7 @@ def test_long_stub_by_convention_equals_quantlib_with_the_explicit_date(rule, st
             continue
         contract = contract_of(contracts, row) | {explicit: int(roll_dates[2 * stub_period if rule == BACKWARD else -3])}
         expected = oracle.schedule(contract, oracle.CALENDARS[NAMES[contract["calendar"]]])
+        assert expected is not None
         assert long.adjusted[after].tolist() == [oracle.day(date) for date in expected]
         assert long.is_regular[after][1:].tolist() == list(expected.isRegular())
         lengthened += 1
@@ -209,35 +224,12 @@ def test_every_frequency_fills_a_year_with_its_number_of_periods():
     ],
 )
 def test_row_that_cannot_be_scheduled_has_no_dates_and_a_reason_and_neighbours_are_untouched(terms, reason):
-    good = {"effective": "2025-01-15", "maturity": "2030-01-15", "tenor_months": 6}
-    terms = {name: day(value) if isinstance(value, str) else value for name, value in (good | terms).items()}
-    columns = {name: np.array([value] * 3) for name, value in terms.items()}
-    for name, value in {"calendar": NONE, "rule": BACKWARD, "stub": 0, "tenor_days": 0, "first_date": NO_DATE}.items():
-        columns.setdefault(name, np.array([value] * 3))
-    for name in ("penultimate_date", "convention", "termination_convention"):
-        columns.setdefault(name, np.array([NO_DATE if name == "penultimate_date" else UNADJUSTED] * 3))
-    for row in (0, 2):
-        sound = {
-            "effective": day(good["effective"]),
-            "maturity": day(good["maturity"]),
-            "tenor_months": 6,
-            "calendar": NONE,
-            "rule": BACKWARD,
-        }
-        sound |= {
-            "stub": 0,
-            "tenor_days": 0,
-            "first_date": NO_DATE,
-            "penultimate_date": NO_DATE,
-            "convention": 0,
-            "termination_convention": 0,
-        }
-        for name, value in sound.items():
-            columns[name][row] = value
+    broken = {name: day(value) if isinstance(value, str) else value for name, value in terms.items()}
+    columns = {name: np.array([value, broken.get(name, value), value]) for name, value in SOUND.items()}
     built = schedules(**columns, tables=TABLES)
     assert built.reason.tolist() == [SCHEDULED, reason, SCHEDULED]
     assert np.diff(built.offsets).tolist() == [11, 0, 11]
-    assert dates(built, 0) == dates(built, 2) == dates(one(**good))
+    assert dates(built, 0) == dates(built, 2) == dates(one("2025-01-15", "2030-01-15", tenor_months=6))
 
 
 def test_every_reason_has_a_message_with_a_remedy():
