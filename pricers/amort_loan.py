@@ -7,7 +7,7 @@ One leg. Interest of a period is balance × interest_rate × year fraction, simp
     ANNUITY_TABLE   principal by the textbook annuity at interest_rate / frequency, interest by the day count [1]
     LINEAR          equal principal payments
     BULLET          everything at maturity
-    CUSTOM          the amounts of principal_amounts (negative: a further draw-down) on principal_dates, the rest at maturity
+    CUSTOM          the amounts of principal_amounts (negative: a further draw-down), the rest at maturity
 
 The first three repay from the interest-only date down to the balloon, which is due at maturity with the last payment.
 
@@ -96,8 +96,8 @@ COLUMNS: Final = Columns(
     Column("payment_lag", "integer", "from period end to payment", unit="business days", default=0, minimum=0, maximum=LAG_DAYS_MAX),
     Column("interest_only_end_date", "date", "payments of periods ending until then repay no principal; not for BULLET and CUSTOM"),
     Column("balloon_amount", "float", "due at maturity, unsigned; not for BULLET and CUSTOM", unit="currency", default=0.0, minimum=0.0),
-    Column("principal_dates", "date_list", "CUSTOM: period ends, adjusted or not, in increasing order"),
-    Column("principal_amounts", "float_list", "CUSTOM: principal repaid on these dates, of the original notional", unit="currency"),
+    Column("principal_dates", "date_list", "CUSTOM: increasing; each amount is paid at the end of the period its date ends or falls into"),
+    Column("principal_amounts", "float_list", "CUSTOM: repaid on these dates, of the original notional; negative: drawn", unit="currency"),
     Column("prepayment_rate", "float", "constant prepayment rate (CPR)", unit="decimal a year", default=0.0, minimum=0.0, maximum=1.0),
     Column("settlement_lag", "integer", "of prices and yields", unit="business days", default=0, minimum=0, maximum=LAG_DAYS_MAX),
     Column("market_clean_price", "float", "given price; null: none", unit="per 100 of outstanding notional", minimum=0.0),
@@ -393,9 +393,13 @@ def _write_flows(
     first = 0
     while scratch.pay_day[first] <= as_of:
         first += 1
+    while periods > first and scratch.balance[periods - 1] * scratch.survival[periods - 1] == 0.0:
+        periods -= 1  # repaid before maturity
     factor = sign
     if drawn > 0.0 and start > as_of:
         return at, _INVALID_AMOUNT
+    if periods == first and not drawn > 0.0:
+        return at, _MATURED
     if start > as_of:
         flows.pay_day[at], flows.yield_time[at] = start, 0.0
         flows.amount[at] = flows.principal[at] = -sign * scratch.balance[0]

@@ -88,20 +88,25 @@ def fill_level(
 def fill_custom(
     notional: float, dates: np.ndarray, amounts: np.ndarray, periods: int, unadjusted: np.ndarray, adjusted: np.ndarray, balance: np.ndarray
 ) -> bool:
-    """Given principal amounts on given dates, what is left at maturity; a negative amount draws down.
+    """Given principal amounts, each paid at the end of the period that its date ends or falls into, and what is left at maturity.
+
+    A negative amount draws down.
 
     Returns:
-        Whether the amounts fit: each date the end of a period, before or after its business-day convention, and later than the one
-        before, and no balance negative.
+        Whether they fit: dates increasing and within the contract's life, no balance negative.
     """
-    at, left = 0, notional
+    at, left, last_date = 0, notional, np.int64(unadjusted[0])
     for k in range(periods):
         balance[k] = left
-        if at < len(dates) and (dates[at] == unadjusted[k + 1] or dates[at] == adjusted[k + 1]):
+        end = max(unadjusted[k + 1], adjusted[k + 1])
+        while at < len(dates) and dates[at] <= end:
+            if dates[at] <= last_date:
+                return False
+            last_date = np.int64(dates[at])
             left -= amounts[at]
             at += 1
         if not -PRINCIPAL_TOLERANCE * notional <= left < np.inf:
             return False
-        left = max(left, 0.0)
+        left = left if left > PRINCIPAL_TOLERANCE * notional else 0.0
     balance[periods] = 0.0
     return at == len(dates)

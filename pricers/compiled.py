@@ -253,14 +253,19 @@ def _weigh(flow_offsets, credit_spread, pay_day, as_of, amount, weight):
 @njit(cache=True, nogil=True)
 @no_type_check
 def _principal_terms(flow_offsets, pay_day, as_of, principal, first_flow, unsigned, life, outstanding):
-    """Mean time to principal, NaN for a row that repays nothing; and the outstanding notional with the sign of what is still repaid."""
+    """Mean time to repayments, NaN for a row that repays nothing; and the outstanding notional with the sign of what is still repaid.
+
+    Principal of the other sign is paid out, not repaid: a loan that has not started, a draw-down.
+    """
     for row in range(life.size):
         total = weighted = after_settlement = 0.0
+        for flow in range(first_flow[row], flow_offsets[row + 1]):
+            after_settlement += principal[flow]
+        sign = -1.0 if after_settlement < 0.0 else 1.0
         for flow in range(flow_offsets[row], flow_offsets[row + 1]):
-            total += principal[flow]
-            weighted += principal[flow] * ((pay_day[flow] - as_of) / DAYS_PER_YEAR)
-            if flow >= first_flow[row]:
-                after_settlement += principal[flow]
-        if total != 0.0:
+            repaid = max(sign * principal[flow], 0.0)
+            total += repaid
+            weighted += repaid * ((pay_day[flow] - as_of) / DAYS_PER_YEAR)
+        if total > 0.0:
             life[row] = weighted / total
-        outstanding[row] = -abs(unsigned[row]) if after_settlement < 0.0 else abs(unsigned[row])
+        outstanding[row] = sign * abs(unsigned[row])
