@@ -41,9 +41,10 @@ CREATE TABLE run (
     CHECK (state <> 'PARTIAL' OR failed_count > 0),
     CHECK (state <> 'CANCELLED' OR ok_count + failed_count + cancelled_count = position_count),
     CHECK (state <> 'FAILED' OR error_code IS NOT NULL)
-);
+) WITH (fillfactor = 50);                             -- every shard updates the counts: room for the new version on the same page
 CREATE INDEX run_claimable ON run (run_no) WHERE state IN ('QUEUED', 'RUNNING');
-CREATE INDEX run_newest ON run (created_at DESC, run_no DESC);
+CREATE INDEX run_by_market ON run (market_no);
+CREATE INDEX run_by_portfolio ON run (portfolio_no);
 
 -- QUEUED -> RUNNING -> SUCCEEDED | PARTIAL | FAILED | CANCELLED; a queued run may be cancelled or fail at once; terminal is final.
 CREATE FUNCTION run_state_edges() RETURNS trigger LANGUAGE plpgsql AS $$

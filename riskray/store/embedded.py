@@ -41,6 +41,7 @@ SETTINGS = {
     "max_connections": "200",  # pools of the HTTP replicas and of tens of pricer actors; an idle one costs about 2 MB
     "shared_buffers": "256MB",  # the results of a few 100,000 positions and their index stay in memory while the run finishes
     "maintenance_work_mem": "256MB",  # sorts the key of a million results without a temporary file
+    "work_mem": "32MB",  # joins and sorts of a download of 100,000 positions stay in memory
     "max_wal_size": "8GB",  # with checkpoint_timeout: no checkpoint in the middle of a load, none of its pages written twice
     "checkpoint_timeout": "15min",
     "checkpoint_completion_target": "0.9",

@@ -1,0 +1,66 @@
+"""Arrow in by binary COPY, Arrow out by ADBC. Neither makes a Python object of a row."""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pgpq
+import psycopg
+import pyarrow as pa
+from psycopg.sql import SQL, Composable, Identifier
+
+import sql
+from riskray.store.database import Connection, Database, Parameters
+
+COPY_BATCH_ROWS = 16_384  # a few MB at a time: the encoder's buffer stays small and the server never waits long
+
+
+def copy_in(connection: Connection, name: str, rows: pa.Table | pa.RecordBatch, *, schema: pa.Schema, keys: Mapping[str, int]) -> None:
+    """Write `rows` by the COPY statement `name`, whose columns are `keys` (the same integers in every row) and then `schema`'s.
+
+    Raises ValueError when `rows` has other columns than `schema`: a bug of the caller, found before anything is written.
+    """
+    if rows.schema.names != schema.names:
+        raise ValueError(f"{name} wants the columns {schema.names}, got {rows.schema.names}")
+    table = (pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows).cast(schema)
+    full_schema = pa.schema([*(pa.field(key, pa.int32(), nullable=False) for key in keys), *schema])
+    encoder = pgpq.ArrowToPostgresBinaryEncoder(full_schema)
+    with connection.cursor() as cursor, cursor.copy(_copy_statement(name, schema)) as copy:
+        copy.write(encoder.write_header())
+        for batch in table.to_batches(max_chunksize=COPY_BATCH_ROWS):
+            constants = [pa.repeat(pa.scalar(value, pa.int32()), batch.num_rows) for value in keys.values()]
+            copy.write(encoder.write_batch(pa.RecordBatch.from_arrays([*constants, *batch.columns], schema=full_schema)))
+        copy.write(encoder.finish())
+
+
+@contextmanager
+def stream(
+    database: Database, name: str, parameters: Parameters, *, columns: Sequence[str] = ()
+) -> Generator[pa.RecordBatchReader, None, None]:
+    """Rows of the named query as a stream of batches; `columns` go into its `{columns}`, quoted.
+
+    The values are put into the text by psycopg's own quoting, because a query with parameters cannot be streamed: the driver streams
+    by COPY, which takes none.
+    """
+    with database.connection() as connection:
+        text = psycopg.ClientCursor(connection).mogrify(compose(name, columns=columns), parameters)
+    with database.arrow_reader(text) as reader:
+        yield reader
+
+
+def read(database: Database, name: str, parameters: Parameters, *, columns: Sequence[str] = ()) -> pa.Table:
+    """All rows of the named query, for answers of bounded length."""
+    with stream(database, name, parameters, columns=columns) as reader:
+        return reader.read_all()
+
+
+def _copy_statement(name: str, schema: pa.Schema) -> Composable:
+    """The columns of wide tables follow the schema; of narrow ones they are written out in the statement."""
+    return compose(name, columns=schema.names if "{columns}" in sql.load(name) else ())
+
+
+def compose(name: str, **identifiers: Sequence[str]) -> Composable:
+    """The named query with lists of names in its braces, each name quoted as an identifier."""
+    text = sql.load(name)
+    lists: dict[str, Any] = {key: SQL(", ").join(Identifier(item) for item in items) for key, items in identifiers.items() if items}
+    return SQL(text).format(**lists) if lists else SQL(text)

@@ -1,0 +1,350 @@
+"""The work ledger of a run: claim, lease, shards, commit, finish. What a coordinator and its pricer actors write.
+
+Every claim has its own epoch, and every write here is conditional on it: whoever lost the run gets LeaseLost and has changed nothing.
+Computing is at least once; the visible effect of a shard is exactly once, because its results, its mark in the ledger, the counts of
+its run and its event are one transaction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+from psycopg.errors import UniqueViolation
+from psycopg.sql import SQL, Identifier
+
+import sql
+from riskray.engine.result_schema import FAILURE_SCHEMA, FX_ROLLUP_SCHEMA, KEY_RATE_ROLLUP_SCHEMA, RESULT_SCHEMA, ROLLUP_SCHEMA
+from riskray.errors import LeaseLost, NotFound, StoreError
+from riskray.models.common import JsonObject
+from riskray.models.event import EventKind
+from riskray.models.run import RunState
+from riskray.store import arrow
+from riskray.store.database import Connection, Database, jsonb
+from riskray.store.failures import lost_connection
+from riskray.store.runs import NewShard, add_event, insert_shards, partition_of
+
+COMMIT_DEADLINE_S = 90.0
+"""Longer than a server keeps the locks of a client that vanished, so that a COMMIT without answer can always be looked up."""
+
+Rows = pa.Table | pa.RecordBatch
+
+
+@dataclass(frozen=True)
+class ClaimedRun:
+    """A run that this process holds, and what it needs to work on it."""
+
+    run_no: int
+    run_id: str
+    epoch: int
+    storage_no: int
+    market_no: int
+    market_id: str
+    portfolio_no: int
+    portfolio_id: str
+    as_of: date
+    base_currency: str
+    measures: tuple[str, ...]
+    rows_per_shard: int
+    position_count: int
+    cancel_requested: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Work that is left."""
+
+    shard_no: int
+    product: str
+    first_position_no: int
+    row_count: int
+    attempts: int
+
+
+@dataclass(frozen=True)
+class DoneShard:
+    """What a finished shard left for the rollups and the manifest."""
+
+    shard_no: int
+    row_count: int
+    ok_count: int
+    failed_count: int
+    exact_sums: bytes
+    seconds: dict[str, float]
+
+
+def claim_run(
+    database: Database, *, owner: UUID, lease_s: float, executor: str | None = "pool", run_id: str | None = None
+) -> ClaimedRun | None:
+    """Take the oldest run that is queued or whose lease is over; None where there is none.
+
+    `owner`: fresh for every boot of a process. `executor`: which kind of run may be taken, None for any. `run_id`: that run or none.
+    """
+    with database.transaction() as connection:
+        parameters = {"owner": owner, "lease_s": lease_s, "executor": executor, "run_id": run_id}
+        row = connection.execute(sql.load("claim_run"), parameters).fetchone()
+        if row is None:
+            return None
+        seq = row.pop("event_seq")
+        add_event(connection, run_no=row["run_no"], seq=seq, kind=EventKind.CLAIMED, data={"epoch": row["epoch"]})
+        return ClaimedRun(**{**row, "measures": tuple(row["measures"])})
+
+
+def renew_lease(database: Database, *, run_no: int, epoch: int, lease_s: float) -> bool:
+    """Keep the run for `lease_s` more seconds; answers whether somebody wants it cancelled. Raises LeaseLost."""
+    parameters = {"run_no": run_no, "epoch": epoch, "lease_s": lease_s}
+    row = database.retrying(lambda: database.fetch_one("renew_lease", parameters), deadline_s=lease_s / 4)
+    if row is None:
+        raise _lease_lost(run_no, epoch)
+    return bool(row["cancel_requested"])
+
+
+def release_lease(database: Database, *, run_no: int, epoch: int) -> None:
+    """Let another coordinator take the run at once. Nothing happens when the lease is lost already."""
+    database.execute("release_lease", {"run_no": run_no, "epoch": epoch})
+
+
+def pending_shards(database: Database, *, run_no: int) -> list[Shard]:
+    """Work that is left, in order."""
+    return [Shard(**row) for row in database.fetch_all("pending_shards", {"run_no": run_no})]
+
+
+def done_shards(database: Database, *, run_no: int) -> list[DoneShard]:
+    """Finished work, in order."""
+    return [DoneShard(**row) for row in database.fetch_all("done_shards", {"run_no": run_no})]
+
+
+def record_attempt(database: Database, *, run_no: int, epoch: int, shard_no: int, reason: str) -> int:
+    """Count an attempt at a shard that ended without a result; answers how many there were. Raises LeaseLost."""
+    with database.transaction() as connection:
+        seq = _next_event(connection, run_no, epoch)
+        row = connection.execute(sql.load("record_attempt"), {"run_no": run_no, "shard_no": shard_no}).fetchone()
+        if row is None:
+            raise StoreError(f"shard {shard_no} of run {run_no} is not pending, so no attempt at it can fail")
+        data = {"shard_no": shard_no, "attempts": row["attempts"], "reason": reason}
+        add_event(connection, run_no=run_no, seq=seq, kind=EventKind.SHARD_RETRIED, data=data)
+        return int(row["attempts"])
+
+
+def split_shard(database: Database, *, run_no: int, epoch: int, shard_no: int, row_counts: Sequence[int]) -> list[Shard]:
+    """Replace a pending shard by consecutive parts of `row_counts` positions; answers the new shards. Raises LeaseLost.
+
+    Raises ValueError when the parts do not add up to the shard.
+    """
+    with database.transaction() as connection:
+        seq = _next_event(connection, run_no, epoch)
+        row = connection.execute(sql.load("split_shard"), {"run_no": run_no, "shard_no": shard_no}).fetchone()
+        if row is None:
+            raise StoreError(f"shard {shard_no} of run {run_no} is not pending, so it cannot be split")
+        if sum(row_counts) != row["row_count"]:
+            raise ValueError(f"parts of {list(row_counts)} positions do not make up shard {shard_no} with {row['row_count']}")
+        first, parts = row["first_position_no"], []
+        for offset, row_count in enumerate(row_counts):
+            parts.append(Shard(row["next_shard_no"] + offset, row["product"], first, row_count, attempts=0))
+            first += row_count
+        shards = [NewShard(part.product, part.first_position_no, part.row_count) for part in parts]
+        insert_shards(connection, run_no=run_no, first_shard_no=row["next_shard_no"], shards=shards)
+        data = {"shard_no": shard_no, "parts": [part.shard_no for part in parts]}
+        add_event(connection, run_no=run_no, seq=seq, kind=EventKind.SHARD_SPLIT, data=data)
+        return parts
+
+
+def commit_shard(
+    database: Database,
+    *,
+    run_no: int,
+    storage_no: int,
+    epoch: int,
+    shard_no: int,
+    results: Rows,
+    failures: Rows,
+    exact_sums: bytes,
+    seconds: dict[str, float],
+) -> bool:
+    """Write a shard: results, failures, ledger, counts and event in one transaction.
+
+    `results`: RESULT_SCHEMA, `failures`: FAILURE_SCHEMA, together one row for each position of the shard. Answers whether this call
+    wrote the shard; False means that it was done or split before, and nothing was written. Raises LeaseLost when the run belongs to
+    another claim or has ended. Passing troubles of the database are retried; when the connection breaks during COMMIT, the ledger says
+    whether it took effect.
+    """
+    counts = {"ok_count": results.num_rows, "failed_count": failures.num_rows}
+    answer_lost = False
+
+    def look() -> str:
+        return _writable_state(database, run_no=run_no, shard_no=shard_no, epoch=epoch, row_count=sum(counts.values()))
+
+    def commit() -> bool:
+        nonlocal answer_lost
+        if answer_lost:  # wait until the server has ended the transaction whose COMMIT got no answer, then look
+            with database.transaction() as connection:
+                connection.execute(sql.load("lock_shard"), {"run_no": run_no, "shard_no": shard_no})
+        state = look()
+        if state != "PENDING":
+            return answer_lost and state == "DONE"
+        try:
+            with database.transaction() as connection:
+                keys = {"storage_no": storage_no, "run_no": run_no}
+                arrow.copy_in(connection, "copy_results", results, schema=RESULT_SCHEMA, keys=keys)
+                if failures.num_rows:
+                    arrow.copy_in(connection, "copy_failures", failures, schema=FAILURE_SCHEMA, keys={"run_no": run_no})
+                return _mark_done(connection, run_no, shard_no, epoch, counts, {"exact_sums": exact_sums, "seconds": jsonb(seconds)})
+        except _DoneMeanwhile:
+            return False
+        except StoreError as error:
+            if isinstance(error.__cause__, UniqueViolation) and look() != "PENDING":
+                return False  # the shared partition has its key at all times, so the slower of two attempts stumbles over it
+            answer_lost = answer_lost or lost_connection(error)
+            raise
+
+    return database.retrying(commit, deadline_s=COMMIT_DEADLINE_S)
+
+
+def finalise_run(
+    database: Database, *, run_no: int, epoch: int, rollups: Rows, fx_rollups: Rows, key_rate_rollups: Rows, manifest: JsonObject
+) -> RunState:
+    """End a run whose shards are all done: check that nothing is lost or doubled, build its key, write rollups and manifest.
+
+    Answers SUCCEEDED, or PARTIAL when positions failed. Doing it again answers the same. Raises LeaseLost, and StoreError when results,
+    failures, ledger and counts do not add up: then the run stays RUNNING and nothing is written.
+    """
+    tables = (rollups, fx_rollups, key_rate_rollups)
+    return _finish(database, run_no=run_no, epoch=epoch, state=None, tables=tables, manifest=manifest)
+
+
+def cancel_run(
+    database: Database,
+    *,
+    run_no: int,
+    epoch: int,
+    manifest: JsonObject,
+    rollups: Rows | None = None,
+    fx_rollups: Rows | None = None,
+    key_rate_rollups: Rows | None = None,
+) -> None:
+    """End a run as CANCELLED. Results of finished shards stay; rollups, where given, sum these. Raises LeaseLost."""
+    tables = (rollups, fx_rollups, key_rate_rollups)
+    _finish(database, run_no=run_no, epoch=epoch, state=RunState.CANCELLED, tables=tables, manifest=manifest)
+
+
+def fail_run(
+    database: Database, *, run_no: int, epoch: int, error_code: str, error_detail: str, manifest: JsonObject | None = None
+) -> None:
+    """End a run as FAILED, for a reason that no retry would cure. Raises LeaseLost."""
+    error = (error_code, error_detail)
+    _finish(database, run_no=run_no, epoch=epoch, state=RunState.FAILED, tables=(None, None, None), manifest=manifest, error=error)
+
+
+# ---------------------------------------------------------------------------------------------------------------- inside
+
+
+class _DoneMeanwhile(Exception):
+    """Another attempt at the shard was faster; rolls the transaction back."""
+
+
+def _writable_state(database: Database, *, run_no: int, shard_no: int, epoch: int, row_count: int) -> str:
+    """The shard's state, read before its rows travel to the server."""
+    row = database.fetch_one("shard_and_claim", {"run_no": run_no, "shard_no": shard_no})
+    if row is None:
+        raise NotFound("shard", f"{shard_no} of run {run_no}")
+    if row["state"] == "PENDING" and (row["epoch"] != epoch or row["run_state"] != RunState.RUNNING):
+        raise _lease_lost(run_no, epoch)
+    if row["state"] == "CANCELLED":
+        raise _lease_lost(run_no, epoch)
+    if row["row_count"] != row_count:
+        raise ValueError(f"shard {shard_no} of run {run_no} has {row['row_count']} positions, got results and failures of {row_count}")
+    return str(row["state"])
+
+
+def _mark_done(
+    connection: Connection, run_no: int, shard_no: int, epoch: int, counts: dict[str, int], content: dict[str, Any]
+) -> bool:
+    keys = {"run_no": run_no, "epoch": epoch, "shard_no": shard_no}
+    run = connection.execute(sql.load("count_shard"), {**keys, **counts}).fetchone()
+    if run is None:
+        raise _lease_lost(run_no, epoch)
+    if connection.execute(sql.load("finish_shard"), {**keys, **counts, **content}).rowcount == 0:
+        raise _DoneMeanwhile
+    seq = run.pop("event_seq")
+    add_event(connection, run_no=run_no, seq=seq, kind=EventKind.SHARD_DONE, data={"shard_no": shard_no, **counts, **run})
+    return True
+
+
+def _next_event(connection: Connection, run_no: int, epoch: int) -> int:
+    row = connection.execute(sql.load("number_event"), {"run_no": run_no, "epoch": epoch}).fetchone()
+    if row is None:
+        raise _lease_lost(run_no, epoch)
+    return int(row["event_seq"])
+
+
+def _finish(
+    database: Database,
+    *,
+    run_no: int,
+    epoch: int,
+    state: RunState | None,
+    tables: tuple[Rows | None, Rows | None, Rows | None],
+    manifest: JsonObject | None,
+    error: tuple[str | None, str | None] = (None, None),
+) -> RunState:
+    """`state`: None lets the counts decide between SUCCEEDED and PARTIAL."""
+
+    def finish() -> RunState:
+        with database.transaction() as connection:
+            run = connection.execute(sql.load("lock_claimed_run"), {"run_no": run_no}).fetchone()
+            if run is None:
+                raise NotFound("run", str(run_no))
+            if run["epoch"] != epoch:
+                raise _lease_lost(run_no, epoch)
+            if (current := RunState(run["state"])).is_final:
+                return current  # a COMMIT whose answer was lost, or a second call
+            final = state
+            if final is None:
+                _check_conservation(connection, run_no, run)
+                final = RunState.PARTIAL if run["failed_count"] else RunState.SUCCEEDED
+            else:
+                connection.execute(sql.load("cancel_pending_shards"), {"run_no": run_no})
+            if run["storage_no"] and final is not RunState.FAILED:
+                _build_key(connection, run["storage_no"])
+            _copy_rollups(connection, run_no, tables)
+            parameters = {"run_no": run_no, "state": final.value, "manifest": None if manifest is None else jsonb(manifest)}
+            row = connection.execute(
+                sql.load("finish_run"), {**parameters, "error_code": error[0], "error_detail": error[1]}
+            ).fetchone() or {}  # fmt: skip
+            data = {"state": final.value, **row}
+            add_event(connection, run_no=run_no, seq=data.pop("event_seq"), kind=EventKind.FINISHED, data=data)
+            return final
+
+    return database.retrying(finish, deadline_s=COMMIT_DEADLINE_S)
+
+
+def _check_conservation(connection: Connection, run_no: int, run: dict[str, Any]) -> None:
+    stored = connection.execute(sql.load("stored_counts"), {"run_no": run_no, "storage_no": run["storage_no"]}).fetchone() or {}
+    ok, failed = run["ok_count"], run["failed_count"]
+    expected = {
+        "pending_shards": 0, "ok_in_ledger": ok, "failed_in_ledger": failed, "results": ok, "failures": failed,
+    }  # fmt: skip
+    wrong = [f"{name} is {stored[name]}, not {value}" for name, value in expected.items() if stored[name] != value]
+    if ok + failed != run["position_count"]:
+        wrong.append(f"{ok} priced and {failed} failed positions are not {run['position_count']}")
+    if wrong:
+        raise StoreError(f"run {run['run_id']} cannot finish: {'; '.join(wrong)}")
+
+
+def _build_key(connection: Connection, storage_no: int) -> None:
+    index = Identifier(f"position_result_{storage_no}_key")
+    connection.execute(SQL(sql.load("create_partition_key")).format(index=index, partition=partition_of(storage_no)))
+
+
+def _copy_rollups(connection: Connection, run_no: int, tables: tuple[Rows | None, Rows | None, Rows | None]) -> None:
+    names = ("copy_rollups", "copy_fx_rollups", "copy_key_rate_rollups")
+    for name, table, schema in zip(names, tables, (ROLLUP_SCHEMA, FX_ROLLUP_SCHEMA, KEY_RATE_ROLLUP_SCHEMA), strict=True):
+        if table is not None:
+            arrow.copy_in(connection, name, table, schema=schema, keys={"run_no": run_no})
+
+
+def _lease_lost(run_no: int, epoch: int) -> LeaseLost:
+    return LeaseLost(f"run {run_no} is not held under epoch {epoch} any more: another coordinator took it, or it has ended")

@@ -1,0 +1,172 @@
+"""What a run found: rows as Arrow, sums and summaries as models."""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from riskray.engine.result_schema import RESULT_SCHEMA
+from riskray.errors import Conflict, InvalidRequest, NotFound
+from riskray.models.result import FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
+from riskray.models.run import Run
+from riskray.store import arrow
+from riskray.store.database import Database
+from riskray.store.portfolios import POSITION_SCHEMA
+from riskray.store.runs import get_run, run_keys
+
+RESULT_COLUMNS: tuple[str, ...] = (*POSITION_SCHEMA.names, *RESULT_SCHEMA.names[1:])
+"""position_no, what the portfolio says of the position, and every measure."""
+
+GROUPS = ("book", "product", "currency")
+
+
+@dataclass(frozen=True)
+class ResultFilter:
+    """Which positions; an empty tuple means all."""
+
+    books: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    currencies: tuple[str, ...] = ()
+    counterparties: tuple[str, ...] = ()
+    position_ids: tuple[str, ...] = ()
+
+    def parameters(self) -> dict[str, list[str] | None]:
+        """As parameters of the queries."""
+        return {name: list(values) or None for name, values in asdict(self).items()}
+
+
+ALL_POSITIONS = ResultFilter()
+
+
+def read_results(
+    database: Database,
+    *,
+    run_id: str,
+    columns: Sequence[str] | None = None,
+    filters: ResultFilter = ALL_POSITIONS,
+    after_position_no: int = -1,
+    limit: int,
+) -> pa.Table:
+    """A page of priced positions in order of position_no, which is always the first column: the key to ask for the next page with.
+
+    Raises NotFound for the run and InvalidRequest for a column that results have not.
+    """
+    parameters = _row_parameters(database, run_id, filters, after_position_no, limit)
+    return arrow.read(database, "read_results", parameters, columns=_columns(columns))
+
+
+@contextmanager
+def stream_results(
+    database: Database, *, run_id: str, columns: Sequence[str] | None = None, filters: ResultFilter = ALL_POSITIONS
+) -> Generator[pa.RecordBatchReader, None, None]:
+    """All priced positions in order of position_no, streamed in batches of a few megabytes."""
+    parameters = _row_parameters(database, run_id, filters, -1, None)
+    with arrow.stream(database, "read_results", parameters, columns=_columns(columns)) as reader:
+        yield reader
+
+
+def read_failures(
+    database: Database,
+    *,
+    run_id: str,
+    filters: ResultFilter = ALL_POSITIONS,
+    code: str | None = None,
+    after_position_no: int = -1,
+    limit: int,
+) -> pa.Table:
+    """A page of failed positions, each with code, message and remedy, in order of position_no. Raises NotFound."""
+    parameters = _row_parameters(database, run_id, filters, after_position_no, limit)
+    return arrow.read(database, "read_failures", {**parameters, "code": code})
+
+
+@contextmanager
+def stream_failures(
+    database: Database, *, run_id: str, filters: ResultFilter = ALL_POSITIONS, code: str | None = None
+) -> Generator[pa.RecordBatchReader, None, None]:
+    """All failed positions in order of position_no, streamed."""
+    parameters = _row_parameters(database, run_id, filters, -1, None)
+    with arrow.stream(database, "read_failures", {**parameters, "code": code}) as reader:
+        yield reader
+
+
+def get_result(database: Database, *, run_id: str, position_id: str) -> dict[str, Any]:
+    """The row of one position: RESULT_COLUMNS where it was priced, else the position with code, message and remedy. Raises NotFound."""
+    parameters = {**run_keys(database, run_id=run_id), "position_id": position_id}
+    with database.connection() as connection:
+        row = connection.execute(arrow.compose("get_result", columns=RESULT_COLUMNS), parameters).fetchone()
+    row = row or database.fetch_one("get_failure", parameters)
+    if row is None:
+        raise NotFound(f"result of run {run_id} for position", position_id)
+    return row
+
+
+def totals(database: Database, *, run_id: str) -> RunTotals:
+    """The run in one row. Raises NotFound, and Conflict when the run has not ended or has left no sums."""
+    run = get_run(database, run_id=run_id)
+    sums = rollups(database, run_id=run_id, group_by=())
+    if not sums:
+        raise Conflict(f"run {run_id} is {run.state.value} and has no sums")
+    fields = sums[0].model_dump(exclude={"group", "pv"})
+    return RunTotals(run_id=run_id, base_currency=run.base_currency, position_count=run.progress.position_count, **fields)
+
+
+def rollups(database: Database, *, run_id: str, group_by: Sequence[str]) -> list[Rollup]:
+    """Sums by any of book, product and currency (of the position), in order of the group.
+
+    Raises NotFound, InvalidRequest for another group, and Conflict when the run has not ended.
+    """
+    rows = _grouped(database, "rollups", run_id, group_by, allowed=GROUPS)
+    return [Rollup(group=group, **row) for group, row in rows]
+
+
+def fx_rollups(database: Database, *, run_id: str, group_by: Sequence[str]) -> list[FxRollup]:
+    """FX delta by currency of the leg, and by any of book and product. Raises as `rollups`."""
+    rows = _grouped(database, "fx_rollups", run_id, group_by, allowed=GROUPS[:2])
+    return [FxRollup(group=group, **row) for group, row in rows]
+
+
+def key_rate_rollups(database: Database, *, run_id: str, group_by: Sequence[str], curve: str | None = None) -> list[KeyRateRollup]:
+    """Key-rate DV01 by curve and pillar, and by any of book and product; `curve`: only that one. Raises as `rollups`."""
+    rows = _grouped(database, "key_rate_rollups", run_id, group_by, allowed=GROUPS[:2], curve=curve)
+    return [KeyRateRollup(group=group, **row) for group, row in rows]
+
+
+def failure_summary(database: Database, *, run_id: str) -> list[FailureSummary]:
+    """Failed positions by reason and product, the most frequent first. Raises NotFound."""
+    keys = run_keys(database, run_id=run_id)
+    return [FailureSummary(**row) for row in database.fetch_all("failure_summary", keys)]
+
+
+def _row_parameters(database: Database, run_id: str, filters: ResultFilter, after_position_no: int, limit: int | None) -> dict[str, Any]:
+    keys = run_keys(database, run_id=run_id)
+    return {**keys, **filters.parameters(), "after_position_no": after_position_no, "limit": limit}
+
+
+def _columns(columns: Sequence[str] | None) -> list[str]:
+    chosen = RESULT_COLUMNS if columns is None else columns
+    if unknown := [name for name in chosen if name not in RESULT_COLUMNS]:
+        problems = [{"loc": ["columns"], "msg": f"{name!r} is not one of {', '.join(RESULT_COLUMNS)}", "code": "unknown_value"} for name in unknown]
+        raise InvalidRequest(f"results have no column {', '.join(map(repr, unknown))}; there are {', '.join(RESULT_COLUMNS)}", problems)
+    return ["position_no", *dict.fromkeys(name for name in chosen if name != "position_no")]
+
+
+def _grouped(
+    database: Database, query: str, run_id: str, group_by: Sequence[str], *, allowed: Sequence[str], **parameters: Any
+) -> list[tuple[dict[str, str], dict[str, Any]]]:
+    """Rows of a rollup query, each as its group and the rest."""
+    if unknown := [name for name in group_by if name not in allowed]:
+        problems = [{"loc": ["group_by"], "msg": f"{name!r} is not one of {', '.join(allowed)}", "code": "unknown_value"} for name in unknown]
+        raise InvalidRequest(f"cannot group by {', '.join(map(repr, unknown))}; choose of {', '.join(allowed)}", problems)
+    _require_final(get_run(database, run_id=run_id))
+    chosen = {f"by_{name}": name in group_by for name in GROUPS}
+    rows = database.fetch_all(query, {**run_keys(database, run_id=run_id), **chosen, **parameters})
+    ordered = [name for name in GROUPS if name in group_by]
+    dropped = set(allowed)
+    return [({name: row[name] for name in ordered}, {key: value for key, value in row.items() if key not in dropped}) for row in rows]
+
+
+def _require_final(run: Run) -> None:
+    if not run.state.is_final:
+        raise Conflict(f"run {run.run_id} is {run.state.value}; sums are there when it has ended")

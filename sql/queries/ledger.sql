@@ -1,0 +1,137 @@
+-- name: cancel_pending_shards
+-- What was not done when the run ended.
+UPDATE run_shard SET state = 'CANCELLED', finished_at = now() WHERE run_no = %(run_no)s AND state = 'PENDING'
+
+-- name: claim_run
+-- Takes the oldest run that nobody holds, or the one asked for; every claim has its own epoch. Leases live on the database's clock.
+UPDATE run
+   SET state = 'RUNNING', owner = %(owner)s, epoch = epoch + 1, event_seq = event_seq + 1,
+       lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s),
+       started_at = coalesce(started_at, clock_timestamp())
+  FROM market_snapshot market, portfolio_snapshot portfolio
+ WHERE run.run_no = (
+           SELECT candidate.run_no
+             FROM run candidate
+            WHERE candidate.state IN ('QUEUED', 'RUNNING')
+              AND (candidate.state = 'QUEUED' OR candidate.lease_until < clock_timestamp())
+              AND (%(executor)s::text IS NULL OR candidate.executor = %(executor)s)
+              AND (%(run_id)s::text IS NULL OR candidate.run_id = %(run_id)s)
+            ORDER BY candidate.run_no
+            LIMIT 1
+              FOR UPDATE SKIP LOCKED)
+   AND market.market_no = run.market_no
+   AND portfolio.portfolio_no = run.portfolio_no
+RETURNING run.run_no, run.run_id, run.epoch, run.storage_no, run.market_no, market.market_id, run.portfolio_no, portfolio.portfolio_id,
+          market.as_of, run.base_currency, run.measures, run.rows_per_shard, run.position_count,
+          run.cancel_requested_at IS NOT NULL AS cancel_requested, run.created_at, run.event_seq
+
+-- name: copy_failures
+-- Failed positions of a shard, from Arrow.
+COPY position_failure (run_no, position_no, code, message, remedy) FROM STDIN (FORMAT binary)
+
+-- name: copy_fx_rollups
+-- Sums by currency of the leg, from Arrow.
+COPY result_fx_rollup (run_no, book, product, currency, fx_delta) FROM STDIN (FORMAT binary)
+
+-- name: copy_key_rate_rollups
+-- Sums by curve and pillar, from Arrow.
+COPY result_key_rate_rollup (run_no, book, product, curve_no, pillar_no, dv01) FROM STDIN (FORMAT binary)
+
+-- name: copy_results
+-- Priced positions of a shard, from Arrow.
+COPY position_result (storage_no, run_no, {columns}) FROM STDIN (FORMAT binary)
+
+-- name: copy_rollups
+-- Sums by book, product and currency, from Arrow.
+COPY result_rollup (run_no, {columns}) FROM STDIN (FORMAT binary)
+
+-- name: count_shard
+-- Adds a shard to its run's counts, if the claim still stands.
+UPDATE run
+   SET ok_count = ok_count + %(ok_count)s, failed_count = failed_count + %(failed_count)s, event_seq = event_seq + 1
+ WHERE run_no = %(run_no)s AND epoch = %(epoch)s AND state = 'RUNNING'
+RETURNING event_seq, position_count, ok_count + failed_count AS positions_done
+
+-- name: create_partition_key
+-- One row a position, checked over the whole run after its load.
+CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {partition} (run_no, position_no)
+
+-- name: done_shards
+-- What the finished shards left for the rollups and the manifest.
+SELECT shard_no, row_count, ok_count, failed_count, exact_sums, seconds
+  FROM run_shard
+ WHERE run_no = %(run_no)s AND state = 'DONE'
+ ORDER BY shard_no
+
+-- name: finish_run
+-- The last change of a run.
+UPDATE run
+   SET state = %(state)s::run_state, finished_at = clock_timestamp(), manifest = %(manifest)s, event_seq = event_seq + 1,
+       cancelled_count = CASE WHEN %(state)s::run_state IN ('CANCELLED', 'FAILED') THEN position_count - ok_count - failed_count ELSE 0 END,
+       error_code = %(error_code)s, error_detail = %(error_detail)s, owner = NULL, lease_until = NULL
+ WHERE run_no = %(run_no)s
+RETURNING event_seq, ok_count, failed_count, cancelled_count
+
+-- name: finish_shard
+-- Marks a shard as done, once.
+UPDATE run_shard
+   SET state = 'DONE', epoch = %(epoch)s, ok_count = %(ok_count)s, failed_count = %(failed_count)s, exact_sums = %(exact_sums)s,
+       seconds = %(seconds)s, attempts = attempts + 1, finished_at = now()
+ WHERE run_no = %(run_no)s AND shard_no = %(shard_no)s AND state = 'PENDING'
+
+-- name: lock_shard
+-- A shard's state after every transaction that touches it has ended.
+SELECT state::text AS state FROM run_shard WHERE run_no = %(run_no)s AND shard_no = %(shard_no)s FOR UPDATE
+
+-- name: lock_claimed_run
+-- A run, held until the end of the transaction.
+SELECT run_id, state::text AS state, epoch, storage_no, position_count, ok_count, failed_count FROM run WHERE run_no = %(run_no)s FOR NO KEY UPDATE
+
+-- name: number_event
+-- The next event number of a run, if the claim still stands.
+UPDATE run SET event_seq = event_seq + 1 WHERE run_no = %(run_no)s AND epoch = %(epoch)s AND state = 'RUNNING' RETURNING event_seq
+
+-- name: pending_shards
+-- Work that is left, in order.
+SELECT shard_no, product, first_position_no, row_count, attempts
+  FROM run_shard
+ WHERE run_no = %(run_no)s AND state = 'PENDING'
+ ORDER BY shard_no
+
+-- name: record_attempt
+-- Counts an attempt that ended without a result.
+UPDATE run_shard SET attempts = attempts + 1 WHERE run_no = %(run_no)s AND shard_no = %(shard_no)s AND state = 'PENDING' RETURNING attempts
+
+-- name: release_lease
+-- Lets another coordinator take the run at once.
+UPDATE run SET lease_until = clock_timestamp() WHERE run_no = %(run_no)s AND epoch = %(epoch)s AND state = 'RUNNING'
+
+-- name: renew_lease
+-- Keeps a claim; says whether somebody wants the run cancelled.
+UPDATE run
+   SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
+ WHERE run_no = %(run_no)s AND epoch = %(epoch)s AND state = 'RUNNING'
+RETURNING cancel_requested_at IS NOT NULL AS cancel_requested
+
+-- name: shard_and_claim
+-- Whether a shard is still to be written, and under which claim.
+SELECT shard.state::text AS state, run.epoch, run.state::text AS run_state, shard.row_count
+  FROM run_shard shard
+  JOIN run USING (run_no)
+ WHERE shard.run_no = %(run_no)s AND shard.shard_no = %(shard_no)s
+
+-- name: split_shard
+-- Takes a shard out of the ledger, for its parts to take its place.
+UPDATE run_shard
+   SET state = 'SPLIT', finished_at = now()
+ WHERE run_no = %(run_no)s AND shard_no = %(shard_no)s AND state = 'PENDING'
+RETURNING product, first_position_no, row_count,
+          (SELECT max(shard_no) + 1 FROM run_shard WHERE run_no = %(run_no)s) AS next_shard_no
+
+-- name: stored_counts
+-- What the ledger and the result tables hold of a run, counted.
+SELECT (SELECT count(*) FROM run_shard WHERE run_no = %(run_no)s AND state = 'PENDING') AS pending_shards,
+       (SELECT coalesce(sum(ok_count), 0) FROM run_shard WHERE run_no = %(run_no)s AND state = 'DONE') AS ok_in_ledger,
+       (SELECT coalesce(sum(failed_count), 0) FROM run_shard WHERE run_no = %(run_no)s AND state = 'DONE') AS failed_in_ledger,
+       (SELECT count(*) FROM position_result WHERE storage_no = %(storage_no)s AND run_no = %(run_no)s) AS results,
+       (SELECT count(*) FROM position_failure WHERE run_no = %(run_no)s) AS failures

@@ -1,0 +1,105 @@
+-- name: failure_summary
+-- Failed positions by reason and product, with one of each as an example.
+SELECT failure.code, position.product, count(*) AS position_count,
+       (array_agg(failure.message ORDER BY failure.position_no))[1] AS message,
+       (array_agg(failure.remedy ORDER BY failure.position_no))[1] AS remedy,
+       (array_agg(position.position_id ORDER BY failure.position_no))[1] AS example_position_id
+  FROM position_failure failure
+  JOIN position ON position.portfolio_no = %(portfolio_no)s AND position.position_no = failure.position_no
+ WHERE failure.run_no = %(run_no)s
+ GROUP BY failure.code, position.product
+ ORDER BY count(*) DESC, failure.code, position.product
+
+-- name: fx_rollups
+-- FX delta by currency of the leg, over the groups asked for.
+SELECT CASE WHEN %(by_book)s THEN book END AS book,
+       CASE WHEN %(by_product)s THEN product END AS product,
+       currency,
+       sum(fx_delta ORDER BY book, product) AS fx_delta
+  FROM result_fx_rollup
+ WHERE run_no = %(run_no)s
+ GROUP BY 1, 2, 3
+ ORDER BY 1, 2, 3
+
+-- name: get_failure
+-- The reason why one position has no result.
+SELECT position.position_id, position.product, position.book, position.counterparty, position.currency, position.notional,
+       failure.position_no, failure.code, failure.message, failure.remedy
+  FROM position
+  JOIN position_failure failure ON failure.run_no = %(run_no)s AND failure.position_no = position.position_no
+ WHERE position.portfolio_no = %(portfolio_no)s AND position.position_id = %(position_id)s
+
+-- name: get_result
+-- One position's result.
+SELECT {columns}
+  FROM (
+       SELECT position.position_id, position.product, position.book, position.counterparty, position.currency, position.notional, r.*
+         FROM position
+         JOIN position_result r ON r.storage_no = %(storage_no)s AND r.run_no = %(run_no)s AND r.position_no = position.position_no
+        WHERE position.portfolio_no = %(portfolio_no)s AND position.position_id = %(position_id)s
+       ) result
+
+-- name: key_rate_rollups
+-- Key-rate DV01 by curve and pillar, over the groups asked for.
+SELECT CASE WHEN %(by_book)s THEN rollup.book END AS book,
+       CASE WHEN %(by_product)s THEN rollup.product END AS product,
+       curve.name AS curve,
+       curve.pillar_labels[rollup.pillar_no + 1] AS pillar,
+       curve.pillar_days[rollup.pillar_no + 1] AS pillar_days,
+       sum(rollup.dv01 ORDER BY rollup.book, rollup.product) AS dv01
+  FROM result_key_rate_rollup rollup
+  JOIN market_curve curve ON curve.market_no = %(market_no)s AND curve.kind = 'discount' AND curve.curve_no = rollup.curve_no
+ WHERE rollup.run_no = %(run_no)s AND (%(curve)s::text IS NULL OR curve.name = %(curve)s)
+ GROUP BY 1, 2, 3, 4, 5, rollup.pillar_no
+ ORDER BY 1, 2, 3, rollup.pillar_no
+
+-- name: read_failures
+-- Failed positions in order of their number.
+SELECT failure.position_no, position.position_id, position.product, position.book, position.counterparty, position.currency,
+       position.notional, failure.code, failure.message, failure.remedy
+  FROM position_failure failure
+  JOIN position ON position.portfolio_no = %(portfolio_no)s AND position.position_no = failure.position_no
+ WHERE failure.run_no = %(run_no)s AND failure.position_no > %(after_position_no)s
+   AND (%(code)s::text IS NULL OR failure.code = %(code)s)
+   AND (%(books)s::text[] IS NULL OR position.book = ANY (%(books)s::text[]))
+   AND (%(products)s::text[] IS NULL OR position.product = ANY (%(products)s::text[]))
+   AND (%(currencies)s::text[] IS NULL OR position.currency = ANY (%(currencies)s::text[]))
+   AND (%(counterparties)s::text[] IS NULL OR position.counterparty = ANY (%(counterparties)s::text[]))
+   AND (%(position_ids)s::text[] IS NULL OR position.position_id = ANY (%(position_ids)s::text[]))
+ ORDER BY failure.position_no
+ LIMIT %(limit)s
+
+-- name: read_results
+-- Priced positions in order of their number.
+SELECT {columns}
+  FROM (
+       SELECT position.position_id, position.product, position.book, position.counterparty, position.currency, position.notional, r.*
+         FROM position_result r
+         JOIN position ON position.portfolio_no = %(portfolio_no)s AND position.position_no = r.position_no
+        WHERE r.storage_no = %(storage_no)s AND r.run_no = %(run_no)s AND r.position_no > %(after_position_no)s
+          AND (%(books)s::text[] IS NULL OR position.book = ANY (%(books)s::text[]))
+          AND (%(products)s::text[] IS NULL OR position.product = ANY (%(products)s::text[]))
+          AND (%(currencies)s::text[] IS NULL OR position.currency = ANY (%(currencies)s::text[]))
+          AND (%(counterparties)s::text[] IS NULL OR position.counterparty = ANY (%(counterparties)s::text[]))
+          AND (%(position_ids)s::text[] IS NULL OR position.position_id = ANY (%(position_ids)s::text[]))
+       ) result
+ ORDER BY position_no
+ LIMIT %(limit)s
+
+-- name: rollups
+-- Sums over the groups asked for; native amounts only where a group has one currency.
+SELECT CASE WHEN %(by_book)s THEN book END AS book,
+       CASE WHEN %(by_product)s THEN product END AS product,
+       CASE WHEN %(by_currency)s THEN currency END AS currency,
+       sum(ok_count) AS ok_count,
+       sum(failed_count) AS failed_count,
+       CASE WHEN min(currency) = max(currency) THEN sum(pv ORDER BY book, product, currency) END AS pv,
+       sum(pv_base ORDER BY book, product, currency) AS pv_base,
+       sum(dv01 ORDER BY book, product, currency) AS dv01,
+       sum(cs01 ORDER BY book, product, currency) AS cs01,
+       sum(fx_delta ORDER BY book, product, currency) AS fx_delta,
+       sum(theta_1d ORDER BY book, product, currency) AS theta_1d
+  FROM result_rollup
+ WHERE run_no = %(run_no)s
+ GROUP BY 1, 2, 3
+ ORDER BY 1, 2, 3
