@@ -1,5 +1,8 @@
 """Numbers: contracts to cashflows to values, from arrays alone."""
 
+import pricers.kernel_cache  # noqa: F401  before any kernel is defined
+
+# isort: split
 from pricers import amort_loan, fixed_bond, fx_fwd
 from pricers.cashflows import Cashflows, Lowered, PriceTerms
 from pricers.columns import Column, Columns, Contracts, Ragged, Text, contracts_of

@@ -41,8 +41,8 @@ class Column:
     required: bool = False
     default: Any = None
     allowed: tuple[str, ...] = ()
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: float | int | None = None
+    maximum: float | int | None = None
     references: Reference | None = None
     example: Any = None
 

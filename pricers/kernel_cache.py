@@ -1,0 +1,22 @@
+"""Where compiled kernels are kept: a folder of their own for each state of this package's sources.
+
+numba checks only the file of the function that it loads, not the files of the functions that were compiled into it. Without this, a
+kernel compiled before a change of, say, a calendar rule would go on using the old rule.
+"""
+
+import hashlib
+from pathlib import Path
+
+import numba
+
+_SOURCES = sorted(Path(__file__).parent.glob("*.py"))
+
+
+def keep_kernels_by_source() -> None:
+    """Point numba at the folder of these sources: below its configured cache directory, else beside the sources' own bytecode."""
+    digest = hashlib.sha256(b"\0".join(source.read_bytes() for source in _SOURCES)).hexdigest()[:16]
+    parent = Path(numba.config.CACHE_DIR) if numba.config.CACHE_DIR else Path(__file__).parent / "__pycache__"
+    numba.config.CACHE_DIR = str(parent / f"kernels-{digest}")
+
+
+keep_kernels_by_source()
