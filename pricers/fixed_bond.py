@@ -31,7 +31,7 @@ from pricers.cashflows import Cashflows, Lowered, PriceTerms
 from pricers.columns import Column, Columns, Contracts, Text
 from pricers.contract_dates import SCHEDULE_STATUS, contract_calendars
 from pricers.dates import NO_DATE, add_months
-from pricers.day_count import DAY_COUNTS
+from pricers.day_count import ACT_ACT_ICMA, DAY_COUNTS
 from pricers.measures import Measure
 from pricers.price_terms import Accrual, Period, accrued_fraction, period_fraction, settlement_day, yield_step
 from pricers.registry import PricerSpec, register
@@ -128,6 +128,28 @@ class _Bonds(NamedTuple):
     """float64[sinking payment]"""
 
 
+class _Bond(NamedTuple):
+    """One row of `_Bonds`: scalars, so that passing it to a function inside a loop over flows costs next to nothing."""
+
+    notional: float
+    """Unsigned."""
+    sign: float
+    coupon_rate: float
+    redemption: float
+    issue: int
+    payment_convention: int
+    payment_lag: int
+    ex_coupon_days: int
+    settlement_lag: int
+    calendar: int
+    ex_coupon_calendar: int
+    settlement_calendar: int
+    is_zero: bool
+    """Pays no coupon at all."""
+    schedule: ScheduleTerms
+    accrual: Accrual
+
+
 class _Scratch(NamedTuple):
     """Working arrays of one row, reused: dates 0..n of the schedule, periods 0..n-1 (period k ends at date k + 1)."""
 
@@ -219,7 +241,7 @@ def _bonds(contracts: Contracts) -> tuple[_Bonds, CalendarTables, np.ndarray]:
     bonds = _Bonds._make(
         (*columns, of_schedule, of_ex_coupon, settles_by, sinking_dates.offsets, sinking_dates.values, sinking_amounts.values)
     )
-    calendars_known: np.ndarray = found.known.reshape(3, contracts.row_count).all(axis=0)
+    calendars_known = np.logical_and.reduce(found.known.reshape(3, contracts.row_count))
     return bonds, found.tables, calendars_known
 
 
@@ -291,6 +313,28 @@ def _schedule_terms(bonds: _Bonds, i: int) -> ScheduleTerms:
 
 @njit(cache=True, nogil=True)
 @no_type_check
+def _bond_of_row(bonds: _Bonds, i: int) -> _Bond:
+    return _Bond(
+        abs(bonds.notional[i]),
+        1.0 if bonds.notional[i] > 0.0 else -1.0,
+        bonds.coupon_rate[i],
+        bonds.redemption[i],
+        np.int64(bonds.issue[i]),
+        bonds.payment_convention[i],
+        np.int64(bonds.payment_lag[i]),
+        np.int64(bonds.ex_coupon_days[i]),
+        np.int64(bonds.settlement_lag[i]),
+        bonds.calendar[i],
+        bonds.ex_coupon_calendar[i],
+        bonds.settlement_calendar[i],
+        bonds.frequency[i] == _ONCE and bonds.coupon_rate[i] == 0.0,
+        _schedule_terms(bonds, i),
+        Accrual(np.int64(bonds.day_count[i]), np.int64(bonds.maturity[i]), np.int64(bonds.calendar[i])),
+    )
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
 def _room(bonds: _Bonds, as_of: int) -> tuple[int, int]:
     """The most dates one row needs, and room for all flows after the valuation date."""
     dates_max, flows_max = 0, 0
@@ -307,152 +351,158 @@ def _room(bonds: _Bonds, as_of: int) -> tuple[int, int]:
 @njit(cache=True, nogil=True)
 @no_type_check
 def _lower_rows(bonds: _Bonds, tables: CalendarTables, as_of: int, scratch: _Scratch, flows: _Flows, status: np.ndarray) -> None:
-    at = first = 0
+    at = 0
     for i in range(len(status)):
         flows.flow_offsets[i] = at
         flows.first_flow[i] = at
-        if status[i] == _OK:
-            terms = _schedule_terms(bonds, i)
-            accrual = Accrual(np.int64(bonds.day_count[i]), np.int64(bonds.maturity[i]), np.int64(bonds.calendar[i]))
-            count, reason = fill_dates(terms, tables, scratch.unadjusted, scratch.adjusted, scratch.is_regular, 0)
-            status[i] = SCHEDULE_STATUS[reason] if bonds.issue[i] < bonds.maturity[i] else _INVALID_DATES
-            if status[i] == _OK:
-                first, status[i] = _fill_periods(bonds, i, terms, accrual, tables, count, as_of, scratch)
-            if status[i] == _OK:
-                status[i] = _fill_outstanding(bonds, i, count - 1, as_of, scratch)
-            if status[i] == _OK:
-                at, status[i] = _write_flows(bonds, i, accrual, tables, first, count - 1, as_of, scratch, flows)
+        if status[i] != _OK:
+            continue
+        bond = _bond_of_row(bonds, i)
+        count, reason = fill_dates(bond.schedule, tables, scratch.unadjusted, scratch.adjusted, scratch.is_regular, 0)
+        status[i] = SCHEDULE_STATUS[reason] if bond.issue < bond.schedule.maturity else _INVALID_DATES
+        if status[i] != _OK:
+            continue
+        sinking = slice(bonds.sinking_offsets[i], bonds.sinking_offsets[i + 1])
+        status[i] = _fill_outstanding(bond, bonds.sinking_dates[sinking], bonds.sinking_amounts[sinking], count - 1, scratch)
+        if status[i] != _OK:
+            continue
+        first, status[i] = _fill_periods(bond, tables, count, as_of, scratch)
+        if status[i] != _OK:
+            continue
+        settlement = settlement_day(as_of, bond.settlement_lag, bond.issue, bond.settlement_calendar, tables)
+        if settlement == NO_DATE:
+            status[i] = _DATE_OUT_OF_RANGE
+            continue
+        flows.settlement_day[i] = settlement
+        flows.outstanding[i], flows.accrued[i] = _price_terms(bond, tables, settlement, first, count - 1, scratch)
+        end, flows.first_flow[i], status[i] = _write_flows(bond, tables, as_of, settlement, first, count - 1, scratch, flows, at)
+        at = end
     flows.flow_offsets[len(status)] = at
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _fill_periods(
-    bonds: _Bonds, i: int, terms: ScheduleTerms, accrual: Accrual, tables: CalendarTables, count: int, as_of: int, scratch: _Scratch
-) -> tuple[int, int]:
-    """Payment days, reference periods and year fractions of the periods paid after the valuation date; the first such, and status."""
-    convention, lag, calendar = bonds.payment_convention[i], np.int64(bonds.payment_lag[i]), bonds.calendar[i]
-    for k in range(count - 2, -1, -1):
-        end = np.int64(scratch.adjusted[k + 1])
-        pay = advance_business_days(end, lag, calendar, tables) if lag > 0 else adjust(end, convention, calendar, tables)
-        if pay == NO_DATE:
-            return 0, _DATE_OUT_OF_RANGE
-        if pay <= as_of:
-            return k + 1, (_MATURED if k == count - 2 else _OK)
-        reference_start, reference_end = reference_period(k + 1, count, terms, tables, scratch.adjusted, scratch.is_regular, 0)
-        start = np.int64(scratch.adjusted[k])
-        years = period_fraction(start, end, Period(start, end, pay, reference_start, reference_end), accrual, tables)
-        if not np.isfinite(years):
-            return 0, _INVALID_SCHEDULE
-        scratch.pay_day[k] = pay
-        scratch.reference_start[k], scratch.reference_end[k] = reference_start, reference_end
-        scratch.year_fraction[k] = years
-    return 0, _OK
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def _fill_outstanding(bonds: _Bonds, i: int, periods: int, as_of: int, scratch: _Scratch) -> int:
+def _fill_outstanding(bond: _Bond, sinking_dates: np.ndarray, sinking_amounts: np.ndarray, periods: int, scratch: _Scratch) -> int:
     """Notional during every period; the row's status."""
-    left = abs(bonds.notional[i])
-    tolerance = PRINCIPAL_TOLERANCE * left
-    at, stop = bonds.sinking_offsets[i], bonds.sinking_offsets[i + 1]
-    last_date = np.int64(scratch.unadjusted[0])
+    left, tolerance = bond.notional, PRINCIPAL_TOLERANCE * bond.notional
+    scratch.outstanding[periods] = 0.0
+    if len(sinking_dates) == 0:
+        scratch.outstanding[:periods] = left
+        return _OK
+    at, last_date = 0, np.int64(scratch.unadjusted[0])
     for k in range(periods):
         scratch.outstanding[k] = left
         end = max(scratch.unadjusted[k + 1], scratch.adjusted[k + 1])
-        while at < stop and bonds.sinking_dates[at] <= end:
-            amount = bonds.sinking_amounts[at]
-            if not (bonds.sinking_dates[at] > last_date and 0.0 < amount <= left + tolerance):
+        while at < len(sinking_dates) and sinking_dates[at] <= end:
+            amount = sinking_amounts[at]
+            if not (sinking_dates[at] > last_date and 0.0 < amount <= left + tolerance):
                 return _INVALID_PRINCIPAL
-            last_date = np.int64(bonds.sinking_dates[at])
+            last_date = np.int64(sinking_dates[at])
             left = left - amount if left - amount > tolerance else 0.0
             at += 1
-    scratch.outstanding[periods] = 0.0
-    if at < stop:
-        return _INVALID_PRINCIPAL
-    for k in range(periods - 1, -1, -1):  # repaid in full before maturity and before the valuation date
-        if scratch.outstanding[k] > 0.0:
-            return _OK if k == periods - 1 or scratch.pay_day[k] > as_of else _MATURED
-    return _INVALID_PRINCIPAL
+    return _OK if at == len(sinking_dates) else _INVALID_PRINCIPAL
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _is_ex_coupon(bonds: _Bonds, i: int, pay: int, day: int, tables: CalendarTables) -> bool:
-    if bonds.ex_coupon_days[i] == 0:
+def _fill_periods(bond: _Bond, tables: CalendarTables, count: int, as_of: int, scratch: _Scratch) -> tuple[int, int]:
+    """Payment days, reference periods and year fractions of the periods paid after the valuation date; the first such, and status."""
+    adjusted, outstanding, pay_day, year_fraction = scratch.adjusted, scratch.outstanding, scratch.pay_day, scratch.year_fraction
+    is_regular, reference_starts, reference_ends = scratch.is_regular, scratch.reference_start, scratch.reference_end
+    is_icma = bond.accrual.day_count == ACT_ACT_ICMA  # the one day count that reads the reference period
+    status = _MATURED
+    for k in range(count - 2, -1, -1):
+        start, end = np.int64(adjusted[k]), np.int64(adjusted[k + 1])
+        if bond.payment_lag > 0:
+            pay = advance_business_days(end, bond.payment_lag, bond.calendar, tables)
+        else:
+            pay = np.int64(adjust(end, bond.payment_convention, bond.calendar, tables))
+        if pay == NO_DATE:
+            return 0, _DATE_OUT_OF_RANGE
+        if pay <= as_of:
+            return k + 1, status
+        if outstanding[k] > 0.0:
+            status = _OK
+        reference_start, reference_end = start, end
+        if is_icma and is_regular[k + 1] and bond.schedule.tenor_months > 0:
+            years = bond.schedule.tenor_months / 12.0  # a whole coupon period, wherever the calendar moves its ends
+        else:
+            if is_icma:
+                reference_start, reference_end = reference_period(k + 1, count, bond.schedule, tables, adjusted, is_regular, 0)
+            years = period_fraction(start, end, Period(start, end, pay, reference_start, reference_end), bond.accrual, tables)
+        if not np.isfinite(years):
+            return 0, _INVALID_SCHEDULE
+        pay_day[k] = pay
+        reference_starts[k], reference_ends[k] = reference_start, reference_end
+        year_fraction[k] = years
+    return 0, status
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _is_ex_coupon(bond: _Bond, pay: int, day: int, tables: CalendarTables) -> bool:
+    if bond.ex_coupon_days == 0:
         return False
-    return advance_business_days(pay, -np.int64(bonds.ex_coupon_days[i]), bonds.ex_coupon_calendar[i], tables) <= day
+    return advance_business_days(pay, -bond.ex_coupon_days, bond.ex_coupon_calendar, tables) <= day
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
 def _write_flows(
-    bonds: _Bonds, i: int, accrual: Accrual, tables: CalendarTables, first: int, periods: int, as_of: int, scratch: _Scratch, flows: _Flows
-) -> tuple[int, int]:
-    """Write the flows after the valuation date and the price terms; the next free position and the row's status."""
-    start = at = flows.flow_offsets[i]
-    settlement = settlement_day(as_of, bonds.settlement_lag[i], np.int64(bonds.issue[i]), bonds.settlement_calendar[i], tables)
-    if settlement == NO_DATE:
-        return start, _DATE_OUT_OF_RANGE
-    flows.settlement_day[i] = settlement
-    sign, rate = (1.0 if bonds.notional[i] > 0.0 else -1.0), bonds.coupon_rate[i]
-    _write_price_terms(bonds, i, settlement, accrual, tables, first, periods, scratch, flows)
-    last_day, years, first_flow = settlement, 0.0, np.int64(-1)
-    may_be_ex = bonds.ex_coupon_days[i] > 0
+    bond: _Bond, tables: CalendarTables, as_of: int, settlement: int, first: int, periods: int, scratch: _Scratch, flows: _Flows, at: int
+) -> tuple[int, int, int]:
+    """Write the flows after the valuation date; the next free position, the first flow after settlement, and the row's status."""
+    adjusted, pay_day, year_fraction, balance = scratch.adjusted, scratch.pay_day, scratch.year_fraction, scratch.outstanding
+    reference_start, reference_end = scratch.reference_start, scratch.reference_end
+    flow_day, flow_amount, flow_principal, flow_time = flows.pay_day, flows.amount, flows.principal, flows.yield_time
+    start, last_day, years, first_flow = at, settlement, 0.0, np.int64(-1)
+    may_be_ex = bond.ex_coupon_days > 0
     for k in range(first, periods):
-        outstanding, pay = scratch.outstanding[k], np.int64(scratch.pay_day[k])
+        outstanding, pay = balance[k], np.int64(pay_day[k])
         if outstanding == 0.0:
             break
         if pay > settlement:
-            years += _yield_step(bonds, i, last_day, k, accrual, tables, scratch)
-            last_day = pay
-        principal = sign * (outstanding - scratch.outstanding[k + 1])
-        if k == periods - 1:
-            principal *= bonds.redemption[i] / 100.0
-        interest = sign * outstanding * rate * scratch.year_fraction[k]
-        if may_be_ex and pay > settlement:
-            if not _is_ex_coupon(bonds, i, pay, settlement, tables):
-                may_be_ex = False  # later coupons are not ex either
-            elif first_flow >= 0:
-                return start, _INVALID_SCHEDULE  # an ex-coupon period longer than a coupon period, with principal paid within it
+            accrual_start, accrual_end = np.int64(adjusted[k]), np.int64(adjusted[k + 1])
+            if last_day == accrual_start and pay == accrual_end:
+                years += year_fraction[k]  # from period end to period end, as is most often the case: the coupon's own
             else:
-                if not _is_ex_coupon(bonds, i, pay, as_of, tables):
-                    at = _write_flow(flows, at, pay, interest, 0.0, years)
-                if principal == 0.0 and k < periods - 1:
-                    continue
-                interest = 0.0
-        elif may_be_ex and _is_ex_coupon(bonds, i, pay, as_of, tables):  # paid before settlement
-            if principal == 0.0:
+                period = Period(accrual_start, accrual_end, pay, np.int64(reference_start[k]), np.int64(reference_end[k]))
+                years += _yield_step(bond, last_day, period, tables)
+            last_day = pay
+        principal = bond.sign * (outstanding - balance[k + 1])
+        if k == periods - 1:
+            principal *= bond.redemption / 100.0
+        interest = bond.sign * outstanding * bond.coupon_rate * year_fraction[k]
+        if may_be_ex:
+            may_be_ex = _is_ex_coupon(bond, pay, settlement, tables)  # once one coupon is not, later ones are not either
+        if may_be_ex:
+            if first_flow >= 0:
+                return start, start, _INVALID_SCHEDULE  # ex-coupon for longer than a coupon period, with principal paid within it
+            if not _is_ex_coupon(bond, pay, as_of, tables):
+                flow_day[at], flow_time[at] = pay, years
+                flow_amount[at], flow_principal[at] = interest, 0.0
+                at += 1
+            if principal == 0.0 and k < periods - 1:
                 continue
             interest = 0.0
         if pay > settlement and first_flow < 0:
-            first_flow = at
-        at = _write_flow(flows, at, pay, interest + principal, principal, years)
-    flows.first_flow[i] = first_flow if first_flow >= 0 else at
-    return at, _OK
+            first_flow = np.int64(at)
+        flow_day[at], flow_time[at] = pay, years
+        flow_amount[at], flow_principal[at] = interest + principal, principal
+        at += 1
+    return at, (first_flow if first_flow >= 0 else np.int64(at)), _OK
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _write_flow(flows: _Flows, at: int, pay: int, amount: float, principal: float, years: float) -> int:
-    flows.pay_day[at] = pay
-    flows.amount[at], flows.principal[at], flows.yield_time[at] = amount, principal, years
-    return at + 1
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def _yield_step(bonds: _Bonds, i: int, last_day: int, k: int, accrual: Accrual, tables: CalendarTables, scratch: _Scratch) -> float:
-    """Years from the flow before (or settlement) to the payment of period k, as a yield counts them."""
-    pay = np.int64(scratch.pay_day[k])
-    if last_day == scratch.adjusted[k] and pay == scratch.adjusted[k + 1]:
-        return scratch.year_fraction[k]  # from period end to period end: the coupon's own year fraction, as is most often the case
-    if pay <= last_day:
+def _yield_step(bond: _Bond, last_day: int, period: Period, tables: CalendarTables) -> float:
+    """Years from the flow before (or settlement) to the payment of a period, as a yield counts them."""
+    if period.pay_day <= last_day:
         return 0.0  # two periods paid on one day
-    if bonds.frequency[i] == _ONCE and bonds.coupon_rate[i] == 0.0:  # no coupon, so no coupon period but the year before maturity
-        return period_fraction(last_day, pay, Period(last_day, pay, pay, add_months(pay, -12, False), pay), accrual, tables)
-    return yield_step(last_day, _period(scratch, k), accrual, tables)
+    if bond.is_zero:  # no coupon, so no coupon period but the year before maturity
+        year = Period(last_day, period.pay_day, period.pay_day, add_months(period.pay_day, -12, False), period.pay_day)
+        return period_fraction(last_day, period.pay_day, year, bond.accrual, tables)
+    return yield_step(last_day, period, bond.accrual, tables)
 
 
 @njit(cache=True, nogil=True)
@@ -469,35 +519,24 @@ def _period(scratch: _Scratch, k: int) -> Period:
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _write_price_terms(
-    bonds: _Bonds,
-    i: int,
-    settlement: int,
-    accrual: Accrual,
-    tables: CalendarTables,
-    first: int,
-    periods: int,
-    scratch: _Scratch,
-    flows: _Flows,
-) -> None:
-    """Outstanding notional and accrued interest on the settlement date, NaN for a bond repaid by then."""
+def _price_terms(bond: _Bond, tables: CalendarTables, settlement: int, first: int, periods: int, scratch: _Scratch) -> tuple[float, float]:
+    """Outstanding notional and accrued interest per 100 of it on the settlement date, NaN for a bond repaid by then."""
     k = first
     while k < periods and scratch.pay_day[k] <= settlement:
         k += 1
     if k == periods or scratch.outstanding[k] == 0.0:
-        return
-    flows.outstanding[i] = scratch.outstanding[k]
-    accrued, pay = 0.0, scratch.pay_day[k]
-    is_ex = _is_ex_coupon(bonds, i, np.int64(pay), settlement, tables)
+        return np.nan, np.nan
+    outstanding, accrued, pay = scratch.outstanding[k], 0.0, np.int64(scratch.pay_day[k])
+    is_ex = _is_ex_coupon(bond, pay, settlement, tables)
     while k < periods and scratch.pay_day[k] == pay:
         period = _period(scratch, k)
         if is_ex and settlement > period.accrual_start:
-            years = -period_fraction(settlement, max(settlement, period.accrual_end), period, accrual, tables)
+            years = -period_fraction(settlement, max(settlement, period.accrual_end), period, bond.accrual, tables)
         else:
-            years = accrued_fraction(settlement, period, accrual, tables)
-        accrued += scratch.outstanding[k] * bonds.coupon_rate[i] * years
+            years = accrued_fraction(settlement, period, bond.accrual, tables)
+        accrued += scratch.outstanding[k] * bond.coupon_rate * years
         k += 1
-    flows.accrued[i] = 100.0 * accrued / flows.outstanding[i]
+    return outstanding, 100.0 * accrued / outstanding
 
 
 register(
