@@ -1,5 +1,9 @@
 """Settings: the only reader of the environment. Every variable is `RISKRAY_` plus the field's name in capitals."""
 
+import json
+import os
+import sys
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -58,3 +62,29 @@ class Settings(BaseSettings):
     def base_url(self) -> str:
         """Address of the API without a trailing slash."""
         return (self.api_url or f"http://{self.http_host}:{self.http_port}").rstrip("/")
+
+    def environment(self) -> dict[str, str]:
+        """The variables that give another process the same settings: one for every field that is not at its default."""
+        return {
+            f"RISKRAY_{name.upper()}": _variable(getattr(self, name))
+            for name, field in type(self).model_fields.items()
+            if getattr(self, name) != field.default
+        }
+
+
+def _variable(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return json.dumps(value) if isinstance(value, list) else str(value)
+
+
+def set_environment(settings: Settings, extra: Mapping[str, str]) -> None:
+    """Give this process, and the ones it starts from now on, these settings and Ray's variables in `extra`.
+
+    Also puts this interpreter's directory first on the path, so that Ray's jobs find the `riskray` command of the same installation.
+    """
+    # A token in the caller's environment would win over the stack's own token file, and only in the processes that inherit it.
+    os.environ.pop("RAY_AUTH_TOKEN", None)
+    directory = str(Path(sys.executable).parent)
+    search_path = [part for part in os.environ.get("PATH", os.defpath).split(os.pathsep) if part and part != directory]
+    os.environ.update({**settings.environment(), **extra, "PATH": os.pathsep.join([directory, *search_path])})

@@ -1,0 +1,204 @@
+"""Every error in the one house shape: the status of each riskray error and the body that all services answer with.
+
+The body is valid as RFC 9457 problem details, so `Accept: application/problem+json` gets the same bytes under that media type.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from riskray.errors import (
+    Conflict,
+    InvalidRequest,
+    LeaseLost,
+    NotFound,
+    Overloaded,
+    PreflightFailed,
+    RiskrayError,
+    ShardFailed,
+    StackError,
+    StoreError,
+    StoreNotMigrated,
+    StoreUnavailable,
+    Unauthorized,
+    UnsupportedFormat,
+)
+from riskray.models.common import ErrorBody, Problem
+
+REQUEST_ID_HEADER = "X-Request-ID"
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+PROBLEMS_IN_BODY_MAX = 1000
+RETRY_AFTER_S = 1
+
+log = structlog.get_logger(__name__)
+
+
+class NotAcceptable(UnsupportedFormat):
+    """None of the media types in Accept is offered."""
+
+    code: ClassVar[str] = "not_acceptable"
+
+
+class InvalidCursor(InvalidRequest):
+    """A page cursor that this list did not hand out."""
+
+    code: ClassVar[str] = "invalid_cursor"
+
+
+# The one map from riskray's errors to HTTP; a class that is missing here answers like its nearest ancestor.
+STATUS_OF_ERROR: dict[type[RiskrayError], HTTPStatus] = {
+    InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    PreflightFailed: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UnsupportedFormat: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
+    InvalidCursor: HTTPStatus.BAD_REQUEST,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    LeaseLost: HTTPStatus.CONFLICT,
+    Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
+    Unauthorized: HTTPStatus.UNAUTHORIZED,
+    StoreError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    StoreNotMigrated: HTTPStatus.SERVICE_UNAVAILABLE,
+    ShardFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
+    StackError: HTTPStatus.SERVICE_UNAVAILABLE,
+    RiskrayError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+# Codes of errors that HTTP itself raises, by status.
+_CODE_OF_STATUS = {
+    400: "bad_request",
+    401: Unauthorized.code,
+    403: "forbidden",
+    404: NotFound.code,
+    405: "method_not_allowed",
+    406: NotAcceptable.code,
+    413: "payload_too_large",
+    415: UnsupportedFormat.code,
+    422: InvalidRequest.code,
+    429: Overloaded.code,
+    500: "internal_error",
+    503: "unavailable",
+}
+
+_DESCRIPTIONS = {
+    400: "The body is not valid JSON, or a cursor is not from this list.",
+    401: "No valid bearer token.",
+    404: "No such thing.",
+    405: "The path does not take this method.",
+    406: "None of the media types in `Accept` is offered.",
+    409: "The thing exists already, or its state forbids the request.",
+    413: "The body is larger than the service accepts.",
+    415: "The body's media type is not accepted.",
+    422: "The request is understood and wrong; `errors` names every place.",
+    429: "Too much at once; try again after `Retry-After` seconds.",
+    500: "A defect of the service; quote `request_id`.",
+    503: "The database or the pricer pool cannot be reached; try again after `Retry-After` seconds.",
+}
+
+
+def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI responses for the statuses a route can answer with beside the ones every route has (401, 422, 429, 500, 503)."""
+    return {
+        status: {
+            "model": ErrorBody,
+            "description": _DESCRIPTIONS[status],
+            "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ErrorBody"}}},
+        }
+        for status in sorted({401, 422, 429, 500, 503, *statuses})
+    }
+
+
+def status_of(error: RiskrayError) -> HTTPStatus:
+    """HTTP status of an error: that of its class or of the nearest ancestor in the map."""
+    return next(STATUS_OF_ERROR[kind] for kind in type(error).__mro__ if kind in STATUS_OF_ERROR)
+
+
+def error_response(
+    request: Request,
+    *,
+    status: int,
+    code: str,
+    detail: str,
+    errors: Sequence[Problem] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The house body under the media type that the request asks for."""
+    body = ErrorBody(
+        error=code,
+        detail=detail,
+        status_code=status,
+        title=HTTPStatus(status).phrase,
+        status=status,
+        instance=request.url.path,
+        request_id=request.scope.get("riskray_request_id", ""),
+        errors=list(errors[:PROBLEMS_IN_BODY_MAX]),
+    )
+    extra = dict(headers or {})
+    if status in (429, 503):
+        extra.setdefault("Retry-After", str(RETRY_AFTER_S))
+    if status == 401:
+        extra.setdefault("WWW-Authenticate", "Bearer")
+    asked = request.headers.get("accept", "")
+    media_type = PROBLEM_MEDIA_TYPE if PROBLEM_MEDIA_TYPE in asked else "application/json"
+    return JSONResponse(body.model_dump(mode="json"), status_code=status, headers=extra, media_type=media_type)
+
+
+def unhandled_response(request: Request, error: Exception) -> Response:
+    """The answer to a defect: the log has the traceback, the caller has the request id."""
+    log.error("request failed", path=request.url.path, exc_info=error)
+    detail = "the service failed unexpectedly; its log has the reason under this request_id"
+    return error_response(request, status=500, code=_CODE_OF_STATUS[500], detail=detail)
+
+
+def _problem(raw: Mapping[str, Any]) -> Problem:
+    return Problem(loc=list(raw.get("loc", [])), msg=str(raw.get("msg", "")), code=str(raw.get("code", "invalid")))
+
+
+def riskray_error_response(request: Request, error: Exception) -> Response:
+    """The answer to an error that riskray raised on purpose."""
+    assert isinstance(error, RiskrayError)
+    status = status_of(error)
+    if status >= 500:
+        log.error("request failed", path=request.url.path, code=error.code, detail=str(error))
+    problems = [_problem(raw) for raw in error.problems[:PROBLEMS_IN_BODY_MAX]] if isinstance(error, InvalidRequest) else []
+    return error_response(request, status=status, code=error.code, detail=str(error), errors=problems)
+
+
+def http_error_response(request: Request, error: Exception) -> Response:
+    """The answer to what the router or the framework refused."""
+    assert isinstance(error, HTTPException)
+    code = _CODE_OF_STATUS.get(error.status_code, "http_error")
+    detail = str(error.detail)
+    if error.status_code == 404 and detail == HTTPStatus.NOT_FOUND.phrase:
+        detail = f"no such path {request.url.path!r}; the service's paths are in its API docs"
+    if error.status_code == 405:
+        detail = f"{request.method} is not possible on {request.url.path!r}; see the Allow header"
+    return error_response(request, status=error.status_code, code=code, detail=detail, headers=error.headers)
+
+
+def _validation_error_response(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    raw = error.errors()
+    malformed = any(problem["type"] == "json_invalid" for problem in raw)
+    problems = [Problem(loc=list(problem["loc"]), msg=problem["msg"], code=problem["type"]) for problem in raw]
+    places = ", ".join(".".join(str(part) for part in problem.loc) for problem in problems[:5])
+    if malformed:
+        return error_response(request, status=400, code="malformed_json", detail="the body is not valid JSON", errors=problems)
+    return error_response(
+        request, status=422, code=InvalidRequest.code, detail=f"{len(problems)} wrong value(s): {places}; see errors", errors=problems
+    )
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Answer riskray errors, HTTP errors (raised or by the router) and validation errors in the house shape."""
+    app.add_exception_handler(RiskrayError, riskray_error_response)
+    app.add_exception_handler(HTTPException, http_error_response)
+    app.add_exception_handler(RequestValidationError, _validation_error_response)

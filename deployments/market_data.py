@@ -1,0 +1,144 @@
+"""Market snapshots over HTTP: upload, list, describe, download, delete."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from deployments.downloads import Format, FormatQuery, negotiated
+from deployments.errors import error_responses
+from deployments.limits import UPLOADS_AT_ONCE
+from deployments.paging import OffsetPage
+from deployments.service import create_service
+from deployments.serving import serve_application
+from deployments.uploads import UPLOAD_BODY, Upload, UploadGate, read_upload
+from riskray.config import Settings
+from riskray.grid.client import Grid
+from riskray.market.build import market_curve_rows
+from riskray.market.reader import canonical_json, content_hash, read_market, write_market
+from riskray.models.common import Page
+from riskray.models.market_data import MarketDocument
+from riskray.models.snapshot import MarketSnapshot
+from riskray.store.database import Database
+from riskray.store.markets import (
+    MarketCurve,
+    MarketRecord,
+    delete_market,
+    get_market,
+    get_market_document,
+    insert_market,
+    list_markets,
+)
+
+if TYPE_CHECKING:
+    from ray.serve import Application
+
+DESCRIPTION = """
+A market snapshot is everything that positions are valued against on one date: discount curves, spread curves and exchange rates.
+It is immutable and known by the hash of its content, so uploading the same content again answers the snapshot that is there.
+Wherever a market is asked for, give its id or its name; a name means the newest version.
+"""
+
+
+def _snapshot(record: MarketRecord) -> MarketSnapshot:
+    return MarketSnapshot(
+        market_id=record.market_id,
+        name=record.name,
+        version=record.version,
+        as_of=record.as_of,
+        content_hash=record.content_hash.hex(),
+        created_at=record.created_at,
+    )
+
+
+def store_market(database: Database, document: MarketDocument) -> tuple[MarketSnapshot, bool]:
+    """Store a checked document; the snapshot and whether it is new."""
+    curves = [
+        MarketCurve(**{**row, **{name: tuple(row[name]) for name in ("pillar_labels", "pillar_days", "zero_rates")}})
+        for row in market_curve_rows(document).to_pylist()
+    ]
+    record, created = insert_market(
+        database,
+        name=document.name,
+        as_of=document.as_of,
+        content_hash=content_hash(document),
+        document=canonical_json(document),
+        curves=curves,
+    )
+    return _snapshot(record), created
+
+
+def create_router(database: Database) -> APIRouter:
+    """The service's routes."""
+    router = APIRouter(tags=["market data"])
+    gate = UploadGate(UPLOADS_AT_ONCE)
+
+    @router.post(
+        "/snapshots",
+        status_code=201,
+        summary="Store a market",
+        response_model=MarketSnapshot,
+        responses={200: {"model": MarketSnapshot, "description": "This content is stored already."}, **error_responses(400, 413, 415)},
+        openapi_extra=UPLOAD_BODY,
+    )
+    async def upload_market(request: Request, response: Response) -> MarketSnapshot:
+        """Send the document as JSON, or as CSV or Parquet with one row a point; a wrong one is refused whole, with every place named."""
+        async with gate.slot():
+            upload = await read_upload(request)
+            snapshot, created = await run_in_threadpool(_store_upload, database, upload)
+        response.status_code = 201 if created else 200
+        response.headers["Location"] = f"{request.scope.get('root_path', '')}/snapshots/{snapshot.market_id}"
+        return snapshot
+
+    @router.get("/snapshots", summary="List markets, newest first")
+    def list_snapshots(
+        page: OffsetPage, name: Annotated[str | None, Query(description="Only versions of this name.")] = None
+    ) -> Page[MarketSnapshot]:
+        records, total = list_markets(database, offset=page.offset, limit=page.limit, name=name)
+        return page.page([_snapshot(record) for record in records], total)
+
+    @router.get("/snapshots/{market}", summary="Describe a market", responses=error_responses(404))
+    def describe_market(market: str) -> MarketSnapshot:
+        return _snapshot(get_market(database, market=market))
+
+    @router.get(
+        "/snapshots/{market}/document",
+        summary="Download a market",
+        response_class=Response,
+        responses={
+            200: {"content": {kind.media_type: {} for kind in (Format.JSON, Format.CSV, Format.PARQUET)}},
+            **error_responses(404, 406),
+        },
+    )
+    def download_market(request: Request, market: str, asked: FormatQuery = None) -> Response:
+        """The document as it was stored; uploading it again gives the same snapshot."""
+        kind = negotiated(request, asked, offered=(Format.JSON, Format.CSV, Format.PARQUET))
+        record = get_market(database, market=market)
+        text = get_market_document(database, market_no=record.market_no)
+        body = text.encode() if kind is Format.JSON else write_market(read_market(text.encode(), format="json"), format=kind.value)
+        headers = {
+            "Vary": "Accept",
+            "ETag": f'"{record.content_hash.hex()}-{kind}"',
+            "Content-Disposition": f'attachment; filename="{record.market_id}.{kind}"',
+        }
+        return Response(body, media_type=kind.media_type, headers=headers)
+
+    @router.delete("/snapshots/{market}", status_code=204, summary="Delete a market no run uses", responses=error_responses(404, 409))
+    def remove_market(market: str) -> None:
+        delete_market(database, market=market)
+
+    return router
+
+
+def _store_upload(database: Database, upload: Upload) -> tuple[MarketSnapshot, bool]:
+    return store_market(database, read_market(upload.content.read(), format=upload.format))
+
+
+def create_app(settings: Settings, database: Database, _grid: Grid) -> FastAPI:
+    """The market-data service."""
+    return create_service("market-data", description=DESCRIPTION, settings=settings, database=database, routers=[create_router(database)])
+
+
+def build(_arguments: dict[str, Any]) -> "Application":
+    """The Serve application."""
+    return serve_application("market-data", create_app)

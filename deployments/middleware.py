@@ -1,0 +1,116 @@
+"""The gate that every request passes: id, log line, bearer token, body limit, and an answer in the house shape for defects.
+
+Plain ASGI, because Starlette's BaseHTTPMiddleware copies every body through a queue, which costs streams their speed.
+"""
+
+import hmac
+import re
+import time
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deployments.errors import REQUEST_ID_HEADER, error_response, http_error_response, unhandled_response
+from riskray.config import Settings
+from riskray.errors import Unauthorized
+from riskray.logs import bound
+
+log = structlog.get_logger(__name__)
+
+# What a load balancer or a probe may ask without a token; the API's description is no secret either.
+_OPEN_PATHS = ("/health", "/docs", "/redoc", "/openapi.json")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+class RequestGate:
+    """ASGI middleware around one service."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings, service: str) -> None:
+        self._app = app
+        self._service = service
+        self._body_bytes_max = settings.request_body_bytes_max
+        self._token = settings.api_token.get_secret_value().encode() if settings.api_token is not None else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        asked = headers.get(REQUEST_ID_HEADER, "")
+        request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid4().hex
+        scope["riskray_request_id"] = request_id
+        with bound(request_id=request_id):
+            await self._logged(scope, headers, receive, send)
+
+    async def _logged(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = scope["riskray_request_id"]
+            await send(message)
+
+        try:
+            await self._guarded(scope, headers, receive, send_with_id)
+        except Exception as error:
+            if status:  # the answer has begun: all that is left is to break it off, so that the client sees it is incomplete
+                raise
+            await unhandled_response(Request(scope), error)(scope, receive, send_with_id)
+        finally:
+            level = "debug" if scope["path"].endswith("/health") else "info"
+            getattr(log, level)(
+                "request",
+                service=self._service,
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                milliseconds=round((time.perf_counter() - started) * 1000, 2),
+            )
+
+    async def _guarded(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        if self._token is not None and not self._is_open(scope) and not _token_matches(headers, self._token):
+            detail = "a bearer token is needed: send `Authorization: Bearer <RISKRAY_API_TOKEN>`"
+            response = error_response(Request(scope), status=401, code=Unauthorized.code, detail=detail)
+            await response(scope, receive, send)
+            return
+        declared = headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > self._body_bytes_max:
+            await http_error_response(Request(scope), self._too_large())(scope, receive, send)
+            return
+        await self._app(scope, self._counted(receive), send)
+
+    def _is_open(self, scope: Scope) -> bool:
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        return scope["method"] == "OPTIONS" or path == "/" or any(path == known or path.startswith(known + "/") for known in _OPEN_PATHS)
+
+    def _counted(self, receive: Receive) -> Receive:
+        """The same body; a chunked one that grows past the limit raises where it is read."""
+        size = 0
+
+        async def counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > self._body_bytes_max:
+                raise self._too_large()
+            return message
+
+        return counted
+
+    def _too_large(self) -> HTTPException:
+        # An HTTPException, because FastAPI lets nothing else out of the reading of a body.
+        mebibytes = self._body_bytes_max / 1024**2
+        detail = f"the body is larger than {mebibytes:g} MiB; send Parquet, split it, or raise RISKRAY_REQUEST_BODY_BYTES_MAX"
+        return HTTPException(status_code=413, detail=detail)
+
+
+def _token_matches(headers: Headers, token: bytes) -> bool:
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token)

@@ -1,0 +1,207 @@
+"""Results over HTTP: totals, roll-ups, ladders, failures, positions in every format, and the explanation of one value."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from starlette.responses import StreamingResponse
+
+from deployments.downloads import Format, FormatQuery, encoded, negotiated, stream_answer
+from deployments.errors import error_responses
+from deployments.paging import Cursor, CursorLimit, cursor_page, decode_cursor
+from deployments.service import create_service
+from deployments.serving import serve_application
+from riskray.config import Settings
+from riskray.errors import Conflict
+from riskray.grid.client import Grid
+from riskray.models.common import CursorPage
+from riskray.models.position_result import PositionFailure, PositionResult
+from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
+from riskray.models.run import Run
+from riskray.store import results as store
+from riskray.store.database import Database
+from riskray.store.runs import get_run
+
+if TYPE_CHECKING:
+    from ray.serve import Application
+
+DESCRIPTION = """
+What a run found. Sums leave failed positions out and say how many there are. While a run is running its results answer 409, unless
+`partial=true` asks for what is there already. Positions come as pages of JSON, or all at once as an Arrow stream, Parquet or CSV.
+"""
+_FORMATS = (Format.JSON, Format.ARROW, Format.PARQUET, Format.CSV)
+_PAGE_OR_FILE = {"content": {kind.media_type: {} for kind in _FORMATS[1:]}}
+
+GroupBy = Annotated[str, Query(description="Comma-separated groups; empty for one sum.", examples=["book,product"])]
+Partial = Annotated[bool, Query(description="Read what a run has committed so far, before its end.")]
+_Names = Annotated[list[str], Query()]
+
+
+def _filter(
+    book: _Names = [],  # noqa: B006  FastAPI copies the default
+    product: _Names = [],  # noqa: B006
+    currency: _Names = [],  # noqa: B006
+    counterparty: _Names = [],  # noqa: B006
+    position_id: _Names = [],  # noqa: B006
+) -> store.ResultFilter:
+    return store.ResultFilter(
+        books=tuple(book),
+        products=tuple(product),
+        currencies=tuple(currency),
+        counterparties=tuple(counterparty),
+        position_ids=tuple(position_id),
+    )
+
+
+Filter = Annotated[store.ResultFilter, Depends(_filter)]
+
+
+def _groups(group_by: str) -> list[str]:
+    return [name.strip() for name in group_by.split(",") if name.strip()]
+
+
+def _readable_run(database: Database, run_id: str, *, partial: bool) -> Run:
+    run = get_run(database, run_id=run_id)
+    if not run.state.is_final and not partial:
+        raise Conflict(f"run {run_id} is {run.state.value}; wait for its end, or add partial=true for what it has committed so far")
+    return run
+
+
+def _metadata(run: Run) -> dict[str, str]:
+    return {
+        "riskray.run_id": run.run_id,
+        "riskray.state": run.state.value,
+        "riskray.partial": str(not run.state.is_final).lower(),
+        "riskray.market_id": run.market_id,
+        "riskray.portfolio_id": run.portfolio_id,
+        "riskray.as_of": run.as_of.isoformat(),
+        "riskray.base_currency": run.base_currency,
+    }
+
+
+def _sums_router(database: Database) -> APIRouter:
+    """Tens of rows, written when a run ends."""
+    router = APIRouter(tags=["sums"])
+
+    @router.get("/{run_id}/totals", summary="The run in one object", responses=error_responses(404, 409))
+    def totals(run_id: str) -> RunTotals:
+        return store.totals(database, run_id=run_id)
+
+    @router.get("/{run_id}/rollup", summary="Sums by book, product and currency", responses=error_responses(404, 409))
+    def rollup(run_id: str, group_by: GroupBy = "book") -> list[Rollup]:
+        """Groups: any of `book`, `product`, `currency` (of the position)."""
+        return store.rollups(database, run_id=run_id, group_by=_groups(group_by))
+
+    @router.get("/{run_id}/fx", summary="FX delta by currency", responses=error_responses(404, 409))
+    def fx(run_id: str, group_by: GroupBy = "") -> list[FxRollup]:
+        """By currency of the leg, and any of `book`, `product`."""
+        return store.fx_rollups(database, run_id=run_id, group_by=_groups(group_by))
+
+    @router.get("/{run_id}/key-rates", summary="Key-rate ladder", responses=error_responses(404, 409))
+    def key_rates(run_id: str, group_by: GroupBy = "", curve: str | None = None) -> list[KeyRateRollup]:
+        """By curve and pillar, and any of `book`, `product`."""
+        return store.key_rate_rollups(database, run_id=run_id, group_by=_groups(group_by), curve=curve)
+
+    @router.get("/{run_id}/failures/summary", summary="Failed positions by reason", responses=error_responses(404))
+    def failures_summary(run_id: str) -> list[FailureSummary]:
+        return store.failure_summary(database, run_id=run_id)
+
+    return router
+
+
+def _rows_router(database: Database, grid: Grid) -> APIRouter:
+    """One row a position."""
+    router = APIRouter(tags=["positions"])
+
+    @router.get(
+        "/{run_id}/positions",
+        summary="Measures of the priced positions",
+        response_model=CursorPage[PositionResult],
+        responses={200: _PAGE_OR_FILE, **error_responses(400, 404, 406, 409)},
+    )
+    def positions(
+        request: Request,
+        run_id: str,
+        filters: Filter,
+        limit: CursorLimit = 50,
+        cursor: Cursor = None,
+        asked: FormatQuery = None,
+        partial: Partial = False,
+    ) -> CursorPage[PositionResult] | StreamingResponse:
+        """JSON is paged; an Arrow stream, Parquet or CSV has all rows at once, in order of `position_no`."""
+        kind = negotiated(request, asked, offered=_FORMATS)
+        run = _readable_run(database, run_id, partial=partial)
+        if kind is not Format.JSON:
+            count = run.progress.ok_count if filters == store.ALL_POSITIONS and run.state.is_final else None
+            chunks = encoded(lambda: store.stream_results(database, run_id=run_id, filters=filters), kind, metadata=_metadata(run))
+            return stream_answer(chunks, kind, filename=f"{run_id}-{run.as_of}", row_count=count)
+        scope = f"results {run_id} {filters}"
+        after = decode_cursor(cursor, scope=scope)
+        rows = store.read_results(database, run_id=run_id, filters=filters, after_position_no=after, limit=limit + 1).to_pylist()
+        return cursor_page([PositionResult(**row) for row in rows], [row["position_no"] for row in rows], limit=limit, scope=scope)
+
+    @router.get(
+        "/{run_id}/failures",
+        summary="Failed positions with reason and remedy",
+        response_model=CursorPage[PositionFailure],
+        responses={200: _PAGE_OR_FILE, **error_responses(400, 404, 406, 409)},
+    )
+    def failures(
+        request: Request,
+        run_id: str,
+        filters: Filter,
+        code: Annotated[str | None, Query(description="Only failures with this code.")] = None,
+        limit: CursorLimit = 50,
+        cursor: Cursor = None,
+        asked: FormatQuery = None,
+        partial: Partial = False,
+    ) -> CursorPage[PositionFailure] | StreamingResponse:
+        kind = negotiated(request, asked, offered=_FORMATS)
+        run = _readable_run(database, run_id, partial=partial)
+        if kind is not Format.JSON:
+            whole = filters == store.ALL_POSITIONS and code is None and run.state.is_final
+            chunks = encoded(
+                lambda: store.stream_failures(database, run_id=run_id, filters=filters, code=code), kind, metadata=_metadata(run)
+            )
+            return stream_answer(
+                chunks, kind, filename=f"{run_id}-{run.as_of}-failures", row_count=run.progress.failed_count if whole else None
+            )
+        scope = f"failures {run_id} {code} {filters}"
+        after = decode_cursor(cursor, scope=scope)
+        rows = store.read_failures(
+            database, run_id=run_id, filters=filters, code=code, after_position_no=after, limit=limit + 1
+        ).to_pylist()
+        return cursor_page([PositionFailure(**row) for row in rows], [row["position_no"] for row in rows], limit=limit, scope=scope)
+
+    @router.get(
+        "/{run_id}/positions/{position_id}",
+        summary="One position's outcome",
+        response_model=PositionResult | PositionFailure,
+        responses=error_responses(404, 409),
+    )
+    def position(run_id: str, position_id: str, partial: Partial = False) -> PositionResult | PositionFailure:
+        _readable_run(database, run_id, partial=partial)
+        row = store.get_result(database, run_id=run_id, position_id=position_id)
+        return PositionFailure(**row) if "code" in row else PositionResult(**row)
+
+    @router.get("/{run_id}/positions/{position_id}/explain", summary="One value, flow by flow", responses=error_responses(404, 409))
+    async def explain(response: Response, run_id: str, position_id: str) -> Explanation:
+        """Computed anew from the stored contract and market; the flows' `pv_base` sum to the position's."""
+        return await grid.explain(run_id, position_id)
+
+    return router
+
+
+def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
+    """The results service."""
+    return create_service(
+        "results",
+        description=DESCRIPTION,
+        settings=settings,
+        database=database,
+        routers=[_sums_router(database), _rows_router(database, grid)],
+    )
+
+
+def build(_arguments: dict[str, Any]) -> "Application":
+    """The Serve application."""
+    return serve_application("results", create_app)

@@ -1,0 +1,92 @@
+"""Reading an upload, whichever way it comes: a raw body with its Content-Type, or one file of a multipart form."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import PurePath
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+
+from riskray.errors import InvalidRequest, UnsupportedFormat
+
+FORMAT_OF_MEDIA_TYPE = {
+    "application/json": "json",
+    "application/x-ndjson": "json",
+    "text/csv": "csv",
+    "application/vnd.apache.parquet": "parquet",
+    "application/x-parquet": "parquet",
+}
+_FORMAT_OF_SUFFIX = {".json": "json", ".jsonl": "json", ".ndjson": "json", ".csv": "csv", ".parquet": "parquet"}
+
+# Up to here a body stays in memory; a larger one goes to a temporary file.
+_MEMORY_BYTES_MAX = 16 * 1024**2
+
+# OpenAPI: FastAPI cannot see a body that is read from the request itself.
+UPLOAD_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {}},
+            "text/csv": {"schema": {"type": "string"}},
+            "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
+            },
+        },
+    }
+}
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A body at rest. `stem`: the file's name without its ending, empty for a raw body."""
+
+    content: IO[bytes]
+    format: str
+    stem: str
+
+
+async def read_upload(request: Request) -> Upload:
+    """The request's body and its format. Raises UnsupportedFormat, and InvalidRequest for a form without exactly one file."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "multipart/form-data":
+        return await _read_form(request)
+    known = FORMAT_OF_MEDIA_TYPE.get(media_type)
+    if known is None:
+        offered = ", ".join([*FORMAT_OF_MEDIA_TYPE, "multipart/form-data"])
+        raise UnsupportedFormat(f"Content-Type {media_type or '(none)'!r} is not accepted here; send one of {offered}")
+    content: IO[bytes] = SpooledTemporaryFile(max_size=_MEMORY_BYTES_MAX)
+    async for chunk in request.stream():
+        content.write(chunk)
+    content.seek(0)
+    return Upload(content, known, "")
+
+
+async def _read_form(request: Request) -> Upload:
+    form = await request.form(max_files=1, max_fields=10)
+    files = [value for value in form.values() if isinstance(value, UploadFile)]
+    if len(files) != 1:
+        raise InvalidRequest(f"the form has {len(files)} files; send exactly one, in the field `file`")
+    path = PurePath(files[0].filename or "")
+    by_type = FORMAT_OF_MEDIA_TYPE.get((files[0].content_type or "").partition(";")[0].lower())
+    known = by_type or _FORMAT_OF_SUFFIX.get(path.suffix.lower())
+    if known is None:
+        raise UnsupportedFormat(f"file {path.name!r} is of no known kind; give it the ending .csv, .json or .parquet, or a Content-Type")
+    return Upload(files[0].file, known, path.stem)
+
+
+class UploadGate:
+    """Lets a few uploads in at once; the others wait in the line, without their bodies in memory."""
+
+    def __init__(self, at_once: int) -> None:
+        self._slots = asyncio.Semaphore(at_once)
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Wait for a turn."""
+        async with self._slots:
+            yield

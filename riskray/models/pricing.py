@@ -1,0 +1,62 @@
+"""Ad-hoc pricing: positions that are not stored, valued against a stored market in one call."""
+
+from pydantic import Field
+
+from pricers.measures import Measure
+from riskray.models.common import CurrencyCode, JsonObject, Model
+
+POSITIONS_MAX = 1000
+
+EXAMPLE_POSITION: JsonObject = {
+    "position_id": "example-1",
+    "product": "FIXED_BOND",
+    "currency": "EUR",
+    "notional": 1000000.0,
+    "coupon_rate": 0.03,
+    "issue_date": "2024-03-15",
+    "maturity_date": "2031-03-15",
+    "frequency": "ANNUAL",
+    "day_count": "ACT/ACT ICMA",
+    "discount_curve": "EUR-GOVT",
+}
+
+
+class PriceRequest(Model):
+    """Value these positions now. Their columns are those of `GET /api/v1/portfolios/products`."""
+
+    market: str = Field(description="Market id, or a name for its newest version.", examples=["demo"])
+    base_currency: CurrencyCode = "USD"
+    measures: list[Measure] = Field(default=[Measure.PV, Measure.PV_BASE, Measure.DV01], min_length=1)
+    positions: list[JsonObject] = Field(
+        min_length=1,
+        max_length=POSITIONS_MAX,
+        description="Columns of each position, `product` and `position_id` among them.",
+        examples=[[EXAMPLE_POSITION]],
+    )
+
+
+class PricedPosition(Model):
+    """One position's measures. `values` has each requested measure; null where it does not apply to the product."""
+
+    position_id: str
+    product: str
+    values: dict[Measure, float | list[float] | None]
+
+
+class PriceFailure(Model):
+    """One position that could not be valued."""
+
+    position_id: str
+    product: str
+    code: str = Field(examples=["MISSING_CURVE"])
+    message: str
+    remedy: str
+
+
+class PriceAnswer(Model):
+    """Every position of the request, either priced or failed."""
+
+    market_id: str
+    base_currency: CurrencyCode
+    results: list[PricedPosition]
+    failures: list[PriceFailure]

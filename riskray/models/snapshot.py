@@ -1,0 +1,56 @@
+"""Snapshots as the services describe them: immutable, named, versioned, known by the hash of their content."""
+
+from datetime import date, datetime
+
+from pydantic import Field
+
+from riskray.models.common import Model, Problem
+
+
+class MarketSnapshot(Model):
+    """A stored market."""
+
+    market_id: str = Field(description="`mkt-` and the start of the content hash.", examples=["mkt-90b1c2d3e4f5a6b7"])
+    name: str = Field(examples=["demo"])
+    version: int = Field(ge=1, description="Counts the contents stored under this name.")
+    as_of: date = Field(description="Valuation date.")
+    content_hash: str = Field(description="SHA-256 of the canonical content, in hex.")
+    created_at: datetime
+
+
+class PortfolioSnapshot(Model):
+    """A stored portfolio."""
+
+    portfolio_id: str = Field(description="`pf-` and the start of the content hash.", examples=["pf-3f2a9c0d1e4b5a67"])
+    name: str = Field(examples=["demo"])
+    version: int = Field(ge=1, description="Counts the contents stored under this name.")
+    content_hash: str = Field(description="SHA-256 over the set of rows, in hex.")
+    position_count: int
+    rejected_count: int = Field(description="Rows left out at upload under allow_partial.")
+    created_at: datetime
+
+
+class PortfolioUpload(PortfolioSnapshot):
+    """A stored portfolio and what its upload left out."""
+
+    problems: list[Problem] = Field(description="Why rows were rejected, in the file's order; the first ones where there are many.")
+
+
+class PortfolioDetail(PortfolioSnapshot):
+    """A stored portfolio and what is in it."""
+
+    products: dict[str, int] = Field(description="Positions by product.", examples=[{"FIXED_BOND": 6000, "FX_FWD": 4000}])
+    books: dict[str, int] = Field(description="Positions by book.", examples=[{"BOOK-07": 250}])
+    currencies: dict[str, int] = Field(description="Positions by currency.", examples=[{"USD": 5000, "EUR": 5000}])
+
+
+class StoredPosition(Model):
+    """One position as SQL sees it; its contract terms are in the download."""
+
+    position_no: int = Field(ge=0, description="Dense within the portfolio, from 0.")
+    position_id: str
+    product: str
+    book: str
+    counterparty: str
+    currency: str
+    notional: float

@@ -1,0 +1,254 @@
+"""The stack on one machine: Postgres, Ray, the pricer pool and the HTTP services, started, found and ended."""
+
+import fcntl
+import ipaddress
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from riskray import __version__
+from riskray.config import Settings, set_environment
+from riskray.errors import StackError
+from riskray.grid.start import connect, start_grid, stop_grid
+from riskray.stack.ray_head import (
+    head_processes,
+    launch_ray,
+    ray_directory,
+    ray_environment,
+    require_free_port,
+    stop_ray,
+    token_file,
+    wait_for_ray,
+)
+from riskray.stack.record import StackRecord, read_record, remove_record
+from riskray.stack.serve_applications import application_prefixes, deploy_applications, remove_applications
+from riskray.store.database import Database
+from riskray.store.embedded import EmbeddedPostgres
+from riskray.store.migrations import migrate
+
+READY_TIMEOUT_S = 60.0
+LOCK_FILE = "stack.lock"
+
+Report = Callable[[str], None]
+
+
+def start_stack(settings: Settings, *, report: Report) -> tuple[StackRecord, bool]:
+    """Start everything, or find it running. Returns the record and whether it was started now; `report` gets one line a step.
+
+    Sets this process's environment to the stack's. Raises StackError, and then leaves nothing running that it started.
+    """
+    _require_safe_address(settings)
+    settings.data_directory.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(settings):
+        record = read_record(settings.data_directory)
+        if record is not None and record.ready and record.is_alive:
+            _require_same_address(settings, record)
+            if not _failing_services(settings):
+                set_environment(settings, ray_environment(settings))
+                return record, False
+        if record is not None:
+            report("ending what an earlier stack left behind")
+            _end(settings, record)
+        _require_free_ports(settings)
+        set_environment(settings, ray_environment(settings))
+        record = _new_record(settings)
+        try:
+            return _start(settings, record, report), True
+        except BaseException:
+            _end(settings, read_record(settings.data_directory) or record)
+            raise
+
+
+def stop_stack(settings: Settings, *, report: Report) -> bool:
+    """End exactly what `start_stack` started; False when nothing was recorded."""
+    if not settings.data_directory.exists():
+        return False
+    with _one_at_a_time(settings):
+        record = read_record(settings.data_directory)
+        if record is None:
+            return False
+        if settings.ray_address is not None:
+            set_environment(settings, ray_environment(settings))
+        report("stopping the services and Ray")
+        _end(settings, record)
+    return True
+
+
+def stack_status(settings: Settings) -> dict[str, Any]:
+    """The record, and the deep health of every service."""
+    record = read_record(settings.data_directory)
+    services = {name: _deep_health(settings, prefix) for name, prefix in application_prefixes().items()}
+    return {
+        "running": record is not None and record.ready and record.is_alive,
+        "healthy": all(health.get("status") == "ok" for health in services.values()),
+        "http_url": settings.base_url,
+        "dashboard_url": record.dashboard_url if record else None,
+        "ray_address": record.ray_address if record else None,
+        "database": record.database if record else None,
+        "started_at": record.started_at if record else None,
+        "services": services,
+    }
+
+
+def _new_record(settings: Settings) -> StackRecord:
+    local = settings.ray_address is None
+    return StackRecord(
+        version=__version__,
+        http_url=settings.base_url,
+        ray_address=ray_environment(settings)["RAY_ADDRESS"],
+        dashboard_url=f"http://127.0.0.1:{settings.ray_dashboard_port}" if local else "",
+        ray_token_file=str(token_file(settings)) if local and settings.ray_auth_mode == "token" else "",
+        ray_directory=str(ray_directory(settings)) if local else "",
+        ray_processes=[],
+        embedded_postgres=settings.database_url is None,
+        database="",
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _start(settings: Settings, record: StackRecord, report: Report) -> StackRecord:
+    started = time.perf_counter()
+
+    def step(what: str) -> None:
+        report(f"{time.perf_counter() - started:5.1f} s  {what}")
+
+    head = launch_ray(settings) if settings.ray_address is None else None
+    if head is not None:
+        # Known at once, so that an interrupted start can be cleaned up; ended children are reaped, as nobody else waits for them.
+        record = replace(record, ray_processes=head_processes(head))
+        record.write(settings.data_directory)
+        threading.Thread(target=head.wait, daemon=True).start()
+    with Database(settings, application_name="riskray up", pool_size=1) as database:
+        if record.embedded_postgres:
+            EmbeddedPostgres(settings.data_directory).start()
+        applied = migrate(database)
+        record = replace(record, database=database.target)
+        step(f"Postgres ready ({database.target}), " + (f"migrated: {', '.join(applied)}" if applied else "schema is current"))
+    record.write(settings.data_directory)
+    _preload()
+    if head is not None:
+        wait_for_ray(settings, head)
+        record = replace(record, ray_processes=head_processes(head))
+        record.write(settings.data_directory)
+        step(f"Ray ready ({record.ray_address}, dashboard {record.dashboard_url})")
+    connect(settings)
+    applications = _Background(lambda: deploy_applications(settings))
+    start_grid(settings)
+    step(f"{settings.pricer_actors} pricer actors ready")
+    applications.join()
+    _wait_until_healthy(settings)
+    record = replace(record, ready=True, ray_processes=head_processes(head) if head is not None else [])
+    record.write(settings.data_directory)
+    step(f"HTTP services ready ({settings.base_url})")
+    return record
+
+
+def _preload() -> None:
+    """Import what the next steps need while Ray's processes start."""
+    import ray.serve  # noqa: F401
+
+
+class _Background:
+    """A call in a thread of its own, whose error shows when it is joined."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call = call
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._call()
+        except BaseException as error:
+            self._error = error
+
+    def join(self) -> None:
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+
+def _end(settings: Settings, record: StackRecord) -> None:
+    if record.ray_processes:
+        stop_ray(record)
+    elif settings.ray_address is not None:
+        connect(settings)
+        remove_applications()
+        stop_grid(settings)
+    if record.embedded_postgres:
+        EmbeddedPostgres(settings.data_directory).stop()
+    remove_record(settings.data_directory)
+
+
+def _require_safe_address(settings: Settings) -> None:
+    if settings.api_token is not None or settings.http_host == "localhost":
+        return
+    try:
+        loopback = ipaddress.ip_address(settings.http_host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise StackError(
+            f"RISKRAY_HTTP_HOST={settings.http_host} can be reached from other machines, so RISKRAY_API_TOKEN must be set; "
+            "or use RISKRAY_HTTP_HOST=127.0.0.1"
+        )
+
+
+def _require_same_address(settings: Settings, record: StackRecord) -> None:
+    if settings.api_url is None and record.http_url != settings.base_url:
+        raise StackError(
+            f"the stack of {settings.data_directory} runs at {record.http_url}, not at {settings.base_url}: run `riskray down` first, "
+            "or set RISKRAY_DATA_DIRECTORY to another directory for a second stack"
+        )
+
+
+def _require_free_ports(settings: Settings) -> None:
+    require_free_port(settings.http_host, settings.http_port, what="the API", variable="RISKRAY_HTTP_PORT")
+    if settings.ray_address is None:
+        require_free_port("127.0.0.1", settings.ray_port, what="Ray", variable="RISKRAY_RAY_PORT")
+        require_free_port("127.0.0.1", settings.ray_dashboard_port, what="the Ray dashboard", variable="RISKRAY_RAY_DASHBOARD_PORT")
+
+
+def _deep_health(settings: Settings, prefix: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {settings.api_token.get_secret_value()}"} if settings.api_token is not None else {}
+    try:
+        answer = httpx.get(f"{settings.base_url}{prefix.rstrip('/')}/health/deep", headers=headers, timeout=5.0, trust_env=False)
+        body: dict[str, Any] = answer.json()
+    except (httpx.TransportError, ValueError) as error:
+        return {"status": "failing", "detail": f"{type(error).__name__}: {error}"}
+    return body
+
+
+def _failing_services(settings: Settings) -> dict[str, str]:
+    states = {name: _deep_health(settings, prefix) for name, prefix in application_prefixes().items()}
+    return {name: str(state.get("detail") or state) for name, state in states.items() if state.get("status") != "ok"}
+
+
+def _wait_until_healthy(settings: Settings) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while failing := _failing_services(settings):
+        if time.monotonic() > deadline:
+            name, why = next(iter(failing.items()))
+            raise StackError(f"{len(failing)} service(s) are not healthy after {READY_TIMEOUT_S:.0f} s, among them {name}: {why}")
+        time.sleep(0.1)
+
+
+@contextmanager
+def _one_at_a_time(settings: Settings) -> Iterator[None]:
+    """Two `riskray up` at once would start two stacks in one directory."""
+    with (settings.data_directory / LOCK_FILE).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StackError(f"another `riskray up` or `riskray down` works on {settings.data_directory}; wait for it") from error
+        yield
+
+
+__all__ = ["StackRecord", "read_record", "stack_status", "start_stack", "stop_stack"]

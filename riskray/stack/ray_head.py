@@ -1,0 +1,162 @@
+"""The local Ray: one head in processes of its own, on loopback, with token authentication, ended by its record."""
+
+import hashlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from riskray.config import Settings
+from riskray.errors import StackError
+from riskray.stack.record import ProcessRecord, StackRecord, processes_below
+
+TOKEN_FILE = "ray-token"
+LOG_FILE = "ray.log"
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 15.0
+POLL_S = 0.1
+# Ray's sockets lie up to 60 characters below its directory, and a socket's path holds 107.
+DIRECTORY_CHARACTERS_MAX = 40
+# Shards are read from Postgres, so objects are small; the default would reserve a third of the memory.
+OBJECT_STORE_BYTES = 256 * 1024**2
+LOOPBACK = "127.0.0.1"
+
+
+def token_file(settings: Settings) -> Path:
+    """Where the local Ray's token is kept."""
+    return settings.data_directory / TOKEN_FILE
+
+
+def ray_directory(settings: Settings) -> Path:
+    """Ray's directory for sockets and logs: short, one for each user and data directory."""
+    digest = hashlib.sha256(os.fsencode(settings.data_directory.absolute())).hexdigest()[:8]
+    name = f"riskray-{os.geteuid()}-{digest}"
+    temporary = Path(tempfile.gettempdir())
+    if len(str(temporary)) + len(name) + 1 > DIRECTORY_CHARACTERS_MAX:
+        temporary = Path("/tmp")
+    return temporary / name
+
+
+def ray_environment(settings: Settings) -> dict[str, str]:
+    """What every process that talks to the local Ray needs in its environment."""
+    environment = {
+        "RAY_AUTH_MODE": settings.ray_auth_mode,
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_DEDUP_LOGS": "0",
+        # Workers come from the interpreter of this installation, never from a `uv run` that happens to be around.
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+        "RAY_ADDRESS": settings.ray_address or f"{LOOPBACK}:{settings.ray_port}",
+    }
+    if settings.ray_auth_mode == "token" and settings.ray_address is None:
+        environment["RAY_AUTH_TOKEN_PATH"] = str(token_file(settings))
+    return environment
+
+
+def require_free_port(host: str, port: int, *, what: str, variable: str) -> None:
+    """Raise StackError when somebody listens on the port."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise StackError(
+                f"port {port} on {host}, meant for {what}, cannot be used ({error.strerror}); "
+                f"stop what listens there or set {variable} to another port"
+            ) from error
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def _make_token(settings: Settings) -> None:
+    file = token_file(settings)
+    if file.exists() and stat.S_IMODE(file.stat().st_mode) == 0o600 and file.read_text().strip():
+        return
+    file.unlink(missing_ok=True)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as out:
+        out.write(secrets.token_hex(32))
+
+
+def _make_directory(directory: Path) -> None:
+    """Create Ray's directory, or take it over from an earlier stack of the same user; refuse one that somebody else put there."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise StackError(f"{directory} belongs to somebody else; set TMPDIR to a directory of your own")
+
+
+def launch_ray(settings: Settings) -> subprocess.Popen[bytes]:
+    """Start the head; it is not ready yet. The environment must hold `ray_environment`."""
+    _make_token(settings)
+    directory = ray_directory(settings)
+    _make_directory(directory)
+    # Logical CPUs: the pricers, and one more for replicas, coordinator and job drivers, which mostly wait.
+    cpus = max(os.cpu_count() or 1, settings.pricer_actors + 1) + 1
+    arguments = [
+        sys.executable, "-c", "from ray.scripts.scripts import main; main()",
+        "start", "--head", "--block", "--disable-usage-stats", "--no-monitor", "--log-color=false", "--include-log-monitor=false",
+        f"--node-ip-address={LOOPBACK}", f"--port={settings.ray_port}",
+        f"--dashboard-host={LOOPBACK}", f"--dashboard-port={settings.ray_dashboard_port}",
+        # Ports that Ray would take at fixed numbers, where a second stack on this machine would meet them.
+        "--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0", f"--ray-client-server-port={free_port()}",
+        f"--num-cpus={cpus}", f"--object-store-memory={OBJECT_STORE_BYTES}", f"--temp-dir={directory}",
+    ]  # fmt: skip
+    with (settings.data_directory / LOG_FILE).open("wb") as log:
+        return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=directory)
+
+
+def wait_for_ray(settings: Settings, head: subprocess.Popen[bytes]) -> None:
+    """Return when the head serves; raise StackError with the end of its log when it fails or takes too long."""
+    log_file = settings.data_directory / LOG_FILE
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        text = log_file.read_text(encoding="utf-8", errors="replace")
+        if "Ray runtime started." in text:
+            return
+        if head.poll() is not None or time.monotonic() > deadline:
+            why = f"ended with status {head.returncode}" if head.returncode is not None else f"is not ready after {START_TIMEOUT_S:.0f} s"
+            raise StackError(f"the local Ray {why}; the end of {log_file}:\n" + "\n".join(text.strip().splitlines()[-10:]))
+        time.sleep(POLL_S)
+
+
+def stop_ray(record: StackRecord) -> None:
+    """End the head and everything below it; what does not go in time is killed."""
+    processes = dict.fromkeys(record.ray_processes)
+    for known in record.ray_processes:
+        if known.find() is not None:
+            processes.update(dict.fromkeys(processes_below(known.pid)))
+    alive = [process for known in processes if (process := known.find()) is not None]
+    if alive:
+        _signal(alive[0], signal.SIGTERM)
+        _, alive = psutil.wait_procs(alive, timeout=STOP_TIMEOUT_S)
+    for process in alive:
+        _signal(process, signal.SIGKILL)
+    psutil.wait_procs(alive, timeout=STOP_TIMEOUT_S)
+    if record.ray_directory:
+        shutil.rmtree(record.ray_directory, ignore_errors=True)
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return
+
+
+def head_processes(head: subprocess.Popen[bytes]) -> list[ProcessRecord]:
+    """The head and what it has started so far, for the record."""
+    return processes_below(head.pid)

@@ -1,0 +1,90 @@
+"""The record of the running stack: what `riskray up` started, so that `riskray down` ends exactly that."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from riskray.errors import StackError
+
+RECORD_FILE = "stack.json"
+
+
+@dataclass(frozen=True)
+class ProcessRecord:
+    """A process, told from a later one with the same number by when it began."""
+
+    pid: int
+    create_time: float
+
+    def find(self) -> psutil.Process | None:
+        """The process, None when it has ended."""
+        try:
+            process = psutil.Process(self.pid)
+            alive = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return None
+        return process if alive and abs(process.create_time() - self.create_time) < 1.0 else None
+
+
+@dataclass(frozen=True)
+class StackRecord:
+    """One running stack."""
+
+    version: str
+    http_url: str
+    ray_address: str
+    dashboard_url: str
+    ray_token_file: str
+    ray_directory: str  # Ray's sockets and logs; empty when the Ray cluster is somebody else's
+    ray_processes: list[ProcessRecord]  # the head first; empty likewise
+    embedded_postgres: bool
+    database: str
+    started_at: str
+    ready: bool = False
+
+    def write(self, data_directory: Path) -> None:
+        """Store the record, replacing an older one at once."""
+        target = data_directory / RECORD_FILE
+        draft = target.with_suffix(".new")
+        draft.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        draft.replace(target)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the Ray head runs; true for somebody else's cluster, which cannot be told from here."""
+        return not self.ray_processes or self.ray_processes[0].find() is not None
+
+
+def read_record(data_directory: Path) -> StackRecord | None:
+    """The record of the stack of this data directory, None where none was started. Raises StackError for a file it cannot read."""
+    file = data_directory / RECORD_FILE
+    try:
+        raw = json.loads(file.read_text(encoding="utf-8"))
+        return StackRecord(**{**raw, "ray_processes": [ProcessRecord(**process) for process in raw["ray_processes"]]})
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise StackError(f"{file} is not a stack record ({error}); remove it after ending the processes of that stack") from error
+
+
+def remove_record(data_directory: Path) -> None:
+    """Forget the stack."""
+    (data_directory / RECORD_FILE).unlink(missing_ok=True)
+
+
+def processes_below(pid: int) -> list[ProcessRecord]:
+    """The process and all its descendants, itself first."""
+    try:
+        head = psutil.Process(pid)
+        family = [head, *head.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+    records = []
+    for process in family:
+        try:
+            records.append(ProcessRecord(process.pid, process.create_time()))
+        except psutil.NoSuchProcess:  # ended between the listing and here
+            continue
+    return records
