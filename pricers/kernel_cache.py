@@ -7,7 +7,7 @@ kernel compiled before a change of, say, a calendar rule would go on using the o
 import hashlib
 from pathlib import Path
 
-import numba
+from numba.core import config
 
 _SOURCES = sorted(Path(__file__).parent.glob("*.py"))
 
@@ -15,8 +15,8 @@ _SOURCES = sorted(Path(__file__).parent.glob("*.py"))
 def keep_kernels_by_source() -> None:
     """Point numba at the folder of these sources: below its configured cache directory, else beside the sources' own bytecode."""
     digest = hashlib.sha256(b"\0".join(source.read_bytes() for source in _SOURCES)).hexdigest()[:16]
-    parent = Path(numba.config.CACHE_DIR) if numba.config.CACHE_DIR else Path(__file__).parent / "__pycache__"
-    numba.config.CACHE_DIR = str(parent / f"kernels-{digest}")
+    parent = Path(config.CACHE_DIR) if config.CACHE_DIR else Path(__file__).parent / "__pycache__"
+    config.CACHE_DIR = str(parent / f"kernels-{digest}")
 
 
 keep_kernels_by_source()
