@@ -6,6 +6,7 @@ kernel compiled before a change of, say, a calendar rule would go on using the o
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from numba.core import config
 
@@ -14,9 +15,10 @@ _SOURCES = sorted(Path(__file__).parent.glob("*.py"))
 
 def keep_kernels_by_source() -> None:
     """Point numba at the folder of these sources: below its configured cache directory, else beside the sources' own bytecode."""
+    options: Any = config  # numba sets its options as attributes of this module when it is imported
     digest = hashlib.sha256(b"\0".join(source.read_bytes() for source in _SOURCES)).hexdigest()[:16]
-    parent = Path(config.CACHE_DIR) if config.CACHE_DIR else Path(__file__).parent / "__pycache__"
-    config.CACHE_DIR = str(parent / f"kernels-{digest}")
+    parent = Path(options.CACHE_DIR) if options.CACHE_DIR else Path(__file__).parent / "__pycache__"
+    options.CACHE_DIR = str(parent / f"kernels-{digest}")
 
 
 keep_kernels_by_source()
