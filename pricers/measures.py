@@ -125,7 +125,8 @@ MEASURES: dict[Measure, MeasureDefinition] = {
         ),
         _definition(
             Measure.WEIGHTED_AVERAGE_LIFE, "Weighted average life", unit="years, ACT/365F", currency="none",
-            definition="Mean time from the valuation date to the remaining repayments of principal, weighted by their amounts.", sign="positive",
+            definition="Mean time from the valuation date to the remaining repayments of principal, weighted by their amounts.",
+            sign="positive",
         ),
         _definition(
             Measure.DV01, "DV01", unit="base currency", currency="base", additive=True, shape="parallel",
