@@ -40,13 +40,7 @@ data "aws_iam_policy_document" "pod_trust" {
 
     condition {
       test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
-    }
-
-    condition {
-      test     = "ArnEquals"
-      variable = "aws:SourceArn"
+      variable = "aws:RequestTag/eks-cluster-arn"
       values   = ["arn:${local.partition}:eks:${local.region}:${local.account}:cluster/${var.cluster_name}"]
     }
 
@@ -178,7 +172,7 @@ data "aws_iam_policy_document" "jobs" {
   }
 
   statement {
-    sid       = "ReadInbox"
+    sid       = "ReadInboxAndExports"
     actions   = ["s3:GetObject"]
     resources = ["${var.artefact_bucket_arn}/inbox/*", "${var.artefact_bucket_arn}/exports/*"]
   }

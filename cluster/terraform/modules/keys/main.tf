@@ -55,6 +55,7 @@ data "aws_iam_policy_document" "key" {
     }
   }
 
+  # Without the account as a condition, because EventBridge does not reliably send it: what such a caller could do is encrypt a false alarm.
   dynamic "statement" {
     for_each = each.key == "logs" ? [1] : []
 
@@ -66,12 +67,6 @@ data "aws_iam_policy_document" "key" {
       principals {
         type        = "Service"
         identifiers = ["cloudwatch.amazonaws.com", "events.amazonaws.com", "events.rds.amazonaws.com"]
-      }
-
-      condition {
-        test     = "StringEquals"
-        variable = "aws:SourceAccount"
-        values   = [local.account]
       }
     }
   }
