@@ -150,6 +150,8 @@ def content_hash(ordered: dict[str, pa.Table]) -> bytes:
         digest.update(f"\0product {product} {table.num_rows}".encode())
         for column in stored_columns(product):
             array = table.column(column.name).combine_chunks()
+            if column.kind == "choice":  # codes depend on what is allowed, names do not
+                array = _sorted_dictionary(array)
             if array.null_count < len(array):
                 digest.update(f"\0column {column.name} {column.kind}".encode())
                 for part in _hash_parts(array):
