@@ -293,11 +293,11 @@ def _counted(product: str, kind: str, names: Codes, currency: Codes, gross: np.n
     used = np.flatnonzero(counts)
     return pa.table(
         {
-            "product": [product] * len(used),
-            "kind": [kind] * len(used),
+            "product": pa.array([product] * len(used), pa.string()),
+            "kind": pa.array([kind] * len(used), pa.string()),
             "name": pa.array([name_list[i // (len(currency_list) + 1)] for i in used], pa.string()),
             "currency": pa.array([["", *currency_list][i % (len(currency_list) + 1)] for i in used], pa.string()),
             "position_count": counts[used],
-            "gross_notional": sums[used],
+            "gross_notional": pa.array(sums[used], pa.float64()),
         }
     )
