@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pricers.columns import Column
+from pricers.columns import Column, Columns
 from pricers.registry import pricer
 
 # ISO 4217 active codes of money in circulation; funds, metals and test codes are left out.
@@ -20,6 +20,19 @@ CURRENCIES: tuple[str, ...] = (
     "VES", "VND", "VUV", "WST", "XAF", "XCD", "XCG", "XOF", "XPF", "YER", "ZAR", "ZMW", "ZWG",
 )  # fmt: skip
 """Currency codes that contracts and markets may name. CNH is no ISO code but is quoted and traded beside CNY."""
+
+
+POSITION_ID = "position_id"
+PRODUCT = "product"
+UNASSIGNED = "UNASSIGNED"
+
+COMMON_COLUMNS = Columns(
+    Column(POSITION_ID, "text", "your name of the position, unique within the portfolio", required=True, example="P-000001"),
+    Column(PRODUCT, "text", "name of the product, which says what the other columns are", required=True, example="FIXED_BOND"),
+    Column("book", "text", "book that the position belongs to", default=UNASSIGNED, example="RATES-01"),
+    Column("counterparty", "text", "other party, or the issuer of a security", default=UNASSIGNED, example="CP-001"),
+)
+"""What every position has, whatever its product."""
 
 
 class ColumnDescription(BaseModel):

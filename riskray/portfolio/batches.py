@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 
 from pricers.columns import Column, Reference
 from pricers.registry import pricer
-from riskray.portfolio.schema import POSITION_ID, UNASSIGNED, arrow_schema, stored_columns
+from riskray.models.instrument import POSITION_ID, UNASSIGNED
+from riskray.portfolio.schema import arrow_schema, stored_columns
 
 ROWS_PER_BATCH = 25_000
 REFERENCES: tuple[Reference, ...] = ("discount_curve", "spread_curve", "currency")

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pricers.columns import NO_DATE, NO_INTEGER, Column, ColumnData, Columns, Contracts, Ragged, Text
-from riskray.portfolio.schema import COMMON_COLUMNS, PRODUCT, UNASSIGNED, arrow_type
+from riskray.models.instrument import COMMON_COLUMNS, PRODUCT, UNASSIGNED
+from riskray.portfolio.schema import arrow_type
 
 
 def contracts_from_arrow(columns: Columns, batch: pa.RecordBatch | pa.Table) -> Contracts:

@@ -133,7 +133,8 @@ def _currencies(random: np.random.Generator, count: int) -> np.ndarray:
 
 
 def _by_currency(codes: np.ndarray, attribute: str) -> np.ndarray:
-    return np.array([getattr(convention, attribute) for convention in CONVENTIONS.values()])[codes]
+    values = np.array([getattr(convention, attribute) for convention in CONVENTIONS.values()])
+    return np.asarray(values[codes])
 
 
 def _curves(currency: np.ndarray, flaw: np.ndarray) -> tuple[pa.DictionaryArray, pa.DictionaryArray]:
@@ -155,7 +156,7 @@ def _sizes(random: np.random.Generator, currency: np.ndarray, *, median_usd: flo
     """Signed notionals, log-normal around the median and rounded to thousands of the currency."""
     size = random.lognormal(np.log(median_usd), 1.1, len(currency)) / _by_currency(currency, "usd_value")
     sign = np.where(random.random(len(currency)) < short_share, -1.0, 1.0)
-    return sign * np.maximum(np.round(size / 1_000), 1.0) * 1_000
+    return np.asarray(sign * np.maximum(np.round(size / 1_000), 1.0) * 1_000)
 
 
 def _sometimes(random: np.random.Generator, share: float, values: np.ndarray) -> np.ndarray:

@@ -22,19 +22,7 @@ import pyarrow as pa
 
 from pricers.columns import Column, Columns, Kind
 from pricers.registry import known_products, pricer
-
-POSITION_ID = "position_id"
-PRODUCT = "product"
-UNASSIGNED = "UNASSIGNED"
-
-COMMON_COLUMNS = Columns(
-    Column(POSITION_ID, "text", "your name of the position, unique within the portfolio", required=True, example="P-000001"),
-    Column(PRODUCT, "text", "name of the product, which says what the other columns are", required=True, example="FIXED_BOND"),
-    Column("book", "text", "book that the position belongs to", default=UNASSIGNED, example="RATES-01"),
-    Column("counterparty", "text", "other party, or the issuer of a security", default=UNASSIGNED, example="CP-001"),
-)
-STORED_COMMON_COLUMNS = tuple(column for column in COMMON_COLUMNS if column.name != PRODUCT)
-"""The common columns that a product's table has."""
+from riskray.models.instrument import COMMON_COLUMNS, POSITION_ID, PRODUCT
 
 STORED_TYPES: dict[Kind, pa.DataType] = {
     "float": pa.float64(),

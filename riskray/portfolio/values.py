@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pricers.columns import Column, Kind
-from riskray.models.instrument import CURRENCIES
-from riskray.portfolio.schema import COMMON_COLUMNS, POSITION_ID, STORED_TYPES
+from riskray.models.instrument import COMMON_COLUMNS, CURRENCIES, POSITION_ID
+from riskray.portfolio.schema import STORED_TYPES
 
 NAME_LENGTH_MAX = 200
 TEXT_LENGTH_MAX = 65_536
@@ -74,7 +74,7 @@ def is_blank(values: pa.Array) -> np.ndarray:
     if blank.all() or not _is_text(values.type):
         return blank
     lengths = pc.utf8_length(pc.utf8_trim_whitespace(values.cast(pa.string())))
-    return np.logical_or(blank, _numpy(pc.equal(lengths, 0).fill_null(True)))
+    return np.asarray(np.logical_or(blank, _numpy(pc.equal(lengths, 0).fill_null(True))))
 
 
 def _numpy(values: pa.Array) -> np.ndarray:

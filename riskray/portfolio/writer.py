@@ -14,7 +14,8 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from riskray.errors import UnsupportedFormat
-from riskray.portfolio.schema import PRODUCT, union_schema
+from riskray.models.instrument import PRODUCT
+from riskray.portfolio.schema import union_schema
 from riskray.portfolio.values import LIST_SEPARATOR
 
 FORMATS = ("csv", "json", "parquet", "arrow")
