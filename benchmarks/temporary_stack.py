@@ -1,0 +1,26 @@
+"""A whole stack of its own for one benchmark: random ports, an empty data directory, nothing left behind."""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from riskray.config import Settings
+from riskray.stack import start_stack, stop_stack
+from riskray.stack.ray_head import free_port
+
+
+@contextmanager
+def temporary_stack(**changes: Any) -> Iterator[Settings]:
+    """Postgres, Ray, warm pricers and the HTTP services, from an empty directory; ended at the end of the block."""
+    with tempfile.TemporaryDirectory(prefix="riskray-", ignore_cleanup_errors=True) as directory:
+        settings = Settings(
+            data_directory=Path(directory), http_port=free_port(), ray_port=free_port(), ray_dashboard_port=free_port(), **changes
+        )
+        try:
+            start_stack(settings, report=lambda line: print(line, file=sys.stderr, flush=True))
+            yield settings
+        finally:
+            stop_stack(settings, report=lambda line: print(line, file=sys.stderr, flush=True))
