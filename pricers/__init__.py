@@ -7,6 +7,7 @@ from pricers import amort_loan, fixed_bond, fx_fwd
 from pricers.cashflows import Cashflows, Lowered, PriceTerms
 from pricers.columns import Column, Columns, Contracts, Ragged, Text, contracts_of
 from pricers.compiled import Compiled
+from pricers.explain import ExplainedFlow, Explanation, explain
 from pricers.market import Curve, Market, Scenarios
 from pricers.measures import MEASURES, SCALAR_MEASURES, Measure
 from pricers.registry import (
@@ -36,6 +37,8 @@ __all__ = [
     "Compiled",
     "Contracts",
     "Curve",
+    "ExplainedFlow",
+    "Explanation",
     "Lowered",
     "Market",
     "Measure",
@@ -49,6 +52,7 @@ __all__ = [
     "Valuation",
     "compile_contracts",
     "contracts_of",
+    "explain",
     "known_products",
     "load_entry_points",
     "pricer",

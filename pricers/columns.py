@@ -139,6 +139,21 @@ class Contracts:
             raise TypeError(f"column {name!r} is {type(column).__name__}, not a list column")
         return column
 
+    def take(self, rows: np.ndarray) -> "Contracts":
+        """The batch of these rows, in this order. `rows` holds indices."""
+        return Contracts(row_count=len(rows), data={name: _take(column, rows) for name, column in self.data.items()})
+
+
+def _take(column: ColumnData, rows: np.ndarray) -> ColumnData:
+    if isinstance(column, Text):
+        return Text(column.codes[rows], column.names)
+    if isinstance(column, Ragged):
+        items = [column.values[column.offsets[row] : column.offsets[row + 1]] for row in rows.tolist()]
+        offsets = np.concatenate([[0], np.cumsum([len(item) for item in items])]).astype(np.int64)
+        return Ragged(offsets, np.concatenate([column.values[:0], *items]))
+    taken: np.ndarray = column[rows]
+    return taken
+
 
 def contracts_of(columns: Columns, rows: list[dict[str, Any]]) -> Contracts:
     """Build a batch from plain dictionaries, filling defaults; for notebooks, tests and single positions.

@@ -35,7 +35,7 @@ YIELD_MEASURES: Final = frozenset(
 
 ITERATIONS_MAX: Final = 100
 FORCE_STEP_DONE: Final = 1e-12  # a year; a step this small leaves durations right to 1e-10
-FORCE_MAX: Final = 50.0  # a year; past exp(±50 t) no price is quoted
+FORCE_MAX: Final = 1000.0  # a year; a bond at half its value a day before maturity has a force of 250
 BRACKET_FIRST: Final = 0.05
 NO_YIELD: Final = "no yield reproduces the price: check the market price against the contract's cash flows"
 NO_Z_SPREAD: Final = "no z-spread reproduces the price: check the market price against the contract's cash flows"
