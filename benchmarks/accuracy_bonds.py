@@ -39,9 +39,9 @@ def random_market(as_of: int, *, rng: np.random.Generator) -> Market:
     pillars = np.array([30, 91, 182, 365, 730, 1095, 1826, 2557, 3652, 5479, 7305, 10957, 18262], np.int32)
     labels = tuple(f"{day}D" for day in pillars)
     zero = 0.02 + 0.01 * rng.random() + np.cumsum(rng.normal(0.0, 0.001, pillars.size))
-    curves = tuple(
-        Curve(name, "EUR", interpolation, labels, pillars, zero + shift)
-        for name, interpolation, shift in (("LINEAR", "LINEAR_ZERO", 0.0), ("LOGLINEAR", "LOG_LINEAR_DISCOUNT", 0.004))
+    curves = (
+        Curve("LINEAR", "EUR", "LINEAR_ZERO", labels, pillars, zero),
+        Curve("LOGLINEAR", "EUR", "LOG_LINEAR_DISCOUNT", labels, pillars, zero + 0.004),
     )
     spreads = Curve("CORPORATE", "", "LINEAR_ZERO", labels, pillars, 0.005 + np.cumsum(rng.uniform(0.0, 0.001, pillars.size)))
     return Market(as_of, "EUR", curves, (spreads,), {"EUR": 1.0})

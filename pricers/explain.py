@@ -44,7 +44,10 @@ class ExplainedFlow:
 
 @dataclass(frozen=True)
 class Explanation:
-    """`pv` is the sum of the flows' `pv` where all are in one currency, `pv_base` that of their `pv_base`; a row without a value has a status and no flows."""
+    """`pv` is the sum of the flows' `pv` where all are in one currency, `pv_base` that of their `pv_base`.
+
+    A row without a value has a status and no flows.
+    """
 
     status: RowStatus
     currency: str | None

@@ -13,7 +13,7 @@ class RowStatus(IntEnum):
     message: str
     remedy: str
 
-    def __new__(cls, code: int, message: str, remedy: str) -> "RowStatus":
+    def __new__(cls, code: int, message: str = "", remedy: str = "") -> "RowStatus":  # the defaults let RowStatus(7) be a look-up
         member = int.__new__(cls, code)
         member._value_ = code
         member.message = message
