@@ -44,7 +44,7 @@ class ExactSums:
         """
         if groups.shape != values.shape:
             raise ValueError(f"groups and values must have the same length, have {groups.shape} and {values.shape}")
-        if groups.size and not (0 <= groups.min() and groups.max() < self.group_count):
+        if groups.size and not (groups.min() >= 0 and groups.max() < self.group_count):
             raise ValueError(f"groups must lie in 0..{self.group_count - 1}, have {groups.min()}..{groups.max()}")
         groups = np.ascontiguousarray(groups, np.int64)
         values = np.ascontiguousarray(values, np.float64)

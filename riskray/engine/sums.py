@@ -5,6 +5,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -77,7 +78,7 @@ class ShardSums:
         except (zlib.error, struct.error) as error:
             raise ValueError(f"not the sums of a shard: {error}") from None
         ends = np.cumsum([_LENGTHS.size, *lengths])
-        header, *sums = (raw[start:end] for start, end in zip(ends[:-1], ends[1:], strict=True))
+        header, *sums = (raw[start:end] for start, end in pairwise(ends))
         keys = json.loads(header)
         groups, fx, ladders = (ExactSums.from_bytes(part) for part in sums)
         return cls(

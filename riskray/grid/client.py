@@ -1,0 +1,98 @@
+"""The grid as services see it: announce runs, price and explain on warm actors, ask how it is."""
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import ray
+import structlog
+from ray.exceptions import RayActorError, RayTaskError
+
+from pricers.measures import Measure
+from riskray.config import Settings
+from riskray.errors import Overloaded
+from riskray.grid.coordinator import COORDINATOR_NAME
+from riskray.grid.messages import CoordinatorStatus, GridStatus, PricedPositions
+from riskray.grid.pool import STATUS_TIMEOUT_S, PricerPool
+from riskray.models.result import Explanation
+
+ANSWER_TIMEOUT_S = 60.0
+"""Pricing on request waits behind the shards its actor has already; longer than this, the caller had better try again."""
+
+_log = structlog.get_logger()
+
+
+class Grid:
+    """One a process. Needs a process that has joined Ray (see `start.connect`); every call finds actors anew after a death."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pool = PricerPool(settings)
+        self._turn = itertools.count()
+        self._coordinator: Any = None
+
+    def wake(self) -> None:
+        """Tell the coordinator that a run was submitted or cancelled. Never raises: it would find out by itself within seconds."""
+        try:
+            self._find_coordinator().wake.remote()
+        except (ValueError, RuntimeError) as error:
+            self._coordinator = None
+            _log.warning("the coordinator could not be told of a run and will find it by itself", error=str(error))
+
+    async def price(
+        self, tables: Mapping[str, pa.Table], *, market: str, base_currency: str, measures: frozenset[Measure]
+    ) -> PricedPositions:
+        """Price checked positions, one table a product, under a stored market (id or name).
+
+        Raises NotFound, InvalidRequest, StoreUnavailable as the actor does, and Overloaded when no actor answers in time.
+        """
+        priced = await self._ask("price", dict(tables), market, base_currency, measures)
+        assert isinstance(priced, PricedPositions)
+        return priced
+
+    async def explain(self, *, run_id: str, position_id: str) -> Explanation:
+        """The value of one position of a run, flow by flow. Raises NotFound, Conflict, and Overloaded."""
+        explanation = await self._ask("explain", run_id, position_id)
+        assert isinstance(explanation, Explanation)
+        return explanation
+
+    async def status(self) -> GridStatus:
+        """Coordinator and pricers; answers within seconds whatever their state."""
+        coordinator, pricers = await asyncio.gather(self._coordinator_status(), asyncio.to_thread(self._pool.status))
+        return GridStatus(coordinator, pricers)
+
+    async def _ask(self, method: str, *arguments: Any) -> Any:
+        """Ask one actor after the other, beginning with whose turn it is, until one answers. All methods asked this way only read."""
+        count = self._settings.pricer_actors
+        first = next(self._turn)
+        for number in range(first, first + count):
+            actor = self._pool.find(number % count)
+            if actor is None:
+                continue
+            try:
+                return await asyncio.wait_for(getattr(actor, method).remote(*arguments), ANSWER_TIMEOUT_S)
+            except RayTaskError as error:
+                if isinstance(error.cause, Exception):
+                    raise error.cause from None
+                raise
+            except RayActorError:
+                self._pool.forget(number % count)
+            except TimeoutError:
+                raise Overloaded(f"no answer from the pricers within {ANSWER_TIMEOUT_S:g} s; try again later") from None
+        raise Overloaded(f"none of {count} pricers is there; they are starting, or the grid is down (`riskray up`)")
+
+    async def _coordinator_status(self) -> CoordinatorStatus | None:
+        try:
+            answer = await asyncio.wait_for(self._find_coordinator().status.remote(), STATUS_TIMEOUT_S)
+        except (ValueError, RuntimeError, TimeoutError, RayActorError):
+            self._coordinator = None
+            return None
+        assert isinstance(answer, CoordinatorStatus)
+        return answer
+
+    def _find_coordinator(self) -> Any:
+        if self._coordinator is None:
+            self._coordinator = ray.get_actor(COORDINATOR_NAME, namespace=self._settings.ray_namespace)
+        return self._coordinator

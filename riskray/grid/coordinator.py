@@ -1,0 +1,223 @@
+"""The coordinator: takes runs that nobody drives, keeps their leases, and drives each in a thread of its own.
+
+Any number of coordinators may exist, on any number of clusters; the database's leases and epochs keep them apart. One that dies loses
+nothing: its runs are taken over when their leases end.
+"""
+
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import ray
+import structlog
+
+from riskray.config import Settings
+from riskray.errors import LeaseLost, StoreError
+from riskray.grid.dispatcher import Dispatcher
+from riskray.grid.driver import RunDriver, Signal, drive_or_fail
+from riskray.grid.messages import CoordinatorStatus
+from riskray.grid.pool import PricerPool
+from riskray.logs import configure_logs
+from riskray.store import ledger
+from riskray.store.database import Database
+from riskray.store.ledger import ClaimedRun
+
+RUNS_AT_ONCE = 8
+"""A small run never waits for a large one, and each run costs one thread that mostly sleeps."""
+POLL_S = 2.0
+"""How soon a run is found that nobody announced: one whose coordinator died, or whose announcement was lost."""
+COORDINATOR_NAME = "coordinator"
+COORDINATOR_CPUS = 0.1
+"""It computes next to nothing, but a claim of zero lets Ray's autoscaler take its node for idle."""
+
+_log = structlog.get_logger()
+
+
+@dataclass
+class _Held:
+    """A run that this process drives."""
+
+    driver: RunDriver
+    renewed_at: float = field(default_factory=time.monotonic)
+    """When the last renewal that succeeded was begun."""
+    is_on_hold: bool = False
+
+
+class Coordinator:
+    """Drives runs until `stop`. Starts no thread before `start`."""
+
+    def __init__(self, settings: Settings, database: Database, dispatcher: Dispatcher) -> None:
+        self.owner: UUID = uuid4()
+        self._settings = settings
+        self._database = database
+        self._dispatcher = dispatcher
+        self._held: dict[tuple[int, int], _Held] = {}
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._beat = threading.Event()
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self, *, claim: bool = True) -> None:
+        """Start keeping leases and, with `claim`, looking for runs."""
+        self._threads = [threading.Thread(target=self._heartbeat_loop, name="heartbeat", daemon=True)]
+        if claim:
+            self._threads.append(threading.Thread(target=self._claim_loop, name="claim", daemon=True))
+        for thread in self._threads:
+            thread.start()
+
+    def wake(self) -> None:
+        """There is a new run, or somebody wants one cancelled: look now rather than at the next poll."""
+        self._wake.set()
+        self._beat.set()
+
+    def stop(self) -> None:
+        """Give every run back, so that another coordinator can take it at once."""
+        self._stopping.set()
+        self.wake()
+        for thread in self._threads:
+            thread.join()
+        for held in self._snapshot():
+            held.driver.signal(Signal.LEASE_LOST)
+            run = held.driver.run
+            try:
+                ledger.release_lease(self._database, run_no=run.run_no, epoch=run.epoch)
+            except StoreError as error:
+                _log.warning("a lease could not be given back and will run out", run_id=run.run_id, error=str(error))
+
+    def status(self) -> CoordinatorStatus:
+        """What it is doing now."""
+        return CoordinatorStatus(
+            pid=os.getpid(),
+            owner=str(self.owner),
+            runs=tuple(sorted(held.driver.run.run_id for held in self._snapshot())),
+            shards_waiting=self._dispatcher.shards_waiting,
+            shards_in_flight=self._dispatcher.shards_in_flight,
+        )
+
+    def execute(self, run: ClaimedRun) -> None:
+        """Drive a claimed run in the calling thread."""
+        self._drive(self._hold(run))
+
+    def _hold(self, run: ClaimedRun) -> _Held:
+        """From now on the run's lease is renewed."""
+        held = _Held(RunDriver(run, settings=self._settings, database=self._database, dispatcher=self._dispatcher))
+        with self._lock:
+            self._held[run.run_no, run.epoch] = held
+        return held
+
+    def _drive(self, held: _Held) -> None:
+        run = held.driver.run
+        with structlog.contextvars.bound_contextvars(run_id=run.run_id, epoch=run.epoch):
+            _log.info("run claimed", positions=run.position_count)
+            state = drive_or_fail(held.driver, database=self._database)
+            if state is not None:
+                _log.info("run finished", state=state.value)
+        with self._lock:
+            del self._held[run.run_no, run.epoch]
+        self._wake.set()
+
+    # ----------------------------------------------------------------------------------------------------------- claim
+
+    def _claim_loop(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.clear()
+            run = self._claim() if len(self._held) < RUNS_AT_ONCE else None
+            if run is None:
+                self._wake.wait(POLL_S)
+            else:
+                threading.Thread(target=self._drive, args=(self._hold(run),), name=run.run_id, daemon=True).start()
+
+    def _claim(self) -> ClaimedRun | None:
+        try:
+            return ledger.claim_run(self._database, owner=self.owner, lease_s=self._settings.lease_s)
+        except StoreError as error:
+            _log.warning("no run can be claimed now", error=str(error))
+            return None
+
+    # ------------------------------------------------------------------------------------------------------- heartbeat
+
+    def _heartbeat_loop(self) -> None:
+        while not self._stopping.is_set():
+            for held in self._snapshot():
+                self._renew(held)
+            self._beat.wait(self._settings.heartbeat_s)
+            self._beat.clear()
+
+    def _renew(self, held: _Held) -> None:
+        run, lease_s = held.driver.run, self._settings.lease_s
+        begun = time.monotonic()
+        try:
+            cancel_requested = ledger.renew_lease(self._database, run_no=run.run_no, epoch=run.epoch, lease_s=lease_s)
+        except LeaseLost:
+            held.driver.signal(Signal.LEASE_LOST)
+            return
+        except StoreError as error:
+            silent_s = time.monotonic() - held.renewed_at
+            _log.warning("a lease could not be renewed", run_id=run.run_id, silent_s=round(silent_s, 1), error=str(error))
+            if silent_s > lease_s:
+                held.driver.signal(Signal.LEASE_LOST)
+            elif silent_s > lease_s / 2 and not held.is_on_hold:
+                held.is_on_hold = True
+                held.driver.signal(Signal.HOLD)
+            return
+        held.renewed_at = begun
+        if held.is_on_hold:
+            held.is_on_hold = False
+            held.driver.signal(Signal.GO_ON)
+        if cancel_requested:
+            held.driver.signal(Signal.CANCEL)
+
+    def _snapshot(self) -> list[_Held]:
+        with self._lock:
+            return list(self._held.values())
+
+
+class CoordinatorActor:
+    """The cluster's coordinator as a detached actor: a process of its own that outlives every request and job."""
+
+    def __init__(self, settings: Settings) -> None:
+        configure_logs(settings, component="coordinator")
+        threading.excepthook = _end_process
+        self._database = Database(settings, application_name="riskray coordinator")
+        self._coordinator = Coordinator(settings, self._database, Dispatcher(settings, PricerPool(settings)))
+        self._coordinator.start()
+
+    def wake(self) -> None:
+        """Look for runs now."""
+        self._coordinator.wake()
+
+    def status(self) -> CoordinatorStatus:
+        """What it is doing now."""
+        return self._coordinator.status()
+
+    def stop(self) -> None:
+        """Give every run back."""
+        self._coordinator.stop()
+
+
+def _end_process(arguments: Any) -> None:
+    """A coordinator with a dead thread would only look alive; Ray starts a new process, which finds everything in the database."""
+    _log.critical("a thread ended by an error", thread=getattr(arguments.thread, "name", None), error=repr(arguments.exc_value))
+    os._exit(1)
+
+
+def start_coordinator(settings: Settings) -> Any:
+    """The cluster's coordinator, made now unless it exists."""
+    return (
+        ray.remote(CoordinatorActor)
+        .options(
+            name=COORDINATOR_NAME,
+            namespace=settings.ray_namespace,
+            lifetime="detached",
+            get_if_exists=True,
+            num_cpus=COORDINATOR_CPUS,
+            max_restarts=-1,
+            max_task_retries=0,
+            scheduling_strategy="SPREAD",
+        )
+        .remote(settings)
+    )

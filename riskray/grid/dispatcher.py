@@ -1,0 +1,263 @@
+"""Who works on which shard: one thread that hands shards to the pool's actors and hears of every end.
+
+* Bounded: an actor has at most `shards_in_flight_per_actor` shards, so a small run waits for a shard or two, never for a large run.
+* Sticky: shard n goes to actor n modulo the pool's size, which has its compiled positions from the last run; an idle actor steals.
+* Fair: the run with the fewest waiting shards goes first.
+* An actor that dies takes nothing with it: the shard it was working on is reported as lost, those queued behind it simply go elsewhere.
+* A shard that runs for too long is taken from its actor by killing the actor's process.
+
+The dispatcher decides nothing about runs: each shard's end goes to the `inbox` of the run's driver.
+"""
+
+import contextlib
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import structlog
+from ray.exceptions import ActorDiedError, RayError, RayTaskError
+
+from riskray.config import Settings
+from riskray.grid.messages import PricerStatus, ShardReport
+from riskray.grid.pool import PricerPool, pricer_name
+from riskray.store.ledger import ClaimedRun, Shard
+
+TICK_S = 0.25
+"""How often actors that are down or late are looked after; the ends of shards wake the thread at once."""
+STATUS_TIMEOUT_S = 5.0
+"""An actor that does not answer for so long, after its shard's time is over, hangs with the interpreter's lock held."""
+
+_log = structlog.get_logger()
+
+
+class Loss(StrEnum):
+    """Why an actor gave no answer."""
+
+    CRASHED = "crashed"
+    TIMEOUT = "timeout"
+    NOT_STARTED = "not started"
+    """The actor died while the shard was still waiting behind another one; the shard is not to blame."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The end of one attempt at a shard: exactly one of the three is given."""
+
+    task: "ShardTask"
+    report: ShardReport | None = None
+    error: BaseException | None = None
+    loss: Loss | None = None
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """A shard to be worked on, and whom to tell. `fail_as`: commit its one position as failed for this (status, message) instead."""
+
+    run: ClaimedRun
+    shard: Shard
+    inbox: "queue.SimpleQueue[Any]"
+    fail_as: tuple[str, str] | None = None
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """What the actor's status calls it."""
+        return (self.run.run_no, self.run.epoch, self.shard.shard_no)
+
+
+@dataclass
+class _Lane:
+    """One actor and what it has been given, oldest first: the first one is being worked on."""
+
+    number: int
+    in_flight: deque[ShardTask] = field(default_factory=deque)
+    is_up: bool = True
+    head_since: float = 0.0
+    suspect: ShardTask | None = None
+    suspect_loss: Loss = Loss.CRASHED
+    probe: Any = None
+    probe_since: float = 0.0
+
+
+class Dispatcher:
+    """Hands shards to `settings.pricer_actors` actors. One a process; `stop` ends its thread."""
+
+    def __init__(self, settings: Settings, pool: PricerPool) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._lanes = [_Lane(number) for number in range(settings.pricer_actors)]
+        self._waiting: dict[tuple[int, int], deque[ShardTask]] = {}
+        self._events: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
+        self._thread.start()
+
+    # ----------------------------------------------------------------------------------------------- from any thread
+
+    def submit(self, tasks: Iterable[ShardTask]) -> None:
+        """Queue shards; each one's end will arrive in its inbox, unless it is discarded first."""
+        self._events.put(("submit", list(tasks)))
+
+    def discard(self, run: ClaimedRun) -> None:
+        """Drop the shards of a claim that no actor has been given yet."""
+        self._events.put(("discard", _claim(run)))
+
+    def stop(self) -> None:
+        """End the thread. Actors finish what they have been given."""
+        self._events.put(("stop",))
+        self._thread.join()
+
+    @property
+    def shards_waiting(self) -> int:
+        """Shards that no actor has yet."""
+        return sum(len(tasks) for tasks in list(self._waiting.values()))
+
+    @property
+    def shards_in_flight(self) -> int:
+        """Shards that actors have."""
+        return sum(len(lane.in_flight) for lane in self._lanes)
+
+    # ---------------------------------------------------------------------------------------------------- the thread
+
+    def _loop(self) -> None:
+        while True:
+            try:
+                event = self._events.get(timeout=TICK_S)
+            except queue.Empty:
+                event = ("tick",)
+            match event:
+                case ("stop",):
+                    return
+                case ("submit", tasks):
+                    for task in tasks:
+                        self._waiting.setdefault(_claim(task.run), deque()).append(task)
+                case ("discard", claim):
+                    self._waiting.pop(claim, None)
+                case ("ended", lane, task, future):
+                    self._ended(lane, task, future)
+                case ("probed", lane, future):
+                    self._probed(lane, future)
+            self._look_after_lanes()
+            self._fill()
+
+    def _fill(self) -> None:
+        """Give work to the actors with the fewest shards first, so that a few shards spread over all actors."""
+        limit = self._settings.shards_in_flight_per_actor
+        while True:
+            lanes = sorted(
+                (lane for lane in self._lanes if lane.is_up and len(lane.in_flight) < limit), key=lambda lane: len(lane.in_flight)
+            )
+            if not any(self._give(lane) for lane in lanes):
+                return
+
+    def _give(self, lane: _Lane) -> bool:
+        for claim in sorted(self._waiting, key=lambda claim: (len(self._waiting[claim]), claim)):
+            tasks = self._waiting[claim]
+            task = next((task for task in tasks if task.shard.shard_no % len(self._lanes) == lane.number), None)
+            if task is None and not lane.in_flight:
+                task = tasks[-1]  # stolen from the end, which its own actor would reach last
+            if task is None:
+                continue
+            tasks.remove(task)
+            if not tasks:
+                del self._waiting[claim]
+            self._send(lane, task)
+            return True
+        return False
+
+    def _send(self, lane: _Lane, task: ShardTask) -> None:
+        actor = self._pool.handle(lane.number)
+        if task.fail_as is None:
+            reference = actor.execute.remote(task.run, task.shard)
+        else:
+            reference = actor.fail_row.remote(task.run, task.shard, *task.fail_as)
+        lane.in_flight.append(task)
+        if len(lane.in_flight) == 1:
+            lane.head_since = time.monotonic()
+        reference.future().add_done_callback(lambda future: self._events.put(("ended", lane, task, future)))
+
+    def _ended(self, lane: _Lane, task: ShardTask, future: Any) -> None:
+        error = future.exception()
+        if error is None:
+            ended = Ended(task, report=future.result())
+        elif isinstance(error, RayTaskError):
+            ended = Ended(task, error=error.cause if isinstance(error.cause, Exception) else error)
+        elif isinstance(error, RayError):
+            ended = Ended(task, loss=self._lost(lane, task, error))
+        else:
+            ended = Ended(task, error=error)
+        with contextlib.suppress(ValueError):
+            lane.in_flight.remove(task)
+        lane.head_since = time.monotonic()
+        task.inbox.put(ended)
+
+    def _lost(self, lane: _Lane, task: ShardTask, error: RayError) -> Loss:
+        """The actor is gone. Only the shard at the head of its queue can have been the reason."""
+        if lane.is_up:
+            _log.warning("a pricer is gone", pricer=pricer_name(lane.number), error=type(error).__name__, shard_no=task.shard.shard_no)
+            lane.is_up = False
+            lane.probe = None
+            if lane.suspect is None:
+                lane.suspect, lane.suspect_loss = lane.in_flight[0], Loss.CRASHED
+        if isinstance(error, ActorDiedError):
+            self._pool.forget(lane.number)
+        return lane.suspect_loss if lane.suspect is task else Loss.NOT_STARTED
+
+    # ------------------------------------------------------------------------------------------------- health of actors
+
+    def _look_after_lanes(self) -> None:
+        now = time.monotonic()
+        for lane in self._lanes:
+            if not lane.is_up:
+                self._bring_back(lane)
+            elif lane.in_flight and lane.probe is None and now - lane.head_since > self._settings.shard_timeout_s:
+                self._probe(lane)
+            elif lane.probe is not None and now - lane.probe_since > STATUS_TIMEOUT_S:
+                self._kill(lane)
+
+    def _bring_back(self, lane: _Lane) -> None:
+        """Ask until the new process answers; the call itself waits for the restart."""
+        if lane.probe is None and not lane.in_flight:
+            self._probe(lane, max_task_retries=-1)
+
+    def _probe(self, lane: _Lane, *, max_task_retries: int = 0) -> None:
+        reference = self._pool.handle(lane.number).status.options(max_task_retries=max_task_retries).remote()
+        lane.probe, lane.probe_since = reference, time.monotonic()
+        reference.future().add_done_callback(lambda future: self._events.put(("probed", lane, (reference, future))))
+
+    def _probed(self, lane: _Lane, answer: tuple[Any, Any]) -> None:
+        reference, future = answer
+        if lane.probe is not reference:
+            return
+        lane.probe = None
+        error = future.exception()
+        if error is not None:
+            if isinstance(error, ActorDiedError):
+                self._pool.forget(lane.number)
+            return
+        if not lane.is_up:
+            lane.is_up, lane.suspect = True, None
+            return
+        status: PricerStatus = future.result()
+        if lane.in_flight and status.work == lane.in_flight[0].key and status.busy_s > self._settings.shard_timeout_s:
+            self._kill(lane)
+        else:
+            # It works for another coordinator, or has just begun with ours.
+            lane.head_since = time.monotonic() - (status.busy_s if lane.in_flight and status.work == lane.in_flight[0].key else 0.0)
+
+    def _kill(self, lane: _Lane) -> None:
+        """The shard at the head has had its time. Its end arrives as the error of its call."""
+        lane.probe = None
+        if not lane.in_flight:
+            return
+        lane.suspect, lane.suspect_loss = lane.in_flight[0], Loss.TIMEOUT
+        lane.head_since = time.monotonic()
+        self._pool.replace_process(lane.number)
+
+
+def _claim(run: ClaimedRun) -> tuple[int, int]:
+    """Two claims of one run are two different things to do."""
+    return (run.run_no, run.epoch)

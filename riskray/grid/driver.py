@@ -1,0 +1,272 @@
+"""Driving one claimed run: its pending shards to the dispatcher, their ends to the ledger, then the finish.
+
+Everything it knows is in the ledger; after any trouble with the database it starts again from there. When the lease is lost it stops
+without a word, because somebody else drives the run by then.
+"""
+
+import queue
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+import structlog
+
+from pricers.status import RowStatus
+from riskray.config import Settings
+from riskray.engine.aggregate import Rollups, roll_up
+from riskray.engine.plan import even_parts
+from riskray.engine.states import ShardRemedy, remedy_for
+from riskray.errors import LeaseLost, RiskrayError, ShardFailed, StoreError, StoreUnavailable
+from riskray.grid.dispatcher import Dispatcher, Ended, Loss, ShardTask
+from riskray.grid.manifest import manifest
+from riskray.models.run import RunState
+from riskray.store import ledger
+from riskray.store.database import Database
+from riskray.store.ledger import ClaimedRun, Shard
+
+BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.1, 2.0
+
+_log = structlog.get_logger()
+
+
+class Signal(Enum):
+    """What the heartbeat tells a driver."""
+
+    CANCEL = auto()
+    LEASE_LOST = auto()
+    HOLD = auto()
+    """The lease could not be renewed for half its time: start nothing new."""
+    GO_ON = auto()
+
+
+@dataclass(frozen=True)
+class Charge:
+    """How a failed attempt is recorded and, in the end, what the poison row's failure says."""
+
+    status: RowStatus
+    reason: str
+
+
+class RunDriver:
+    """One run under one epoch. `drive` is called once, from the run's own thread; `signal` from any."""
+
+    def __init__(self, run: ClaimedRun, *, settings: Settings, database: Database, dispatcher: Dispatcher) -> None:
+        self.run = run
+        self._settings = settings
+        self._database = database
+        self._dispatcher = dispatcher
+        self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._outstanding: dict[int, Shard] = {}
+        self._resting: list[ShardTask] = []
+        self._rest_until = 0.0
+        self._backoff_s = BACKOFF_FIRST_S
+        self._split: list[Shard] = []
+        self._is_held = False
+        self._is_lost = threading.Event()
+        self._seconds: Counter[str] = Counter()
+
+    def signal(self, signal: Signal) -> None:
+        """Tell the driver; it listens even while it waits for the database."""
+        if signal is Signal.LEASE_LOST:
+            self._is_lost.set()
+        self._inbox.put(signal)
+
+    def drive(self) -> RunState:
+        """Work until the run is final. Raises LeaseLost when it was taken away."""
+        try:
+            while True:
+                try:
+                    return self._drive_from_ledger()
+                except StoreUnavailable as error:
+                    _log.warning("the database is away; the run goes on from its ledger when it is back", error=str(error))
+                    self._wait_for_database()
+        finally:
+            self._dispatcher.discard(self.run)
+
+    # ---------------------------------------------------------------------------------------------------------- shards
+
+    def _drive_from_ledger(self) -> RunState:
+        self._dispatcher.discard(self.run)
+        if self.run.cancel_requested:
+            return self._cancel()
+        shards = ledger.pending_shards(self._database, run_no=self.run.run_no)
+        self._outstanding = {shard.shard_no: shard for shard in shards}
+        self._resting = []
+        self._submit([ShardTask(self.run, shard, self._inbox) for shard in shards])
+        while self._outstanding:
+            match self._next_event():
+                case Ended() as ended:
+                    self._on_ended(ended)
+                case Signal.CANCEL:
+                    return self._cancel()
+                case Signal.LEASE_LOST:
+                    raise self._lost()
+                case Signal.HOLD:
+                    self._hold()
+                case Signal.GO_ON:
+                    self._go_on()
+        return self._finalise()
+
+    def _next_event(self) -> Any:
+        """The next thing to happen; resting shards are sent again when their time has come."""
+        while True:
+            timeout = max(self._rest_until - time.monotonic(), 0.0) if self._resting and not self._is_held else None
+            try:
+                return self._inbox.get(timeout=timeout)
+            except queue.Empty:
+                resting, self._resting = self._resting, []
+                self._submit(resting)
+
+    def _submit(self, tasks: list[ShardTask]) -> None:
+        if self._is_held:
+            self._resting += tasks
+        elif tasks:
+            self._dispatcher.submit(tasks)
+
+    def _hold(self) -> None:
+        """What no actor has yet comes back into our hands; what actors have may still commit."""
+        self._is_held = True
+        self._dispatcher.discard(self.run)
+
+    def _go_on(self) -> None:
+        """The database is back. The ledger is read again, because what was in flight may have ended either way."""
+        if self._is_held:
+            self._is_held = False
+            raise StoreUnavailable("the lease was not renewed for half its time")
+
+    def _on_ended(self, ended: Ended) -> None:
+        task = ended.task
+        if task.shard.shard_no not in self._outstanding:
+            return  # an attempt from before the ledger was read again, at a shard that has ended otherwise
+        match ended:
+            case Ended(report=report) if report is not None:
+                del self._outstanding[task.shard.shard_no]
+                self._seconds.update(report.seconds)
+                self._backoff_s = BACKOFF_FIRST_S
+            case Ended(loss=Loss.NOT_STARTED):
+                self._submit([task])
+            case Ended(loss=loss) if loss is not None:
+                self._charge(task, _charge_for_loss(loss, self._settings))
+            case Ended(error=LeaseLost() as error):
+                raise error
+            case Ended(error=StoreUnavailable()):
+                self._rest(task)
+            case Ended(error=error):
+                _log.error("a shard raised an error", shard_no=task.shard.shard_no, error=repr(error))
+                self._charge(task, Charge(RowStatus.PRICER_ERROR, f"{type(error).__name__}: {error}"))
+
+    def _rest(self, task: ShardTask) -> None:
+        """The actor could not reach the database: no fault of the shard, so nothing is counted."""
+        if not self._resting:
+            self._rest_until = time.monotonic() + self._backoff_s
+            self._backoff_s = min(2 * self._backoff_s, BACKOFF_MAX_S)
+        self._resting.append(task)
+
+    def _charge(self, task: ShardTask, charge: Charge) -> None:
+        """Count the attempt, then do what `remedy_for` says."""
+        run, shard = self.run, task.shard
+        if task.fail_as is not None:
+            self._rest(task)  # failing a row runs no pricer, so the machine was at fault
+            return
+        attempts = self._count_attempt(shard, charge.reason)
+        if attempts is None:
+            del self._outstanding[shard.shard_no]
+            return
+        remedy = remedy_for(shard, attempts=attempts, attempts_max=self._settings.shard_attempts_max, split_ranges=self._split)
+        _log.warning("a shard did not end well", shard_no=shard.shard_no, reason=charge.reason, attempts=attempts, remedy=remedy.value)
+        match remedy:
+            case ShardRemedy.RETRY:
+                self._submit([task])
+            case ShardRemedy.SPLIT:
+                parts = ledger.split_shard(
+                    self._database, run_no=run.run_no, epoch=run.epoch, shard_no=shard.shard_no, row_counts=even_parts(shard.row_count, 2)
+                )
+                self._split.append(shard)
+                del self._outstanding[shard.shard_no]
+                self._outstanding |= {part.shard_no: part for part in parts}
+                self._submit([ShardTask(run, part, self._inbox) for part in parts])
+            case ShardRemedy.FAIL_ROW:
+                self._submit([ShardTask(run, shard, self._inbox, fail_as=(charge.status.name, charge.reason))])
+
+    def _count_attempt(self, shard: Shard, reason: str) -> int | None:
+        """None when the shard is done after all: its actor died between the commit and the answer."""
+        run = self.run
+        try:
+            return ledger.record_attempt(self._database, run_no=run.run_no, epoch=run.epoch, shard_no=shard.shard_no, reason=reason)
+        except StoreUnavailable:
+            raise
+        except StoreError:
+            if any(pending.shard_no == shard.shard_no for pending in ledger.pending_shards(self._database, run_no=run.run_no)):
+                raise
+            return None
+
+    # ---------------------------------------------------------------------------------------------------------- the end
+
+    def _finalise(self) -> RunState:
+        started = time.perf_counter()
+        rollups, seconds = self._totals()
+        seconds["finalise"] = time.perf_counter() - started
+        return ledger.finalise_run(
+            self._database, run_no=self.run.run_no, epoch=self.run.epoch,
+            rollups=rollups.groups, fx_rollups=rollups.fx, key_rate_rollups=rollups.key_rates, manifest=self._manifest(seconds),
+        )  # fmt: skip
+
+    def _cancel(self) -> RunState:
+        self._dispatcher.discard(self.run)
+        rollups, seconds = self._totals()
+        ledger.cancel_run(
+            self._database, run_no=self.run.run_no, epoch=self.run.epoch, manifest=self._manifest(seconds),
+            rollups=rollups.groups, fx_rollups=rollups.fx, key_rate_rollups=rollups.key_rates,
+        )  # fmt: skip
+        return RunState.CANCELLED
+
+    def _totals(self) -> tuple[Rollups, dict[str, float]]:
+        done = ledger.done_shards(self._database, run_no=self.run.run_no)
+        seconds = Counter({"write": self._seconds["write"]})
+        for shard in done:
+            seconds.update(shard.seconds)
+        return roll_up(shard.exact_sums for shard in done), dict(seconds)
+
+    def _manifest(self, seconds: dict[str, float]) -> dict[str, Any]:
+        return manifest(self._database, self.run, settings=self._settings, seconds=seconds)
+
+    # ------------------------------------------------------------------------------------------------------------ trouble
+
+    def _wait_for_database(self) -> None:
+        if self._is_lost.wait(self._backoff_s):
+            raise self._lost()
+        self._backoff_s = min(2 * self._backoff_s, BACKOFF_MAX_S)
+
+    def _lost(self) -> LeaseLost:
+        return LeaseLost(f"run {self.run.run_id} is not ours under epoch {self.run.epoch} any more")
+
+
+def drive_or_fail(driver: RunDriver, *, database: Database) -> RunState | None:
+    """Drive a run to its end; an error that no retry cures ends it as FAILED. None when the run was taken away."""
+    run = driver.run
+    try:
+        return driver.drive()
+    except LeaseLost as error:
+        _log.info("the run is not ours any more", reason=str(error))
+        return None
+    except Exception as error:  # a run must never stay RUNNING for ever, whatever went wrong
+        _log.exception("the run cannot go on")
+        code = error.code if isinstance(error, RiskrayError) else ShardFailed.code
+        _try_to_fail(database, run, code=code, detail=f"{type(error).__name__}: {error}")
+        return RunState.FAILED
+
+
+def _try_to_fail(database: Database, run: ClaimedRun, *, code: str, detail: str) -> None:
+    try:
+        ledger.fail_run(database, run_no=run.run_no, epoch=run.epoch, error_code=code, error_detail=detail)
+    except RiskrayError as error:  # the lease runs out and the run is taken up again
+        _log.warning("the run could not be marked as failed", reason=str(error))
+
+
+def _charge_for_loss(loss: Loss, settings: Settings) -> Charge:
+    if loss is Loss.TIMEOUT:
+        return Charge(RowStatus.TIMEOUT, f"{RowStatus.TIMEOUT.message} of {settings.shard_timeout_s:g} s")
+    return Charge(RowStatus.WORKER_CRASHED, RowStatus.WORKER_CRASHED.message)

@@ -1,0 +1,39 @@
+"""What a finished run says about how it came about: enough to do it again and to explain its speed."""
+
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import riskray
+from riskray.config import Settings
+from riskray.store.database import Database
+from riskray.store.ledger import ClaimedRun
+from riskray.store.markets import get_market
+from riskray.store.portfolios import get_portfolio
+
+PACKAGES = ("numpy", "numba", "scipy", "pyarrow", "ray", "QuantLib")
+"""The libraries whose versions may move a last bit or a second."""
+
+
+def manifest(database: Database, run: ClaimedRun, *, settings: Settings, seconds: dict[str, float]) -> dict[str, Any]:
+    """`seconds`: by phase, summed over shards (so over actors), and of the finish."""
+    return {
+        "market": {"market_id": run.market_id, "sha256": get_market(database, market=run.market_id).content_hash.hex()},
+        "portfolio": {"portfolio_id": run.portfolio_id, "sha256": get_portfolio(database, portfolio=run.portfolio_id).content_hash.hex()},
+        "base_currency": run.base_currency,
+        "measures": list(run.measures),
+        "versions": {"riskray": riskray.__version__, **_package_versions()},
+        "settings": {
+            "rows_per_shard": run.rows_per_shard,
+            "pricer_actors": settings.pricer_actors,
+            "shards_in_flight_per_actor": settings.shards_in_flight_per_actor,
+            "pricer_modules": settings.pricer_modules,
+        },
+        "epoch": run.epoch,
+        "seconds": {phase: round(spent, 6) for phase, spent in sorted(seconds.items())},
+    }
+
+
+@cache
+def _package_versions() -> dict[str, str]:
+    return {name.lower(): version(name) for name in PACKAGES}

@@ -1,0 +1,67 @@
+"""What travels between the coordinator, the pricer actors and the services: small, picklable values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class ShardReport:
+    """An actor's answer for one shard; everything else is in Postgres."""
+
+    shard_no: int
+    committed: bool
+    """False: the shard had been committed before, and nothing was written now."""
+    ok_count: int
+    failed_count: int
+    seconds: Mapping[str, float]
+    """By phase: read, lower, value, gather, write."""
+
+
+@dataclass(frozen=True)
+class PricedPositions:
+    """Positions priced on request; nothing is stored."""
+
+    results: pa.Table
+    """position_id, product and RESULT_SCHEMA, one row a priced position; position_no counts the request's rows, product by product."""
+    failures: pa.Table
+    """position_id, product and FAILURE_SCHEMA, one row a failed position."""
+
+
+@dataclass(frozen=True)
+class PricerStatus:
+    """One pricer actor, seen from outside while it may be busy. The fields below `state` are empty unless it answered."""
+
+    name: str
+    state: str
+    """READY, BUSY, UNREACHABLE (starting, restarting or hanging) or ABSENT."""
+    pid: int | None = None
+    node_id: str | None = None
+    work: tuple[int, int, int] | None = None
+    """(run_no, epoch, shard_no) of the shard it is working on."""
+    busy_s: float = 0.0
+    shards_done: int = 0
+    cache_bytes: int = 0
+    resident_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class CoordinatorStatus:
+    """The coordinator of this cluster."""
+
+    pid: int
+    owner: str
+    """Fresh for every start of the process; the same as `run.owner` of the runs it holds."""
+    runs: tuple[str, ...]
+    """Ids of the runs it is driving."""
+    shards_waiting: int
+    shards_in_flight: int
+
+
+@dataclass(frozen=True)
+class GridStatus:
+    """The whole grid; `coordinator` is None while there is none or it does not answer."""
+
+    coordinator: CoordinatorStatus | None
+    pricers: list[PricerStatus] = field(default_factory=list)

@@ -1,0 +1,141 @@
+"""The warm pool: named, detached, single-threaded pricer actors that any process of the cluster can reach.
+
+They outlive the process that made them and are restarted by Ray without end; they hold nothing that Postgres does not. They are in no
+placement group, and each claims one CPU, because Ray's autoscaler takes nodes without claims for idle.
+"""
+
+import concurrent.futures
+import contextlib
+from typing import Any
+
+import ray
+import structlog
+from ray.exceptions import ActorDiedError, RayActorError, RayError
+
+from riskray.config import Settings
+from riskray.errors import StackError
+from riskray.grid.messages import PricerStatus
+from riskray.grid.pricer import CONTROL, Pricer
+
+STATUS_TIMEOUT_S = 2.0
+START_TIMEOUT_S = 180.0
+"""Importing the libraries takes seconds, compiling all kernels for the first time about a minute on a slow machine."""
+
+_log = structlog.get_logger()
+
+
+def pricer_name(number: int) -> str:
+    """Name of the pool's actor number `number`, from 0."""
+    return f"pricer-{number}"
+
+
+class PricerPool:
+    """Handles of the actors by number. Cheap to make; holds no state of its own but the handles it has looked up."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._handles: dict[int, Any] = {}
+
+    def handle(self, number: int) -> Any:
+        """The actor, made now unless it exists. Not yet ready when new."""
+        if number not in self._handles:
+            name = pricer_name(number)
+            # The concurrency group lets `status` answer during a shard; all other methods share one thread.
+            actor = ray.remote(concurrency_groups={CONTROL: 1})(Pricer).options(
+                name=name,
+                namespace=self._settings.ray_namespace,
+                lifetime="detached",
+                get_if_exists=True,
+                num_cpus=1,
+                max_restarts=-1,
+                max_task_retries=0,
+                scheduling_strategy="SPREAD",  # over the nodes, and never into a placement group that the caller may be in
+            )
+            self._handles[number] = actor.remote(self._settings, name)
+        return self._handles[number]
+
+    def find(self, number: int) -> Any | None:
+        """The actor if it exists."""
+        if number not in self._handles:
+            with contextlib.suppress(ValueError):
+                self._handles[number] = ray.get_actor(pricer_name(number), namespace=self._settings.ray_namespace)
+        return self._handles.get(number)
+
+    def forget(self, number: int) -> None:
+        """Look the actor up again at the next use; for handles whose actor is gone for good."""
+        self._handles.pop(number, None)
+
+    def size(self) -> int:
+        """Number of actors that exist, counted from 0 without a gap."""
+        number = 0
+        while self._exists(number):
+            number += 1
+        return number
+
+    def ensure(self, count: int) -> None:
+        """Make the pool exactly `count` actors, warm. Raises StackError when one cannot start, for instance without a free CPU."""
+        for number in range(count):
+            self.handle(number)
+        self.shrink(count)
+        waiting = {self.handle(number).warm.options(max_task_retries=-1).remote(): pricer_name(number) for number in range(count)}
+        _, late = ray.wait(list(waiting), num_returns=len(waiting), timeout=START_TIMEOUT_S)
+        if late:
+            free = ray.available_resources().get("CPU", 0)
+            raise StackError(
+                f"{waiting[late[0]]} was not ready within {START_TIMEOUT_S:g} s; Ray has {free:g} free CPUs and each pricer needs one: "
+                "give Ray more (num_cpus) or lower RISKRAY_PRICER_ACTORS"
+            )
+        for reference, name in waiting.items():
+            try:
+                ray.get(reference)
+            except RayActorError as error:
+                raise StackError(f"{name} could not start: {error}") from error
+
+    def shrink(self, count: int) -> None:
+        """End the actors numbered `count` and above."""
+        number = count
+        while self._exists(number):
+            self.end(number)
+            number += 1
+
+    def end(self, number: int) -> None:
+        """End one actor for good, at once."""
+        actor = self.find(number)
+        if actor is not None:
+            ray.kill(actor, no_restart=True)
+        self.forget(number)
+
+    def replace_process(self, number: int) -> None:
+        """Kill the process of an actor, whatever it is doing; Ray starts a new one under the same name."""
+        actor = self.find(number)
+        if actor is not None:
+            _log.warning("killing a pricer", pricer=pricer_name(number))
+            ray.kill(actor, no_restart=False)
+
+    def status(self) -> list[PricerStatus]:
+        """Every actor that should exist, and any beyond."""
+        count = max(self._settings.pricer_actors, self.size())
+        return [self._status_of(number) for number in range(count)]
+
+    def _status_of(self, number: int) -> PricerStatus:
+        name = pricer_name(number)
+        if not self._exists(number):
+            return PricerStatus(name, "ABSENT")
+        try:
+            answer = self.handle(number).status.remote().future().result(timeout=STATUS_TIMEOUT_S)
+        except concurrent.futures.TimeoutError:
+            return PricerStatus(name, "UNREACHABLE")
+        except ActorDiedError:
+            self.forget(number)
+            return PricerStatus(name, "ABSENT")
+        except RayError:
+            return PricerStatus(name, "UNREACHABLE")
+        assert isinstance(answer, PricerStatus)
+        return answer
+
+    def _exists(self, number: int) -> bool:
+        try:
+            ray.get_actor(pricer_name(number), namespace=self._settings.ray_namespace)
+        except ValueError:
+            return False
+        return True

@@ -1,0 +1,218 @@
+"""The pricer actor: values shards and commits them, prices positions on request, and reloads from Postgres whatever it lacks.
+
+One thread does all the pricing (QuantLib is not thread-safe); a second one answers `status` meanwhile. The class is plain: `pool` makes
+it an actor.
+"""
+
+import faulthandler
+import importlib
+import os
+import time
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+import psutil
+import pyarrow as pa
+import ray
+import structlog
+
+from pricers.market import Market
+from pricers.measures import Measure
+from pricers.registry import load_entry_points, pricer
+from pricers.status import RowStatus
+from riskray.config import Settings
+from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
+from riskray.engine.shard import ShardPositions, ShardResult, failed_shard, value_shard
+from riskray.errors import Conflict, NotFound
+from riskray.grid import snapshots
+from riskray.grid.cache import ByteBudgetCache, positions_nbytes
+from riskray.grid.messages import PricedPositions, PricerStatus, ShardReport
+from riskray.grid.warmup import warm_kernels
+from riskray.logs import configure_logs
+from riskray.models.result import ExplainedFlow, Explanation
+from riskray.portfolio.contracts import contracts_from_arrow
+from riskray.store import ledger
+from riskray.store.database import Database
+from riskray.store.ledger import ClaimedRun, Shard
+from riskray.store.markets import get_market
+from riskray.store.portfolios import find_position
+from riskray.store.runs import run_keys
+
+POSITIONS_BYTES_MAX = 1024**3
+"""Compiled positions one actor keeps; a million bonds, spread over two actors, take about half of it each."""
+MARKETS_MAX = 32
+"""Markets one actor keeps; each is some 100 KB."""
+DATABASE_CONNECTIONS = 2
+"""One for the shard, one spare while a broken one is replaced."""
+
+CONTROL = "control"
+"""Ray concurrency group of the methods that answer while a shard is being valued."""
+
+_log = structlog.get_logger()
+
+
+class Pricer:
+    """One worker of the grid. Methods other than `status` run one at a time."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        """Opens nothing yet. Raises ImportError when a module of `settings.pricer_modules` cannot be imported."""
+        configure_logs(settings, component="pricer")
+        faulthandler.enable()
+        pa.set_cpu_count(1)  # an actor has one CPU; more threads would only take it from its neighbours
+        self._name = name
+        self._database = Database(settings, application_name=f"riskray {name}", pool_size=DATABASE_CONNECTIONS)
+        self._positions: ByteBudgetCache[ShardPositions] = ByteBudgetCache(bytes_max=POSITIONS_BYTES_MAX, size_of=positions_nbytes)
+        self._markets: ByteBudgetCache[Market] = ByteBudgetCache(bytes_max=MARKETS_MAX, size_of=lambda _: 1)
+        self._work: tuple[int, int, int] | None = None
+        self._work_started = 0.0
+        self._shards_done = 0
+        load_entry_points()
+        for module in settings.pricer_modules:
+            importlib.import_module(module)
+
+    # ------------------------------------------------------------------------------------------------------------ runs
+
+    def execute(self, run: ClaimedRun, shard: Shard) -> ShardReport:
+        """Value a shard and commit it under the run's epoch.
+
+        Raises LeaseLost (another coordinator has the run; nothing was written), StoreUnavailable, and whatever the pricer raises.
+        """
+        self._work, self._work_started = (run.run_no, run.epoch, shard.shard_no), time.monotonic()
+        try:
+            with structlog.contextvars.bound_contextvars(run_id=run.run_id, shard_no=shard.shard_no, epoch=run.epoch):
+                return self._execute(run, shard)
+        finally:
+            self._work = None
+
+    def _execute(self, run: ClaimedRun, shard: Shard) -> ShardReport:
+        started = time.perf_counter()
+        market = self._market(run.market_no, run.base_currency)
+        seconds = {"read": time.perf_counter() - started, "lower": 0.0}
+        positions = self._load(run, shard, seconds)
+        spec = snapshots.find_pricer(shard.product)
+        if spec is None:
+            result = failed_shard(positions, status=RowStatus.UNSUPPORTED_PRODUCT)
+        else:
+            result = value_shard(positions, spec=spec, market=market, measures=frozenset(Measure(name) for name in run.measures))
+        seconds |= result.seconds
+        return self._commit(run, shard, result, seconds)
+
+    def fail_row(self, run: ClaimedRun, shard: Shard, status_name: str, message: str) -> ShardReport:
+        """Commit a shard of one position, which ended its worker or did not finish, as failed."""
+        seconds: dict[str, float] = {"read": 0.0, "lower": 0.0}
+        table = snapshots.load_table(
+            self._database, portfolio_no=run.portfolio_no, first_position_no=shard.first_position_no, row_count=shard.row_count
+        )
+        positions = snapshots.describe_positions(table, product=shard.product, first_position_no=shard.first_position_no)
+        return self._commit(run, shard, failed_shard(positions, status=RowStatus[status_name], message=message), seconds)
+
+    def _commit(self, run: ClaimedRun, shard: Shard, result: ShardResult, seconds: dict[str, float]) -> ShardReport:
+        started = time.perf_counter()
+        sums = result.sums.to_bytes()
+        seconds["gather"] = seconds.get("gather", 0.0) + time.perf_counter() - started
+        started = time.perf_counter()
+        committed = ledger.commit_shard(
+            self._database, run_no=run.run_no, storage_no=run.storage_no, epoch=run.epoch, shard_no=shard.shard_no,
+            results=result.results, failures=result.failures, exact_sums=sums, seconds=seconds,
+        )  # fmt: skip
+        seconds["write"] = time.perf_counter() - started
+        self._shards_done += 1
+        _log.debug("shard done", committed=committed, ok=result.ok_count, failed=result.failed_count, **seconds)
+        return ShardReport(shard.shard_no, committed, result.ok_count, result.failed_count, seconds)
+
+    def _market(self, market_no: int, base_currency: str) -> Market:
+        load = partial(snapshots.load_market, self._database, market_no=market_no, base_currency=base_currency)
+        return self._markets.get_or_load((market_no, base_currency), load)
+
+    def _load(self, run: ClaimedRun, shard: Shard, seconds: dict[str, float]) -> ShardPositions:
+        def load() -> ShardPositions:
+            positions, spent = snapshots.load_positions(
+                self._database, portfolio_no=run.portfolio_no, product=shard.product,
+                first_position_no=shard.first_position_no, row_count=shard.row_count, as_of=snapshots.day_number(run.as_of),
+            )  # fmt: skip
+            for phase, spent_s in spent.items():
+                seconds[phase] += spent_s
+            return positions
+
+        return self._positions.get_or_load((run.portfolio_no, shard.first_position_no, shard.row_count, run.as_of), load)
+
+    # --------------------------------------------------------------------------------------------------------- on request
+
+    def price(self, tables: Mapping[str, pa.Table], market: str, base_currency: str, measures: frozenset[Measure]) -> PricedPositions:
+        """Price positions, given as one checked table a product, under a stored market (id or name). Nothing is stored.
+
+        Raises NotFound for the market, InvalidRequest for the base currency.
+        """
+        record = get_market(self._database, market=market)
+        view = self._market(record.market_no, base_currency)
+        results, failures = [RESULT_SCHEMA_NAMED.empty_table()], [FAILURE_SCHEMA_NAMED.empty_table()]
+        first = 0
+        for product, table in tables.items():
+            positions = snapshots.prepare_positions(table, product=product, first_position_no=first, as_of=view.as_of)
+            result = value_shard(positions, spec=pricer(product), market=view, measures=measures)
+            results.append(_named(result.results, table, product, first, RESULT_SCHEMA_NAMED))
+            failures.append(_named(result.failures, table, product, first, FAILURE_SCHEMA_NAMED))
+            first += table.num_rows
+        return PricedPositions(pa.concat_tables(results), pa.concat_tables(failures))
+
+    def explain(self, run_id: str, position_id: str) -> Explanation:
+        """The value of one position under a run's market, flow by flow.
+
+        Raises NotFound, and Conflict for a position that has no value or is no sum of cash flows.
+        """
+        from pricers.explain import explain
+
+        keys = run_keys(self._database, run_id=run_id)
+        found = find_position(self._database, portfolio_no=keys["portfolio_no"], position_id=position_id)
+        table = snapshots.load_table(self._database, portfolio_no=keys["portfolio_no"], first_position_no=found["position_no"], row_count=1)
+        spec = snapshots.find_pricer(found["product"])
+        if spec is None:
+            raise NotFound("product", found["product"])
+        if spec.lower is None:
+            raise Conflict(f"position {position_id!r}: product {spec.product} is not a sum of cash flows, so there are none to show")
+        market = self._market(keys["market_no"], keys["base_currency"])
+        explained = explain(spec, contracts_from_arrow(spec.columns, table), 0, market=market)
+        status = RowStatus(explained.status)
+        if status is not RowStatus.OK:
+            raise Conflict(f"position {position_id!r} has no value: {status.message} ({status.name}); {status.remedy}")
+        return Explanation(
+            run_id=run_id, position_id=position_id, product=spec.product, base_currency=keys["base_currency"], pv_base=explained.pv_base,
+            flows=[ExplainedFlow(**{name: getattr(flow, name) for name in ExplainedFlow.model_fields}) for flow in explained.flows],
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------------------------------------------------- control
+
+    def warm(self) -> None:
+        """Compile (or load from the cache) every kernel and open the database, so that the first run is as fast as the next.
+
+        Raises StoreUnavailable.
+        """
+        warm_kernels()
+        self._database.health()
+
+    @ray.method(concurrency_group=CONTROL)
+    def status(self) -> PricerStatus:
+        """What the actor is doing; answers while a shard is being valued unless that holds the interpreter's lock."""
+        work, started = self._work, self._work_started
+        return PricerStatus(
+            name=self._name,
+            state="READY" if work is None else "BUSY",
+            pid=os.getpid(),
+            node_id=ray.get_runtime_context().get_node_id() if ray.is_initialized() else None,
+            work=work,
+            busy_s=0.0 if work is None else time.monotonic() - started,
+            shards_done=self._shards_done,
+            cache_bytes=self._positions.nbytes,
+            resident_bytes=psutil.Process().memory_info().rss,
+        )
+
+
+RESULT_SCHEMA_NAMED = pa.schema([pa.field("position_id", pa.string()), pa.field("product", pa.string()), *RESULT_SCHEMA])
+FAILURE_SCHEMA_NAMED = pa.schema([pa.field("position_id", pa.string()), pa.field("product", pa.string()), *FAILURE_SCHEMA])
+
+
+def _named(rows: pa.RecordBatch, table: pa.Table, product: str, first: int, schema: pa.Schema) -> pa.Table:
+    numbers = np.asarray(rows.column("position_no")) - first
+    identities = [table.column("position_id").combine_chunks().take(pa.array(numbers)), pa.array([product] * rows.num_rows, pa.string())]
+    return pa.Table.from_arrays([*identities, *rows.columns], schema=schema)

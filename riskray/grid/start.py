@@ -1,0 +1,79 @@
+"""Joining Ray, and starting and ending the grid's detached actors."""
+
+import os
+import time
+
+import ray
+
+from riskray.config import Settings
+from riskray.errors import StackError
+from riskray.grid.coordinator import COORDINATOR_NAME, POLL_S, Coordinator, start_coordinator
+from riskray.grid.dispatcher import Dispatcher
+from riskray.grid.pool import START_TIMEOUT_S, PricerPool
+from riskray.models.run import Run
+from riskray.store import ledger
+from riskray.store.database import Database
+from riskray.store.runs import get_run
+
+
+def connect(settings: Settings) -> None:
+    """Join the configured Ray cluster, unless this process belongs to one already. Raises StackError when there is none."""
+    if ray.is_initialized():
+        return
+    os.environ["RAY_AUTH_MODE"] = settings.ray_auth_mode  # never left to what happens to lie in somebody's home directory
+    address = settings.ray_address or f"127.0.0.1:{settings.ray_port}"
+    try:
+        ray.init(address=address, namespace=settings.ray_namespace, log_to_driver=False, logging_level="WARNING")
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise StackError(f"no Ray answers at {address} ({error}); start one with `riskray up`, or set RISKRAY_RAY_ADDRESS") from error
+
+
+def start_grid(settings: Settings) -> None:
+    """Start the pricer pool and the coordinator, or adjust a pool of another size; blocks until all are warm.
+
+    The actors take their settings from here. Raises StackError when an actor cannot start.
+    """
+    connect(settings)
+    PricerPool(settings).ensure(settings.pricer_actors)
+    reference = start_coordinator(settings).status.options(max_task_retries=-1).remote()
+    ready, _ = ray.wait([reference], timeout=START_TIMEOUT_S)
+    if not ready:
+        raise StackError(f"the coordinator was not ready within {START_TIMEOUT_S:g} s; Ray needs a tenth of a CPU for it")
+    ray.get(reference)
+
+
+def stop_grid(settings: Settings) -> None:
+    """End the coordinator, which gives its runs back, and the pool. Nothing else in the cluster is touched."""
+    connect(settings)
+    try:
+        coordinator = ray.get_actor(COORDINATOR_NAME, namespace=settings.ray_namespace)
+    except ValueError:
+        pass
+    else:
+        ray.wait([coordinator.stop.remote()], timeout=settings.heartbeat_s)
+        ray.kill(coordinator, no_restart=True)
+    PricerPool(settings).shrink(0)
+
+
+def execute_run(settings: Settings, run_id: str) -> Run:
+    """Drive one run to its end in this process, on the cluster's pool; answers the finished run.
+
+    This is what `riskray run execute RUN_ID` does, and so what `ray job submit` starts. A run that somebody else drives is waited for,
+    and taken over should its lease end. Raises NotFound.
+    """
+    connect(settings)
+    with Database(settings, application_name="riskray job") as database:
+        dispatcher = Dispatcher(settings, PricerPool(settings))
+        coordinator = Coordinator(settings, database, dispatcher)
+        coordinator.start(claim=False)
+        try:
+            while not (run := get_run(database, run_id=run_id)).state.is_final:
+                claimed = ledger.claim_run(database, owner=coordinator.owner, lease_s=settings.lease_s, executor=None, run_id=run_id)
+                if claimed is None:
+                    time.sleep(POLL_S)
+                else:
+                    coordinator.execute(claimed)
+            return run
+        finally:
+            coordinator.stop()
+            dispatcher.stop()

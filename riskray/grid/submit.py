@@ -1,0 +1,62 @@
+"""Submitting a run: names to snapshots, pre-flight, plan, one transaction."""
+
+from pricers.registry import known_products
+from riskray.config import Settings
+from riskray.engine.plan import BatchRange, MarketNames, plan_shards, preflight
+from riskray.engine.plan import Requirement as PlanRequirement
+from riskray.errors import PreflightFailed
+from riskray.grid.snapshots import load_market
+from riskray.models.run import Preflight, Run, RunRequest
+from riskray.store.database import Database
+from riskray.store.markets import get_market
+from riskray.store.portfolios import get_portfolio, read_products, read_requirements
+from riskray.store.runs import NewRun, NewShard, insert_run
+
+
+def submit_run(
+    database: Database, settings: Settings, request: RunRequest, *, idempotency_key: str | None = None, fingerprint: bytes | None = None
+) -> tuple[Run, bool]:
+    """Store a run with its shards and its first event; answers it and whether it is new. The grid is not told: see `Grid.wake`.
+
+    Raises NotFound for the portfolio or the market, InvalidRequest for the base currency or a reused idempotency key, and
+    PreflightFailed under `preflight="strict"` when the market lacks anything.
+    """
+    market = get_market(database, market=request.market)
+    portfolio = get_portfolio(database, portfolio=request.portfolio)
+    found = run_preflight(database, market_no=market.market_no, portfolio_no=portfolio.portfolio_no,
+                          position_count=portfolio.position_count, base_currency=request.base_currency)  # fmt: skip
+    if request.preflight == "strict" and found.gaps:
+        raise PreflightFailed(
+            f"the market {market.market_id} lacks {len(found.gaps)} things that the portfolio {portfolio.portfolio_id} needs, for up to "
+            f"{found.affected_position_count_max} of {found.position_count} positions; add them, or submit with preflight=flag",
+            [{"loc": ["market", gap.kind, gap.name], "msg": _gap_message(gap.kind, gap.name, gap.product, gap.position_count),
+              "code": f"missing_{gap.kind}"} for gap in found.gaps],
+        )  # fmt: skip
+    rows_per_shard = request.rows_per_shard or settings.rows_per_shard
+    ranges = [BatchRange(**vars(product)) for product in read_products(database, portfolio_no=portfolio.portfolio_no)]
+    shards = plan_shards(ranges, rows_per_shard=rows_per_shard)
+    new_run = NewRun(
+        name=request.name, executor=request.executor, market_no=market.market_no, portfolio_no=portfolio.portfolio_no,
+        base_currency=request.base_currency, measures=[measure.value for measure in request.measures], rows_per_shard=rows_per_shard,
+        position_count=portfolio.position_count, preflight=found.model_dump(mode="json"),
+    )  # fmt: skip
+    return insert_run(
+        database, new_run, shards=[NewShard(shard.product, shard.first_position_no, shard.row_count) for shard in shards],
+        idempotency_key=idempotency_key, request_fingerprint=fingerprint,
+    )  # fmt: skip
+
+
+def run_preflight(database: Database, *, market_no: int, portfolio_no: int, position_count: int, base_currency: str) -> Preflight:
+    """What a stored market lacks for a stored portfolio. Raises InvalidRequest for an unknown base currency."""
+    market = load_market(database, market_no=market_no, base_currency=base_currency)
+    names = MarketNames(
+        discount_curves=frozenset(market.discount_curve_index),
+        spread_curves=frozenset(market.spread_curve_index),
+        currencies=frozenset(market.fx_to_base) | {base_currency},
+    )
+    needed = [PlanRequirement(**vars(requirement)) for requirement in read_requirements(database, portfolio_no=portfolio_no)]
+    return preflight(needed, position_count=position_count, market=names, products=known_products())
+
+
+def _gap_message(kind: str, name: str, product: str, position_count: int) -> str:
+    return f"{kind.replace('_', ' ')} {name!r} is missing; {position_count} {product} positions need it"

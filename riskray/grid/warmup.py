@@ -1,0 +1,34 @@
+"""Running every kernel once, so that numba's compilation (or the load from its cache) does not fall into somebody's first run."""
+
+from datetime import date
+
+import structlog
+
+from pricers.measures import Measure
+from pricers.registry import pricer
+from riskray.demo import demo_market
+from riskray.engine.aggregate import roll_up
+from riskray.engine.shard import value_shard
+from riskray.grid import snapshots
+from riskray.market.build import build_market
+from riskray.portfolio.generate import generate_portfolio
+
+POSITIONS = 300
+"""Enough of every convention, and of the broken rows, to reach every kernel."""
+SEED = 1
+
+_log = structlog.get_logger()
+
+
+def warm_kernels() -> None:
+    """Value a small generated portfolio of the built-in products under the demo's market."""
+    document = demo_market()
+    market = build_market(document, base_currency="USD")
+    as_of: date = document.as_of
+    sums = []
+    for product, table in generate_portfolio(POSITIONS, seed=SEED, as_of=as_of).items():
+        positions = snapshots.prepare_positions(table, product=product, first_position_no=0, as_of=market.as_of)
+        result = value_shard(positions, spec=pricer(product), market=market, measures=frozenset(Measure))
+        sums.append(result.sums.to_bytes())
+    roll_up(sums)
+    _log.info("kernels are warm", positions=POSITIONS)
