@@ -121,3 +121,17 @@ def rollup_tables() -> dict[str, pa.Table]:
             schema=KEY_RATE_ROLLUP_SCHEMA,
         ),
     }
+
+
+def true_rollups(count: int) -> dict[str, pa.Table]:
+    """The sums of `content_of` over a portfolio of `count` positions, none of them failed."""
+    groups = [(book, currency, [n for n in range(count) if (BOOKS[n % 2], CURRENCIES[n // 2 % 2]) == (book, currency)])
+              for book in BOOKS for currency in CURRENCIES]  # fmt: skip
+    columns = {
+        "book": [book for book, _, _ in groups], "product": ["FIXED_BOND"] * len(groups), "currency": [currency for _, currency, _ in groups],
+        "ok_count": [len(numbers) for _, _, numbers in groups], "failed_count": [0] * len(groups),
+        "pv": [2.0 * sum(numbers) for _, _, numbers in groups], "pv_base": [3.0 * sum(numbers) for _, _, numbers in groups],
+    }  # fmt: skip
+    zeros = {name: [0.0] * len(groups) for name in ROLLUP_SCHEMA.names if name not in columns}
+    empty = {"fx_rollups": FX_ROLLUP_SCHEMA.empty_table(), "key_rate_rollups": KEY_RATE_ROLLUP_SCHEMA.empty_table()}
+    return {"rollups": pa.table({**columns, **zeros}, schema=ROLLUP_SCHEMA), **empty}

@@ -1,0 +1,27 @@
+"""What must be true of the database at any moment, checked by `riskray db check` and at the end of every test of faults.
+
+The rules are the queries `check_*` of sql/queries/checks.sql, each with a sentence that says what it holds.
+"""
+
+import sql
+from riskray.store import migrations
+from riskray.store.database import Database
+
+LEASE_S = 30.0
+
+
+def check_invariants(database: Database, *, lease_s: float = LEASE_S) -> list[str]:
+    """Every violation in a sentence; an empty list means that the database is sound.
+
+    Reads all results, so it takes seconds to minutes. `lease_s`: as in the settings; a run that nobody has held for twice as long is
+    reported. Raises StoreNotMigrated when the schema is not this version's.
+    """
+    migrations.require_current(database)
+    problems = []
+    with database.transaction() as connection:  # one snapshot, so that runs at work are seen whole
+        connection.execute(sql.load("begin_consistent_read"))
+        for name in sorted(sql.queries()):
+            if name.startswith("check_"):
+                problems += [row["problem"] for row in connection.execute(sql.load(name), {"lease_s": lease_s}).fetchall()]
+        orphans = connection.execute(sql.load("list_orphan_partitions")).fetchall()
+    return problems + [f"table {row['name']} belongs to no run; deleting any large run frees it" for row in orphans]

@@ -1,0 +1,145 @@
+-- name: check_counts_match_ledger
+-- A run's counts are the sums of its finished shards.
+SELECT format('run %%s counts %%s priced and %%s failed positions, its shards %%s and %%s',
+              run.run_id, run.ok_count, run.failed_count, shard.ok_count, shard.failed_count) AS problem
+  FROM run
+ CROSS JOIN LATERAL (
+       SELECT coalesce(sum(ok_count), 0) AS ok_count, coalesce(sum(failed_count), 0) AS failed_count
+         FROM run_shard
+        WHERE run_shard.run_no = run.run_no AND state = 'DONE'
+       ) shard
+ WHERE (run.ok_count, run.failed_count) <> (shard.ok_count, shard.failed_count)
+
+-- name: check_counts_match_results
+-- A run has one result for each priced position and one failure for each failed one.
+SELECT format('run %%s counts %%s priced and %%s failed positions, stored are %%s and %%s',
+              run.run_id, run.ok_count, run.failed_count, result.n, failure.n) AS problem
+  FROM run
+ CROSS JOIN LATERAL (
+       SELECT count(*) AS n FROM position_result WHERE position_result.storage_no = run.storage_no AND position_result.run_no = run.run_no
+       ) result
+ CROSS JOIN LATERAL (SELECT count(*) AS n FROM position_failure WHERE position_failure.run_no = run.run_no) failure
+ WHERE (run.ok_count, run.failed_count) <> (result.n, failure.n)
+
+-- name: check_events_have_no_gap
+-- Events are numbered from 1 without gap.
+SELECT format('run %%s has %%s events numbered %%s to %%s, and counts %%s', run.run_id, event.n, event.first, event.last, run.event_seq) AS problem
+  FROM run
+ CROSS JOIN LATERAL (
+       SELECT count(*) AS n, min(seq) AS first, max(seq) AS last FROM run_event WHERE run_event.run_no = run.run_no
+       ) event
+ WHERE (event.n, event.first, event.last) IS DISTINCT FROM (run.event_seq::bigint, 1, run.event_seq)
+
+-- name: check_ended_runs_have_no_work_left
+-- Nothing is pending in a run that has ended.
+SELECT format('run %%s is %%s and shard %%s is still pending', run.run_id, run.state, shard.shard_no) AS problem
+  FROM run
+  JOIN run_shard shard USING (run_no)
+ WHERE run.state NOT IN ('QUEUED', 'RUNNING') AND shard.state = 'PENDING'
+
+-- name: check_ended_runs_have_their_key
+-- A run in a partition of its own has a valid unique key on it from its end on.
+SELECT format('run %%s is %%s and position_result_%%s has no unique key', run.run_id, run.state, run.storage_no) AS problem
+  FROM run
+ WHERE run.storage_no <> 0
+   AND run.state IN ('SUCCEEDED', 'PARTIAL')
+   AND NOT EXISTS (
+           SELECT FROM pg_index WHERE indrelid = to_regclass('position_result_' || run.storage_no) AND indisunique AND indisvalid)
+
+-- name: check_large_runs_have_their_partition
+-- The storage that a run names exists.
+SELECT format('run %%s has no partition position_result_%%s', run.run_id, run.storage_no) AS problem
+  FROM run
+ WHERE to_regclass('position_result_' || run.storage_no) IS NULL
+
+-- name: check_no_position_is_both_priced_and_failed
+-- A position has a result or a failure.
+SELECT format('run %%s has both a result and a failure for %%s positions, the first is %%s', run.run_id, count(*), min(failure.position_no)) AS problem
+  FROM run
+  JOIN position_failure failure USING (run_no)
+  JOIN position_result result
+    ON result.storage_no = run.storage_no AND result.run_no = run.run_no AND result.position_no = failure.position_no
+ GROUP BY run.run_id
+
+-- name: check_no_stray_rows
+-- Every row of the tables without foreign keys has its owner.
+SELECT format('position has rows of portfolio number %%s, which does not exist', portfolio_no) AS problem
+  FROM (SELECT DISTINCT portfolio_no FROM position) position
+ WHERE NOT EXISTS (SELECT FROM portfolio_snapshot WHERE portfolio_snapshot.portfolio_no = position.portfolio_no)
+ UNION ALL
+SELECT format('position_result_0 has rows of run number %%s, which does not exist', run_no)
+  FROM (SELECT DISTINCT run_no FROM position_result WHERE storage_no = 0) result
+ WHERE NOT EXISTS (SELECT FROM run WHERE run.run_no = result.run_no)
+
+-- name: check_portfolios_are_complete
+-- Positions are numbered from 0 without gap, and the batches hold each once.
+SELECT format('portfolio %%s counts %%s positions, has %%s rows numbered %%s to %%s, and batches of %%s', portfolio.portfolio_id,
+              portfolio.position_count, position.n, position.first, position.last, batch.n) AS problem
+  FROM portfolio_snapshot portfolio
+ CROSS JOIN LATERAL (
+       SELECT count(*) AS n, min(position_no) AS first, max(position_no) AS last FROM position WHERE position.portfolio_no = portfolio.portfolio_no
+       ) position
+ CROSS JOIN LATERAL (
+       SELECT sum(row_count) AS n FROM portfolio_batch WHERE portfolio_batch.portfolio_no = portfolio.portfolio_no
+       ) batch
+ WHERE (position.n, position.first, position.last + 1, batch.n)
+       IS DISTINCT FROM (portfolio.position_count::bigint, 0, portfolio.position_count, portfolio.position_count::bigint)
+
+-- name: check_rollups_match_results
+-- Sums are those of the stored results, to the rounding of adding in another order.
+SELECT format('run %%s: %%s of the rollups is %%s, of the results %%s', run.run_id, sums.name, sums.rolled_up, sums.added_up) AS problem
+  FROM run
+ CROSS JOIN LATERAL (
+       SELECT sum(ok_count) AS ok_count, sum(failed_count) AS failed_count, sum(pv_base) AS pv_base, sum(dv01) AS dv01, sum(cs01) AS cs01,
+              sum(fx_delta) AS fx_delta, sum(theta_1d) AS theta_1d
+         FROM result_rollup
+        WHERE result_rollup.run_no = run.run_no
+       ) rollup
+ CROSS JOIN LATERAL (
+       SELECT coalesce(sum(pv_base), 0) AS pv_base, coalesce(sum(abs(pv_base)), 0) AS pv_base_size,
+              coalesce(sum(dv01), 0) AS dv01, coalesce(sum(abs(dv01)), 0) AS dv01_size,
+              coalesce(sum(cs01), 0) AS cs01, coalesce(sum(abs(cs01)), 0) AS cs01_size,
+              coalesce(sum(fx_delta), 0) AS fx_delta, coalesce(sum(abs(fx_delta)), 0) AS fx_delta_size,
+              coalesce(sum(theta_1d), 0) AS theta_1d, coalesce(sum(abs(theta_1d)), 0) AS theta_1d_size
+         FROM position_result
+        WHERE position_result.storage_no = run.storage_no AND position_result.run_no = run.run_no
+       ) result
+ CROSS JOIN LATERAL (
+       VALUES ('pv_base', rollup.pv_base, result.pv_base, result.pv_base_size),
+              ('dv01', rollup.dv01, result.dv01, result.dv01_size),
+              ('cs01', rollup.cs01, result.cs01, result.cs01_size),
+              ('fx_delta', rollup.fx_delta, result.fx_delta, result.fx_delta_size),
+              ('theta_1d', rollup.theta_1d, result.theta_1d, result.theta_1d_size),
+              ('ok_count', rollup.ok_count, run.ok_count, 0),
+              ('failed_count', rollup.failed_count, run.failed_count, 0)
+       ) sums (name, rolled_up, added_up, size)
+ WHERE run.state IN ('SUCCEEDED', 'PARTIAL')
+   AND coalesce(abs(sums.rolled_up - sums.added_up) > 1e-9 * sums.size, true)
+
+-- name: check_running_runs_are_held
+-- Somebody works on every run that has begun.
+SELECT format('run %%s is RUNNING and nobody has held it since %%s', run_id, lease_until) AS problem
+  FROM run
+ WHERE state = 'RUNNING' AND lease_until < clock_timestamp() - make_interval(secs => 2 * %(lease_s)s)
+
+-- name: check_shards_cover_the_portfolio
+-- The shards of a run hold every position once.
+SELECT format('run %%s: the shards do not follow each other at position %%s', run_id, next_position_no) AS problem
+  FROM (
+       SELECT run.run_id, shard.first_position_no,
+              lag(shard.first_position_no + shard.row_count, 1, 0) OVER (PARTITION BY run.run_no ORDER BY shard.first_position_no) AS next_position_no
+         FROM run
+         JOIN run_shard shard ON shard.run_no = run.run_no AND shard.state <> 'SPLIT'
+       ) neighbour
+ WHERE first_position_no <> next_position_no
+ UNION ALL
+SELECT format('run %%s has %%s positions and its shards hold %%s', run.run_id, run.position_count, shard.n)
+  FROM run
+ CROSS JOIN LATERAL (
+       SELECT coalesce(sum(row_count), 0) AS n FROM run_shard WHERE run_shard.run_no = run.run_no AND state <> 'SPLIT'
+       ) shard
+ WHERE shard.n <> run.position_count
+
+-- name: begin_consistent_read
+-- Every query of the transaction sees the same moment, and takes the time it needs.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY
