@@ -39,6 +39,9 @@ class RequestGate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["path"] == scope.get("root_path", ""):
+            # The service's own address without a final slash, which the router would redirect, body and all.
+            scope["path"] += "/"
         headers = Headers(scope=scope)
         asked = headers.get(REQUEST_ID_HEADER, "")
         request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid4().hex

@@ -106,7 +106,7 @@ def create_router(database: Database) -> APIRouter:
         return [describe_product(product) for product in sorted(known_products())]
 
     @router.post(
-        "",
+        "/",
         status_code=201,
         summary="Store a portfolio",
         response_model=PortfolioUpload,
@@ -130,7 +130,7 @@ def create_router(database: Database) -> APIRouter:
         response.headers["Location"] = f"{request.scope.get('root_path', '')}/{snapshot.portfolio_id}"
         return snapshot
 
-    @router.get("", summary="List portfolios, newest first")
+    @router.get("/", summary="List portfolios, newest first")
     def list_snapshots(
         page: OffsetPage, name: Annotated[str | None, Query(description="Only versions of this name.")] = None
     ) -> Page[PortfolioSnapshot]:

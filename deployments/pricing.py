@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from fastapi import APIRouter, FastAPI
-from starlette.concurrency import run_in_threadpool
 
 from deployments.errors import error_responses
 from deployments.limits import PRICING_REQUESTS_AT_ONCE
@@ -16,7 +15,6 @@ from riskray.grid.client import Grid
 from riskray.models.pricing import PriceAnswer, PricedPosition, PriceFailure, PriceRequest
 from riskray.portfolio.reader import positions_table
 from riskray.store.database import Database
-from riskray.store.markets import get_market
 
 if TYPE_CHECKING:
     from ray.serve import Application
@@ -27,9 +25,9 @@ cannot be valued is in `failures` with its reason; one that is malformed refuses
 """
 
 
-def _answer(request: PriceRequest, market_id: str, results: pa.Table, failures: pa.Table) -> PriceAnswer:
+def _answer(request: PriceRequest, results: pa.Table, failures: pa.Table) -> PriceAnswer:
     return PriceAnswer(
-        market_id=market_id,
+        market=request.market,
         base_currency=request.base_currency,
         results=[
             PricedPosition(position_id=row["position_id"], product=row["product"], values={name: row[name] for name in request.measures})
@@ -39,19 +37,16 @@ def _answer(request: PriceRequest, market_id: str, results: pa.Table, failures: 
     )
 
 
-def create_router(database: Database, grid: Grid) -> APIRouter:
+def create_router(grid: Grid) -> APIRouter:
     """The service's routes."""
     router = APIRouter(tags=["pricing"])
 
     @router.post("/price", summary="Price positions", responses=error_responses(400, 404))
     async def price(request: PriceRequest) -> PriceAnswer:
         read = positions_table(request.positions)
-        market_id = request.market
-        if not market_id.startswith("mkt-"):  # a name: its newest version is the database's to know
-            market_id = (await run_in_threadpool(get_market, database, market=request.market)).market_id
-        measures = list(dict.fromkeys([Measure.PV, Measure.PV_BASE, *request.measures]))
-        priced = await grid.price(read.tables, market_id=market_id, measures=measures, base_currency=request.base_currency)
-        return _answer(request, market_id, priced.results, priced.failures)
+        measures = frozenset([Measure.PV, Measure.PV_BASE, *request.measures])
+        priced = await grid.price(read.tables, market=request.market, measures=measures, base_currency=request.base_currency)
+        return _answer(request, priced.results, priced.failures)
 
     return router
 
@@ -59,7 +54,7 @@ def create_router(database: Database, grid: Grid) -> APIRouter:
 def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
     """The pricing service."""
     load_entry_points()
-    return create_service("pricing", description=DESCRIPTION, settings=settings, database=database, routers=[create_router(database, grid)])
+    return create_service("pricing", description=DESCRIPTION, settings=settings, database=database, routers=[create_router(grid)])
 
 
 def build(_arguments: dict[str, Any]) -> "Application":

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from starlette.responses import StreamingResponse
 
 from deployments.downloads import Format, FormatQuery, encoded, negotiated, stream_answer
@@ -184,9 +184,9 @@ def _rows_router(database: Database, grid: Grid) -> APIRouter:
         return PositionFailure(**row) if "code" in row else PositionResult(**row)
 
     @router.get("/{run_id}/positions/{position_id}/explain", summary="One value, flow by flow", responses=error_responses(404, 409))
-    async def explain(response: Response, run_id: str, position_id: str) -> Explanation:
+    async def explain(run_id: str, position_id: str) -> Explanation:
         """Computed anew from the stored contract and market; the flows' `pv_base` sum to the position's."""
-        return await grid.explain(run_id, position_id)
+        return await grid.explain(run_id=run_id, position_id=position_id)
 
     return router
 

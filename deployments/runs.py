@@ -25,11 +25,13 @@ from deployments.service import create_service
 from deployments.serving import serve_application
 from riskray.config import Settings
 from riskray.grid.client import Grid
-from riskray.grid.submit import preflight_run, submit_run
+from riskray.grid.submit import run_preflight, submit_run
 from riskray.models.common import Page
 from riskray.models.event import EventKind
 from riskray.models.run import Preflight, Run, RunRequest, RunState
 from riskray.store.database import Database
+from riskray.store.markets import get_market
+from riskray.store.portfolios import get_portfolio
 from riskray.store.runs import delete_run, events_after, get_run, list_runs, request_cancel, run_no_of
 
 if TYPE_CHECKING:
@@ -60,15 +62,15 @@ class RunsApi:
     def __init__(self, settings: Settings, database: Database, grid: Grid, bell: RunBell) -> None:
         self._settings, self._database, self._grid, self._bell = settings, database, grid, bell
 
-    async def submit(self, request: RunRequest, *, idempotency_key: str | None, wait_s: float) -> Run:
-        """Commit the run, wake the coordinator, and wait for the end as long as asked."""
+    async def submit(self, request: RunRequest, *, idempotency_key: str | None, wait_s: float) -> tuple[Run, bool]:
+        """Commit the run, wake the coordinator, and wait for the end as long as asked; the run, and whether it is new."""
         fingerprint = hashlib.sha256(request.model_dump_json().encode()).digest()
-        run = await run_in_threadpool(
+        run, created = await run_in_threadpool(
             submit_run, self._database, self._settings, request, idempotency_key=idempotency_key, fingerprint=fingerprint
         )
         if request.executor == "pool":
             self._grid.wake()
-        return await self._ended(run, wait_s=wait_s) if wait_s > 0 else run
+        return (await self._ended(run, wait_s=wait_s) if wait_s > 0 else run), created
 
     async def cancel(self, run_id: str) -> Run:
         """Ask for the cancellation and wake the coordinator."""
@@ -118,7 +120,7 @@ def create_router(settings: Settings, database: Database, api: RunsApi) -> APIRo
     router = APIRouter(tags=["runs"])
 
     @router.post(
-        "",
+        "/",
         status_code=202,
         summary="Submit a run",
         responses={200: {"model": Run, "description": "The run has ended within the wait."}, **error_responses(400, 404, 409)},
@@ -128,9 +130,11 @@ def create_router(settings: Settings, database: Database, api: RunsApi) -> APIRo
     ) -> Run:
         wanted = _WAIT.search(prefer or "")
         wait_s = min(int(wanted.group(1)), WAIT_S_MAX) if wanted else 0
-        run = await api.submit(body, idempotency_key=idempotency_key, wait_s=wait_s)
+        run, created = await api.submit(body, idempotency_key=idempotency_key, wait_s=wait_s)
         response.status_code = 200 if wait_s and run.state.is_final else 202
         response.headers["Location"] = f"{request.scope.get('root_path', '')}/{run.run_id}"
+        if not created:
+            response.headers["Idempotency-Replayed"] = "true"
         if wanted:
             response.headers["Preference-Applied"] = f"wait={wait_s}"
         if not run.state.is_final:
@@ -139,9 +143,17 @@ def create_router(settings: Settings, database: Database, api: RunsApi) -> APIRo
 
     @router.post("/preflight", summary="What a run would miss, without running it", responses=error_responses(400, 404))
     def preflight(body: RunRequest) -> Preflight:
-        return preflight_run(database, body)
+        market = get_market(database, market=body.market)
+        portfolio = get_portfolio(database, portfolio=body.portfolio)
+        return run_preflight(
+            database,
+            market_no=market.market_no,
+            portfolio_no=portfolio.portfolio_no,
+            position_count=portfolio.position_count,
+            base_currency=body.base_currency,
+        )
 
-    @router.get("", summary="List runs, newest first")
+    @router.get("/", summary="List runs, newest first")
     def list_all(
         page: OffsetPage,
         state: Annotated[RunState | None, Query(description="Only runs in this state.")] = None,

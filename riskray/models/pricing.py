@@ -56,7 +56,7 @@ class PriceFailure(Model):
 class PriceAnswer(Model):
     """Every position of the request, either priced or failed."""
 
-    market_id: str
+    market: str = Field(description="As in the request.")
     base_currency: CurrencyCode
     results: list[PricedPosition]
     failures: list[PriceFailure]

@@ -1,4 +1,7 @@
-"""The stack on one machine: Postgres, Ray, the pricer pool and the HTTP services, started, found and ended."""
+"""The stack on one machine: Postgres, Ray, the pricer pool and the HTTP services, started, found and ended.
+
+Ray reads its environment variables when it is imported, so everything that imports it is imported inside functions here.
+"""
 
 import fcntl
 import ipaddress
@@ -15,8 +18,8 @@ import httpx
 from riskray import __version__
 from riskray.config import Settings, set_environment
 from riskray.errors import StackError
-from riskray.grid.start import connect, start_grid, stop_grid
 from riskray.stack.ray_head import (
+    disconnect,
     head_processes,
     launch_ray,
     ray_directory,
@@ -27,7 +30,7 @@ from riskray.stack.ray_head import (
     wait_for_ray,
 )
 from riskray.stack.record import StackRecord, read_record, remove_record
-from riskray.stack.serve_applications import application_prefixes, deploy_applications, remove_applications
+from riskray.stack.serve_applications import application_prefixes, deploy_applications, preload_serve, remove_applications
 from riskray.store.database import Database
 from riskray.store.embedded import EmbeddedPostgres
 from riskray.store.migrations import migrate
@@ -61,6 +64,7 @@ def start_stack(settings: Settings, *, report: Report) -> tuple[StackRecord, boo
         try:
             return _start(settings, record, report), True
         except BaseException:
+            import traceback; traceback.print_exc()
             _end(settings, read_record(settings.data_directory) or record)
             raise
 
@@ -131,7 +135,9 @@ def _start(settings: Settings, record: StackRecord, report: Report) -> StackReco
         record = replace(record, database=database.target)
         step(f"Postgres ready ({database.target}), " + (f"migrated: {', '.join(applied)}" if applied else "schema is current"))
     record.write(settings.data_directory)
-    _preload()
+    from riskray.grid.start import connect, start_grid  # imported while Ray's processes start, and after its variables are set
+
+    preload_serve()
     if head is not None:
         wait_for_ray(settings, head)
         record = replace(record, ray_processes=head_processes(head))
@@ -147,11 +153,6 @@ def _start(settings: Settings, record: StackRecord, report: Report) -> StackReco
     record.write(settings.data_directory)
     step(f"HTTP services ready ({settings.base_url})")
     return record
-
-
-def _preload() -> None:
-    """Import what the next steps need while Ray's processes start."""
-    import ray.serve  # noqa: F401
 
 
 class _Background:
@@ -177,8 +178,11 @@ class _Background:
 
 def _end(settings: Settings, record: StackRecord) -> None:
     if record.ray_processes:
+        disconnect()  # or Ray ends this process when its head goes
         stop_ray(record)
     elif settings.ray_address is not None:
+        from riskray.grid.start import connect, stop_grid  # Ray reads its variables when it is imported
+
         connect(settings)
         remove_applications()
         stop_grid(settings)

@@ -133,6 +133,12 @@ def wait_for_ray(settings: Settings, head: subprocess.Popen[bytes]) -> None:
         time.sleep(POLL_S)
 
 
+def disconnect() -> None:
+    """Take this process off Ray, if it has joined."""
+    if (ray := sys.modules.get("ray")) is not None:
+        ray.shutdown()
+
+
 def stop_ray(record: StackRecord) -> None:
     """End the head and everything below it; what does not go in time is killed."""
     processes = dict.fromkeys(record.ray_processes)

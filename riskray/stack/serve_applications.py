@@ -34,6 +34,11 @@ def _configuration() -> dict[str, Any]:
     return configuration
 
 
+def preload_serve() -> None:
+    """Import Ray Serve, which takes seconds, while there is something else to wait for."""
+    importlib.import_module("ray.serve")
+
+
 def deploy_applications(settings: Settings) -> None:
     """Start Serve's proxy on the configured address and run every application; returns when all are up. Needs a Ray connection."""
     from ray import serve
@@ -52,7 +57,17 @@ def deploy_applications(settings: Settings) -> None:
     try:
         serve.run_many(targets)
     except RuntimeError as error:
-        raise StackError(f"the Serve applications did not start: {error}") from error
+        raise StackError("\n".join([f"the Serve applications did not start: {error}", *_messages(serve.status())])) from error
+
+
+def _messages(status: Any) -> list[str]:
+    """What Serve says of the applications that are not running, the end of each message."""
+    return [
+        f"{name} / {deployment}: ...{state.message[-1500:]}"
+        for name, application in status.applications.items()
+        for deployment, state in application.deployments.items()
+        if state.message
+    ]
 
 
 def remove_applications() -> None:
