@@ -64,9 +64,9 @@ def positions_table(positions: list[dict[str, Any]]) -> ReadResult:
 
 
 def _checked(raw: RawRows, *, allow_partial: bool) -> ReadResult:
+    _check_columns(raw)
     found = _Findings(raw)
     products = _products(raw, found)
-    _refuse_unknown_columns(raw, set(products.to_pylist()) if len(products) else set())
     position_ids = _position_ids(raw, found)
     tables = {
         product: _product_table(raw, product, products, position_ids, found)
@@ -152,8 +152,6 @@ def _shown(value: Any) -> str | None:
 
 def _products(raw: RawRows, found: _Findings) -> pa.Array:
     """Product of each row as text, null where it is missing or unknown."""
-    if PRODUCT not in raw.columns:
-        raise _missing_column(PRODUCT, raw)
     products = convert(raw.columns[PRODUCT], COMMON_COLUMNS[PRODUCT])
     for fault in products.faults:
         found.add(PRODUCT, fault)
@@ -168,8 +166,6 @@ def _products(raw: RawRows, found: _Findings) -> pa.Array:
 
 
 def _position_ids(raw: RawRows, found: _Findings) -> pa.Array:
-    if POSITION_ID not in raw.columns:
-        raise _missing_column(POSITION_ID, raw)
     converted = convert(raw.columns[POSITION_ID], COMMON_COLUMNS[POSITION_ID])
     for fault in converted.faults:
         found.add(POSITION_ID, fault)
@@ -232,30 +228,27 @@ def _nullable(schema: pa.Schema) -> pa.Schema:
     return pa.schema([field.with_nullable(True) for field in schema])
 
 
-def _refuse_unknown_columns(raw: RawRows, products: set[str | None]) -> None:
+def _check_columns(raw: RawRows) -> None:
     """A column that no product knows is most often a slip of the pen whose values would be lost, so the whole file is refused."""
-    known = {column.name for column in COMMON_COLUMNS} | {column.name for product in known_products() for column in pricer(product).columns}
-    unknown = [name for name in raw.columns if name not in known]
-    if not unknown:
-        return
-    used = {column.name for product in products if product is not None for column in stored_columns(product)}
-    candidates = tuple(sorted(used or known))
+    own = {column.name for product in known_products() for column in pricer(product).columns}
+    known = tuple(sorted(own | {column.name for column in COMMON_COLUMNS}))
+    unknown = [_shown(name) for name in raw.columns if name not in known]
     problems = [
         {
             "loc": ["columns", name],
-            "msg": f"unknown column {_shown(name)!r}{_suggestion(name, candidates)}",
+            "msg": f"unknown column {name!r}{_suggestion(str(name), known)}",
             "code": "unknown_column",
-            "column": _shown(name),
+            "column": name,
         }
         for name in unknown[:PROBLEMS_LISTED_MAX]
     ]
-    raise InvalidRequest(f"the file has {len(unknown)} unknown column{'s' * (len(unknown) > 1)}; nothing was accepted", problems)
-
-
-def _missing_column(name: str, raw: RawRows) -> InvalidRequest:
-    close = difflib.get_close_matches(name, list(raw.columns), n=1)
-    hint = f"; is {close[0]!r} meant?" if close else ""
-    return file_problem("missing_column", f"the file has no column {name!r}{hint}", loc=("columns", name))
+    problems += [
+        {"loc": ["columns", name], "msg": f"the file has no column {name!r}", "code": "missing_column", "column": name}
+        for name in (POSITION_ID, PRODUCT)
+        if name not in raw.columns
+    ]
+    if problems:
+        raise InvalidRequest(f"the columns do not fit: {problems[0]['msg']}; nothing was accepted", problems)
 
 
 def _suggestion(name: str, known: tuple[str, ...]) -> str:
