@@ -20,6 +20,7 @@ from pricers.registry import (
     register,
     value,
 )
+from pricers.scenario_values import present_values
 from pricers.status import RowStatus
 from pricers.valuation import ALL_MEASURES, Valuation, value_cashflows
 
@@ -55,6 +56,7 @@ __all__ = [
     "explain",
     "known_products",
     "load_entry_points",
+    "present_values",
     "pricer",
     "register",
     "value",

@@ -75,7 +75,7 @@ def value_cashflows(compiled: Compiled, *, market: Market, measures: frozenset[M
     """
     binding = bind(compiled, market=market)
     table = node_table(compiled, binding=binding, market=market)
-    status = _row_status(compiled, binding)
+    status = row_status(compiled, binding)
     legs = _value_legs(compiled, binding=binding, table=table, market=market, key_rates=Measure.KEY_RATE_DV01 in measures)
     values, leg_fx_delta = _row_values(compiled, binding=binding, legs=legs, status=status, market=market)
     messages: dict[int, str] = {}
@@ -102,7 +102,7 @@ def value_cashflows(compiled: Compiled, *, market: Market, measures: frozenset[M
     )
 
 
-def _row_status(compiled: Compiled, binding: Binding) -> UInt8[np.ndarray, " row"]:
+def row_status(compiled: Compiled, binding: Binding) -> UInt8[np.ndarray, " row"]:
     """The contract's own status, else what the row's first troubled leg lacks, else OK."""
     status = compiled.status.copy()
     status[(status == _OK) & np.isnan(binding.native_fx)] = RowStatus.MISSING_FX
