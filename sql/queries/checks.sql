@@ -1,3 +1,7 @@
+-- name: begin_consistent_read
+-- Every query of the transaction sees the same moment, and takes the time it needs.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY
+
 -- name: check_counts_match_ledger
 -- A run's counts are the sums of its finished shards.
 SELECT format('run %%s counts %%s priced and %%s failed positions, its shards %%s and %%s',
@@ -21,15 +25,6 @@ SELECT format('run %%s counts %%s priced and %%s failed positions, stored are %%
  CROSS JOIN LATERAL (SELECT count(*) AS n FROM position_failure WHERE position_failure.run_no = run.run_no) failure
  WHERE (run.ok_count, run.failed_count) <> (result.n, failure.n)
 
--- name: check_events_have_no_gap
--- Events are numbered from 1 without gap.
-SELECT format('run %%s has %%s events numbered %%s to %%s, and counts %%s', run.run_id, event.n, event.first, event.last, run.event_seq) AS problem
-  FROM run
- CROSS JOIN LATERAL (
-       SELECT count(*) AS n, min(seq) AS first, max(seq) AS last FROM run_event WHERE run_event.run_no = run.run_no
-       ) event
- WHERE (event.n, event.first, event.last) IS DISTINCT FROM (run.event_seq::bigint, 1, run.event_seq)
-
 -- name: check_ended_runs_have_no_work_left
 -- Nothing is pending in a run that has ended.
 SELECT format('run %%s is %%s and shard %%s is still pending', run.run_id, run.state, shard.shard_no) AS problem
@@ -45,6 +40,15 @@ SELECT format('run %%s is %%s and position_result_%%s has no unique key', run.ru
    AND run.state IN ('SUCCEEDED', 'PARTIAL')
    AND NOT EXISTS (
            SELECT FROM pg_index WHERE indrelid = to_regclass('position_result_' || run.storage_no) AND indisunique AND indisvalid)
+
+-- name: check_events_have_no_gap
+-- Events are numbered from 1 without gap.
+SELECT format('run %%s has %%s events numbered %%s to %%s, and counts %%s', run.run_id, event.n, event.first, event.last, run.event_seq) AS problem
+  FROM run
+ CROSS JOIN LATERAL (
+       SELECT count(*) AS n, min(seq) AS first, max(seq) AS last FROM run_event WHERE run_event.run_no = run.run_no
+       ) event
+ WHERE (event.n, event.first, event.last) IS DISTINCT FROM (run.event_seq::bigint, 1, run.event_seq)
 
 -- name: check_large_runs_have_their_partition
 -- The storage that a run names exists.
@@ -139,7 +143,3 @@ SELECT format('run %%s has %%s positions and its shards hold %%s', run.run_id, r
        SELECT coalesce(sum(row_count), 0) AS n FROM run_shard WHERE run_shard.run_no = run.run_no AND state <> 'SPLIT'
        ) shard
  WHERE shard.n <> run.position_count
-
--- name: begin_consistent_read
--- Every query of the transaction sees the same moment, and takes the time it needs.
-SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY

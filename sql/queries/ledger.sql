@@ -79,13 +79,13 @@ UPDATE run_shard
        seconds = %(seconds)s, attempts = attempts + 1, finished_at = now()
  WHERE run_no = %(run_no)s AND shard_no = %(shard_no)s AND state = 'PENDING'
 
--- name: lock_shard
--- A shard's state after every transaction that touches it has ended.
-SELECT state::text AS state FROM run_shard WHERE run_no = %(run_no)s AND shard_no = %(shard_no)s FOR UPDATE
-
 -- name: lock_claimed_run
 -- A run, held until the end of the transaction.
 SELECT run_id, state::text AS state, epoch, storage_no, position_count, ok_count, failed_count FROM run WHERE run_no = %(run_no)s FOR NO KEY UPDATE
+
+-- name: lock_shard
+-- A shard's state after every transaction that touches it has ended.
+SELECT state::text AS state FROM run_shard WHERE run_no = %(run_no)s AND shard_no = %(shard_no)s FOR UPDATE
 
 -- name: number_event
 -- The next event number of a run, if the claim still stands.

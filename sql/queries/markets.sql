@@ -1,3 +1,7 @@
+-- name: count_markets
+-- Length of the list, for a page beyond its end.
+SELECT count(*) AS total FROM market_snapshot WHERE %(name)s::text IS NULL OR name = %(name)s
+
 -- name: delete_market
 -- Deletes a market and its curves; a run that uses it forbids this.
 DELETE FROM market_snapshot WHERE market_no = %(market_no)s
@@ -42,14 +46,10 @@ SELECT market_no, market_id, name, version, as_of, content_hash, created_at, cou
  ORDER BY market_no DESC
 OFFSET %(offset)s LIMIT %(limit)s
 
--- name: count_markets
--- Length of the list, for a page beyond its end.
-SELECT count(*) AS total FROM market_snapshot WHERE %(name)s::text IS NULL OR name = %(name)s
+-- name: lock_market
+-- Holds off new runs on a market that is about to be deleted.
+SELECT FROM market_snapshot WHERE market_no = %(market_no)s FOR UPDATE
 
 -- name: lock_snapshot_name
 -- Two uploads under one name get their version numbers one after the other.
 SELECT pg_advisory_xact_lock(hashtextextended(%(kind)s || ':' || %(name)s, 0))
-
--- name: lock_market
--- Holds off new runs on a market that is about to be deleted.
-SELECT FROM market_snapshot WHERE market_no = %(market_no)s FOR UPDATE

@@ -69,6 +69,10 @@ SELECT portfolio_no, portfolio_id, name, version, content_hash, position_count, 
  ORDER BY portfolio_no DESC
 OFFSET %(offset)s LIMIT %(limit)s
 
+-- name: lock_portfolio
+-- Holds off new runs on a portfolio that is about to be deleted.
+SELECT FROM portfolio_snapshot WHERE portfolio_no = %(portfolio_no)s FOR UPDATE
+
 -- name: read_batches
 -- The batches that overlap a range of positions, in order.
 SELECT product, first_position_no, row_count, payload
@@ -100,7 +104,3 @@ SELECT product, kind, name, currency, position_count, gross_notional
   FROM portfolio_requirement
  WHERE portfolio_no = %(portfolio_no)s
  ORDER BY product, kind, name, currency
-
--- name: lock_portfolio
--- Holds off new runs on a portfolio that is about to be deleted.
-SELECT FROM portfolio_snapshot WHERE portfolio_no = %(portfolio_no)s FOR UPDATE

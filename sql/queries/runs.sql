@@ -2,6 +2,14 @@
 -- Gives a large run its own storage; readers and writers of other runs go on.
 ALTER TABLE position_result ATTACH PARTITION {partition} FOR VALUES IN ({storage_no})
 
+-- name: cancel_queued_run
+-- Ends a run that nobody has claimed.
+UPDATE run
+   SET state = 'CANCELLED', cancelled_count = position_count, finished_at = now(),
+       cancel_requested_at = coalesce(cancel_requested_at, now()), event_seq = event_seq + 1
+ WHERE run_no = %(run_no)s
+RETURNING event_seq
+
 -- name: count_runs
 -- Length of the list, for a page beyond its end.
 SELECT count(*) AS total
@@ -16,14 +24,6 @@ SELECT count(*) AS total
 -- name: create_partition
 -- Columns of position_result without its keys, which are built after the load.
 CREATE TABLE {partition} (LIKE position_result)
-
--- name: cancel_queued_run
--- Ends a run that nobody has claimed.
-UPDATE run
-   SET state = 'CANCELLED', cancelled_count = position_count, finished_at = now(),
-       cancel_requested_at = coalesce(cancel_requested_at, now()), event_seq = event_seq + 1
- WHERE run_no = %(run_no)s
-RETURNING event_seq
 
 -- name: delete_run
 -- Deletes a run with its shards, events, failures and rollups.
