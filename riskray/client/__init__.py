@@ -1,0 +1,304 @@
+"""The Python SDK: a thin, typed, synchronous client of the HTTP API.
+
+    with Client() as client:
+        market = client.upload_market("market.json")
+        portfolio = client.upload_portfolio("positions.parquet", name="desk")
+        run = client.submit(portfolio=portfolio.portfolio_id, market=market.market_id)
+        run.wait()
+        run.totals(), run.rollup("book", "product"), run.positions().to_pandas()
+
+Errors come back as the exceptions of `riskray.errors`, by their code. Retried are only requests that change nothing when repeated: reads,
+deletes, uploads (the same content is the same snapshot) and submits (each has an idempotency key), on connection errors and on 429, 502,
+503 and 504, with jitter, honouring Retry-After, until a total deadline.
+"""
+
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote
+from uuid import uuid4
+
+import httpx
+from pydantic import BaseModel, TypeAdapter
+from typing_extensions import TypeForm
+
+from pricers.measures import Measure
+from riskray.client.payload import Source, payload_of
+from riskray.client.results import ResultTable, RunHandle, read_arrow
+from riskray.client.transport import ApiError, RunTimeout, Transport, Truncated, Unreachable, server_sent_events
+from riskray.config import Settings
+from riskray.errors import Overloaded, StoreUnavailable
+from riskray.models.common import CursorPage, Page
+from riskray.models.event import RunEvent
+from riskray.models.instrument import ProductDescription
+from riskray.models.position_result import PositionFailure, PositionResult
+from riskray.models.pricing import PriceAnswer, PriceRequest
+from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
+from riskray.models.run import ALL_MEASURES, Preflight, Run, RunRequest
+from riskray.models.snapshot import MarketSnapshot, PortfolioDetail, PortfolioSnapshot, PortfolioUpload
+
+ARROW_MEDIA_TYPE = "application/vnd.apache.arrow.stream"
+EVENT_READ_TIMEOUT_S = 30.0
+
+T = TypeVar("T")
+Format = Literal["json", "csv", "parquet", "arrow"]
+
+__all__ = ["ApiError", "Client", "ResultTable", "RunHandle", "RunTimeout", "Truncated", "Unreachable"]
+
+
+def _params(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in (None, (), [], "")}
+
+
+def _segment(value: str) -> str:
+    """One segment of a path."""
+    return quote(value, safe="")
+
+
+class Client:
+    """A client of one API. Settings come from the environment (RISKRAY_API_URL, RISKRAY_API_TOKEN) unless given."""
+
+    def __init__(self, settings: Settings | None = None, *, deadline_s: float = 60.0, http: httpx.Client | None = None) -> None:
+        self.transport = Transport(settings or Settings(), deadline_s=deadline_s, http=http)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.transport.close()
+
+    # --------------------------------------------------------------------------------------------------------- snapshots
+
+    def upload_market(self, source: Source) -> MarketSnapshot:
+        """Store a market: a file (JSON, CSV, Parquet), or the document as a dictionary or bytes of JSON."""
+        content, media_type = payload_of(source)
+        return self._post_content("/api/v1/market-data/snapshots", content, media_type, MarketSnapshot)
+
+    def list_markets(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[MarketSnapshot]:
+        """A page of markets, newest first."""
+        return self._get("/api/v1/market-data/snapshots", Page[MarketSnapshot], name=name, offset=offset, limit=limit)
+
+    def get_market(self, market: str) -> MarketSnapshot:
+        """A market by id or name."""
+        return self._get(f"/api/v1/market-data/snapshots/{_segment(market)}", MarketSnapshot)
+
+    def download_market(self, market: str, *, format: Format = "json") -> bytes:
+        """The market's document."""
+        path = f"/api/v1/market-data/snapshots/{_segment(market)}/document"
+        return self.transport.send("GET", path, repeatable=True, params={"format": format}).content
+
+    def delete_market(self, market: str) -> None:
+        """Delete a market no run uses."""
+        self.transport.send("DELETE", f"/api/v1/market-data/snapshots/{_segment(market)}", repeatable=True)
+
+    def upload_portfolio(self, source: Source, *, name: str = "", allow_partial: bool = False) -> PortfolioUpload:
+        """Store a portfolio: a file (CSV, JSON, Parquet), an Arrow table, a DataFrame, or a list of dictionaries."""
+        content, media_type = payload_of(source)
+        chosen = name or (Path(source).stem if isinstance(source, (str, Path)) else "")
+        params = _params({"name": chosen, "allow_partial": str(allow_partial).lower()})
+        return self._post_content("/api/v1/portfolios", content, media_type, PortfolioUpload, params=params)
+
+    def list_portfolios(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[PortfolioSnapshot]:
+        """A page of portfolios, newest first."""
+        return self._get("/api/v1/portfolios", Page[PortfolioSnapshot], name=name, offset=offset, limit=limit)
+
+    def get_portfolio(self, portfolio: str) -> PortfolioDetail:
+        """A portfolio by id or name, with what is in it."""
+        return self._get(f"/api/v1/portfolios/{_segment(portfolio)}", PortfolioDetail)
+
+    def download_portfolio(self, portfolio: str, path: str | Path, *, format: Format = "parquet") -> Path:
+        """Write all contracts to a file; answers its path. Raises Truncated and then leaves no file."""
+        target = Path(path)
+        draft = target.with_name(target.name + ".part")
+        try:
+            with (
+                self.transport.stream(f"/api/v1/portfolios/{_segment(portfolio)}/download", params={"format": format}) as response,
+                draft.open("wb") as out,
+            ):
+                for chunk in response.iter_bytes():
+                    out.write(chunk)
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+        return target
+
+    def delete_portfolio(self, portfolio: str) -> None:
+        """Delete a portfolio no run uses."""
+        self.transport.send("DELETE", f"/api/v1/portfolios/{_segment(portfolio)}", repeatable=True)
+
+    def products(self) -> list[ProductDescription]:
+        """Products that can be priced, with their columns."""
+        return self._get("/api/v1/portfolios/products", list[ProductDescription])
+
+    # -------------------------------------------------------------------------------------------------------------- runs
+
+    def submit(
+        self,
+        *,
+        portfolio: str,
+        market: str,
+        base_currency: str = "USD",
+        measures: Sequence[Measure] = ALL_MEASURES,
+        name: str = "",
+        preflight: Literal["flag", "strict"] = "flag",
+        executor: Literal["pool", "job"] = "pool",
+        rows_per_shard: int | None = None,
+        idempotency_key: str | None = None,
+        wait_s: int = 0,
+    ) -> RunHandle:
+        """Submit a run; `wait_s` lets the call answer only at the run's end, or after so many seconds."""
+        request = RunRequest(
+            portfolio=portfolio,
+            market=market,
+            base_currency=base_currency,
+            measures=list(measures),
+            name=name,
+            preflight=preflight,
+            executor=executor,
+            rows_per_shard=rows_per_shard,
+        )
+        headers = {"Idempotency-Key": idempotency_key or uuid4().hex}
+        if wait_s:
+            headers["Prefer"] = f"wait={wait_s}"
+        response = self._post_json("/api/v1/runs", request, headers=headers, timeout_s=60.0 + wait_s)
+        return RunHandle(self, Run.model_validate_json(response.content))
+
+    def preflight(self, *, portfolio: str, market: str, base_currency: str = "USD") -> Preflight:
+        """What a run would miss."""
+        request = RunRequest(portfolio=portfolio, market=market, base_currency=base_currency)
+        return Preflight.model_validate_json(self._post_json("/api/v1/runs/preflight", request).content)
+
+    def attach(self, run_id: str) -> RunHandle:
+        """A handle of a run that was submitted before."""
+        return RunHandle(self, self.get_run(run_id))
+
+    def get_run(self, run_id: str) -> Run:
+        """The run as stored."""
+        return self._get(f"/api/v1/runs/{_segment(run_id)}", Run)
+
+    def list_runs(self, *, state: str | None = None, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[Run]:
+        """A page of runs, newest first."""
+        return self._get("/api/v1/runs", Page[Run], state=state, name=name, offset=offset, limit=limit)
+
+    def cancel_run(self, run_id: str) -> Run:
+        """Ask for a run's cancellation."""
+        response = self.transport.send("POST", f"/api/v1/runs/{_segment(run_id)}/cancel", repeatable=True)
+        return Run.model_validate_json(response.content)
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete an ended run and its results."""
+        self.transport.send("DELETE", f"/api/v1/runs/{_segment(run_id)}", repeatable=True)
+
+    def events(self, run_id: str, *, after_seq: int = 0, deadline: float | None = None) -> Iterator[RunEvent]:
+        """Events of a run until its end (or `deadline` on the monotonic clock), coming back by itself when the stream is recycled."""
+        path = f"/api/v1/runs/{_segment(run_id)}/events"
+        while deadline is None or time.monotonic() < deadline:
+            headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after_seq)}
+            try:
+                with self.transport.stream(path, headers=headers, timeout_s=EVENT_READ_TIMEOUT_S) as response:
+                    for kind, data in server_sent_events(response.iter_lines()):
+                        if kind == "end":
+                            return
+                        event = RunEvent.model_validate_json(data)
+                        after_seq = event.seq
+                        yield event
+                        if deadline is not None and time.monotonic() > deadline:
+                            return
+            except (Truncated, StoreUnavailable, Overloaded):
+                time.sleep(random.uniform(0, 1.0))  # the stream is only a view: what was missed comes with the next one
+
+    # ----------------------------------------------------------------------------------------------------------- results
+
+    def totals(self, run_id: str) -> RunTotals:
+        """The run in one object."""
+        return self._get(f"/api/v1/results/{_segment(run_id)}/totals", RunTotals)
+
+    def rollup(self, run_id: str, group_by: Sequence[str] = ("book",)) -> list[Rollup]:
+        """Sums by any of book, product and currency."""
+        return self._get(f"/api/v1/results/{_segment(run_id)}/rollup?group_by={','.join(group_by)}", list[Rollup])
+
+    def fx(self, run_id: str, group_by: Sequence[str] = ()) -> list[FxRollup]:
+        """FX delta by currency, and by any of book and product."""
+        return self._get(f"/api/v1/results/{_segment(run_id)}/fx", list[FxRollup], group_by=",".join(group_by))
+
+    def key_rates(self, run_id: str, group_by: Sequence[str] = (), *, curve: str | None = None) -> list[KeyRateRollup]:
+        """Key-rate ladder by curve and pillar, and by any of book and product."""
+        return self._get(f"/api/v1/results/{_segment(run_id)}/key-rates", list[KeyRateRollup], group_by=",".join(group_by), curve=curve)
+
+    def failure_summary(self, run_id: str) -> list[FailureSummary]:
+        """Failed positions by reason."""
+        return self._get(f"/api/v1/results/{_segment(run_id)}/failures/summary", list[FailureSummary])
+
+    def position(self, run_id: str, position_id: str) -> PositionResult | PositionFailure:
+        """One position's outcome."""
+        path = f"/api/v1/results/{_segment(run_id)}/positions/{_segment(position_id)}"
+        answer: PositionResult | PositionFailure = TypeAdapter(PositionFailure | PositionResult).validate_python(
+            self.transport.send("GET", path, repeatable=True).json()
+        )
+        return answer
+
+    def page_positions(self, run_id: str, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> CursorPage[PositionResult]:
+        """A page of results as objects; `positions` downloads all of them at once."""
+        path = f"/api/v1/results/{_segment(run_id)}/positions"
+        return self._get(path, CursorPage[PositionResult], cursor=cursor, limit=limit, **filters)
+
+    def explain(self, run_id: str, position_id: str) -> Explanation:
+        """One value, flow by flow."""
+        return self._get(f"/api/v1/results/{_segment(run_id)}/positions/{_segment(position_id)}/explain", Explanation)
+
+    def download_results(self, run_id: str, **filters: Any) -> ResultTable:
+        """Measures of all priced positions."""
+        return self._download(f"/api/v1/results/{_segment(run_id)}/positions", filters)
+
+    def download_failures(self, run_id: str, **filters: Any) -> ResultTable:
+        """All failed positions."""
+        return self._download(f"/api/v1/results/{_segment(run_id)}/failures", filters)
+
+    # ----------------------------------------------------------------------------------------------------------- pricing
+
+    def price(
+        self,
+        positions: Sequence[Mapping[str, Any]],
+        *,
+        market: str,
+        base_currency: str = "USD",
+        measures: Sequence[Measure] = (Measure.PV, Measure.PV_BASE, Measure.DV01),
+    ) -> PriceAnswer:
+        """Price positions that are not stored."""
+        request = PriceRequest(
+            market=market, base_currency=base_currency, measures=list(measures), positions=[dict(position) for position in positions]
+        )
+        return PriceAnswer.model_validate_json(self._post_json("/api/v1/pricing/price", request).content)
+
+    # ------------------------------------------------------------------------------------------------------------- parts
+
+    def _get(self, path: str, kind: TypeForm[T], **params: Any) -> T:
+        response = self.transport.send("GET", path, repeatable=True, params=_params(params) or None)
+        return TypeAdapter(kind).validate_json(response.content)
+
+    def _post_json(
+        self, path: str, body: BaseModel, *, headers: Mapping[str, str] | None = None, timeout_s: float | None = None
+    ) -> httpx.Response:
+        # Every JSON post here may be repeated: pricing and pre-flight write nothing, and a submit carries its idempotency key.
+        return self.transport.send(
+            "POST",
+            path,
+            repeatable=True,
+            content=body.model_dump_json().encode(),
+            headers={"Content-Type": "application/json", **(headers or {})},
+            timeout_s=timeout_s,
+        )
+
+    def _post_content(self, path: str, content: bytes, media_type: str, kind: TypeForm[T], *, params: Mapping[str, Any] | None = None) -> T:
+        headers = {"Content-Type": media_type}
+        response = self.transport.send("POST", path, repeatable=True, content=content, params=params, headers=headers, timeout_s=600.0)
+        answer: T = TypeAdapter(kind).validate_json(response.content)
+        return answer
+
+    def _download(self, path: str, filters: Mapping[str, Any]) -> ResultTable:
+        with self.transport.stream(path, params=_params(filters), headers={"Accept": ARROW_MEDIA_TYPE}) as response:
+            expected = response.headers.get("x-row-count")
+            content = b"".join(response.iter_bytes())
+        return ResultTable(read_arrow(content, expected))

@@ -1,0 +1,138 @@
+"""What the client hands back: tables that any data-frame library takes, and runs to wait for."""
+
+import io
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from riskray.client.transport import RunTimeout, Truncated
+from riskray.models.event import RunEvent
+from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
+from riskray.models.run import Run
+
+if TYPE_CHECKING:
+    from riskray.client import Client
+
+# Eight bytes that end every Arrow stream; without this check one that stops between two batches would look complete.
+_ARROW_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+
+
+class ResultTable:
+    """Rows of a download. Any library that takes Arrow takes it as it is: `polars.DataFrame(r)`, `pyarrow.table(r)`, duckdb."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} rows of {', '.join(self._table.column_names[:6])}, ...>"
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self._table.__arrow_c_stream__(requested_schema)
+
+    def to_arrow(self) -> pa.Table:
+        """The rows as a pyarrow Table; its schema's metadata names run, market, as-of date and base currency."""
+        return self._table
+
+    def to_pandas(self) -> Any:
+        """The rows as a pandas DataFrame (needs the extra `dataframes`)."""
+        return self._table.to_pandas()
+
+    def to_polars(self) -> Any:
+        """The rows as a polars DataFrame (needs the extra `dataframes`)."""
+        import polars
+
+        return polars.from_arrow(self._table)
+
+    def to_parquet(self, path: str | Path) -> Path:
+        """Write the rows to a file; answers its path."""
+        pq.write_table(self._table, path, compression="zstd")
+        return Path(path)
+
+
+def read_arrow(content: bytes, expected: str | None) -> pa.Table:
+    """The rows of a complete Arrow stream. Raises Truncated without its end marker or with another number of rows."""
+    if not content.endswith(_ARROW_END):
+        raise Truncated(f"the download broke off after {len(content)} bytes; try again")
+    table = pa.ipc.open_stream(io.BytesIO(content)).read_all()
+    if expected is not None and int(expected) != table.num_rows:
+        raise Truncated(f"the download has {table.num_rows} of {expected} rows; try again")
+    return table
+
+
+class RunHandle:
+    """One run, to wait for and to read. `run` is what was known of it last."""
+
+    def __init__(self, client: "Client", run: Run) -> None:
+        self._client = client
+        self.run = run
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.run.run_id
+
+    def __repr__(self) -> str:
+        progress = self.run.progress
+        return (
+            f"<{self.run_id} {self.run.state.value}: {progress.ok_count} ok, {progress.failed_count} failed of {progress.position_count}>"
+        )
+
+    def refresh(self) -> Run:
+        """Ask for the run's state now."""
+        self.run = self._client.get_run(self.run_id)
+        return self.run
+
+    def wait(self, *, timeout_s: float = 3600.0, progress: Callable[[RunEvent], None] | None = None) -> Run:
+        """Block until the run has ended, calling `progress` with every event. Raises RunTimeout; the run goes on."""
+        deadline = time.monotonic() + timeout_s
+        for event in self._client.events(self.run_id, deadline=deadline):
+            if progress is not None:
+                progress(event)
+        run = self.refresh()
+        if not run.state.is_final:
+            raise RunTimeout(f"run {self.run_id} is {run.state.value} after {timeout_s:g} s; it goes on, wait again or cancel it")
+        return run
+
+    def cancel(self) -> Run:
+        """Ask for the cancellation."""
+        self.run = self._client.cancel_run(self.run_id)
+        return self.run
+
+    def totals(self) -> RunTotals:
+        """The run in one object."""
+        return self._client.totals(self.run_id)
+
+    def rollup(self, *group_by: Literal["book", "product", "currency"]) -> list[Rollup]:
+        """Sums by any of book, product and currency."""
+        return self._client.rollup(self.run_id, group_by)
+
+    def fx(self, *group_by: Literal["book", "product"]) -> list[FxRollup]:
+        """FX delta by currency, and by any of book and product."""
+        return self._client.fx(self.run_id, group_by)
+
+    def key_rates(self, *group_by: Literal["book", "product"], curve: str | None = None) -> list[KeyRateRollup]:
+        """Key-rate ladder by curve and pillar, and by any of book and product."""
+        return self._client.key_rates(self.run_id, group_by, curve=curve)
+
+    def positions(self, **filters: Any) -> ResultTable:
+        """Measures of all priced positions; filters: book, product, currency, counterparty, position_id, partial."""
+        return self._client.download_results(self.run_id, **filters)
+
+    def failures(self, **filters: Any) -> ResultTable:
+        """All failed positions with code, message and remedy."""
+        return self._client.download_failures(self.run_id, **filters)
+
+    def failure_summary(self) -> list[FailureSummary]:
+        """Failed positions by reason."""
+        return self._client.failure_summary(self.run_id)
+
+    def explain(self, position_id: str) -> Explanation:
+        """One value, flow by flow."""
+        return self._client.explain(self.run_id, position_id)
