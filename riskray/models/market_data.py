@@ -4,6 +4,7 @@ Single values are checked here; what involves several (order of points, consiste
 """
 
 import datetime
+import unicodedata
 from enum import StrEnum
 from typing import Annotated
 
@@ -70,7 +71,7 @@ def _calendar(name: str) -> str:
 
 
 def _printable(text: str) -> str:
-    if not text.isprintable():
+    if any(unicodedata.category(character) == "Cc" for character in text):
         raise ValueError("text has a control character or a line break")
     return text
 

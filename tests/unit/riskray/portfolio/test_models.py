@@ -82,9 +82,13 @@ def test_documentation_and_descriptions_name_every_column():
             assert (described.name, described.unit, described.required) == (column.name, column.unit, column.required)
 
 
+def not_lowered(contracts, *, as_of):
+    raise NotImplementedError
+
+
 def spec(name, *columns):
     own = Columns(Column("currency", "text", "", required=True), Column("notional", "float", "", required=True), *columns)
-    return PricerSpec(name, name, own, frozenset({Measure.PV}), "currency", "notional", lower=lambda contracts, *, as_of: None)
+    return PricerSpec(name, name, own, frozenset({Measure.PV}), "currency", "notional", lower=not_lowered)
 
 
 def test_column_that_two_products_declare_differently_is_text_in_files(monkeypatch):

@@ -148,11 +148,11 @@ def test_positions_are_dense_contiguous_by_product_and_grouped_by_curve():
 def test_requirements_count_what_the_positions_name():
     tables = generate_portfolio(1_500, as_of=AS_OF, broken_fraction=0.05)
     prepared = prepare_portfolio(tables)
-    expected: dict[tuple[str, ...], list[float]] = {}
+    expected: dict[tuple[str, str, str, str], list[float]] = {}
     for product, table in tables.items():
         spec = pricer(product)
         for row in table.to_pylist():
-            named = {("product", product)}
+            named: set[tuple[str, str]] = {("product", product)}
             for kind in ("discount_curve", "spread_curve", "currency"):
                 named |= {(kind, row[column.name]) for column in spec.columns.referencing(kind) if row[column.name] is not None}
             for kind, name in named:
@@ -216,7 +216,7 @@ def test_table_made_of_contracts_is_stored_and_read_back():
     table = generate_portfolio(300, as_of=AS_OF)["FIXED_BOND"]
     contracts = contracts_from_arrow(columns, table)
     made = table_from_contracts(columns, contracts, position_ids=table["position_id"].to_pylist(), book="B")
-    [(product, batch)] = stored(prepare_portfolio({"FIXED_BOND": made}))
+    [(_, batch)] = stored(prepare_portfolio({"FIXED_BOND": made}))
     ordered = table.take(pa.array(np.searchsorted(table["position_id"].to_pylist(), batch["position_id"].to_pylist())))
     again, expected = contracts_from_arrow(columns, batch), contracts_from_arrow(columns, ordered)
     for name in expected.data:
