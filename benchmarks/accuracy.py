@@ -1,0 +1,55 @@
+"""Every product against QuantLib under the same curves: random contracts over all conventions.
+
+    python -m benchmarks.accuracy --json [--contracts 30000] [--seed 1]
+
+The last line is one JSON object. `mismatches` counts contracts that differ in status, cash-flow dates, an amount (1e-9 relative), PV
+(1e-10 of notional), or a yield or duration (1e-9); `max_pv_difference` is the largest PV difference as a fraction of notional. Exits
+with 1 when there is a mismatch.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+from benchmarks import accuracy_bonds, accuracy_fx, accuracy_loans
+from benchmarks.accuracy_report import Comparison
+
+COMPARISONS: Final[dict[str, Callable[..., Comparison]]] = {
+    "FIXED_BOND": accuracy_bonds.compare,
+    "AMORT_LOAN": accuracy_loans.compare,
+    "FX_FWD": accuracy_fx.compare,
+}
+CONTRACTS_DEFAULT: Final = 30_000
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--contracts", type=int, default=CONTRACTS_DEFAULT, help="contracts of all products together")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", action="store_true", help="print nothing but the JSON object")
+    arguments = parser.parse_args()
+    each = -(-arguments.contracts // len(COMPARISONS))
+    products = {}
+    start = time.perf_counter()
+    for product, compare in COMPARISONS.items():
+        comparison = compare(each, seed=arguments.seed)
+        products[product] = comparison.as_json()
+        if not arguments.json:
+            print(f"{product:<12}{comparison.contracts:>8} contracts, {comparison.mismatches} mismatches, "
+                  f"largest PV difference {comparison.max_pv_difference:.1e} of notional")  # fmt: skip
+    result = {
+        "contracts": sum(entry["contracts"] for entry in products.values()),
+        "max_pv_difference": max(entry["max_pv_difference"] for entry in products.values()),
+        "mismatches": sum(entry["mismatches"] for entry in products.values()),
+        "seconds": round(time.perf_counter() - start, 1),
+        "products": products,
+    }
+    print(json.dumps(result))
+    return 1 if result["mismatches"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
