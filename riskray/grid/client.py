@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
-import ray
 import structlog
 from ray.exceptions import RayActorError, RayTaskError
 
 from pricers.measures import Measure
 from riskray.config import Settings
 from riskray.errors import Overloaded
-from riskray.grid.coordinator import COORDINATOR_NAME
+from riskray.grid.coordinator import find_coordinator
 from riskray.grid.messages import CoordinatorStatus, GridStatus, PricedPositions
 from riskray.grid.pool import STATUS_TIMEOUT_S, PricerPool
 from riskray.models.result import Explanation
@@ -35,11 +34,11 @@ class Grid:
 
     def wake(self) -> None:
         """Tell the coordinator that a run was submitted or cancelled. Never raises: it would find out by itself within seconds."""
-        try:
-            self._find_coordinator().wake.remote()
-        except (ValueError, RuntimeError) as error:
-            self._coordinator = None
-            _log.warning("the coordinator could not be told of a run and will find it by itself", error=str(error))
+        coordinator = self._find_coordinator()
+        if coordinator is None:
+            _log.warning("there is no coordinator to tell of a run; it will find the run when it starts")
+            return
+        coordinator.wake.remote().future().add_done_callback(self._check_wake)
 
     async def price(
         self, tables: Mapping[str, pa.Table], *, market: str, base_currency: str, measures: frozenset[Measure]
@@ -84,15 +83,22 @@ class Grid:
         raise Overloaded(f"none of {count} pricers is there; they are starting, or the grid is down (`riskray up`)")
 
     async def _coordinator_status(self) -> CoordinatorStatus | None:
+        coordinator = self._find_coordinator()
+        if coordinator is None:
+            return None
         try:
-            answer = await asyncio.wait_for(self._find_coordinator().status.remote(), STATUS_TIMEOUT_S)
-        except (ValueError, RuntimeError, TimeoutError, RayActorError):
+            answer = await asyncio.wait_for(coordinator.status.remote(), STATUS_TIMEOUT_S)
+        except (TimeoutError, RayActorError):
             self._coordinator = None
             return None
         assert isinstance(answer, CoordinatorStatus)
         return answer
 
-    def _find_coordinator(self) -> Any:
+    def _check_wake(self, future: Any) -> None:
+        if future.exception() is not None:
+            self._coordinator = None  # looked up again next time; meanwhile its successor polls
+
+    def _find_coordinator(self) -> Any | None:
         if self._coordinator is None:
-            self._coordinator = ray.get_actor(COORDINATOR_NAME, namespace=self._settings.ray_namespace)
+            self._coordinator = find_coordinator(self._settings)
         return self._coordinator

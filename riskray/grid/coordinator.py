@@ -20,6 +20,7 @@ from riskray.grid.dispatcher import Dispatcher
 from riskray.grid.driver import RunDriver, Signal, drive_or_fail
 from riskray.grid.messages import CoordinatorStatus
 from riskray.grid.pool import PricerPool
+from riskray.grid.warmup import warm_totals
 from riskray.logs import configure_logs
 from riskray.store import ledger
 from riskray.store.database import Database
@@ -183,6 +184,7 @@ class CoordinatorActor:
         configure_logs(settings, component="coordinator")
         threading.excepthook = _end_process
         self._database = Database(settings, application_name="riskray coordinator")
+        warm_totals()
         self._coordinator = Coordinator(settings, self._database, Dispatcher(settings, PricerPool(settings)))
         self._coordinator.start()
 
@@ -221,3 +223,11 @@ def start_coordinator(settings: Settings) -> Any:
         )
         .remote(settings)
     )
+
+
+def find_coordinator(settings: Settings) -> Any | None:
+    """The cluster's coordinator if there is one."""
+    try:
+        return ray.get_actor(COORDINATOR_NAME, namespace=settings.ray_namespace)
+    except ValueError:
+        return None

@@ -22,7 +22,7 @@ def manifest(database: Database, run: ClaimedRun, *, settings: Settings, seconds
         "portfolio": {"portfolio_id": run.portfolio_id, "sha256": get_portfolio(database, portfolio=run.portfolio_id).content_hash.hex()},
         "base_currency": run.base_currency,
         "measures": list(run.measures),
-        "versions": {"riskray": riskray.__version__, **_package_versions()},
+        "versions": {"riskray": riskray.__version__, **package_versions()},
         "settings": {
             "rows_per_shard": run.rows_per_shard,
             "pricer_actors": settings.pricer_actors,
@@ -35,5 +35,6 @@ def manifest(database: Database, run: ClaimedRun, *, settings: Settings, seconds
 
 
 @cache
-def _package_versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """Versions of PACKAGES by lower-case name."""
     return {name.lower(): version(name) for name in PACKAGES}

@@ -41,7 +41,7 @@ class PricerPool:
         if number not in self._handles:
             name = pricer_name(number)
             # The concurrency group lets `status` answer during a shard; all other methods share one thread.
-            actor = ray.remote(concurrency_groups={CONTROL: 1})(Pricer).options(
+            actor = ray.remote(concurrency_groups={CONTROL: 1})(Pricer).options(  # type: ignore[call-overload]
                 name=name,
                 namespace=self._settings.ray_namespace,
                 lifetime="detached",
@@ -80,7 +80,7 @@ class PricerPool:
         waiting = {self.handle(number).warm.options(max_task_retries=-1).remote(): pricer_name(number) for number in range(count)}
         _, late = ray.wait(list(waiting), num_returns=len(waiting), timeout=START_TIMEOUT_S)
         if late:
-            free = ray.available_resources().get("CPU", 0)
+            free = ray.available_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
             raise StackError(
                 f"{waiting[late[0]]} was not ready within {START_TIMEOUT_S:g} s; Ray has {free:g} free CPUs and each pricer needs one: "
                 "give Ray more (num_cpus) or lower RISKRAY_PRICER_ACTORS"

@@ -17,6 +17,7 @@ import pyarrow as pa
 import ray
 import structlog
 
+from pricers.explain import explain
 from pricers.market import Market
 from pricers.measures import Measure
 from pricers.registry import load_entry_points, pricer
@@ -161,7 +162,6 @@ class Pricer:
 
         Raises NotFound, and Conflict for a position that has no value or is no sum of cash flows.
         """
-        from pricers.explain import explain
 
         keys = run_keys(self._database, run_id=run_id)
         found = find_position(self._database, portfolio_no=keys["portfolio_no"], position_id=position_id)

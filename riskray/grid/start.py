@@ -1,5 +1,6 @@
 """Joining Ray, and starting and ending the grid's detached actors."""
 
+import logging
 import os
 import time
 
@@ -7,7 +8,7 @@ import ray
 
 from riskray.config import Settings
 from riskray.errors import StackError
-from riskray.grid.coordinator import COORDINATOR_NAME, POLL_S, Coordinator, start_coordinator
+from riskray.grid.coordinator import POLL_S, Coordinator, find_coordinator, start_coordinator
 from riskray.grid.dispatcher import Dispatcher
 from riskray.grid.pool import START_TIMEOUT_S, PricerPool
 from riskray.models.run import Run
@@ -23,7 +24,7 @@ def connect(settings: Settings) -> None:
     os.environ["RAY_AUTH_MODE"] = settings.ray_auth_mode  # never left to what happens to lie in somebody's home directory
     address = settings.ray_address or f"127.0.0.1:{settings.ray_port}"
     try:
-        ray.init(address=address, namespace=settings.ray_namespace, log_to_driver=False, logging_level="WARNING")
+        ray.init(address=address, namespace=settings.ray_namespace, log_to_driver=False, logging_level=logging.WARNING)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise StackError(f"no Ray answers at {address} ({error}); start one with `riskray up`, or set RISKRAY_RAY_ADDRESS") from error
 
@@ -45,11 +46,8 @@ def start_grid(settings: Settings) -> None:
 def stop_grid(settings: Settings) -> None:
     """End the coordinator, which gives its runs back, and the pool. Nothing else in the cluster is touched."""
     connect(settings)
-    try:
-        coordinator = ray.get_actor(COORDINATOR_NAME, namespace=settings.ray_namespace)
-    except ValueError:
-        pass
-    else:
+    coordinator = find_coordinator(settings)
+    if coordinator is not None:
         ray.wait([coordinator.stop.remote()], timeout=settings.heartbeat_s)
         ray.kill(coordinator, no_restart=True)
     PricerPool(settings).shrink(0)

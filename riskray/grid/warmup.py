@@ -2,14 +2,17 @@
 
 from datetime import date
 
+import numpy as np
 import structlog
 
 from pricers.measures import Measure
 from pricers.registry import pricer
 from riskray.demo import demo_market
 from riskray.engine.aggregate import roll_up
+from riskray.engine.exact_sum import ExactSums
 from riskray.engine.shard import value_shard
 from riskray.grid import snapshots
+from riskray.grid.manifest import package_versions
 from riskray.market.build import build_market
 from riskray.portfolio.generate import generate_portfolio
 
@@ -20,8 +23,17 @@ SEED = 1
 _log = structlog.get_logger()
 
 
+def warm_totals() -> None:
+    """Run what adds up a run: all that a coordinator needs."""
+    sums = ExactSums(1)
+    sums.add(np.zeros(1, np.int64), np.ones(1))
+    sums.add_sums(np.zeros(1, np.int64), ExactSums.from_bytes(sums.to_bytes()))
+    sums.round()
+    package_versions()
+
+
 def warm_kernels() -> None:
-    """Value a small generated portfolio of the built-in products under the demo's market."""
+    """Value a small generated portfolio of the built-in products under the demo's market, and add it up."""
     document = demo_market()
     market = build_market(document, base_currency="USD")
     as_of: date = document.as_of
