@@ -7,7 +7,7 @@ from typing import Any
 import pgpq
 import psycopg
 import pyarrow as pa
-from psycopg.sql import SQL, Composable, Identifier
+from psycopg.sql import SQL, Composed, Identifier
 
 import sql
 from riskray.store.database import Connection, Database, Parameters
@@ -54,13 +54,13 @@ def read(database: Database, name: str, parameters: Parameters, *, columns: Sequ
         return reader.read_all()
 
 
-def _copy_statement(name: str, schema: pa.Schema) -> Composable:
+def _copy_statement(name: str, schema: pa.Schema) -> Composed:
     """The columns of wide tables follow the schema; of narrow ones they are written out in the statement."""
     return compose(name, columns=schema.names if "{columns}" in sql.load(name) else ())
 
 
-def compose(name: str, **identifiers: Sequence[str]) -> Composable:
+def compose(name: str, **identifiers: Sequence[str]) -> Composed:
     """The named query with lists of names in its braces, each name quoted as an identifier."""
     text = sql.load(name)
     lists: dict[str, Any] = {key: SQL(", ").join(Identifier(item) for item in items) for key, items in identifiers.items() if items}
-    return SQL(text).format(**lists) if lists else SQL(text)
+    return SQL(text).format(**lists)

@@ -117,7 +117,9 @@ class EmbeddedPostgres:
         with self._exclusive():
             if self.is_running():
                 # -m fast: clients are disconnected and their open transactions rolled back, then everything is written out
-                self._run("pg_ctl", "stop", "-D", str(self._cluster), "-m", "fast", "-w", "-t", str(START_TIMEOUT_S), account=self._account())
+                self._run(
+                    "pg_ctl", "stop", "-D", str(self._cluster), "-m", "fast", "-w", "-t", str(START_TIMEOUT_S), account=self._account()
+                )
 
     # ------------------------------------------------------------------------------------------------------------ steps
 
@@ -126,7 +128,7 @@ class EmbeddedPostgres:
             version = version_file.read_text().strip()
             if version != str(POSTGRES_VERSION):
                 raise StackError(
-                    f"{self._cluster} was made by PostgreSQL {version}, this riskray brings {POSTGRES_VERSION}; move the directory away, or "
+                    f"{self._cluster} was made by PostgreSQL {version}, this riskray brings {POSTGRES_VERSION}; move it away, or "
                     "dump it with the former version and load it into a new one"
                 )
             return
@@ -166,7 +168,7 @@ class EmbeddedPostgres:
         """The cluster's own directory, or one below /tmp where that path does not fit into a socket's address."""
         if len(os.fsencode(self._cluster / SOCKET_FILE)) <= SOCKET_PATH_BYTES_MAX and "," not in str(self._cluster):
             return self._cluster
-        return Path("/tmp") / f"riskray-{hashlib.sha256(os.fsencode(self._cluster)).hexdigest()[:16]}"  # noqa: S108  its owner is checked
+        return Path("/tmp") / f"riskray-{hashlib.sha256(os.fsencode(self._cluster)).hexdigest()[:16]}"
 
     def _make_socket_directory(self, account: pwd.struct_passwd | None) -> None:
         directory = self._socket_directory

@@ -8,7 +8,7 @@ its run and its event are one transaction.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import pyarrow as pa
@@ -29,7 +29,7 @@ from riskray.store.runs import NewShard, add_event, insert_shards, partition_of
 COMMIT_DEADLINE_S = 90.0
 """Longer than a server keeps the locks of a client that vanished, so that a COMMIT without answer can always be looked up."""
 
-Rows = pa.Table | pa.RecordBatch
+Rows: TypeAlias = "pa.Table | pa.RecordBatch"
 
 
 @dataclass(frozen=True)
@@ -259,9 +259,7 @@ def _writable_state(database: Database, *, run_no: int, shard_no: int, epoch: in
     return str(row["state"])
 
 
-def _mark_done(
-    connection: Connection, run_no: int, shard_no: int, epoch: int, counts: dict[str, int], content: dict[str, Any]
-) -> bool:
+def _mark_done(connection: Connection, run_no: int, shard_no: int, epoch: int, counts: dict[str, int], content: dict[str, Any]) -> bool:
     keys = {"run_no": run_no, "epoch": epoch, "shard_no": shard_no}
     run = connection.execute(sql.load("count_shard"), {**keys, **counts}).fetchone()
     if run is None:

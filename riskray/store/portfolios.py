@@ -86,7 +86,9 @@ def insert_portfolio(
     is its next version. Raises ValueError when the batches do not cover the positions.
     """
     if sum(batch.row_count for batch in batches) != positions.num_rows:
-        raise ValueError(f"{len(batches)} batches hold {sum(b.row_count for b in batches)} contracts, but there are {positions.num_rows} positions")
+        raise ValueError(
+            f"{len(batches)} batches hold {sum(b.row_count for b in batches)} contracts, but there are {positions.num_rows} positions"
+        )
     portfolio_id = f"pf-{content_hash.hex()[:16]}"
 
     def insert() -> tuple[PortfolioRecord, bool]:

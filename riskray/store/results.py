@@ -147,7 +147,9 @@ def _row_parameters(database: Database, run_id: str, filters: ResultFilter, afte
 def _columns(columns: Sequence[str] | None) -> list[str]:
     chosen = RESULT_COLUMNS if columns is None else columns
     if unknown := [name for name in chosen if name not in RESULT_COLUMNS]:
-        problems = [{"loc": ["columns"], "msg": f"{name!r} is not one of {', '.join(RESULT_COLUMNS)}", "code": "unknown_value"} for name in unknown]
+        problems = [
+            {"loc": ["columns"], "msg": f"{name!r} is not one of {', '.join(RESULT_COLUMNS)}", "code": "unknown_value"} for name in unknown
+        ]
         raise InvalidRequest(f"results have no column {', '.join(map(repr, unknown))}; there are {', '.join(RESULT_COLUMNS)}", problems)
     return ["position_no", *dict.fromkeys(name for name in chosen if name != "position_no")]
 
@@ -157,7 +159,9 @@ def _grouped(
 ) -> list[tuple[dict[str, str], dict[str, Any]]]:
     """Rows of a rollup query, each as its group and the rest."""
     if unknown := [name for name in group_by if name not in allowed]:
-        problems = [{"loc": ["group_by"], "msg": f"{name!r} is not one of {', '.join(allowed)}", "code": "unknown_value"} for name in unknown]
+        problems = [
+            {"loc": ["group_by"], "msg": f"{name!r} is not one of {', '.join(allowed)}", "code": "unknown_value"} for name in unknown
+        ]
         raise InvalidRequest(f"cannot group by {', '.join(map(repr, unknown))}; choose of {', '.join(allowed)}", problems)
     _require_final(get_run(database, run_id=run_id))
     chosen = {f"by_{name}": name in group_by for name in GROUPS}

@@ -223,7 +223,10 @@ def listen(database: Database, *, stop: threading.Event | None = None) -> Iterat
                 yield None  # what happened before this moment was not told
                 while stop is None or not stop.is_set():
                     heard = list(connection.notifies(timeout=LISTEN_PAUSE_S, stop_after=1))
-                    yield from [int(notification.payload) for notification in heard] or [None]
+                    for notification in heard:
+                        yield int(notification.payload)
+                    if not heard:
+                        yield None
         except StoreError:
             yield None
             (stop or threading.Event()).wait(LISTEN_PAUSE_S)

@@ -91,7 +91,8 @@ def content_of(shard: Shard | NewShard, *, failed: frozenset[int] = frozenset())
     columns: dict[str, list[object]] = {name: [None] * len(priced) for name in RESULT_SCHEMA.names}
     columns |= {
         "position_no": list(priced), "pv": [2.0 * n for n in priced], "pv_base": [3.0 * n for n in priced],
-        "leg_curve_nos": [[0] for _ in priced], "leg_fx_delta": [[0.5 * n] for n in priced], "key_rate_dv01": [[0.1, 0.2 * n] for n in priced],
+        "leg_curve_nos": [[0] for _ in priced], "leg_fx_delta": [[0.5 * n] for n in priced],
+        "key_rate_dv01": [[0.1, 0.2 * n] for n in priced],
     }  # fmt: skip
     bad = [n for n in numbers if n in failed]
     failures = {
@@ -128,8 +129,8 @@ def true_rollups(count: int) -> dict[str, pa.Table]:
     groups = [(book, currency, [n for n in range(count) if (BOOKS[n % 2], CURRENCIES[n // 2 % 2]) == (book, currency)])
               for book in BOOKS for currency in CURRENCIES]  # fmt: skip
     columns = {
-        "book": [book for book, _, _ in groups], "product": ["FIXED_BOND"] * len(groups), "currency": [currency for _, currency, _ in groups],
-        "ok_count": [len(numbers) for _, _, numbers in groups], "failed_count": [0] * len(groups),
+        "book": [book for book, _, _ in groups], "currency": [currency for _, currency, _ in groups],
+        "product": ["FIXED_BOND"] * len(groups), "ok_count": [len(numbers) for _, _, numbers in groups], "failed_count": [0] * len(groups),
         "pv": [2.0 * sum(numbers) for _, _, numbers in groups], "pv_base": [3.0 * sum(numbers) for _, _, numbers in groups],
     }  # fmt: skip
     zeros = {name: [0.0] * len(groups) for name in ROLLUP_SCHEMA.names if name not in columns}

@@ -14,7 +14,9 @@ pytestmark = pytest.mark.postgres
 
 # Damage done behind riskray's back, and what the check says about it.
 DAMAGE = {
-    "check_counts_match_ledger": ("UPDATE run_shard SET ok_count = 4, failed_count = 1 WHERE shard_no = 0 AND run_no = {small}", "its shards 9 and 1"),
+    "check_counts_match_ledger": (
+        "UPDATE run_shard SET ok_count = 4, failed_count = 1 WHERE shard_no = 0 AND run_no = {small}", "its shards 9 and 1",
+    ),
     "check_counts_match_results": ("DELETE FROM position_result WHERE position_no = 2 AND run_no = {small}", "stored are 9 and 0"),
     "check_events_have_no_gap": ("DELETE FROM run_event WHERE seq = 2 AND run_no = {small}", "has 4 events numbered 1 to 5, and counts 5"),
     "check_ended_runs_have_no_work_left": (
@@ -23,7 +25,8 @@ DAMAGE = {
     "check_ended_runs_have_their_key": ("DROP INDEX position_result_{large}_key", "position_result_{large} has no unique key"),
     "check_large_runs_have_their_partition": ("DROP TABLE position_result_{large}", "has no partition position_result_{large}"),
     "check_no_position_is_both_priced_and_failed": (
-        "INSERT INTO position_failure VALUES ({small}, 7, 'MATURED', 'm', 'r')", "both a result and a failure for 1 positions, the first is 7",
+        "INSERT INTO position_failure VALUES ({small}, 7, 'MATURED', 'm', 'r')",
+        "both a result and a failure for 1 positions, the first is 7",
     ),
     "check_no_stray_rows": (
         "INSERT INTO position_result (storage_no, run_no, position_no, pv, pv_base) VALUES (0, 999, 0, 1, 1)", "rows of run number 999",
@@ -32,7 +35,9 @@ DAMAGE = {
     "check_rollups_match_results": (
         "UPDATE result_rollup SET pv_base = pv_base * 1.00001 WHERE book = 'BETA' AND run_no = {small}", "pv_base of the rollups is",
     ),
-    "check_running_runs_are_held": ("UPDATE run SET lease_until = now() - interval '61 s' WHERE run_no = {running}", "nobody has held it since"),
+    "check_running_runs_are_held": (
+        "UPDATE run SET lease_until = now() - interval '61 s' WHERE run_no = {running}", "nobody has held it since",
+    ),
     "check_shards_cover_the_portfolio": (
         "UPDATE run_shard SET first_position_no = 4 WHERE shard_no = 1 AND run_no = {small}", "do not follow each other at position 5",
     ),
@@ -63,7 +68,7 @@ def test_sound_database_has_no_problem(database: Database, numbers: dict[str, in
 def test_damage_is_seen(database: Database, numbers: dict[str, int], rule: str) -> None:
     statement, expected = (text.format(**numbers) for text in DAMAGE[rule])
     with database.connection() as connection:
-        connection.execute(statement)  # type: ignore[arg-type]
+        connection.execute(statement)
     assert [problem for problem in check_invariants(database) if expected in problem] != []
 
 
@@ -73,7 +78,9 @@ def test_every_rule_is_seen_to_fail() -> None:
 
 def test_storage_without_a_run_is_reported(database: Database, numbers: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "drop_orphan_partitions", lambda _: [])
-    large = next(run for run in runs.list_runs(database, offset=0, limit=9)[0] if runs.run_no_of(database, run_id=run.run_id) == numbers["large"])
+    large = next(
+        run for run in runs.list_runs(database, offset=0, limit=9)[0] if runs.run_no_of(database, run_id=run.run_id) == numbers["large"]
+    )
     runs.delete_run(database, run_id=large.run_id)
     assert check_invariants(database) == [f"table position_result_{numbers['large']} belongs to no run; deleting any large run frees it"]
 

@@ -30,14 +30,15 @@ def test_unreachable_server_is_named_without_password_and_with_the_remedy() -> N
 
 
 def test_embedded_server_that_does_not_run_is_to_be_started(tmp_path: object) -> None:
-    with Database(Settings(data_directory=tmp_path)) as database, pytest.raises(StoreUnavailable, match="riskray up"):  # type: ignore[arg-type]
+    with Database(Settings(data_directory=tmp_path, database_url=None)) as database, pytest.raises(StoreUnavailable, match="riskray up"):
         database.health()
 
 
 def test_unknown_database_is_to_be_created(postgres_url: str) -> None:
-    with Database(settings_for(make_conninfo(postgres_url, dbname="nowhere"))) as database:
-        with pytest.raises(StoreUnavailable, match=r'database "nowhere" does not exist.*createdb'):
-            database.fetch_all("list_runs", {})
+    message = r'database "nowhere" does not exist.*createdb'
+    url = make_conninfo(postgres_url, dbname="nowhere")
+    with Database(settings_for(url)) as database, pytest.raises(StoreUnavailable, match=message):
+        database.fetch_all("list_runs", {})
 
 
 def test_connection_string_that_cannot_be_read_is_refused_at_once() -> None:
@@ -65,7 +66,7 @@ def test_health_tells_version_latency_and_pool(database: Database) -> None:
 def test_every_connection_carries_the_limits(database: Database) -> None:
     names = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "synchronous_commit", "application_name"]
     with database.connection() as connection:
-        found = {name: (connection.execute(f"SHOW {name}").fetchone() or {})[name] for name in names}  # type: ignore[arg-type]
+        found = {name: (connection.execute(f"SHOW {name}").fetchone() or {})[name] for name in names}
         assert connection.info.get_parameters()["tcp_user_timeout"] == "20000"
     assert list(found.values()) == ["5min", "10s", "1min", "on", "riskray"]
 
@@ -77,22 +78,24 @@ def test_options_of_the_url_win_over_the_limits(database_url: str) -> None:
 
 def test_statement_over_its_limit_ends_with_the_setting_to_raise(database_url: str) -> None:
     settings = settings_for(database_url).model_copy(update={"statement_timeout_s": 0.05})
-    with Database(settings) as database, pytest.raises(StoreError, match="RISKRAY_STATEMENT_TIMEOUT_S"):
-        with database.connection() as connection:
-            connection.execute("SELECT pg_sleep(10)")
+    with (
+        Database(settings) as database,
+        pytest.raises(StoreError, match="RISKRAY_STATEMENT_TIMEOUT_S"),
+        database.connection() as connection,
+    ):
+        connection.execute("SELECT pg_sleep(10)")
 
 
 def test_busy_pool_answers_in_time_instead_of_hanging(database_url: str) -> None:
     settings = settings_for(database_url).model_copy(update={"database_timeout_s": 0.1})
-    with Database(settings, pool_size=1) as database, database.connection():
-        with pytest.raises(StoreUnavailable, match=r"all 1 connections .* RISKRAY_DATABASE_POOL_SIZE"), database.connection():
-            pass
+    message = r"all 1 connections .* RISKRAY_DATABASE_POOL_SIZE"
+    with Database(settings, pool_size=1) as database, database.connection(), pytest.raises(StoreUnavailable, match=message):
+        database.fetch_all("list_runs", {})
 
 
 def test_failed_block_rolls_everything_back(database: Database) -> None:
-    with pytest.raises(RuntimeError), database.transaction() as connection:
-        connection.execute("CREATE TABLE half_made ()")
-        raise RuntimeError
+    with pytest.raises(StoreError, match="division by zero"), database.transaction() as connection:
+        connection.execute("CREATE TABLE half_made (); SELECT 1 / 0")
     with database.connection() as connection:
         assert connection.execute("SELECT to_regclass('half_made') AS found").fetchone() == {"found": None}
 
@@ -147,16 +150,17 @@ def test_reads_go_on_after_the_server_cut_every_connection(database: Database, d
     run = store_run(database)
     results.read_results(database, run_id=run.run_id, limit=1)
     with psycopg.connect(database_url, autocommit=True) as other:
-        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
     assert runs.get_run(database, run_id=run.run_id) == run
     assert results.read_results(database, run_id=run.run_id, limit=1).num_rows == 0
 
 
 def test_read_only_server_is_reported_as_unavailable(database_url: str) -> None:
     url = make_conninfo(database_url, options="-c default_transaction_read_only=on")
-    with Database(settings_for(url)) as database:
-        with pytest.raises(StoreUnavailable, match="read-only, as during a failover"), database.transaction() as connection:
-            connection.execute("CREATE TABLE t ()")
+    with Database(settings_for(url)) as database, pytest.raises(StoreUnavailable, match="read-only, as during a failover"):
+        database.execute("insert_schema_migration", {"name": "n", "checksum": "c"})
 
 
 # ------------------------------------------------------------------------------------------------------- lost answers

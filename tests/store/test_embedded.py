@@ -33,7 +33,7 @@ def server(home: Path) -> Iterator[EmbeddedPostgres]:
 
 def answer(url: str, query: str = "SELECT current_database()") -> object:
     with psycopg.connect(url) as connection:
-        row = connection.execute(query).fetchone()  # type: ignore[arg-type]
+        row = connection.execute(query).fetchone()
         assert row is not None
         return row[0]
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from riskray.errors import LeaseLost, StoreError
+from riskray.models.event import EventKind
 from riskray.models.run import RunState
 from riskray.store import ledger, results, runs
 from riskray.store.database import Database
@@ -97,7 +98,7 @@ def test_coordinator_that_lost_its_run_can_change_nothing(database: Database) ->
     with pytest.raises(LeaseLost):
         ledger.cancel_run(database, **keys, manifest={})
     with pytest.raises(LeaseLost):
-        ledger.fail_run(database, **keys, error_code="x", error_detail="y")
+        ledger.fail_run(database, run_no=keys["run_no"], epoch=keys["epoch"], error_code="x", error_detail="y")
 
     after = runs.get_run(database, run_id=run.run_id)
     assert (after.state, after.progress.ok_count) == (RunState.RUNNING, 0)
@@ -209,12 +210,12 @@ def test_run_with_failed_positions_ends_partial_and_stays_so(database: Database)
     assert finish(database, claimed) is RunState.PARTIAL
     assert finish(database, claimed) is RunState.PARTIAL
     keys = {"run_no": claimed.run_no, "epoch": claimed.epoch}
-    ledger.fail_run(database, **keys, error_code="late", error_detail="too late")
+    ledger.fail_run(database, run_no=keys["run_no"], epoch=keys["epoch"], error_code="late", error_detail="too late")
     ledger.cancel_run(database, **keys, manifest={})
     after = runs.get_run(database, run_id=run.run_id)
     assert (after.state, after.manifest, after.error_code) == (RunState.PARTIAL, {"code": "1"}, None)
     assert ledger.claim_run(database, owner=uuid4(), lease_s=30) is None
-    assert [event.kind for event in runs.events_after(database, run_id=run.run_id)].count("finished") == 1  # type: ignore[comparison-overlap]
+    assert [event.kind for event in runs.events_after(database, run_id=run.run_id)].count(EventKind.FINISHED) == 1
 
 
 def test_final_state_cannot_be_changed_even_by_hand(database: Database) -> None:

@@ -8,7 +8,9 @@ import sql
 from riskray.errors import StoreNotMigrated
 from riskray.store import migrations
 from riskray.store.database import Database
+from riskray.store.embedded import POSTGRES_VERSION
 from tests.fixtures.postgres import settings_for
+from tests.fixtures.schema_dump import SCHEMA_FILE, dump_schema
 
 pytestmark = pytest.mark.postgres
 
@@ -69,3 +71,10 @@ def test_migration_numbered_before_an_applied_one_is_refused(database: Database,
     monkeypatch.setattr(sql, "migrations", lambda: squeezed_in)
     with pytest.raises(StoreNotMigrated, match="number new migrations after the last"):
         migrations.require_current(database)
+
+
+def test_schema_file_shows_what_the_migrations_make(database_url: str, database: Database) -> None:
+    with database.connection() as connection:
+        if connection.info.server_version // 10_000 != POSTGRES_VERSION:
+            pytest.skip("pg_dump writes some things differently for other servers")
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == dump_schema(database_url), "run `python -m tests.fixtures.schema_dump`"

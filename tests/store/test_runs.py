@@ -133,7 +133,7 @@ def test_deleted_run_leaves_nothing(database: Database, monkeypatch: pytest.Monk
     assert len(partitions(database)) == (2 if own_storage else 1)
     with database.connection() as connection:
         for table in ("run", "run_shard", "run_event", "position_result", "result_rollup"):
-            (row,) = connection.execute(f"SELECT count(DISTINCT run_no) AS n FROM {table}").fetchall()  # type: ignore[arg-type]
+            (row,) = connection.execute(f"SELECT count(DISTINCT run_no) AS n FROM {table}").fetchall()
             assert row["n"] == 1, table
     assert results.read_results(database, run_id=kept, limit=100).num_rows == 10
 

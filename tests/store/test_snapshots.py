@@ -127,6 +127,6 @@ def test_deleted_snapshot_is_gone_with_all_its_rows(database: Database) -> None:
     assert markets.list_markets(database, offset=0, limit=10) == ([], 0)
     with database.connection() as connection:
         for table in ("market_curve", "position", "portfolio_batch", "portfolio_requirement"):
-            assert connection.execute(f"SELECT count(*) AS n FROM {table}").fetchone() == {"n": 0}  # type: ignore[arg-type]
+            assert connection.execute(f"SELECT count(*) AS n FROM {table}").fetchone() == {"n": 0}
     assert store_market(database)[0].market_id == market.market_id
     assert store_portfolio(database)[0].portfolio_id == portfolio.portfolio_id

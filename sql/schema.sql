@@ -1,0 +1,464 @@
+-- What the migrations make, by pg_dump. Written by `python -m tests.fixtures.schema_dump`; never by hand.
+
+CREATE TYPE run_state AS ENUM (
+    'QUEUED',
+    'RUNNING',
+    'SUCCEEDED',
+    'PARTIAL',
+    'FAILED',
+    'CANCELLED'
+);
+
+CREATE TYPE shard_state AS ENUM (
+    'PENDING',
+    'DONE',
+    'SPLIT',
+    'CANCELLED'
+);
+
+CREATE FUNCTION run_state_edges() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF OLD.state IN ('SUCCEEDED', 'PARTIAL', 'FAILED', 'CANCELLED') THEN
+        RAISE EXCEPTION 'run % is % and cannot change', OLD.run_id, OLD.state USING ERRCODE = 'check_violation';
+    END IF;
+    IF (OLD.state, NEW.state) IN (('RUNNING', 'QUEUED'), ('QUEUED', 'SUCCEEDED'), ('QUEUED', 'PARTIAL')) THEN
+        RAISE EXCEPTION 'run % cannot go from % to %', OLD.run_id, OLD.state, NEW.state USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TABLE "position" (
+    portfolio_no integer NOT NULL,
+    position_no integer NOT NULL,
+    position_id text NOT NULL,
+    product text NOT NULL,
+    book text NOT NULL,
+    counterparty text NOT NULL,
+    currency text NOT NULL,
+    notional double precision NOT NULL
+);
+
+CREATE TABLE position_failure (
+    run_no integer NOT NULL,
+    position_no integer NOT NULL,
+    code text NOT NULL,
+    message text NOT NULL,
+    remedy text NOT NULL
+);
+
+CREATE TABLE run (
+    run_no integer NOT NULL,
+    run_id text NOT NULL,
+    name text NOT NULL,
+    state run_state DEFAULT 'QUEUED'::run_state NOT NULL,
+    executor text DEFAULT 'pool'::text NOT NULL,
+    market_no integer NOT NULL,
+    portfolio_no integer NOT NULL,
+    base_currency text NOT NULL,
+    measures text[] NOT NULL,
+    rows_per_shard integer NOT NULL,
+    storage_no integer NOT NULL,
+    position_count integer NOT NULL,
+    ok_count integer DEFAULT 0 NOT NULL,
+    failed_count integer DEFAULT 0 NOT NULL,
+    cancelled_count integer DEFAULT 0 NOT NULL,
+    event_seq integer DEFAULT 0 NOT NULL,
+    preflight jsonb NOT NULL,
+    manifest jsonb,
+    idempotency_key text,
+    request_fingerprint bytea,
+    error_code text,
+    error_detail text,
+    owner uuid,
+    epoch integer DEFAULT 0 NOT NULL,
+    lease_until timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    cancel_requested_at timestamp with time zone,
+    CONSTRAINT run_cancelled_count_check CHECK ((cancelled_count >= 0)),
+    CONSTRAINT run_check CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['SUCCEEDED'::run_state, 'PARTIAL'::run_state, 'FAILED'::run_state, 'CANCELLED'::run_state])))),
+    CONSTRAINT run_check1 CHECK (((storage_no = 0) OR (storage_no = run_no))),
+    CONSTRAINT run_check2 CHECK ((((ok_count + failed_count) + cancelled_count) <= position_count)),
+    CONSTRAINT run_check3 CHECK (((state <> ALL (ARRAY['SUCCEEDED'::run_state, 'PARTIAL'::run_state])) OR ((ok_count + failed_count) = position_count))),
+    CONSTRAINT run_check4 CHECK (((state <> 'SUCCEEDED'::run_state) OR (failed_count = 0))),
+    CONSTRAINT run_check5 CHECK (((state <> 'PARTIAL'::run_state) OR (failed_count > 0))),
+    CONSTRAINT run_check6 CHECK (((state <> 'CANCELLED'::run_state) OR (((ok_count + failed_count) + cancelled_count) = position_count))),
+    CONSTRAINT run_check7 CHECK (((state <> 'FAILED'::run_state) OR (error_code IS NOT NULL))),
+    CONSTRAINT run_executor_check CHECK ((executor = ANY (ARRAY['pool'::text, 'job'::text]))),
+    CONSTRAINT run_failed_count_check CHECK ((failed_count >= 0)),
+    CONSTRAINT run_ok_count_check CHECK ((ok_count >= 0)),
+    CONSTRAINT run_position_count_check CHECK ((position_count > 0)),
+    CONSTRAINT run_rows_per_shard_check CHECK ((rows_per_shard > 0))
+)
+WITH (fillfactor='50');
+
+CREATE VIEW failure AS
+ SELECT run.run_id,
+    "position".position_id,
+    "position".product,
+    "position".book,
+    "position".counterparty,
+    "position".currency,
+    "position".notional,
+    f.code,
+    f.message,
+    f.remedy,
+    f.position_no
+   FROM ((run
+     JOIN position_failure f USING (run_no))
+     JOIN "position" ON ((("position".portfolio_no = run.portfolio_no) AND ("position".position_no = f.position_no))));
+
+CREATE TABLE market_curve (
+    market_no integer NOT NULL,
+    kind text NOT NULL,
+    curve_no smallint NOT NULL,
+    name text NOT NULL,
+    currency text NOT NULL,
+    pillar_labels text[] NOT NULL,
+    pillar_days integer[] NOT NULL,
+    zero_rates double precision[] NOT NULL,
+    CONSTRAINT market_curve_kind_check CHECK ((kind = ANY (ARRAY['discount'::text, 'spread'::text])))
+);
+
+CREATE TABLE market_snapshot (
+    market_no integer NOT NULL,
+    market_id text NOT NULL,
+    name text NOT NULL,
+    version integer NOT NULL,
+    as_of date NOT NULL,
+    content_hash bytea NOT NULL,
+    document json NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT market_snapshot_content_hash_check CHECK ((length(content_hash) = 32)),
+    CONSTRAINT market_snapshot_version_check CHECK ((version >= 1))
+);
+
+ALTER TABLE market_snapshot ALTER COLUMN market_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME market_snapshot_market_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE portfolio_batch (
+    portfolio_no integer NOT NULL,
+    batch_no integer NOT NULL,
+    product text NOT NULL,
+    first_position_no integer NOT NULL,
+    row_count integer NOT NULL,
+    payload bytea NOT NULL,
+    CONSTRAINT portfolio_batch_row_count_check CHECK ((row_count > 0))
+);
+ALTER TABLE ONLY portfolio_batch ALTER COLUMN payload SET STORAGE EXTERNAL;
+
+CREATE TABLE portfolio_requirement (
+    portfolio_no integer NOT NULL,
+    product text NOT NULL,
+    kind text NOT NULL,
+    name text NOT NULL,
+    currency text NOT NULL,
+    position_count integer NOT NULL,
+    gross_notional double precision NOT NULL,
+    CONSTRAINT portfolio_requirement_kind_check CHECK ((kind = ANY (ARRAY['product'::text, 'discount_curve'::text, 'spread_curve'::text, 'currency'::text]))),
+    CONSTRAINT portfolio_requirement_position_count_check CHECK ((position_count > 0))
+);
+
+CREATE TABLE portfolio_snapshot (
+    portfolio_no integer NOT NULL,
+    portfolio_id text NOT NULL,
+    name text NOT NULL,
+    version integer NOT NULL,
+    content_hash bytea NOT NULL,
+    position_count integer NOT NULL,
+    rejected_count integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT portfolio_snapshot_content_hash_check CHECK ((length(content_hash) = 32)),
+    CONSTRAINT portfolio_snapshot_position_count_check CHECK ((position_count > 0)),
+    CONSTRAINT portfolio_snapshot_rejected_count_check CHECK ((rejected_count >= 0)),
+    CONSTRAINT portfolio_snapshot_version_check CHECK ((version >= 1))
+);
+
+ALTER TABLE portfolio_snapshot ALTER COLUMN portfolio_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME portfolio_snapshot_portfolio_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE position_result (
+    storage_no integer NOT NULL,
+    run_no integer NOT NULL,
+    position_no integer NOT NULL,
+    pv double precision NOT NULL,
+    pv_base double precision NOT NULL,
+    clean_price double precision,
+    dirty_price double precision,
+    accrued_interest double precision,
+    yield_to_maturity double precision,
+    macaulay_duration double precision,
+    modified_duration double precision,
+    convexity double precision,
+    z_spread double precision,
+    weighted_average_life double precision,
+    dv01 double precision,
+    cs01 double precision,
+    fx_delta double precision,
+    theta_1d double precision,
+    leg_curve_nos smallint[],
+    leg_fx_delta double precision[],
+    key_rate_dv01 double precision[]
+)
+PARTITION BY LIST (storage_no);
+
+CREATE TABLE position_result_0 (
+    storage_no integer CONSTRAINT position_result_storage_no_not_null NOT NULL,
+    run_no integer CONSTRAINT position_result_run_no_not_null NOT NULL,
+    position_no integer CONSTRAINT position_result_position_no_not_null NOT NULL,
+    pv double precision CONSTRAINT position_result_pv_not_null NOT NULL,
+    pv_base double precision CONSTRAINT position_result_pv_base_not_null NOT NULL,
+    clean_price double precision,
+    dirty_price double precision,
+    accrued_interest double precision,
+    yield_to_maturity double precision,
+    macaulay_duration double precision,
+    modified_duration double precision,
+    convexity double precision,
+    z_spread double precision,
+    weighted_average_life double precision,
+    dv01 double precision,
+    cs01 double precision,
+    fx_delta double precision,
+    theta_1d double precision,
+    leg_curve_nos smallint[],
+    leg_fx_delta double precision[],
+    key_rate_dv01 double precision[]
+);
+
+CREATE VIEW result AS
+ SELECT run.run_id,
+    "position".position_id,
+    "position".product,
+    "position".book,
+    "position".counterparty,
+    "position".currency,
+    "position".notional,
+    r.pv,
+    r.pv_base,
+    r.clean_price,
+    r.dirty_price,
+    r.accrued_interest,
+    r.yield_to_maturity,
+    r.macaulay_duration,
+    r.modified_duration,
+    r.convexity,
+    r.z_spread,
+    r.weighted_average_life,
+    r.dv01,
+    r.cs01,
+    r.fx_delta,
+    r.theta_1d,
+    r.leg_curve_nos,
+    r.leg_fx_delta,
+    r.key_rate_dv01,
+    r.position_no
+   FROM ((run
+     JOIN position_result r ON (((r.storage_no = run.storage_no) AND (r.run_no = run.run_no))))
+     JOIN "position" ON ((("position".portfolio_no = run.portfolio_no) AND ("position".position_no = r.position_no))));
+
+CREATE TABLE result_fx_rollup (
+    run_no integer NOT NULL,
+    book text NOT NULL,
+    product text NOT NULL,
+    currency text NOT NULL,
+    fx_delta double precision NOT NULL
+);
+
+CREATE TABLE result_key_rate_rollup (
+    run_no integer NOT NULL,
+    book text NOT NULL,
+    product text NOT NULL,
+    curve_no smallint NOT NULL,
+    pillar_no smallint NOT NULL,
+    dv01 double precision NOT NULL
+);
+
+CREATE TABLE result_rollup (
+    run_no integer NOT NULL,
+    book text NOT NULL,
+    product text NOT NULL,
+    currency text NOT NULL,
+    ok_count integer NOT NULL,
+    failed_count integer NOT NULL,
+    pv double precision NOT NULL,
+    pv_base double precision NOT NULL,
+    dv01 double precision NOT NULL,
+    cs01 double precision NOT NULL,
+    fx_delta double precision NOT NULL,
+    theta_1d double precision NOT NULL
+);
+
+CREATE TABLE run_event (
+    run_no integer NOT NULL,
+    seq integer CONSTRAINT run_event_seq_not_null1 NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    kind text NOT NULL,
+    data jsonb NOT NULL
+);
+
+ALTER TABLE run ALTER COLUMN run_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME run_run_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE run_shard (
+    run_no integer NOT NULL,
+    shard_no integer NOT NULL,
+    product text NOT NULL,
+    first_position_no integer NOT NULL,
+    row_count integer NOT NULL,
+    state shard_state DEFAULT 'PENDING'::shard_state NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    epoch integer,
+    ok_count integer,
+    failed_count integer,
+    exact_sums bytea,
+    seconds jsonb,
+    finished_at timestamp with time zone,
+    CONSTRAINT run_shard_check CHECK (((state = 'DONE'::shard_state) = ((ok_count IS NOT NULL) AND (failed_count IS NOT NULL) AND (epoch IS NOT NULL)))),
+    CONSTRAINT run_shard_check1 CHECK (((state <> 'DONE'::shard_state) OR ((ok_count + failed_count) = row_count))),
+    CONSTRAINT run_shard_row_count_check CHECK ((row_count > 0))
+);
+
+CREATE TABLE schema_migration (
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY position_result ATTACH PARTITION position_result_0 FOR VALUES IN (0);
+
+ALTER TABLE ONLY market_curve
+    ADD CONSTRAINT market_curve_market_no_kind_name_key UNIQUE (market_no, kind, name);
+
+ALTER TABLE ONLY market_curve
+    ADD CONSTRAINT market_curve_pkey PRIMARY KEY (market_no, kind, curve_no);
+
+ALTER TABLE ONLY market_snapshot
+    ADD CONSTRAINT market_snapshot_content_hash_key UNIQUE (content_hash);
+
+ALTER TABLE ONLY market_snapshot
+    ADD CONSTRAINT market_snapshot_market_id_key UNIQUE (market_id);
+
+ALTER TABLE ONLY market_snapshot
+    ADD CONSTRAINT market_snapshot_name_version_key UNIQUE (name, version);
+
+ALTER TABLE ONLY market_snapshot
+    ADD CONSTRAINT market_snapshot_pkey PRIMARY KEY (market_no);
+
+ALTER TABLE ONLY portfolio_batch
+    ADD CONSTRAINT portfolio_batch_pkey PRIMARY KEY (portfolio_no, batch_no);
+
+ALTER TABLE ONLY portfolio_requirement
+    ADD CONSTRAINT portfolio_requirement_pkey PRIMARY KEY (portfolio_no, product, kind, name, currency);
+
+ALTER TABLE ONLY portfolio_snapshot
+    ADD CONSTRAINT portfolio_snapshot_content_hash_key UNIQUE (content_hash);
+
+ALTER TABLE ONLY portfolio_snapshot
+    ADD CONSTRAINT portfolio_snapshot_name_version_key UNIQUE (name, version);
+
+ALTER TABLE ONLY portfolio_snapshot
+    ADD CONSTRAINT portfolio_snapshot_pkey PRIMARY KEY (portfolio_no);
+
+ALTER TABLE ONLY portfolio_snapshot
+    ADD CONSTRAINT portfolio_snapshot_portfolio_id_key UNIQUE (portfolio_id);
+
+ALTER TABLE ONLY position_failure
+    ADD CONSTRAINT position_failure_pkey PRIMARY KEY (run_no, position_no);
+
+ALTER TABLE ONLY "position"
+    ADD CONSTRAINT position_pkey PRIMARY KEY (portfolio_no, position_no);
+
+ALTER TABLE ONLY result_fx_rollup
+    ADD CONSTRAINT result_fx_rollup_pkey PRIMARY KEY (run_no, book, product, currency);
+
+ALTER TABLE ONLY result_key_rate_rollup
+    ADD CONSTRAINT result_key_rate_rollup_pkey PRIMARY KEY (run_no, book, product, curve_no, pillar_no);
+
+ALTER TABLE ONLY result_rollup
+    ADD CONSTRAINT result_rollup_pkey PRIMARY KEY (run_no, book, product, currency);
+
+ALTER TABLE ONLY run_event
+    ADD CONSTRAINT run_event_pkey PRIMARY KEY (run_no, seq);
+
+ALTER TABLE ONLY run
+    ADD CONSTRAINT run_idempotency_key_key UNIQUE (idempotency_key);
+
+ALTER TABLE ONLY run
+    ADD CONSTRAINT run_pkey PRIMARY KEY (run_no);
+
+ALTER TABLE ONLY run
+    ADD CONSTRAINT run_run_id_key UNIQUE (run_id);
+
+ALTER TABLE ONLY run_shard
+    ADD CONSTRAINT run_shard_pkey PRIMARY KEY (run_no, shard_no);
+
+ALTER TABLE ONLY schema_migration
+    ADD CONSTRAINT schema_migration_pkey PRIMARY KEY (name);
+
+CREATE UNIQUE INDEX position_by_id ON "position" USING btree (portfolio_no, position_id);
+
+CREATE UNIQUE INDEX position_result_0_key ON position_result_0 USING btree (run_no, position_no);
+
+CREATE INDEX run_by_market ON run USING btree (market_no);
+
+CREATE INDEX run_by_portfolio ON run USING btree (portfolio_no);
+
+CREATE INDEX run_claimable ON run USING btree (run_no) WHERE (state = ANY (ARRAY['QUEUED'::run_state, 'RUNNING'::run_state]));
+
+CREATE TRIGGER run_state_edges BEFORE UPDATE ON run FOR EACH ROW EXECUTE FUNCTION run_state_edges();
+
+ALTER TABLE ONLY market_curve
+    ADD CONSTRAINT market_curve_market_no_fkey FOREIGN KEY (market_no) REFERENCES market_snapshot(market_no) ON DELETE CASCADE;
+
+ALTER TABLE ONLY portfolio_batch
+    ADD CONSTRAINT portfolio_batch_portfolio_no_fkey FOREIGN KEY (portfolio_no) REFERENCES portfolio_snapshot(portfolio_no) ON DELETE CASCADE;
+
+ALTER TABLE ONLY portfolio_requirement
+    ADD CONSTRAINT portfolio_requirement_portfolio_no_fkey FOREIGN KEY (portfolio_no) REFERENCES portfolio_snapshot(portfolio_no) ON DELETE CASCADE;
+
+ALTER TABLE ONLY position_failure
+    ADD CONSTRAINT position_failure_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
+
+ALTER TABLE ONLY result_fx_rollup
+    ADD CONSTRAINT result_fx_rollup_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
+
+ALTER TABLE ONLY result_key_rate_rollup
+    ADD CONSTRAINT result_key_rate_rollup_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
+
+ALTER TABLE ONLY result_rollup
+    ADD CONSTRAINT result_rollup_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
+
+ALTER TABLE ONLY run_event
+    ADD CONSTRAINT run_event_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
+
+ALTER TABLE ONLY run
+    ADD CONSTRAINT run_market_no_fkey FOREIGN KEY (market_no) REFERENCES market_snapshot(market_no);
+
+ALTER TABLE ONLY run
+    ADD CONSTRAINT run_portfolio_no_fkey FOREIGN KEY (portfolio_no) REFERENCES portfolio_snapshot(portfolio_no);
+
+ALTER TABLE ONLY run_shard
+    ADD CONSTRAINT run_shard_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
