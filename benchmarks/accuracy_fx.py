@@ -57,6 +57,7 @@ def compare(contracts: int, seed: int) -> Comparison:
                 if len(examples) < EXAMPLES_MAX:
                     pv = float(valued.values[Measure.PV][i])
                     examples.append({**row, "as_of": as_of, "status": status.name, "pv": pv, "quantlib_pv": expected})
+    ql.Settings.instance().evaluationDate = ql.Date()
     return Comparison(contracts, largest, mismatches, {"statuses": statuses, "examples": examples})
 
 

@@ -56,6 +56,7 @@ def compare(contracts: int, seed: int) -> Comparison:
             mismatches += bool(faults)
             if faults and len(examples) < EXAMPLES_MAX:
                 examples.append({"as_of": as_of, **row, "faults": faults})
+    ql.Settings.instance().evaluationDate = ql.Date()
     return Comparison(contracts, largest.pop("pv"), mismatches, {"counts": counts, "largest_differences": largest, "examples": examples})
 
 

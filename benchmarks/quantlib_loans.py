@@ -155,9 +155,11 @@ def _dates(row: dict[str, Any]) -> tuple[ql.Schedule, list[ql.Date]] | None:
         adjusted, unadjusted = schedule(CONVENTIONS[row["accrual_convention"]]), schedule(ql.Unadjusted)
     except RuntimeError:
         return None
-    if len(adjusted) != len(unadjusted):
-        raise ValueError(f"business days merge periods of {row}; the reference needs dates both ways")
-    return adjusted, list(unadjusted)
+    if len(adjusted) == len(unadjusted):
+        return adjusted, list(unadjusted)
+    # Business days have merged two dates: every other date has its unadjusted one within a few days.
+    inner = [min(unadjusted, key=lambda day: abs(day - moved)) for moved in list(adjusted)[1:-1]]
+    return adjusted, [unadjusted[0], *inner, unadjusted[len(unadjusted) - 1]]
 
 
 def _bond(row: dict[str, Any], schedule: ql.Schedule, balances: list[float], counter: ql.DayCounter) -> ql.Bond:

@@ -258,10 +258,10 @@ def _principal_terms(flow_offsets, pay_day, as_of, principal, first_flow, unsign
     Principal of the other sign is paid out, not repaid: a loan that has not started, a draw-down.
     """
     for row in range(life.size):
-        total = weighted = after_settlement = 0.0
-        for flow in range(first_flow[row], flow_offsets[row + 1]):
-            after_settlement += principal[flow]
-        sign = -1.0 if after_settlement < 0.0 else 1.0
+        total = weighted = 0.0
+        # What is due after settlement has the position's sign; where nothing is, all that is left does.
+        start = first_flow[row] if first_flow[row] < flow_offsets[row + 1] else flow_offsets[row]
+        sign = -1.0 if principal[start : flow_offsets[row + 1]].sum() < 0.0 else 1.0
         for flow in range(flow_offsets[row], flow_offsets[row + 1]):
             repaid = max(sign * principal[flow], 0.0)
             total += repaid
