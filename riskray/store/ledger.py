@@ -29,7 +29,7 @@ from riskray.store.runs import NewShard, add_event, insert_shards, partition_of
 COMMIT_DEADLINE_S = 90.0
 """Longer than a server keeps the locks of a client that vanished, so that a COMMIT without answer can always be looked up."""
 
-Rows: TypeAlias = "pa.Table | pa.RecordBatch"
+Rows: TypeAlias = pa.Table | pa.RecordBatch
 
 
 @dataclass(frozen=True)
