@@ -25,7 +25,7 @@ Source = bytes | Path | BinaryIO
 
 _CSV_BLOCK_BYTES = 16 * 1024**2  # also the longest row that can be read
 _HEADER_BYTES_MAX = 1024**2
-_PARQUET_ROWS_PER_READ = 65_536
+_BYTES_PER_VALUE = 4  # the least that a decoded Parquet value takes
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
@@ -235,30 +235,56 @@ def _json_text(cell: Any) -> str | None:
 def _read_parquet(buffer: pa.Buffer, limits: ReadLimits) -> RawRows:
     try:
         with pa.parquet.ParquetFile(pa.BufferReader(buffer)) as plain:
-            metadata, schema = plain.metadata, plain.schema_arrow
-        _check_size(metadata.num_rows, len(schema), limits)
-        _check_names(schema.names)
+            schema = plain.schema_arrow
+            _check_parquet(plain.metadata, schema, limits)
         # Text stays dictionary-encoded, so that a short file that repeats a long text stays short in memory.
-        text = [column.name for column in schema if pa.types.is_string(column.type) or pa.types.is_large_string(column.type)]
+        text = [column.name for column in schema if _is_text(column.type)]
         with pa.parquet.ParquetFile(pa.BufferReader(buffer), read_dictionary=text) as file:
-            batches = _bounded(file.iter_batches(batch_size=_PARQUET_ROWS_PER_READ), limits)
-            table = pa.Table.from_batches(batches) if batches else file.schema_arrow.empty_table()
+            groups = _bounded((file.read_row_group(number) for number in range(file.num_row_groups)), limits)
+            table = pa.concat_tables(groups) if groups else schema.empty_table()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise file_problem("malformed", f"the file is not readable as Parquet: {error}") from error
     return RawRows(dict(zip(table.column_names, table.columns, strict=True)), np.arange(1, table.num_rows + 1))
 
 
-def _bounded(batches: Iterable[pa.RecordBatch], limits: ReadLimits) -> list[pa.RecordBatch]:
-    """The batches, refused as soon as they are more than the limits: a file's own row counts are only claims."""
+def _check_parquet(metadata: Any, schema: pa.Schema, limits: ReadLimits) -> None:
+    """Refuse by what the file says of itself, before any of it is decoded."""
+    _check_size(metadata.num_rows, len(schema), limits)
+    _check_names(schema.names)
+    for column in schema:
+        element = column.type.value_type if _is_list(column.type) else column.type
+        if pa.types.is_nested(element) or pa.types.is_binary(element) or pa.types.is_large_binary(element):
+            message = f"column {column.name!r} has type {column.type}; give numbers, dates, text, true or false, or lists of them"
+            raise file_problem("wrong_type", message, loc=("columns", column.name))
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    values = sum(group.column(number).num_values for group in groups for number in range(group.num_columns))
+    if values * _BYTES_PER_VALUE > limits.decoded_bytes:
+        raise _too_large(limits)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _bounded(tables: Iterable[pa.Table], limits: ReadLimits) -> list[pa.Table]:
+    """The tables, refused as soon as they are more than the limits: what a file says of itself is only a claim."""
     kept, rows, size = [], 0, 0
-    for batch in batches:
-        rows += batch.num_rows
-        size += batch.nbytes
-        _check_size(rows, batch.num_columns, limits)
+    for table in tables:
+        rows += table.num_rows
+        size += table.nbytes
+        _check_size(rows, table.num_columns, limits)
         if size > limits.decoded_bytes:
-            raise file_problem("too_large", f"the file unpacks to more than {limits.decoded_bytes:,} bytes; split it")
-        kept.append(batch)
+            raise _too_large(limits)
+        kept.append(table)
     return kept
+
+
+def _too_large(limits: ReadLimits) -> InvalidRequest:
+    return file_problem("too_large", f"the file unpacks to more than {limits.decoded_bytes:,} bytes; split it")
 
 
 _READERS: dict[str, Callable[[pa.Buffer, ReadLimits], RawRows]] = {"csv": _read_csv, "json": _read_json, "parquet": _read_parquet}

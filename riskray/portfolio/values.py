@@ -84,7 +84,8 @@ def _numpy(values: pa.Array) -> np.ndarray:
 def _plain(values: pa.Array) -> pa.Array:
     """One contiguous array of a type that the converters know."""
     if isinstance(values, pa.ChunkedArray):
-        values = values.unify_dictionaries().combine_chunks()
+        values = values.cast(pa.string()) if _is_mostly_unique(values) else values.unify_dictionaries()
+        values = values.combine_chunks()
     if isinstance(values, pa.ChunkedArray):  # what combine_chunks returns for no chunks at all
         values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.nulls(0, values.type)
     kind = values.type
@@ -96,6 +97,15 @@ def _plain(values: pa.Array) -> pa.Array:
     if pa.types.is_decimal(kind) or pa.types.is_float16(kind):
         return values.cast(pa.float64())
     return values
+
+
+def _is_mostly_unique(values: pa.ChunkedArray) -> bool:
+    """Whether text is better decoded than its dictionaries united: identifiers, short enough not to fill memory."""
+    if not (pa.types.is_dictionary(values.type) and pa.types.is_string(values.type.value_type)):
+        return False
+    dictionaries = [chunk.dictionary for chunk in values.chunks]
+    is_short = all((pc.max(pc.binary_length(names)).as_py() or 0) <= NAME_LENGTH_MAX for names in dictionaries)
+    return is_short and 2 * sum(map(len, dictionaries)) > len(values)
 
 
 def _is_text(kind: pa.DataType) -> bool:

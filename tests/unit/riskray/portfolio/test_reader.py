@@ -226,6 +226,20 @@ def test_file_beyond_the_limits_is_refused_before_it_fills_memory():
     assert "too_long" in codes
 
 
+def test_parquet_that_unpacks_beyond_the_limit_is_refused_by_its_own_word():
+    long_list = pa.ListArray.from_arrays(pa.array([0, 3_000_000], pa.int32()), pa.array([1.0] * 3_000_000))
+    data = as_parquet(pa.table({"position_id": ["A"], "product": ["FIXED_BOND"], "sinking_amounts": long_list}))
+    assert len(data) < 100_000
+    assert problems_of(data, format="parquet", limits=ReadLimits(decoded_bytes=10_000_000))[0]["code"] == "too_large"
+
+
+@pytest.mark.parametrize("cells", [[b"x"], [{"a": 1}], [[[1.0]]]])
+def test_parquet_column_of_a_type_that_no_contract_has_is_refused(cells):
+    data = as_parquet(pa.table({"position_id": ["A"], "product": ["FX_FWD"], "notional": cells}))
+    [problem] = problems_of(data, format="parquet")
+    assert (problem["loc"], problem["code"]) == (["columns", "notional"], "wrong_type")
+
+
 def test_json_types_are_taken_as_they_are_and_wrong_ones_named():
     good = {"position_id": "J1", "product": "FIXED_BOND", "currency": "EUR", "notional": 1e6, "coupon_rate": 0, "issue_date": "2023-01-15",
             "maturity_date": "2033-01-15", "end_of_month": True, "sinking_dates": ["2032-01-15"], "sinking_amounts": [5],
