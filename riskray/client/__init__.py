@@ -111,17 +111,7 @@ class Client:
     def download_portfolio(self, portfolio: str, path: str | Path, *, format: Format = "parquet") -> Path:
         """Write all contracts to a file; answers its path. Raises Truncated and then leaves no file."""
         target = Path(path)
-        draft = target.with_name(target.name + ".part")
-        try:
-            with (
-                self.transport.stream(f"/api/v1/portfolios/{_segment(portfolio)}/download", params={"format": format}) as response,
-                draft.open("wb") as out,
-            ):
-                for chunk in response.iter_bytes():
-                    out.write(chunk)
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
+        self._save(f"/api/v1/portfolios/{_segment(portfolio)}/download", target, params={"format": format})
         return target
 
     def delete_portfolio(self, portfolio: str) -> None:
@@ -256,6 +246,15 @@ class Client:
         """All failed positions."""
         return self._download(f"/api/v1/results/{_segment(run_id)}/failures", filters)
 
+    def export(
+        self, run_id: str, path: str | Path, *, format: Literal["parquet", "csv", "arrow"], failed: bool = False, **filters: Any
+    ) -> int | None:
+        """Write all results (or all failures) to a file; the number of rows where the API says it. Raises Truncated, leaving no file."""
+        what = "failures" if failed else "positions"
+        headers = self._save(f"/api/v1/results/{_segment(run_id)}/{what}", Path(path), params=_params({"format": format, **filters}))
+        rows = headers.get("x-row-count")
+        return int(rows) if rows is not None else None
+
     # ----------------------------------------------------------------------------------------------------------- pricing
 
     def price(
@@ -296,6 +295,18 @@ class Client:
         response = self.transport.send("POST", path, repeatable=True, content=content, params=params, headers=headers, timeout_s=600.0)
         answer: T = TypeAdapter(kind).validate_json(response.content)
         return answer
+
+    def _save(self, path: str, target: Path, *, params: Mapping[str, Any]) -> httpx.Headers:
+        """Stream a download into a file that appears only when it is complete."""
+        draft = target.with_name(target.name + ".part")
+        try:
+            with self.transport.stream(path, params=params) as response, draft.open("wb") as out:
+                for chunk in response.iter_bytes():
+                    out.write(chunk)
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+        return response.headers
 
     def _download(self, path: str, filters: Mapping[str, Any]) -> ResultTable:
         with self.transport.stream(path, params=_params(filters), headers={"Accept": ARROW_MEDIA_TYPE}) as response:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from riskray.client.transport import RunTimeout, Truncated
 from riskray.models.event import RunEvent
+from riskray.models.position_result import PositionResult
 from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
 from riskray.models.run import Run
 
@@ -120,6 +121,10 @@ class RunHandle:
     def key_rates(self, *group_by: Literal["book", "product"], curve: str | None = None) -> list[KeyRateRollup]:
         """Key-rate ladder by curve and pillar, and by any of book and product."""
         return self._client.key_rates(self.run_id, group_by, curve=curve)
+
+    def first_page(self, *, limit: int = 50) -> list[PositionResult]:
+        """The first priced positions as objects."""
+        return self._client.page_positions(self.run_id, limit=limit).data
 
     def positions(self, **filters: Any) -> ResultTable:
         """Measures of all priced positions; filters: book, product, currency, counterparty, position_id, partial."""

@@ -64,7 +64,6 @@ def start_stack(settings: Settings, *, report: Report) -> tuple[StackRecord, boo
         try:
             return _start(settings, record, report), True
         except BaseException:
-            import traceback; traceback.print_exc()
             _end(settings, read_record(settings.data_directory) or record)
             raise
 
@@ -82,6 +81,17 @@ def stop_stack(settings: Settings, *, report: Report) -> bool:
         report("stopping the services and Ray")
         _end(settings, record)
     return True
+
+
+def join_stack(settings: Settings) -> None:
+    """Set this process's environment to the stack's, before it imports Ray."""
+    set_environment(settings, ray_environment(settings))
+
+
+def require_startable(settings: Settings) -> None:
+    """Raise StackError when the address is unsafe or a port is taken."""
+    _require_safe_address(settings)
+    _require_free_ports(settings)
 
 
 def stack_status(settings: Settings) -> dict[str, Any]:
@@ -255,4 +265,4 @@ def _one_at_a_time(settings: Settings) -> Iterator[None]:
         yield
 
 
-__all__ = ["StackRecord", "read_record", "stack_status", "start_stack", "stop_stack"]
+__all__ = ["StackRecord", "join_stack", "read_record", "require_startable", "stack_status", "start_stack", "stop_stack"]

@@ -1,0 +1,62 @@
+"""The `riskray` command.
+
+Every command takes `--json` (data on stdout, chatter on stderr). Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a run ended PARTIAL,
+4 no valid credentials, 5 nothing answers, 130 interrupted. Libraries are imported inside the commands, so that `--help` is quick.
+"""
+
+import sys
+
+import typer
+from pydantic import ValidationError
+
+from riskray.cli import demo, run_commands, snapshot_commands, stack_commands
+from riskray.cli.output import ExitCode, chatter, exit_code_of, print_error
+from riskray.errors import InvalidRequest, RiskrayError
+
+app = typer.Typer(
+    name="riskray",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Every measure of every position of a portfolio, priced on Ray, stored in Postgres.",
+)
+app.command()(stack_commands.up)
+app.command()(stack_commands.down)
+app.command()(stack_commands.status)
+app.command()(stack_commands.doctor)
+app.command()(demo.demo)
+app.add_typer(stack_commands.database_commands, name="db")
+app.add_typer(snapshot_commands.market_commands, name="market")
+app.add_typer(snapshot_commands.portfolio_commands, name="portfolio")
+app.add_typer(run_commands.run_commands, name="run")
+app.command()(run_commands.results)
+app.command()(run_commands.rollup)
+app.command()(run_commands.explain)
+app.command()(run_commands.price)
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    as_json = "--json" in sys.argv
+    try:
+        app()
+    except RiskrayError as error:
+        print_error(error, as_json=as_json)
+        sys.exit(exit_code_of(error))
+    except ValidationError as error:
+        print_error(_invalid(error), as_json=as_json)
+        sys.exit(ExitCode.USAGE)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has seen enough
+        sys.exit(ExitCode.OK)
+    except KeyboardInterrupt:
+        chatter.print("interrupted")
+        sys.exit(ExitCode.INTERRUPTED)
+
+
+def _invalid(error: ValidationError) -> InvalidRequest:
+    """A wrong setting or a wrong option in the words of an API error."""
+    problems = [{"loc": list(problem["loc"]), "msg": problem["msg"], "code": problem["type"]} for problem in error.errors()]
+    if error.title == "Settings":
+        names = ", ".join(f"RISKRAY_{str(problem['loc'][0]).upper()}" for problem in error.errors())
+        return InvalidRequest(f"the environment has a setting that cannot be used: {names}", problems)
+    return InvalidRequest(f"{error.title}: {len(problems)} wrong value(s)", problems)

@@ -1,0 +1,138 @@
+"""`riskray demo`: the whole way from nothing to numbers, over HTTP, as a user would go it."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from riskray.cli.output import ExitCode, Json, print_json, print_line, say
+from riskray.cli.run_commands import print_failures, print_rollup, watch_handle
+from riskray.cli.stack_commands import psql_command, report_step
+from riskray.config import Settings
+
+if TYPE_CHECKING:
+    from riskray.client import Client, RunHandle
+
+BOOKS_SHOWN = 10
+
+
+def demo(
+    positions: Annotated[int, typer.Option(min=1, help="Positions to generate.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Of the generated portfolio.")] = 1,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the stack running at the end.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Start the stack, value a generated portfolio under a real market over HTTP, print the answer, and end the stack again."""
+    from riskray.stack import start_stack, stop_stack
+
+    settings = Settings()
+    began = time.perf_counter()
+    record, started = start_stack(settings, report=report_step)
+    try:
+        up_s = time.perf_counter() - began
+        from riskray.client import Client
+
+        with Client(settings) as client:
+            handle, seconds = _value(client, positions=positions, seed=seed)
+            answer = _answer(client, handle, {"start": up_s, **seconds})
+            if as_json:
+                print_json(answer)
+            else:
+                _print_answer(client, handle, answer)
+                _print_next_steps(settings, handle, dashboard_url=record.dashboard_url, kept=keep or not started)
+    finally:
+        if started and not keep:
+            stop_stack(settings, report=report_step)
+    say(f"done in {time.perf_counter() - began:.1f} s")
+    raise typer.Exit(ExitCode.OK)
+
+
+def _value(client: "Client", *, positions: int, seed: int) -> tuple["RunHandle", dict[str, float]]:
+    """Upload, submit, watch; the run and how long each step took."""
+    from riskray.cli.snapshot_commands import write_generated
+    from riskray.demo import demo_market
+
+    seconds: dict[str, float] = {}
+    began = time.perf_counter()
+    document = demo_market()
+    market = client.upload_market(document)
+    say(f"market {market.market_id}: government curves and ECB exchange rates of {market.as_of}")
+    seconds["upload market"] = time.perf_counter() - began
+
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="riskray-demo-") as directory:
+        file = Path(directory) / "demo.parquet"
+        write_generated(file, positions=positions, seed=seed, as_of=document.as_of)
+        seconds["generate portfolio"] = time.perf_counter() - began
+        began = time.perf_counter()
+        portfolio = client.upload_portfolio(file, name="demo")
+    seconds["upload portfolio"] = time.perf_counter() - began
+    say(f"portfolio {portfolio.portfolio_id}: {portfolio.position_count:,} positions")
+
+    began = time.perf_counter()
+    handle = client.submit(portfolio=portfolio.portfolio_id, market=market.market_id, name="demo")
+    say(f"run {handle.run_id} submitted over HTTP")
+    watch_handle(handle, timeout_s=600.0)
+    seconds["run"] = time.perf_counter() - began
+    return handle, seconds
+
+
+def _answer(client: "Client", handle: "RunHandle", seconds: dict[str, float]) -> dict[str, Any]:
+    """Everything the demo shows, as plain values."""
+    run = handle.run
+    return {
+        "run_id": run.run_id,
+        "state": run.state.value,
+        "totals": handle.totals().model_dump(mode="json"),
+        "by_product": [row.model_dump(mode="json") for row in handle.rollup("product")],
+        "by_book": [row.model_dump(mode="json") for row in handle.rollup("book")],
+        "failures": [item.model_dump(mode="json") for item in handle.failure_summary()],
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+    }
+
+
+def _print_answer(client: "Client", handle: "RunHandle", answer: dict[str, Any]) -> None:
+    totals = handle.totals()
+    coverage = totals.ok_count / totals.position_count
+    print_line("")
+    print_line(
+        f"{handle.run_id} {handle.run.state.value}: PV {totals.pv_base:,.0f} {totals.base_currency}, DV01 {totals.dv01:,.0f}, "
+        f"FX delta {totals.fx_delta:,.0f}"
+    )
+    print_line(
+        f"coverage {coverage:.2%}: {totals.ok_count:,} of {totals.position_count:,} positions priced, {totals.failed_count:,} failed; "
+        "failed positions are in no sum"
+    )
+    print_line("")
+    print_rollup(["product"], handle.rollup("product"), title=f"By product ({totals.base_currency})")
+    books = sorted(handle.rollup("book"), key=lambda row: -abs(row.pv_base))
+    print_line("")
+    title = f"By book ({totals.base_currency}), the {min(BOOKS_SHOWN, len(books))} largest of {len(books)}"
+    print_rollup(["book"], books[:BOOKS_SHOWN], title=title)
+    print_line("")
+    print_failures(handle.failure_summary())
+    print_line("")
+    print_line("seconds: " + ", ".join(f"{name} {value:.2f}" for name, value in answer["seconds"].items()))
+
+
+def _print_next_steps(settings: Settings, handle: "RunHandle", *, dashboard_url: str, kept: bool) -> None:
+    url, run_id = settings.base_url, handle.run_id
+    token = ' -H "Authorization: Bearer $RISKRAY_API_TOKEN"' if settings.api_token is not None else ""
+    print_line("")
+    print_line("Ready to paste:" if kept else "Ready to paste once the stack runs (`make demo KEEP=1`, or `.venv/bin/riskray up`):")
+    print_line(f'  curl -s{token} "{url}/api/v1/results/{run_id}/rollup?group_by=book,product"')
+    print_line(f"  .venv/bin/python -c \"from riskray.client import Client; print(Client().attach('{run_id}').positions().to_arrow())\"")
+    print_line(f"  .venv/bin/riskray explain {run_id} {_some_position(handle)}")
+    query = f"from result where run_id = '{run_id}' group by product"
+    print_line(f'  {psql_command(settings)} -c "select product, count(*), sum(pv_base) {query}"')
+    print_line(f"API docs       {url}/  (each service has its own page, for instance {url}/api/v1/runs/docs)")
+    if dashboard_url:
+        print_line(f"Ray dashboard  {dashboard_url}")
+    print_line("End the stack with `.venv/bin/riskray down`." if kept else "Nothing is left running.")
+
+
+def _some_position(handle: "RunHandle") -> str:
+    page = handle.first_page(limit=1)
+    return page[0].position_id if page else "POSITION"

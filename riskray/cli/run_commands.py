@@ -1,0 +1,342 @@
+"""`riskray run`, `results`, `rollup`, `explain` and `price`: value a portfolio and read what came out."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+import typer
+
+from riskray.cli.output import ExitCode, Json, chatter, print_json, print_line, print_table, say
+from riskray.config import Settings
+from riskray.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from riskray.client import RunHandle
+    from riskray.models.event import RunEvent
+    from riskray.models.run import Run
+
+run_commands = typer.Typer(no_args_is_help=True, help="Runs: submit, watch, cancel, list, export.")
+
+RunId = Annotated[str, typer.Argument(help="Id of a run.")]
+
+
+class Preflight(StrEnum):
+    """What to do about missing market data."""
+
+    FLAG = "flag"
+    STRICT = "strict"
+
+
+class Executor(StrEnum):
+    """Who drives the run."""
+
+    POOL = "pool"
+    JOB = "job"
+
+
+class ExportFormat(StrEnum):
+    """Formats of an export."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+    ARROW = "arrow"
+
+
+def exit_code_of_run(run: "Run") -> ExitCode:
+    """0 for a run that succeeded or still goes on, 3 for PARTIAL, 1 for FAILED and CANCELLED."""
+    return {"PARTIAL": ExitCode.PARTIAL, "FAILED": ExitCode.FAILED, "CANCELLED": ExitCode.FAILED}.get(run.state.value, ExitCode.OK)
+
+
+@contextmanager
+def run_progress(position_count: int) -> Iterator[Callable[["RunEvent"], None]]:
+    """A progress bar on a terminal, a line an event elsewhere, both on stderr."""
+    if not sys.stderr.isatty():
+        yield lambda event: say(f"{event.at:%H:%M:%S} {event.kind.value} {json.dumps(event.data)}")
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=chatter, transient=False) as bar:
+        task = bar.add_task("positions", total=position_count)
+
+        def show(event: "RunEvent") -> None:
+            done = int(event.data.get("ok_count", 0)) + int(event.data.get("failed_count", 0))
+            if event.kind.value == "shard_done":
+                bar.advance(task, done)
+
+        yield show
+
+
+def watch_handle(handle: "RunHandle", *, timeout_s: float = 86_400.0) -> "Run":
+    """Wait for the end of a run with progress on stderr; an interrupt leaves the run alone and says how to come back."""
+    try:
+        with run_progress(handle.run.progress.position_count) as show:
+            return handle.wait(timeout_s=timeout_s, progress=show)
+    except KeyboardInterrupt:
+        say(f"the run goes on; come back with: riskray run watch {handle.run_id}")
+        raise
+
+
+def print_run(run: "Run", *, as_json: bool) -> None:
+    """The run in a line, or as JSON."""
+    if as_json:
+        print_json(run)
+        return
+    progress = run.progress
+    print_line(
+        f"{run.run_id}  {run.state.value}  {progress.ok_count:,} ok, {progress.failed_count:,} failed"
+        f", {progress.cancelled_count:,} cancelled of {progress.position_count:,}"
+        + (f"  {run.error_code}: {run.error_detail}" if run.error_code else "")
+    )
+
+
+@run_commands.command("submit")
+def submit(
+    portfolio: Annotated[str, typer.Option(help="Portfolio id or name.")],
+    market: Annotated[str, typer.Option(help="Market id or name.")],
+    base_currency: Annotated[str, typer.Option(help="Currency of base-currency measures.")] = "USD",
+    measures: Annotated[str, typer.Option(help="Comma-separated; default: all.")] = "",
+    name: Annotated[str, typer.Option(help="A label for people.")] = "",
+    preflight: Annotated[Preflight, typer.Option(help="strict: refuse when the market lacks anything.")] = Preflight.FLAG,
+    executor: Annotated[Executor, typer.Option(help="job: wait for `riskray run execute`.")] = Executor.POOL,
+    rows_per_shard: Annotated[int | None, typer.Option(min=1, help="Positions in one shard; changes no result.")] = None,
+    idempotency_key: Annotated[str | None, typer.Option(help="Repeating a submit with the same key never makes a second run.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Watch the run to its end.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Submit a run; exit code 3 when --wait sees it end PARTIAL."""
+    from riskray.client import Client
+    from riskray.models.run import ALL_MEASURES
+
+    with Client() as client:
+        handle = client.submit(
+            portfolio=portfolio,
+            market=market,
+            base_currency=base_currency,
+            measures=_measures(measures) if measures else list(ALL_MEASURES),
+            name=name,
+            preflight=cast(Literal["flag", "strict"], preflight.value),
+            executor=cast(Literal["pool", "job"], executor.value),
+            rows_per_shard=rows_per_shard,
+            idempotency_key=idempotency_key,
+        )
+        run = watch_handle(handle) if wait else handle.run
+    print_run(run, as_json=as_json)
+    raise typer.Exit(exit_code_of_run(run))
+
+
+def _measures(names: str) -> list[Any]:
+    from pricers.measures import Measure
+
+    try:
+        return [Measure(name.strip().lower()) for name in names.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}; known: {', '.join(Measure)}", param_hint="--measures") from error
+
+
+@run_commands.command("execute")
+def execute(run_id: RunId, as_json: Json = False) -> None:
+    """Drive one run to its end from this process, on the pool of the cluster: the entry point of `ray job submit`."""
+    from riskray.stack import join_stack
+
+    settings = Settings()
+    join_stack(settings)
+    from riskray.grid.start import execute_run
+
+    run = execute_run(settings, run_id)
+    print_run(run, as_json=as_json)
+    raise typer.Exit(exit_code_of_run(run))
+
+
+@run_commands.command("status")
+def status(run_id: RunId, as_json: Json = False) -> None:
+    """Describe a run; exit code 3 when it is PARTIAL, 1 when it failed or was cancelled."""
+    from riskray.client import Client
+
+    with Client() as client:
+        run = client.get_run(run_id)
+    print_run(run, as_json=as_json)
+    raise typer.Exit(exit_code_of_run(run))
+
+
+@run_commands.command("watch")
+def watch(
+    run_id: RunId,
+    cancel_on_interrupt: Annotated[bool, typer.Option("--cancel-on-interrupt", help="Ctrl-C cancels the run.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Follow a run to its end; Ctrl-C leaves it alone."""
+    from riskray.client import Client
+
+    with Client() as client:
+        handle = client.attach(run_id)
+        try:
+            run = watch_handle(handle)
+        except KeyboardInterrupt:
+            if cancel_on_interrupt:
+                handle.cancel()
+            raise
+    print_run(run, as_json=as_json)
+    raise typer.Exit(exit_code_of_run(run))
+
+
+@run_commands.command("cancel")
+def cancel(run_id: RunId, as_json: Json = False) -> None:
+    """Ask for the cancellation of a run; what is committed stays."""
+    from riskray.client import Client
+
+    with Client() as client:
+        print_run(client.cancel_run(run_id), as_json=as_json)
+
+
+@run_commands.command("list")
+def list_runs(
+    state: Annotated[str | None, typer.Option(help="Only runs in this state.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only runs of this name.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most lines.")] = 50,
+    offset: Annotated[int, typer.Option(min=0, help="Lines to skip.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """List runs, newest first."""
+    from riskray.client import Client
+
+    with Client() as client:
+        page = client.list_runs(state=state.upper() if state else None, name=name, offset=offset, limit=limit)
+    if as_json:
+        print_json(page)
+        return
+    rows = [
+        (run.run_id, run.state.value, run.name, run.progress.position_count, run.progress.failed_count, run.as_of, run.created_at)
+        for run in page.data
+    ]
+    print_table(["run", "state", "name", "positions", "failed", "as of", "submitted"], rows)
+
+
+@run_commands.command("failures")
+def failures(run_id: RunId, as_json: Json = False) -> None:
+    """Failed positions of a run by reason, with an example and the remedy."""
+    from riskray.client import Client
+
+    with Client() as client:
+        summary = client.failure_summary(run_id)
+    if as_json:
+        print_json(summary)
+    else:
+        print_failures(summary)
+
+
+def print_failures(summary: list[Any]) -> None:
+    """Failures by reason as a table."""
+    rows = [(item.code, item.product, item.position_count, item.example_position_id, item.message, item.remedy) for item in summary]
+    print_table(["reason", "product", "positions", "example", "what", "remedy"], rows, title="Failures")
+
+
+@run_commands.command("export")
+def export(
+    run_id: RunId,
+    file: Annotated[Path, typer.Argument(help="Ending .parquet, .csv or .arrow.")],
+    failed: Annotated[bool, typer.Option("--failed", help="The failed positions instead of the priced ones.")] = False,
+    book: Annotated[list[str] | None, typer.Option(help="Only this book; may be repeated.")] = None,
+    product: Annotated[list[str] | None, typer.Option(help="Only this product; may be repeated.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write one row a position to a file."""
+    from riskray.client import Client
+
+    kind = file.suffix.removeprefix(".").lower()
+    if kind not in set(ExportFormat):
+        raise InvalidRequest(f"{file} has the ending {file.suffix!r}; use one of {', '.join(f'.{name}' for name in ExportFormat)}")
+    with Client() as client:
+        rows = client.export(run_id, file, format=cast(Any, kind), failed=failed, book=book or [], product=product or [])
+    if as_json:
+        print_json({"file": str(file), "rows": rows})
+    else:
+        say(f"wrote {file} ({file.stat().st_size:,} bytes)")
+
+
+def results(run_id: RunId, as_json: Json = False) -> None:
+    """The totals of a run."""
+    from riskray.client import Client
+
+    with Client() as client:
+        totals = client.totals(run_id)
+    if as_json:
+        print_json(totals)
+    else:
+        print_table(["", ""], list(totals.model_dump(mode="json").items()))
+
+
+def rollup(
+    run_id: RunId,
+    by: Annotated[str, typer.Option(help="Comma-separated: any of book, product, currency.")] = "book",
+    as_json: Json = False,
+) -> None:
+    """Sums of a run by book, product and currency."""
+    from riskray.client import Client
+
+    groups = [name.strip() for name in by.split(",") if name.strip()]
+    with Client() as client:
+        rows = client.rollup(run_id, groups)
+    if as_json:
+        print_json(rows)
+    else:
+        print_rollup(groups, rows)
+
+
+def print_rollup(groups: list[str], rows: list[Any], *, title: str = "") -> None:
+    """Sums as a table."""
+    measures = ("ok_count", "failed_count", "pv_base", "dv01", "cs01", "fx_delta", "theta_1d")
+    cells = [(*(row.group[name] for name in groups), *(getattr(row, name) for name in measures)) for row in rows]
+    print_table([*groups, "ok", "failed", "PV base", "DV01", "CS01", "FX delta", "theta 1d"], cells, title=title)
+
+
+def explain(run_id: RunId, position_id: Annotated[str, typer.Argument(help="Id of a position.")], as_json: Json = False) -> None:
+    """The value of one position, flow by flow."""
+    from riskray.client import Client
+
+    with Client() as client:
+        explanation = client.explain(run_id, position_id)
+    if as_json:
+        print_json(explanation)
+        return
+    rows = [
+        (flow.pay_date, flow.leg, flow.currency, flow.interest, flow.principal, flow.amount, f"{flow.discount_factor:.8f}",
+         f"{flow.spread_factor:.8f}", flow.pv, flow.pv_base)
+        for flow in explanation.flows
+    ]  # fmt: skip
+    columns = ["pay date", "leg", "ccy", "interest", "principal", "amount", "discount", "spread", "PV", f"PV {explanation.base_currency}"]
+    print_table(columns, rows, title=f"{position_id} ({explanation.product}): {explanation.pv_base:,.2f} {explanation.base_currency}")
+
+
+def price(
+    file: Annotated[Path, typer.Argument(help="JSON: one position or a list of positions; - reads stdin.")],
+    market: Annotated[str, typer.Option(help="Market id or name.")],
+    base_currency: Annotated[str, typer.Option(help="Currency of base-currency measures.")] = "USD",
+    measures: Annotated[str, typer.Option(help="Comma-separated.")] = "pv,pv_base,dv01",
+    as_json: Json = False,
+) -> None:
+    """Price positions that are not stored; exit code 3 when some cannot be priced."""
+    from riskray.client import Client
+
+    try:
+        content = json.loads(sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidRequest(f"{file} is not a JSON file of positions: {error}") from error
+    chosen = _measures(measures)
+    with Client() as client:
+        answer = client.price(
+            content if isinstance(content, list) else [content], market=market, base_currency=base_currency, measures=chosen
+        )
+    if as_json:
+        print_json(answer)
+    else:
+        rows = [(item.position_id, item.product, *(item.values[name] for name in chosen)) for item in answer.results]
+        print_table(["position", "product", *chosen], rows)
+        for failure in answer.failures:
+            say(f"{failure.position_id}: {failure.code}: {failure.message}; {failure.remedy}")
+    if answer.failures:
+        raise typer.Exit(ExitCode.PARTIAL)

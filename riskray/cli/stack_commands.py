@@ -1,0 +1,190 @@
+"""`riskray up`, `down`, `status`, `doctor` and `db`: the stack and what it stands on."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from riskray.cli.output import ExitCode, Json, print_json, print_line, print_table, say
+from riskray.config import Settings
+from riskray.errors import RiskrayError, StackError
+
+database_commands = typer.Typer(no_args_is_help=True, help="The database: migrate, check, and the line that opens psql.")
+
+
+def report_step(line: str) -> None:
+    """One step of a start, on stderr."""
+    say(line)
+
+
+def up(as_json: Json = False) -> None:
+    """Start Postgres, Ray, the pricers and the HTTP services; nothing happens when they run already."""
+    from riskray.stack import start_stack
+
+    settings = Settings()
+    record, started = start_stack(settings, report=report_step)
+    if as_json:
+        print_json({"started": started, "http_url": record.http_url, "dashboard_url": record.dashboard_url, "database": record.database})
+        return
+    say("the stack is up" if started else "the stack was up already")
+    print_line(f"API        {record.http_url}")
+    print_line(f"dashboard  {record.dashboard_url}")
+
+
+def down(as_json: Json = False) -> None:
+    """End everything that `riskray up` started."""
+    from riskray.stack import stop_stack
+
+    stopped = stop_stack(Settings(), report=report_step)
+    if as_json:
+        print_json({"stopped": stopped})
+    else:
+        say("the stack is down" if stopped else "there is no stack of this data directory")
+
+
+def status(as_json: Json = False) -> None:
+    """Say whether the stack runs and how its services are; exit code 5 when it is not healthy."""
+    from riskray.stack import stack_status
+
+    state = stack_status(Settings())
+    if as_json:
+        print_json(state)
+    else:
+        rows = [(name, health.get("status"), health.get("detail") or _database_line(health)) for name, health in state["services"].items()]
+        print_table(["service", "status", "database"], rows, title=f"{state['http_url']}  (since {state['started_at'] or 'not started'})")
+    if not state["healthy"]:
+        raise typer.Exit(ExitCode.UNREACHABLE)
+
+
+def _database_line(health: dict[str, Any]) -> str:
+    database = health.get("database", {})
+    return str(database.get("detail") or f"{database.get('latency_ms')} ms, {database.get('target')}")
+
+
+def doctor(as_json: Json = False) -> None:
+    """Look for what would keep the stack from starting or from running well."""
+    settings = Settings()
+    findings = [(what, *_examined(check, settings)) for what, check in _CHECKS.items()]
+    if as_json:
+        print_json([{"check": what, "ok": ok, "detail": detail} for what, ok, detail in findings])
+    else:
+        print_table(["check", "", "finding"], [(what, "ok" if ok else "PROBLEM", detail) for what, ok, detail in findings])
+    if not all(ok for _, ok, _ in findings):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _examined(check: Any, settings: Settings) -> tuple[bool, str]:
+    try:
+        return True, str(check(settings))
+    except RiskrayError as error:
+        return False, str(error)
+
+
+def _check_python(_settings: Settings) -> str:
+    return f"{sys.version.split()[0]} at {sys.prefix}"
+
+
+def _check_data_directory(settings: Settings) -> str:
+    existing = next(path for path in (settings.data_directory, *settings.data_directory.absolute().parents) if path.exists())
+    try:
+        probe = existing / ".riskray-probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise StackError(f"{existing} cannot be written ({error.strerror}); set RISKRAY_DATA_DIRECTORY to another directory") from error
+    free = shutil.disk_usage(existing).free
+    if free < 2 * 1024**3:
+        raise StackError(f"{existing} has {free / 1024**3:.1f} GiB left; a run of a million positions needs about 1")
+    return f"{settings.data_directory}, {free / 1024**3:.0f} GiB free"
+
+
+def _check_shared_memory(_settings: Settings) -> str:
+    directory = Path("/dev/shm")
+    if not directory.exists():
+        return "no /dev/shm here; Ray uses files"
+    free = shutil.disk_usage(directory).free
+    if free < 256 * 1024**2:
+        raise StackError(f"/dev/shm has {free / 1024**2:.0f} MiB; Ray's objects will be on disk, give the container --shm-size=1g")
+    return f"/dev/shm has {free / 1024**3:.1f} GiB free"
+
+
+def _check_stack(settings: Settings) -> str:
+    from riskray.stack import read_record, require_startable
+
+    record = read_record(settings.data_directory)
+    if record is not None and record.is_alive:
+        return f"runs at {record.http_url} since {record.started_at}"
+    require_startable(settings)
+    return f"not running; ports {settings.http_port}, {settings.ray_port} and {settings.ray_dashboard_port} are free"
+
+
+def _check_database(settings: Settings) -> str:
+    from riskray.store.database import Database
+    from riskray.store.embedded import EmbeddedPostgres
+    from riskray.store.migrations import require_current
+
+    if settings.database_url is None and not EmbeddedPostgres(settings.data_directory).is_running():
+        return "embedded, not running; `riskray up` starts it"
+    with Database(settings, pool_size=1) as database:
+        require_current(database)
+        return f"{database.target}, schema is current"
+
+
+_CHECKS = {
+    "python": _check_python,
+    "data directory": _check_data_directory,
+    "shared memory": _check_shared_memory,
+    "database": _check_database,
+    "stack": _check_stack,
+}
+
+
+@database_commands.command("migrate")
+def migrate_database(as_json: Json = False) -> None:
+    """Bring the schema to this version; safe to repeat, and from several machines at once."""
+    from riskray.store.database import Database
+    from riskray.store.migrations import migrate
+
+    with Database(Settings(), application_name="riskray db migrate", pool_size=1) as database:
+        applied = migrate(database)
+    if as_json:
+        print_json({"applied": applied})
+    else:
+        say(f"applied {', '.join(applied)}" if applied else "the schema is current")
+
+
+@database_commands.command("check")
+def check_database(as_json: Json = False) -> None:
+    """Check what must be true of the stored data at any moment; reads all results."""
+    from riskray.store.checks import check_invariants
+    from riskray.store.database import Database
+
+    with Database(Settings(), application_name="riskray db check", pool_size=1) as database:
+        violations = check_invariants(database)
+    if as_json:
+        print_json({"violations": violations})
+    else:
+        for violation in violations:
+            print_line(violation)
+        say(f"{len(violations)} violation(s)" if violations else "the database is sound")
+    if violations:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@database_commands.command("psql")
+def psql_line(as_json: Json = False) -> None:
+    """Print the line that opens psql on the database."""
+    line = psql_command(Settings())
+    if as_json:
+        print_json({"command": line})
+    else:
+        print_line(line)
+
+
+def psql_command(settings: Settings) -> str:
+    """The line that opens psql; a configured address is named by its variable, because it may hold a password."""
+    from riskray.store.embedded import EmbeddedPostgres
+
+    return EmbeddedPostgres(settings.data_directory).psql_command() if settings.database_url is None else 'psql "$RISKRAY_DATABASE_URL"'
