@@ -1,0 +1,100 @@
+"""A scenario set meets a market: the pricers' arrays.
+
+A relative move of a rate is a fraction of this market's rate. For the base currency B and moves f against the numeraire, the price of
+currency C in B is multiplied by (1 + f_C) / (1 + f_B); the numeraire's own f is 0. What the set does not move stays where it is.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pricers.market import Curve, Market, Scenarios
+from riskray.errors import InvalidRequest
+from riskray.models.scenario import MoveKind
+from riskray.scenario.codec import ScenarioMatrix
+from riskray.scenario.factors import Factor, curves_of, fx_name, market_factor_names
+
+_LISTED_MAX = 20
+
+
+@dataclass(frozen=True)
+class BoundScenarios:
+    """Scenarios ready to be valued."""
+
+    scenarios: Scenarios
+    unmoved: tuple[str, ...]
+    """Factors of the market that no scenario of the set moves."""
+
+
+def bind(matrix: ScenarioMatrix, *, market: Market) -> BoundScenarios:
+    """The set's moves as shifts of this market.
+
+    Raises:
+        InvalidRequest: the set moves a curve, a pillar or a currency that the market has not got; `problems` names each.
+    """
+    known = market_factor_names(market)
+    numeraire = fx_name(matrix.numeraire)
+    unknown = [factor.name for factor in matrix.factors if factor.name not in {*known, numeraire}]
+    if unknown:
+        raise _unknown(unknown, market)
+    credit = [column for column, factor in enumerate(matrix.factors) if factor.type == "credit"]
+    moved = {factor.name for factor in matrix.factors} | {numeraire}
+    return BoundScenarios(
+        Scenarios(
+            count=len(matrix.labels),
+            zero_shifts=_curve_shifts(matrix, market, "zero"),
+            spread_shifts=_curve_shifts(matrix, market, "spread"),
+            credit_spread_shift=matrix.values[:, credit[0]].copy() if credit else None,
+            fx_factors=_fx_factors(matrix, market),
+        ),
+        tuple(name for name in known if name not in moved),
+    )
+
+
+def _unknown(names: list[str], market: Market) -> InvalidRequest:
+    problems = [
+        {"loc": ["factors", name], "msg": f"the market has no {name}; {_what_exists(name, market)}", "code": "unknown_factor"}
+        for name in names
+    ]
+    return InvalidRequest(f"{len(names)} factors of the scenario set are not in the market: {problems[0]['msg']}", problems)
+
+
+def _what_exists(name: str, market: Market) -> str:
+    """What the market has where `name` was looked for."""
+    factor = Factor(name, MoveKind.ABSOLUTE)
+    if factor.type == "fx":
+        return f"it has {', '.join(sorted({market.base_currency, *market.fx_to_base}))}"
+    curves = curves_of(market, factor.type)
+    for curve in curves:
+        if curve.name == factor.curve:
+            return f"the pillars of {curve.name} are {', '.join(curve.pillar_labels)}"
+    names = ", ".join(curve.name for curve in curves[:_LISTED_MAX]) or "none"
+    return f"its {factor.type} curves are {names}"
+
+
+def _curve_shifts(matrix: ScenarioMatrix, market: Market, target: str) -> dict[str, np.ndarray]:
+    curves: dict[str, Curve] = {curve.name: curve for curve in curves_of(market, "zero" if target == "zero" else "spread")}
+    shifts: dict[str, np.ndarray] = {}
+    for column, factor in enumerate(matrix.factors):
+        if factor.type != target:
+            continue
+        curve = curves[factor.curve]
+        pillar = curve.pillar_labels.index(factor.pillar)
+        shift = shifts.setdefault(curve.name, np.zeros((len(curve.pillar_labels), len(matrix.labels))))
+        scale = float(curve.zero_rates[pillar]) if factor.kind is MoveKind.RELATIVE else 1.0
+        shift[pillar] += matrix.values[:, column] * scale
+    return shifts
+
+
+def _fx_factors(matrix: ScenarioMatrix, market: Market) -> dict[str, np.ndarray]:
+    """By currency but the base currency; none at all where no exchange rate moves."""
+    moves = {factor.currency: 1.0 + matrix.values[:, column] for column, factor in enumerate(matrix.factors) if factor.type == "fx"}
+    if not moves:
+        return {}
+    still = np.ones(len(matrix.labels))
+    base = moves.get(market.base_currency, still)
+    return {
+        currency: moves.get(currency, still) / base
+        for currency in sorted(market.fx_to_base)
+        if currency != market.base_currency and (currency in moves or market.base_currency in moves)
+    }

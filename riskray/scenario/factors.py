@@ -1,0 +1,114 @@
+"""What a scenario moves: names of factors and what they stand for.
+
+    zero/<discount curve>/<pillar>     the curve's zero rate at the pillar
+    spread/<spread curve>/<pillar>     the curve's zero spread at the pillar
+    credit                             every contract's own credit spread
+    fx/<currency>                      the price of one unit of the currency in the set's numeraire
+
+A move is absolute (added, decimal) or relative (a fraction of today's value). FX moves are relative and `credit` is absolute. In files
+a column is headed by the name, a relative curve move by the name and " relative".
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pricers.market import Curve, Market
+from riskray.errors import InvalidRequest
+from riskray.models.instrument import CURRENCIES
+from riskray.models.scenario import MoveKind
+
+FactorType = Literal["zero", "spread", "credit", "fx"]
+_RELATIVE_SUFFIX = " relative"
+_CREDIT = "credit"
+
+
+@dataclass(frozen=True, order=True)
+class Factor:
+    """One thing that moves, and how."""
+
+    name: str
+    kind: MoveKind
+
+    @property
+    def type(self) -> FactorType:
+        """zero, spread, credit or fx."""
+        return factor_type(self.name)
+
+    @property
+    def curve(self) -> str:
+        """The curve of a zero or spread factor. A curve's name may hold slashes, a pillar's label never does."""
+        return curve_and_pillar(self.name)[0]
+
+    @property
+    def pillar(self) -> str:
+        """The label of the pillar."""
+        return curve_and_pillar(self.name)[1]
+
+    @property
+    def currency(self) -> str:
+        """The currency of an FX factor."""
+        return self.name.removeprefix("fx/")
+
+    @property
+    def header(self) -> str:
+        """The factor as the head of a column."""
+        return self.name + (_RELATIVE_SUFFIX if self.kind is MoveKind.RELATIVE and self.type in ("zero", "spread") else "")
+
+
+def factor_type(name: str) -> FactorType:
+    """The type that a name begins with. Raises InvalidRequest."""
+    start, _, rest = name.partition("/")
+    match start:
+        case "zero" | "spread" if rest.rpartition("/")[0] and rest.rpartition("/")[2]:
+            return "zero" if start == "zero" else "spread"
+        case "credit" if name == _CREDIT:
+            return "credit"
+        case "fx" if rest in CURRENCIES:
+            return "fx"
+    message = f"{name!r} is not a factor; write zero/<curve>/<pillar>, spread/<curve>/<pillar>, credit or fx/<currency>"
+    raise InvalidRequest(message, [{"loc": ["factors", name], "msg": message, "code": "unknown_factor"}])
+
+
+def curve_and_pillar(name: str) -> tuple[str, str]:
+    """Curve and pillar of a zero or spread factor's name."""
+    curve, _, pillar = name.partition("/")[2].rpartition("/")
+    return curve, pillar
+
+
+def parse_factor(header: str) -> Factor:
+    """The factor of a column's head. Raises InvalidRequest for what is no factor."""
+    text = header.strip()
+    name = text.removesuffix(_RELATIVE_SUFFIX).strip()
+    kind = factor_type(name)
+    if kind == "credit" and name != text:
+        message = f"{header!r}: credit spreads move by absolute amounts only"
+        raise InvalidRequest(message, [{"loc": ["factors", header], "msg": message, "code": "not_allowed"}])
+    return Factor(name, MoveKind.RELATIVE if kind == "fx" or name != text else MoveKind.ABSOLUTE)
+
+
+def zero_name(curve: str, pillar: str) -> str:
+    """Name of the factor of a discount curve's pillar."""
+    return f"zero/{curve}/{pillar}"
+
+
+def spread_name(curve: str, pillar: str) -> str:
+    """Name of the factor of a spread curve's pillar."""
+    return f"spread/{curve}/{pillar}"
+
+
+def fx_name(currency: str) -> str:
+    """Name of the factor of a currency's price."""
+    return f"fx/{currency}"
+
+
+def curves_of(market: Market, target: FactorType) -> tuple[Curve, ...]:
+    """The market's curves that factors of this type move."""
+    return market.discount_curves if target == "zero" else market.spread_curves
+
+
+def market_factor_names(market: Market) -> tuple[str, ...]:
+    """Every factor that the market has, in the order of its curves, then credit, then currencies by name."""
+    zero = [zero_name(curve.name, label) for curve in market.discount_curves for label in curve.pillar_labels]
+    spread = [spread_name(curve.name, label) for curve in market.spread_curves for label in curve.pillar_labels]
+    currencies = [fx_name(currency) for currency in sorted({market.base_currency, *market.fx_to_base})]
+    return (*zero, *spread, _CREDIT, *currencies)

@@ -1,0 +1,90 @@
+"""Scenario sets that the user made: a table with a row a scenario and a column a factor, as CSV, Parquet or JSON.
+
+    scenario,zero/EUR-GOVT/5Y,zero/USD-GOVT/5Y relative,fx/JPY,credit
+    crash,-0.0100,-0.25,0.08,0.0150
+
+What `codec.write_matrix` writes reads back to the same content.
+"""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+
+from riskray.errors import InvalidRequest, UnsupportedFormat
+from riskray.scenario.codec import LABEL_COLUMN, ScenarioMatrix, checked_matrix, from_table
+from riskray.scenario.factors import parse_factor
+
+FORMATS = ("csv", "parquet", "json")
+
+
+def read_matrix(source: bytes | Path | BinaryIO, *, format: str, numeraire: str) -> ScenarioMatrix:
+    """Read and check a matrix.
+
+    Args:
+        source: the file's bytes, its path, or an open binary file.
+        format: "csv", "parquet" or "json".
+        numeraire: currency of the FX moves, where the file does not say itself.
+    Raises:
+        UnsupportedFormat: another format.
+        InvalidRequest: not readable, a column that is no factor, a value that is no finite number, a name given twice.
+    """
+    data = source if isinstance(source, bytes) else source.read_bytes() if isinstance(source, Path) else source.read()
+    match format:
+        case "csv":
+            return _from_csv(data, numeraire)
+        case "parquet":
+            try:
+                table = pyarrow.parquet.read_table(io.BytesIO(data))
+            except pa.ArrowException as error:
+                raise _unreadable(f"not a Parquet file: {error}") from None
+            return from_table(table, numeraire=numeraire)
+        case "json":
+            return _from_json(data, numeraire)
+    raise UnsupportedFormat(f"format {format!r} is not offered; use {', '.join(FORMATS)}")
+
+
+def _unreadable(message: str) -> InvalidRequest:
+    return InvalidRequest(message, [{"loc": ["file"], "msg": message, "code": "unreadable"}])
+
+
+def _from_csv(data: bytes, numeraire: str) -> ScenarioMatrix:
+    try:
+        rows = [row for row in csv.reader(io.StringIO(data.decode("utf-8-sig"))) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _unreadable(f"not a CSV file in UTF-8: {error}") from None
+    if not rows or rows[0][0].strip() != LABEL_COLUMN:
+        raise _unreadable(f"the first line must name the columns, {LABEL_COLUMN!r} first")
+    factors = tuple(parse_factor(header) for header in rows[0][1:])
+    values = np.empty((len(rows) - 1, len(factors)))
+    problems = []
+    for number, row in enumerate(rows[1:], start=1):
+        if len(row) != len(rows[0]):
+            raise _unreadable(f"row {number} has {len(row)} columns, the header {len(rows[0])}")
+        for column, text in enumerate(row[1:]):
+            try:
+                values[number - 1, column] = float(text)
+            except ValueError:
+                message = f"row {number}, {factors[column].header}: {text!r} is not a number"
+                problems.append({"loc": ["rows", number, factors[column].header], "msg": message, "code": "not_a_number"})
+    if problems:
+        raise InvalidRequest(str(problems[0]["msg"]), problems)
+    return checked_matrix(tuple(row[0].strip() for row in rows[1:]), factors, values, numeraire=numeraire)
+
+
+def _from_json(data: bytes, numeraire: str) -> ScenarioMatrix:
+    try:
+        document: Any = json.loads(data)
+        factors = tuple(parse_factor(header) for header in document["factors"])
+        labels = tuple(str(scenario["name"]) for scenario in document["scenarios"])
+        values = np.array([scenario["values"] for scenario in document["scenarios"]], np.float64).reshape(len(labels), len(factors))
+        stated = str(document.get("numeraire", numeraire))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        message = f'not a scenario matrix in JSON ({error}); write {{"factors": [...], "scenarios": [{{"name": ..., "values": [...]}}]}}'
+        raise _unreadable(message) from None
+    return checked_matrix(labels, factors, values, numeraire=stated)
