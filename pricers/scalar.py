@@ -156,7 +156,7 @@ def _date(day: int) -> datetime.date:
     return datetime.date(1970, 1, 1) + datetime.timedelta(days=day)
 
 
-def checked_measures(result: Mapping[str, float]) -> dict[Measure, float]:
+def checked_measures(result: object) -> dict[Measure, float]:
     """The function's answer with measure names checked and numbers as floats.
 
     Raises:

@@ -1,0 +1,1 @@
+"""Random contracts against independent answers."""

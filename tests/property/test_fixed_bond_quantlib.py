@@ -1,0 +1,15 @@
+"""Random bonds over all conventions against QuantLib; `python -m benchmarks.accuracy` compares more of them."""
+
+from benchmarks.accuracy_bonds import PV_TOLERANCE, compare
+from pricers.day_count import DAY_COUNTS
+
+
+def test_random_bonds_equal_quantlib_in_flows_value_prices_and_yields():
+    comparison = compare(300, seed=20261123)
+    assert comparison.details["examples"] == []
+    assert comparison.mismatches == 0
+    assert comparison.contracts == 300
+    assert comparison.max_pv_difference <= PV_TOLERANCE
+    compared = comparison.details["compared"]
+    assert all(compared[name] > 10 for name in DAY_COUNTS)
+    assert all(compared[name] > 280 for name in ("pv", "clean_price", "accrued_interest", "yield_to_maturity", "convexity", "z_spread"))
