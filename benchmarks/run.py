@@ -49,7 +49,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="accepted for uniformity: the last line is always JSON")
     arguments = parser.parse_args()
-    with temporary_stack(pricer_actors=arguments.actors) as settings, Database(settings) as database, Client(settings.base_url) as client:
+    with (
+        temporary_stack(pricer_actors=arguments.actors) as settings,
+        Database(settings) as database,
+        Client(settings, deadline_s=600.0) as client,
+    ):
         stored = _store(database, client, positions=arguments.positions, seed=arguments.seed)
         _say(f"stored {arguments.positions} positions in {stored['seconds']:.1f} s")
         runs = []
@@ -81,7 +85,7 @@ def main() -> None:
 def _store(database: Database, client: Client, *, positions: int, seed: int) -> dict[str, Any]:
     started = time.perf_counter()
     document = demo_market()
-    market = client.upload_market(write_market(document, format="json"), format="json")
+    market = client.upload_market(write_market(document, format="json"))
     prepared = prepare_portfolio(generate_portfolio(positions, seed=seed, as_of=document.as_of))
     record, _ = insert_portfolio(
         database, name="benchmark", content_hash=prepared.content_hash, positions=prepared.positions,
