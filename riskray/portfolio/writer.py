@@ -6,7 +6,6 @@ still there, so that the header says what could be given.
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -104,18 +103,27 @@ def _json(parts: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
     """A list of objects, one a line, without the members that are null."""
     separator = "[\n"
     for part in parts:
+        given = {
+            name: _iso(values).to_pylist()
+            for name, values in zip(part.schema.names, part.columns, strict=True)
+            if values.null_count < len(values)
+        }
         lines = []
-        for row in part.to_pylist():
-            lines.append(
-                separator + json.dumps({name: value for name, value in row.items() if value is not None}, default=_iso, ensure_ascii=False)
-            )
+        for cells in zip(*given.values(), strict=True):
+            row = {name: cell for name, cell in zip(given, cells, strict=True) if cell is not None}
+            lines.append(separator + json.dumps(row, ensure_ascii=False))
             separator = ",\n"
         yield "".join(lines).encode()
     yield b"\n]\n" if separator == ",\n" else b"[]\n"
 
 
-def _iso(value: Any) -> str:
-    return str(value.isoformat())
+def _iso(values: pa.Array) -> pa.Array:
+    """Dates as ISO text."""
+    if pa.types.is_date(values.type):
+        return values.cast(pa.string())
+    if pa.types.is_list(values.type) and pa.types.is_date(values.type.value_type):
+        return values.cast(pa.list_(pa.string()))
+    return values
 
 
 def _parquet(parts: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[bytes]:
