@@ -1,0 +1,112 @@
+"""Hierarchies over the values of a dimension: checked trees, and which values lie below which node."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from jaxtyping import Bool
+
+from riskray.errors import InvalidRequest, NotFound
+from riskray.models.tail_risk import Dimension, HierarchyDocument
+
+_LISTED_MAX: Final = 20
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """A tree told by its edges from child to parent. Nodes without children are values of the dimension."""
+
+    name: str
+    dimension: Dimension
+    root: str
+    parents: dict[str, str]
+
+    @classmethod
+    def of(cls, document: HierarchyDocument) -> "Hierarchy":
+        """Check a document.
+
+        Raises:
+            InvalidRequest: a cycle, or a node from which no path leads to the root (an orphan); `problems` names each.
+        """
+        problems = [*_cycles(document), *_orphans(document)]
+        if problems:
+            raise InvalidRequest(f"hierarchy {document.name!r}: {problems[0]['msg']}", problems)
+        return cls(document.name, document.dimension, document.root, dict(document.parents))
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The root and every node with children, by name; leaves are left out."""
+        return (self.root, *sorted(set(self.parents.values()) - {self.root}))
+
+    def path(self, name: str) -> tuple[str, ...]:
+        """The node, its parent and so on up to the root. Raises NotFound."""
+        if name != self.root and name not in self.parents:
+            raise NotFound(f"node of hierarchy {self.name!r}", name)
+        path = [name]
+        while path[-1] != self.root:
+            path.append(self.parents[path[-1]])
+        return tuple(path)
+
+    def leaves(self, node: str) -> tuple[str, ...]:
+        """The values of the dimension at or below a node, by name. Raises NotFound."""
+        self.path(node)
+        inner = set(self.nodes)
+        return tuple(sorted(name for name in self.parents if name not in inner and node in self.path(name)))
+
+    def children(self, node: str) -> tuple[str, ...]:
+        """The direct children, by name. Raises NotFound."""
+        self.path(node)
+        return tuple(sorted(child for child, parent in self.parents.items() if parent == node))
+
+    def membership(self, values: Sequence[str], *, nodes: Sequence[str]) -> Bool[np.ndarray, "node value"]:
+        """Whether each value lies at or below each node: vectors of nodes are `membership @ vectors of values`.
+
+        Raises:
+            InvalidRequest: a value that the hierarchy does not know (an orphan of the data).
+            NotFound: no such node.
+        """
+        if unknown := sorted({value for value in values if value not in self.parents}):
+            problems = [{"loc": [self.dimension, value], "msg": f"{value!r} has no parent", "code": "orphan"} for value in unknown]
+            listed = ", ".join(unknown[:_LISTED_MAX]) + ", …" * (len(unknown) > _LISTED_MAX)
+            raise InvalidRequest(
+                f"hierarchy {self.name!r} has no place for {len(unknown)} values of {self.dimension}: {listed}; give each a parent",
+                problems,
+            )
+        for node in nodes:
+            self.path(node)
+        above = {value: set(self.path(value)) for value in set(values)}
+        return np.array([[node in above[value] for value in values] for node in nodes], bool).reshape(len(nodes), len(values))
+
+
+def _cycles(document: HierarchyDocument) -> list[dict[str, object]]:
+    problems: list[dict[str, object]] = []
+    reported: set[str] = set()
+    if document.root in document.parents:
+        message = f"the root {document.root!r} has a parent, {document.parents[document.root]!r}"
+        problems.append({"loc": ["parents", document.root], "msg": message, "code": "cycle"})
+    for start in document.parents:
+        trail = [start]
+        while (parent := document.parents.get(trail[-1])) is not None and parent not in trail:
+            trail.append(parent)
+        if parent is not None and parent == start and start not in reported:
+            reported.update(trail)
+            message = f"a cycle: {' → '.join([*trail, start])}"
+            problems.append({"loc": ["parents", start], "msg": message, "code": "cycle"})
+    return problems
+
+
+def _orphans(document: HierarchyDocument) -> list[dict[str, object]]:
+    tops = sorted(set(document.parents.values()) - set(document.parents) - {document.root})
+    return [
+        {
+            "loc": ["parents", top],
+            "msg": f"{top!r} is an orphan: it is a parent, has no parent itself and is not the root {document.root!r}",
+            "code": "orphan",
+        }
+        for top in tops
+    ] + (
+        []
+        if document.root in document.parents.values() or document.root in document.parents
+        else [{"loc": ["root"], "msg": f"the root {document.root!r} has no children", "code": "orphan"}]
+    )
