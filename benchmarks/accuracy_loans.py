@@ -37,6 +37,7 @@ def compare(contracts: int, seed: int) -> Comparison:
     largest = {"pv": 0.0, "amount": 0.0} | {str(measure): 0.0 for measure in OPTIONAL_MEASURES}
     examples: list[dict[str, Any]] = []
     counts: dict[str, int] = {}
+    compared: dict[str, int] = {}
     mismatches = 0
     for number, as_of in enumerate(VALUATION_DAYS):
         market = random_market(as_of, currencies=CURRENCIES, seed=seed + number)
@@ -53,11 +54,14 @@ def compare(contracts: int, seed: int) -> Comparison:
             faults = _faults(i, row, reference, valued, lowered, largest)
             for key in (row["amortisation"], reference.status.name):
                 counts[key] = counts.get(key, 0) + 1
+            for key in ("pv", *map(str, reference.measures)) if reference.status == RowStatus.OK else ():
+                compared[key] = compared.get(key, 0) + 1
             mismatches += bool(faults)
             if faults and len(examples) < EXAMPLES_MAX:
                 examples.append({"as_of": as_of, **row, "faults": faults})
     ql.Settings.instance().evaluationDate = ql.Date()
-    return Comparison(contracts, largest.pop("pv"), mismatches, {"counts": counts, "largest_differences": largest, "examples": examples})
+    details = {"counts": counts, "compared": compared, "largest_differences": largest, "examples": examples}
+    return Comparison(contracts, largest["pv"], mismatches, details)
 
 
 def _faults(i: int, row: dict[str, Any], reference: Reference, valued: Valuation, lowered: Lowered, largest: dict[str, float]) -> list[str]:
