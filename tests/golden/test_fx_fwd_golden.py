@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pricers import Curve, Market, contracts_of, pricer, value
+from pricers import Curve, Market, Measure, contracts_of, pricer, value
 
 with (Path(__file__).parent / "fx_fwd.csv").open(newline="") as file:
     CASES = list(csv.DictReader(file))
@@ -31,4 +31,4 @@ def test_forward_value_equals_the_published_one(case):
         "delivery_date": AS_OF + int(case["days"]), "base_discount_curve": "BASE", "quote_discount_curve": "QUOTE",
     }  # fmt: skip
     valuation = value("FX_FWD", contracts_of(pricer("FX_FWD").columns, [contract]), market=market)
-    assert valuation.values["pv"][0] == pytest.approx(float(case["expected"]), rel=0.0, abs=float(case["tolerance"]))
+    assert valuation.values[Measure.PV][0] == pytest.approx(float(case["expected"]), rel=0.0, abs=float(case["tolerance"]))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from pricers import Measure, RowStatus, contracts_of, pricer, value
+from pricers.amort_loan import lower
 from pricers.dates import add_months, to_date, to_day
 from pricers.explain import explain
 from tests.unit.pricers.examples import AS_OF, MARKET
@@ -85,7 +86,7 @@ def measures(contract, *, as_of=AS_OF):
 
 
 def lowered(contract, *, as_of=AS_OF):
-    result = pricer("AMORT_LOAN").lower(loans(contract), as_of=as_of)
+    result = lower(loans(contract), as_of=as_of)
     assert result.status.tolist() == [RowStatus.OK]
     return result
 

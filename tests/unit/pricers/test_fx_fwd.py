@@ -7,6 +7,7 @@ import pytest
 from pricers import Measure, RowStatus, contracts_of, pricer, value
 from pricers.curves import discount_factors
 from pricers.dates import to_date, to_day
+from pricers.fx_fwd import lower
 from tests.unit.pricers.examples import AS_OF, EUR, MARKET, USD
 
 FORWARD = {
@@ -68,7 +69,7 @@ def pv(contract, *, as_of=AS_OF):
 
 def flows(contract, *, as_of=AS_OF):
     """[(leg, payment date, amount)]"""
-    cashflows = pricer("FX_FWD").lower(forwards(contract), as_of=as_of).cashflows
+    cashflows = lower(forwards(contract), as_of=as_of).cashflows
     leg = np.repeat(np.arange(2), np.diff(cashflows.flow_offsets))
     dates = [str(to_date(pay_day)) for pay_day in cashflows.pay_day]
     return list(zip(leg.tolist(), dates, cashflows.amount.tolist(), strict=True))
