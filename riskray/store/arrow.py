@@ -12,7 +12,7 @@ from psycopg.sql import SQL, Composed, Identifier
 import sql
 from riskray.store.database import Connection, Database, Parameters
 
-COPY_BATCH_ROWS = 16_384  # a few MB at a time: the encoder's buffer stays small and the server never waits long
+COPY_BATCH_ROWS = 4096  # about a megabyte: measured faster than larger pieces, which fall out of the processor's cache
 
 
 def copy_in(connection: Connection, name: str, rows: pa.Table | pa.RecordBatch, *, schema: pa.Schema, keys: Mapping[str, int]) -> None:

@@ -229,7 +229,7 @@ class EmbeddedPostgres:
             yield
 
     def _run(self, program: str, *arguments: str, account: pwd.struct_passwd | None) -> None:
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}  # no PG* variable of the caller's
+        environment = {"PATH": os.defpath, "LC_ALL": "C"}  # no PG* variable of the caller's
         with tempfile.TemporaryFile("w+") as output:  # not a pipe: the server would keep it open
             result = subprocess.run(
                 [_binary(program), *arguments], check=False, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self._cluster,

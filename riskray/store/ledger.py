@@ -334,7 +334,9 @@ def _check_conservation(connection: Connection, run_no: int, run: dict[str, Any]
 
 def _build_key(connection: Connection, storage_no: int) -> None:
     index = Identifier(f"position_result_{storage_no}_key")
-    connection.execute(SQL(sql.load("create_partition_key")).format(index=index, partition=partition_of(storage_no)))
+    partition = partition_of(storage_no)
+    connection.execute(SQL(sql.load("create_partition_key")).format(index=index, partition=partition))
+    connection.execute(SQL(sql.load("analyze_partition")).format(partition=partition))
 
 
 def _copy_rollups(connection: Connection, run_no: int, tables: tuple[Rows | None, Rows | None, Rows | None]) -> None:

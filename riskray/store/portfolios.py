@@ -22,6 +22,7 @@ POSITION_SCHEMA = pa.schema(
 )
 """`position_no` is dense from 0; positions of one product are contiguous."""
 
+ANALYZE_POSITIONS_MIN = 10_000  # takes about 0.1 s; below, the planner's guesses do no harm
 POSITION_NO_END = 2**31 - 1  # past every position
 
 
@@ -110,7 +111,10 @@ def insert_portfolio(
             _insert_content(connection, record.portfolio_no, positions, batches, requirements)
             return record, True
 
-    return database.retrying(insert)
+    record, created = database.retrying(insert)
+    if created and record.position_count >= ANALYZE_POSITIONS_MIN:
+        database.execute("analyze_positions")
+    return record, created
 
 
 def get_portfolio(database: Database, *, portfolio: str) -> PortfolioRecord:

@@ -7,6 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ OWN_STORAGE_POSITIONS_MIN = 20_000
 the rows of a run this size from the shared partition takes about as long and leaves garbage; interactive runs are far smaller."""
 
 LISTEN_PAUSE_S = 1.0
+SWEEP_TIMEOUT_S = 5.0  # whoever deletes a run waits so long for its readers
 
 
 @dataclass(frozen=True)
@@ -180,16 +182,19 @@ def delete_run(database: Database, *, run_id: str) -> None:
             connection.execute(sql.load("delete_shared_results"), {"run_no": row["run_no"]})
         connection.execute(sql.load("delete_run"), {"run_no": row["run_no"]})
     if row["storage_no"]:
-        drop_orphan_partitions(database)
+        with suppress(StoreError):  # a long download holds the partition: the run is gone all the same, the next sweep frees its storage
+            drop_orphan_partitions(database)
 
 
 def drop_orphan_partitions(database: Database) -> list[str]:
     """Free the storage of deleted runs; answers the tables dropped. Repeats what a crash between deleting and dropping left undone.
 
-    Detaching waits for the queries that read results at the moment, without holding off new ones.
+    Detaching waits for the queries that read results at the moment, without holding off new ones; raises StoreError when that takes
+    longer than SWEEP_TIMEOUT_S.
     """
     dropped: list[str] = []
     with database.dedicated_connection() as connection:
+        connection.execute(sql.load("limit_sweep"), {"timeout": f"{round(1000 * SWEEP_TIMEOUT_S)}ms"})
         lock = connection.execute(sql.load("lock_partition_sweep")).fetchone()
         if lock is None or not lock["locked"]:
             return dropped  # another process is at it

@@ -1,3 +1,7 @@
+-- name: analyze_partition
+-- Tells the planner how many rows there are; without it, a page of a large run is read by sorting the whole run.
+ANALYZE {partition} (storage_no, run_no, position_no)
+
 -- name: cancel_pending_shards
 -- What was not done when the run ended.
 UPDATE run_shard SET state = 'CANCELLED', finished_at = now() WHERE run_no = %(run_no)s AND state = 'PENDING'

@@ -60,6 +60,7 @@ SELECT failure.position_no, position.position_id, position.product, position.boo
   FROM position_failure failure
   JOIN position ON position.portfolio_no = %(portfolio_no)s AND position.position_no = failure.position_no
  WHERE failure.run_no = %(run_no)s AND failure.position_no > %(after_position_no)s
+   AND position.position_no > %(after_position_no)s
    AND (%(code)s::text IS NULL OR failure.code = %(code)s)
    AND (%(books)s::text[] IS NULL OR position.book = ANY (%(books)s::text[]))
    AND (%(products)s::text[] IS NULL OR position.product = ANY (%(products)s::text[]))
@@ -77,6 +78,7 @@ SELECT {columns}
          FROM position_result r
          JOIN position ON position.portfolio_no = %(portfolio_no)s AND position.position_no = r.position_no
         WHERE r.storage_no = %(storage_no)s AND r.run_no = %(run_no)s AND r.position_no > %(after_position_no)s
+          AND position.position_no > %(after_position_no)s
           AND (%(books)s::text[] IS NULL OR position.book = ANY (%(books)s::text[]))
           AND (%(products)s::text[] IS NULL OR position.product = ANY (%(products)s::text[]))
           AND (%(currencies)s::text[] IS NULL OR position.currency = ANY (%(currencies)s::text[]))

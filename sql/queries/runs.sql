@@ -112,6 +112,10 @@ SELECT %(run_no)s, %(first_shard_no)s + ordinal - 1, product, first_position_no,
   FROM unnest(%(products)s::text[], %(first_position_nos)s::integer[], %(row_counts)s::integer[])
        WITH ORDINALITY AS shard (product, first_position_no, row_count, ordinal)
 
+-- name: limit_sweep
+-- Detaching waits for readers, and nobody waits long for that.
+SELECT set_config('statement_timeout', %(timeout)s, false)
+
 -- name: list_orphan_partitions
 -- Partitions of results whose run is gone, and detached ones that were not dropped.
 SELECT relation.relname AS name, inheritance.inhrelid IS NOT NULL AS attached, coalesce(inheritance.inhdetachpending, false) AS detaching

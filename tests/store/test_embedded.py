@@ -24,11 +24,19 @@ def home() -> Iterator[Path]:
         yield Path(directory)
 
 
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[EmbeddedPostgres]:
+    """Made once; making one takes longer than all the tests."""
+    with tempfile.TemporaryDirectory(prefix="rr-pg-") as directory:
+        yield EmbeddedPostgres(Path(directory) / "data")
+
+
 @pytest.fixture
-def server(home: Path) -> Iterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(home / "data")
-    yield server
-    server.stop()
+def server(cluster: EmbeddedPostgres) -> Iterator[EmbeddedPostgres]:
+    """A server that does not run."""
+    cluster.log_file.unlink(missing_ok=True)
+    yield cluster
+    cluster.stop()
 
 
 def answer(url: str, query: str = "SELECT current_database()") -> object:
@@ -50,7 +58,7 @@ def test_server_is_started_once_by_any_number_of_callers(server: EmbeddedPostgre
 
 def test_data_stay_over_a_stop(server: EmbeddedPostgres) -> None:
     with psycopg.connect(server.start()) as connection:
-        connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
+        connection.execute("DROP TABLE IF EXISTS kept; CREATE TABLE kept AS SELECT 7 AS n")
     server.stop()
     assert not server.is_running()
     server.stop()
@@ -59,7 +67,7 @@ def test_data_stay_over_a_stop(server: EmbeddedPostgres) -> None:
 
 def test_server_comes_back_after_a_crash_with_its_data(server: EmbeddedPostgres) -> None:
     with psycopg.connect(server.start()) as connection:
-        connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
+        connection.execute("DROP TABLE IF EXISTS kept; CREATE TABLE kept AS SELECT 7 AS n")
     process = server._process()
     assert process is not None
     process.kill()
@@ -110,6 +118,7 @@ def test_cluster_of_another_version_is_left_alone(server: EmbeddedPostgres, monk
     version.write_text("14\n")
     with pytest.raises(StackError, match=r"was made by PostgreSQL 14, this riskray brings 18"):
         server.start()
+    version.write_text("18\n")
 
 
 def test_server_that_does_not_come_up_shows_its_log(server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,6 +156,21 @@ def test_storage_of_a_half_deleted_run_is_freed_by_the_next_sweep(database: Data
     assert partitions(database) == ["position_result_0"]
 
 
+def test_run_that_is_being_read_is_deleted_and_its_storage_freed_later(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "OWN_STORAGE_POSITIONS_MIN", 10)
+    monkeypatch.setattr(runs, "SWEEP_TIMEOUT_S", 0.2)
+    run_id = finished_run(database)
+    with database.transaction() as reader:
+        assert reader.execute("SELECT count(*) AS n FROM position_result").fetchone() == {"n": 10}
+        runs.delete_run(database, run_id=run_id)
+        kept = finished_run(database)
+        with pytest.raises(NotFound):
+            runs.get_run(database, run_id=run_id)
+    assert len(partitions(database)) == 3
+    assert len(runs.drop_orphan_partitions(database)) == 1
+    assert results.read_results(database, run_id=kept, limit=100).num_rows == 10
+
+
 def test_large_run_is_submitted_while_another_one_is_read_and_written(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Making a partition must not wait for transactions on the results, nor hold them up."""
     finished = finished_run(database)
