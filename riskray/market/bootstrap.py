@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from datetime import date
 
 import numpy as np
-from scipy.optimize import brentq
 
 from pricers.curves import DAYS_PER_YEAR
 from pricers.dates import add_months, add_tenor, to_day
@@ -33,6 +32,8 @@ def bootstrap_par_yields(par_yields: Mapping[str, float], *, as_of: date, coupon
     Raises:
         ValueError: a maturity that is no whole number of coupon periods, tenors out of order, or a yield that no zero rate meets.
     """
+    from scipy.optimize import brentq  # a second to import, which a process that never bootstraps does without
+
     start = to_day(as_of)
     months = 12 // coupons_per_year
     first_coupon = int(add_months(start, months, False)) - start
