@@ -1,0 +1,374 @@
+"""Books as sums of cash flows: scenario P&L of groups of positions at a cost that hardly grows with the number of positions.
+
+Under a scenario a flow is worth its value today times the ratio of two discount factors, exp(-E(day)), where the exponent E is, between
+two pillars, a polynomial of degree two in the day. So the ratio, as a function of the day, is its own interpolation at a few Chebyshev
+points of every segment, to about 1e-14: with eight points and segments on which E changes by at most 1/4 the remainder is below
+2 (1/16)^8 / 8! [1]. A flow therefore adds, once and for all scenarios, its value today times eight interpolation weights to the ladder
+of its cell (a group of positions), and a scenario costs one product of the ladders with the ratios at the points.
+
+Additions are exact: a number is split into two int64 limbs, multiples of 2^-10 and of 2^-46, and integers add up to the same sum in any
+order. So any size of shard, any number of processes and any order of merging give the same bits. What is rounded, to 2^-47, is rounded
+before it is added, flow by flow.
+
+References:
+    [1] L.N. Trefethen (2013), Approximation Theory and Approximation Practice, chapters 4 and 8; remainder of interpolation in n
+        Chebyshev points of an interval of length h: max |f^(n)| 2 (h/4)^n / n!.
+"""
+
+import json
+import math
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, no_type_check
+
+import numpy as np
+from jaxtyping import Bool, Float, Int32, Int64
+from numba import njit
+
+from pricers.calendars import LAST_DAY
+from pricers.compiled import Compiled
+from pricers.curves import DAYS_PER_YEAR, pillar_gains
+from pricers.market import CurveTables, Market, Scenarios
+from pricers.nodes import FACTOR, bind, node_table
+from pricers.scenario_values import check_scenarios
+from pricers.status import RowStatus
+from pricers.valuation import row_status
+
+POINTS: Final = 8
+EXPONENT_STEP: Final = 0.25
+EXPONENT_MAX: Final = 700.0  # exp(-E) overflows beyond
+COARSE: Final = 2.0**10
+FINE: Final = 2.0**46
+_CARRY_BITS: Final = 36  # a coarse unit in fine units
+VALUE_MAX: Final = 2.0**52
+"""Largest value of a flow in base currency that can be netted."""
+FLOWS_MAX: Final = 2**27
+"""Most flows of one batch: the fine limbs, below 2^35 each, then stay below 2^63."""
+
+_ANGLES: Final = (2.0 * np.arange(POINTS) + 1.0) * np.pi / (2.0 * POINTS)
+_CHEBYSHEV: Final = -np.cos(_ANGLES)  # increasing, inside (-1, 1)
+_DENOMINATORS: Final = np.array([math.prod(x - y for y in _CHEBYSHEV if y != x) for x in _CHEBYSHEV])
+_OK: Final = int(RowStatus.OK)
+_NOT_FINITE: Final = int(RowStatus.NOT_FINITE)
+_HEADER: Final = struct.Struct("<I")
+
+
+class LadderKey(NamedTuple):
+    """What the flows of one ladder share: all that decides how scenarios move them."""
+
+    currency: str
+    discount_curve: str
+    spread_curve: str
+    """Empty for none."""
+    has_credit_spread: bool
+    """Whether shifts of contracts' credit spreads apply (see CS01)."""
+
+
+@dataclass(frozen=True)
+class _Basis:
+    """Segments of the day axis of one key; segment k has points POINTS × k … POINTS × (k + 1) - 1."""
+
+    breaks: Float[np.ndarray, " segment_plus_one"]
+    """Days from the valuation date."""
+    is_failing: Bool[np.ndarray, "segment scenario"]
+    """Where a scenario moves a factor beyond what a float holds."""
+
+
+class LadderGrid:
+    """The interpolation points of every key under one market and one set of scenarios. Small; made once a process and run."""
+
+    def __init__(self, *, market: Market, scenarios: Scenarios) -> None:
+        """Raises ValueError for scenarios that do not fit the market."""
+        check_scenarios(scenarios, market=market)
+        self.market, self.scenarios = market, scenarios
+        self.horizon = LAST_DAY - market.as_of
+        self._bases: dict[LadderKey, _Basis] = {}
+
+    def basis(self, key: LadderKey) -> _Basis:
+        """The segments of a key. Depends on market and scenarios alone."""
+        if key not in self._bases:
+            edges = {0.0, float(self.horizon)}
+            for curve in self._moved_curves(key):
+                edges.update(float(day) for day in curve if 0 < day < self.horizon)
+            breaks = np.array(sorted(edges))
+            middles = (breaks[:-1] + breaks[1:]) / 2.0
+            at_breaks, at_middles = self.exponents(key, breaks), self.exponents(key, middles)
+            corners = np.clip([at_breaks[:-1], at_middles, at_breaks[1:]], -EXPONENT_MAX, EXPONENT_MAX)
+            change = (corners.max(axis=0) - corners.min(axis=0)).max(axis=1)
+            pieces = np.maximum(np.ceil(change / EXPONENT_STEP), 1.0).astype(np.int64)
+            parts = [np.linspace(low, high, count + 1)[:-1] for low, high, count in zip(breaks[:-1], breaks[1:], pieces, strict=True)]
+            breaks = np.concatenate([*parts, breaks[-1:]])
+            beyond = np.abs(self.exponents(key, breaks)) > EXPONENT_MAX
+            self._bases[key] = _Basis(breaks, beyond[:-1] | beyond[1:])
+        return self._bases[key]
+
+    def _moved_curves(self, key: LadderKey) -> list[np.ndarray]:
+        moved = []
+        if key.discount_curve in self.scenarios.zero_shifts:
+            moved.append(self.market.discount_curves[self.market.discount_curve_index[key.discount_curve]].pillar_days)
+        if key.spread_curve in self.scenarios.spread_shifts:
+            moved.append(self.market.spread_curves[self.market.spread_curve_index[key.spread_curve]].pillar_days)
+        return moved
+
+    def exponents(self, key: LadderKey, days: Float[np.ndarray, " day"]) -> Float[np.ndarray, "day scenario"]:
+        """E: minus the logarithm of each day's factor under each scenario over its factor today."""
+        exponents = np.zeros((days.size, self.scenarios.count))
+        market, scenarios = self.market, self.scenarios
+        if (shifts := scenarios.zero_shifts.get(key.discount_curve)) is not None:
+            _add_exponents(days, market.discount_curve_index[key.discount_curve], market.discount_tables, shifts, exponents)
+        if (shifts := scenarios.spread_shifts.get(key.spread_curve)) is not None:
+            _add_exponents(days, market.spread_curve_index[key.spread_curve], market.spread_tables, shifts, exponents)
+        if key.has_credit_spread and scenarios.credit_spread_shift is not None:
+            exponents += (days / DAYS_PER_YEAR)[:, None] * scenarios.credit_spread_shift
+        return exponents
+
+    def changes(self, key: LadderKey) -> Float[np.ndarray, "point scenario"]:
+        """Ratio of factors less 1 at the points of a key; NaN where a scenario fails."""
+        basis = self.basis(key)
+        half = np.diff(basis.breaks)[:, None] / 2.0
+        days = (basis.breaks[:-1, None] + half * (1.0 + _CHEBYSHEV)).ravel()
+        is_failing = np.repeat(basis.is_failing, POINTS, axis=0)
+        return np.where(is_failing, np.nan, np.expm1(-np.where(is_failing, 0.0, self.exponents(key, days))))
+
+    def fx_factor(self, currency: str) -> Float[np.ndarray, " scenario"]:
+        """What multiplies the price of a currency in base currency."""
+        factor = self.scenarios.fx_factors.get(currency)
+        return np.ones(self.scenarios.count) if factor is None else factor
+
+
+def _add_exponents(days: np.ndarray, curve: int, tables: CurveTables, shifts: np.ndarray, out: np.ndarray) -> None:
+    # A last row of zeros stands for the right neighbour of a curve's only pillar.
+    _add_shifts(days, curve, tables, np.vstack([shifts, np.zeros((1, shifts.shape[1]))]), out)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _add_shifts(days, curve, tables, shifts, out):
+    for i in range(days.size):
+        left, gain_left, gain_right = pillar_gains(days[i], curve, tables)
+        for scenario in range(out.shape[1]):
+            out[i, scenario] += gain_left * shifts[left, scenario] + gain_right * shifts[left + 1, scenario]
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Netted flows of one key: exact sums by cell and point."""
+
+    cells: Int32[np.ndarray, " member"]
+    """Numbers of the cells that have flows here, increasing."""
+    sums: Int64[np.ndarray, "member point 2"]
+    """Coarse and fine limb, base currency."""
+
+
+@dataclass(frozen=True)
+class Ladders:
+    """Netted flows of any set of rows, by key in sorted order."""
+
+    ladders: dict[LadderKey, Ladder]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(ladder.sums.nbytes + ladder.cells.nbytes for ladder in self.ladders.values())
+
+    def to_bytes(self) -> bytes:
+        """Compressed: the keys and sizes as JSON, then cells and sums."""
+        header = [[*key, *ladder.sums.shape[:2]] for key, ladder in self.ladders.items()]
+        text = json.dumps(header).encode()
+        parts = [part for ladder in self.ladders.values() for part in (ladder.cells.astype("<i4"), ladder.sums.astype("<i8"))]
+        return zlib.compress(_HEADER.pack(len(text)) + text + b"".join(part.tobytes() for part in parts), 1)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Ladders":
+        """The inverse of `to_bytes`."""
+        raw = zlib.decompress(data)
+        (length,) = _HEADER.unpack_from(raw)
+        at = _HEADER.size + length
+        ladders = {}
+        for currency, discount_curve, spread_curve, has_credit_spread, members, points in json.loads(raw[_HEADER.size : at]):
+            cells = np.frombuffer(raw, "<i4", members, at).astype(np.int32)
+            sums = np.frombuffer(raw, "<i8", members * points * 2, at + 4 * members).reshape(members, points, 2).astype(np.int64)
+            ladders[LadderKey(currency, discount_curve, spread_curve, has_credit_spread)] = Ladder(cells, sums)
+            at += 4 * members + 16 * members * points
+        return cls(ladders)
+
+
+@dataclass(frozen=True)
+class NettedRows:
+    """A netted batch."""
+
+    ladders: Ladders
+    status: np.ndarray
+    """uint8[row]: RowStatus; rows other than OK are in no ladder."""
+
+
+def net_flows(compiled: Compiled, *, grid: LadderGrid, cell_of_row: Int32[np.ndarray, " row"], skip_failing: bool) -> NettedRows:
+    """Add the flows of every row to the ladders of its cell.
+
+    Args:
+        compiled: a batch compiled for the market's date.
+        grid: market and scenarios.
+        cell_of_row: any numbering of groups of rows, from 0; -1 leaves a row out.
+        skip_failing: leave out rows with a flow where some scenario moves factors beyond what a float holds (they get NOT_FINITE);
+            otherwise they are netted, and those scenarios have no value in their cells.
+    Raises:
+        ValueError: a wrong number of cells, another date, or more flows than one batch may have.
+    """
+    if cell_of_row.size != compiled.row_count or compiled.amount.size > FLOWS_MAX:
+        raise ValueError(
+            f"{compiled.row_count} rows need as many cells, have {cell_of_row.size}; {compiled.amount.size} flows of at most {FLOWS_MAX}"
+        )
+    market = grid.market
+    binding = bind(compiled, market=market)
+    status = row_status(compiled, binding)
+    values = node_table(compiled, binding=binding, market=market)[:, FACTOR]
+    values = np.ascontiguousarray(values * np.repeat(binding.fx, np.diff(compiled.node_offsets)))
+    keys = [_group_key(compiled, group) for group in range(binding.fx.size)]
+    if skip_failing:
+        for group in np.flatnonzero(binding.status == RowStatus.OK).tolist():
+            nodes = slice(*compiled.node_offsets[group : group + 2])
+            basis = grid.basis(keys[group])
+            failing_segment: np.ndarray = np.logical_or.reduce(basis.is_failing, axis=1)
+            values[nodes][failing_segment[_segment(compiled.node_day[nodes], basis.breaks)]] = np.nan
+    _refuse_unusable(compiled.leg_offsets, compiled.flow_offsets, compiled.flow_node, compiled.weight, values, status)
+    row_of_leg = np.repeat(np.arange(compiled.row_count), np.diff(compiled.leg_offsets))
+    cell_of_leg = np.where(status == RowStatus.OK, cell_of_row, -1)[row_of_leg].astype(np.int32)
+    ladders: dict[LadderKey, Ladder] = {}
+    starts = np.searchsorted(compiled.leg_group[compiled.leg_order], np.arange(len(keys) + 1))
+    for group in sorted(range(len(keys)), key=keys.__getitem__):
+        legs = compiled.leg_order[starts[group] : starts[group + 1]]
+        legs = legs[cell_of_leg[legs] >= 0]
+        if not legs.size:
+            continue
+        cells, member = np.unique(cell_of_leg[legs], return_inverse=True)
+        basis = grid.basis(keys[group])
+        first_node, last_node = int(compiled.node_offsets[group]), int(compiled.node_offsets[group + 1])
+        first_point, weights = _interpolation(compiled.node_day[first_node:last_node], basis.breaks)
+        weights *= values[first_node:last_node, None]
+        sums = np.zeros((cells.size, POINTS * (basis.breaks.size - 1), 2), np.int64)
+        _add_flows(
+            legs,
+            member.astype(np.int64),
+            compiled.flow_offsets,
+            compiled.flow_node,
+            compiled.weight,
+            first_node,
+            first_point,
+            weights,
+            sums,
+        )
+        ladders[keys[group]] = Ladder(cells.astype(np.int32), _carried(sums))
+    return NettedRows(Ladders(ladders), status)
+
+
+def _group_key(compiled: Compiled, group: int) -> LadderKey:
+    texts = (
+        (compiled.leg_currency, compiled.group_currency),
+        (compiled.leg_discount_curve, compiled.group_discount_curve),
+        (compiled.leg_spread_curve, compiled.group_spread_curve),
+    )
+    names = [text.names[codes[group]] if codes[group] >= 0 else "" for text, codes in texts]
+    return LadderKey(names[0], names[1], names[2], compiled.has_credit_spread)
+
+
+def _segment(days: np.ndarray, breaks: np.ndarray) -> Int64[np.ndarray, " node"]:
+    segment: np.ndarray = np.clip(np.searchsorted(breaks, days, side="left") - 1, 0, breaks.size - 2)
+    return segment
+
+
+def _interpolation(days: np.ndarray, breaks: np.ndarray) -> tuple[Int64[np.ndarray, " node"], Float[np.ndarray, "node 8"]]:
+    """First point and Lagrange weights of each day."""
+    segment = _segment(days, breaks)
+    low, high = breaks[segment], breaks[segment + 1]
+    at = (2.0 * days - low - high) / (high - low)
+    distance = at[:, None] - _CHEBYSHEV
+    weights = np.empty((days.size, POINTS))
+    for point in range(POINTS):
+        weights[:, point] = np.delete(distance, point, axis=1).prod(axis=1) / _DENOMINATORS[point]
+    return segment * POINTS, weights
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _refuse_unusable(leg_offsets, flow_offsets, flow_node, weight, values, status):
+    """Set NOT_FINITE where a flow's value is no number, or so large that it cannot be split."""
+    for row in range(status.size):
+        if status[row] != _OK:
+            continue
+        for leg in range(leg_offsets[row], leg_offsets[row + 1]):
+            for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
+                if not abs(weight[flow] * values[flow_node[flow]]) < VALUE_MAX:
+                    status[row] = _NOT_FINITE
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _add_flows(legs, member, flow_offsets, flow_node, weight, first_node, first_point, weights, sums):
+    for i in range(legs.size):
+        ladder = sums[member[i]]
+        for flow in range(flow_offsets[legs[i]], flow_offsets[legs[i] + 1]):
+            node = flow_node[flow] - first_node
+            point = first_point[node]
+            for k in range(8):
+                value = weight[flow] * weights[node, k]
+                coarse = np.rint(value * COARSE)
+                ladder[point + k, 0] += np.int64(coarse)
+                ladder[point + k, 1] += np.int64(np.rint((value - coarse / COARSE) * FINE))
+
+
+def _carried(sums: np.ndarray) -> np.ndarray:
+    """The same numbers with fine limbs from 0 to a coarse unit: one number, one pair of limbs."""
+    carry = sums[..., 1] >> _CARRY_BITS
+    return np.stack([sums[..., 0] + carry, sums[..., 1] - (carry << _CARRY_BITS)], axis=-1)
+
+
+def merge_ladders(parts: Sequence[Ladders]) -> Ladders:
+    """The sum of all parts; their order changes no bit. They must come from the same market and scenarios.
+
+    Raises:
+        ValueError: two parts have different points for a key.
+    """
+    merged: dict[LadderKey, Ladder] = {}
+    for key in sorted({key for part in parts for key in part.ladders}):
+        found = [part.ladders[key] for part in parts if key in part.ladders]
+        points = {ladder.sums.shape[1] for ladder in found}
+        if len(points) != 1:
+            raise ValueError(f"ladders of {key} have {sorted(points)} points: they come from different markets or scenarios")
+        cells = np.unique(np.concatenate([ladder.cells for ladder in found]))
+        sums = np.zeros((cells.size, points.pop(), 2), np.int64)
+        for ladder in found:
+            sums[np.searchsorted(cells, ladder.cells)] += ladder.sums
+        merged[key] = Ladder(cells, _carried(sums))
+    return Ladders(merged)
+
+
+@dataclass(frozen=True)
+class CellValues:
+    """Value of each cell today and what each scenario adds, base currency."""
+
+    base_pv: Float[np.ndarray, " cell"]
+    pnl: Float[np.ndarray, "cell scenario"]
+    """NaN where the cell has flows on a curve that the scenario fails."""
+
+
+def value_ladders(ladders: Ladders, *, grid: LadderGrid, cell_count: int) -> CellValues:
+    """P&L of `cell_count` cells under every scenario of the grid: PV(scenario) - PV.
+
+    The P&L is computed as such, from ratios less 1, and not as the difference of two large numbers.
+    """
+    base_pv, pnl = np.zeros(cell_count), np.zeros((cell_count, grid.scenarios.count))
+    for key in sorted(ladders.ladders):
+        ladder = ladders.ladders[key]
+        amounts = ladder.sums[..., 0] / COARSE + ladder.sums[..., 1] / FINE
+        today = amounts.sum(axis=1)
+        factor = grid.fx_factor(key.currency)
+        base_pv[ladder.cells] += today
+        changes = grid.changes(key)
+        fails = np.isnan(changes)
+        gain = amounts @ np.where(fails, 0.0, changes)
+        if fails.any():
+            has_flows = (ladder.sums != 0).any(axis=2)
+            gain[has_flows.astype(np.float64) @ fails > 0.0] = np.nan
+        pnl[ladder.cells] += gain * factor + today[:, None] * (factor - 1.0)
+    return CellValues(base_pv, pnl)
