@@ -98,15 +98,10 @@ def _cycles(document: HierarchyDocument) -> list[dict[str, object]]:
 
 def _orphans(document: HierarchyDocument) -> list[dict[str, object]]:
     tops = sorted(set(document.parents.values()) - set(document.parents) - {document.root})
-    return [
-        {
-            "loc": ["parents", top],
-            "msg": f"{top!r} is an orphan: it is a parent, has no parent itself and is not the root {document.root!r}",
-            "code": "orphan",
-        }
-        for top in tops
-    ] + (
-        []
-        if document.root in document.parents.values() or document.root in document.parents
-        else [{"loc": ["root"], "msg": f"the root {document.root!r} has no children", "code": "orphan"}]
-    )
+    problems: list[dict[str, object]] = []
+    for top in tops:
+        message = f"{top!r} is an orphan: it is a parent, has no parent itself and is not the root {document.root!r}"
+        problems.append({"loc": ["parents", top], "msg": message, "code": "orphan"})
+    if document.root not in {*document.parents, *document.parents.values()}:
+        problems.append({"loc": ["root"], "msg": f"the root {document.root!r} has no children", "code": "orphan"})
+    return problems
