@@ -12,7 +12,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from pricers.measures import Measure
 from riskray.config import Settings
 from riskray.errors import Overloaded
-from riskray.grid.coordinator import find_coordinator
+from riskray.grid.discovery import find_coordinator
 from riskray.grid.messages import CoordinatorStatus, GridStatus, PricedPositions
 from riskray.grid.pool import STATUS_TIMEOUT_S, PricerPool
 from riskray.models.result import Explanation

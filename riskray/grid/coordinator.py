@@ -16,6 +16,7 @@ import structlog
 
 from riskray.config import Settings
 from riskray.errors import LeaseLost, StoreError
+from riskray.grid.discovery import COORDINATOR_NAME
 from riskray.grid.dispatcher import Dispatcher
 from riskray.grid.driver import RunDriver, Signal, drive_or_fail
 from riskray.grid.messages import CoordinatorStatus
@@ -30,7 +31,6 @@ RUNS_AT_ONCE = 8
 """A small run never waits for a large one, and each run costs one thread that mostly sleeps."""
 POLL_S = 2.0
 """How soon a run is found that nobody announced: one whose coordinator died, or whose announcement was lost."""
-COORDINATOR_NAME = "coordinator"
 COORDINATOR_CPUS = 0.1
 """It computes next to nothing, but a claim of zero lets Ray's autoscaler take its node for idle."""
 
@@ -223,11 +223,3 @@ def start_coordinator(settings: Settings) -> Any:
         )
         .remote(settings)
     )
-
-
-def find_coordinator(settings: Settings) -> Any | None:
-    """The cluster's coordinator if there is one."""
-    try:
-        return ray.get_actor(COORDINATOR_NAME, namespace=settings.ray_namespace)
-    except ValueError:
-        return None

@@ -8,7 +8,8 @@ import ray
 
 from riskray.config import Settings
 from riskray.errors import StackError
-from riskray.grid.coordinator import POLL_S, Coordinator, find_coordinator, start_coordinator
+from riskray.grid.coordinator import POLL_S, Coordinator, start_coordinator
+from riskray.grid.discovery import find_coordinator
 from riskray.grid.dispatcher import Dispatcher
 from riskray.grid.pool import START_TIMEOUT_S, PricerPool
 from riskray.models.run import Run
