@@ -34,7 +34,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numba import njit
 
-from pricers.amortisation import fill_custom, fill_level, fill_linear, fill_survival
+from pricers.amortisation import AMORTISATIONS, CUSTOM, Repayment, fill_balances
 from pricers.calendars import BUSINESS_DAY_CONVENTIONS, CalendarTables, adjust, advance_business_days
 from pricers.cashflows import Cashflows, Lowered, PriceTerms
 from pricers.columns import Column, Columns, Contracts
@@ -57,13 +57,6 @@ from pricers.schedule import (
     reference_period,
 )
 from pricers.status import RowStatus
-
-LEVEL_PAYMENT: Final = 0
-ANNUITY_TABLE: Final = 1
-LINEAR: Final = 2
-BULLET: Final = 3
-CUSTOM: Final = 4
-AMORTISATIONS: Final = ("LEVEL_PAYMENT", "ANNUITY_TABLE", "LINEAR", "BULLET", "CUSTOM")
 
 LAG_DAYS_MAX: Final = 60  # business days
 
@@ -139,6 +132,20 @@ class _Loans(NamedTuple):
     """float64[custom amount]"""
 
 
+class _Loan(NamedTuple):
+    """One row of `_Loans` in scalars: handing many arrays to a compiled function costs more than most of them do."""
+
+    terms: ScheduleTerms
+    accrual: Accrual
+    repayment: Repayment
+    sign: float
+    drawn_balance: float
+    interest_rate: float
+    payment_convention: int
+    payment_lag: int
+    settlement_lag: int
+
+
 class _Scratch(NamedTuple):
     """Working arrays of one row, reused: dates 0..n of the schedule, periods 0..n-1 (period k ends at date k + 1)."""
 
@@ -184,7 +191,7 @@ def lower(contracts: Contracts, *, as_of: int) -> Lowered:
     loans = _loans(contracts, calendar=calendars.calendar)
     status = _status_of_terms(contracts)
     status[~calendars.known] = RowStatus.INVALID_SCHEDULE
-    dates_max, flows_max = _room(loans, as_of)
+    dates_max, flows_max = _room(loans)
     flows = _empty_flows(rows, flows_max, as_of=as_of)
     _lower_rows(loans, calendars.tables, as_of, _scratch(dates_max), flows, status)
     total = int(flows.flow_offsets[-1])
@@ -273,29 +280,52 @@ def _status_of_terms(contracts: Contracts) -> UInt8[np.ndarray, " row"]:
 def _schedule_terms(loans: _Loans, i: int) -> ScheduleTerms:
     frequency = max(loans.frequency[i], 0)
     return ScheduleTerms(
-        loans.start[i],
-        loans.maturity[i],
-        FREQUENCY_MONTHS[frequency],
-        FREQUENCY_DAYS[frequency],
-        loans.roll_rule[i],
-        loans.stub[i],
-        loans.first_payment[i],
-        loans.penultimate_payment[i],
+        np.int64(loans.start[i]),
+        np.int64(loans.maturity[i]),
+        np.int64(FREQUENCY_MONTHS[frequency]),
+        np.int64(FREQUENCY_DAYS[frequency]),
+        np.int64(loans.roll_rule[i]),
+        np.int64(loans.stub[i]),
+        np.int64(loans.first_payment[i]),
+        np.int64(loans.penultimate_payment[i]),
         loans.end_of_month[i],
-        loans.accrual_convention[i],
-        loans.accrual_convention[i],
-        loans.calendar[i],
+        np.int64(loans.accrual_convention[i]),
+        np.int64(loans.accrual_convention[i]),
+        np.int64(loans.calendar[i]),
     )
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _room(loans: _Loans, as_of: int) -> tuple[int, int]:
-    """The most dates one row needs, and room for all flows after the valuation date."""
+def _loan(loans: _Loans, i: int) -> _Loan:
+    return _Loan(
+        _schedule_terms(loans, i),
+        Accrual(np.int64(loans.day_count[i]), np.int64(loans.maturity[i]), np.int64(loans.calendar[i])),
+        Repayment(
+            np.int64(loans.amortisation[i]),
+            abs(loans.notional[i]),
+            loans.balloon[i],
+            np.int64(loans.interest_only_end[i]),
+            loans.interest_rate[i],
+            FREQUENCY_PER_YEAR[loans.frequency[i]],
+            loans.prepayment_rate[i],
+        ),
+        1.0 if loans.notional[i] > 0.0 else -1.0,
+        loans.drawn_balance[i],
+        loans.interest_rate[i],
+        np.int64(loans.payment_convention[i]),
+        np.int64(loans.payment_lag[i]),
+        np.int64(loans.settlement_lag[i]),
+    )
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _room(loans: _Loans) -> tuple[int, int]:
+    """The most dates one row needs, and room for the flows of all rows."""
     dates_max, flows_max = 0, 0
     for i in range(len(loans.notional)):
-        terms = _schedule_terms(loans, i)
-        dates = max_dates(terms)
+        dates = max_dates(_schedule_terms(loans, i))
         dates_max = max(dates_max, dates)
         flows_max += dates
     return dates_max, flows_max
@@ -306,29 +336,31 @@ def _room(loans: _Loans, as_of: int) -> tuple[int, int]:
 def _lower_rows(loans: _Loans, tables: CalendarTables, as_of: int, scratch: _Scratch, flows: _Flows, status: np.ndarray) -> None:
     at = 0
     for i in range(len(status)):
-        flows.flow_offsets[i] = at
-        flows.first_flow[i] = at
+        flows.flow_offsets[i] = flows.first_flow[i] = at
+        if status[i] != _OK:
+            continue
+        loan = _loan(loans, i)
+        count, reason = fill_dates(loan.terms, tables, scratch.unadjusted, scratch.adjusted, scratch.is_regular, 0)
+        status[i] = SCHEDULE_STATUS[reason]
         if status[i] == _OK:
-            terms = _schedule_terms(loans, i)
-            accrual = Accrual(np.int64(loans.day_count[i]), np.int64(loans.maturity[i]), np.int64(loans.calendar[i]))
-            count, reason = fill_dates(terms, tables, scratch.unadjusted, scratch.adjusted, scratch.is_regular, 0)
-            status[i] = SCHEDULE_STATUS[reason]
-            if status[i] == _OK:
-                status[i] = _fill_periods(loans, i, terms, accrual, tables, count, as_of, scratch)
-            if status[i] == _OK:
-                status[i] = _fill_balances(loans, i, count - 1, scratch)
-            if status[i] == _OK:
-                at, status[i] = _write_flows(loans, i, accrual, tables, count - 1, as_of, scratch, flows, at)
+            status[i] = _fill_periods(loan, tables, count, as_of, scratch)
+        if status[i] == _OK:
+            given = slice(loans.principal_offsets[i], loans.principal_offsets[i + 1])
+            dates, amounts = loans.principal_dates[given], loans.principal_amounts[given]
+            status[i] = fill_balances(
+                loan.repayment, dates, amounts, scratch.unadjusted[:count], scratch.adjusted, scratch.is_regular, scratch.year_fraction,
+                scratch.balance, scratch.survival,
+            )  # fmt: skip
+        if status[i] == _OK:
+            at, status[i] = _write_flows(loan, tables, i, count - 1, as_of, scratch, flows, at)
     flows.flow_offsets[len(status)] = at
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _fill_periods(
-    loans: _Loans, i: int, terms: ScheduleTerms, accrual: Accrual, tables: CalendarTables, count: int, as_of: int, scratch: _Scratch
-) -> int:
+def _fill_periods(loan: _Loan, tables: CalendarTables, count: int, as_of: int, scratch: _Scratch) -> int:
     """Payment days, reference periods and year fractions of all periods; the row's status."""
-    convention, lag, calendar = loans.payment_convention[i], np.int64(loans.payment_lag[i]), loans.calendar[i]
+    convention, lag, calendar = loan.payment_convention, loan.payment_lag, loan.terms.calendar
     # Arrays are taken out of their tuples before the loop: inside, every access would cost two atomic reference counts.
     adjusted, is_regular, pay_days = scratch.adjusted, scratch.is_regular, scratch.pay_day
     reference_starts, reference_ends, years = scratch.reference_start, scratch.reference_end, scratch.year_fraction
@@ -341,8 +373,8 @@ def _fill_periods(
             return _MATURED
         reference_start, reference_end = start, end
         if not is_regular[k + 1]:
-            reference_start, reference_end = reference_period(k + 1, count, terms, tables, adjusted, is_regular, 0)
-        years[k] = period_fraction(start, end, Period(start, end, pay, reference_start, reference_end), accrual, tables)
+            reference_start, reference_end = reference_period(k + 1, count, loan.terms, tables, adjusted, is_regular, 0)
+        years[k] = period_fraction(start, end, Period(start, end, pay, reference_start, reference_end), loan.accrual, tables)
         if not np.isfinite(years[k]):
             return _INVALID_SCHEDULE
         pay_days[k], reference_starts[k], reference_ends[k] = pay, reference_start, reference_end
@@ -351,67 +383,49 @@ def _fill_periods(
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _fill_balances(loans: _Loans, i: int, periods: int, scratch: _Scratch) -> int:
-    """Scheduled balance and survival at the start of every period; the row's status."""
-    per_year = FREQUENCY_PER_YEAR[loans.frequency[i]]
-    fill_survival(loans.prepayment_rate[i], per_year, periods, scratch.unadjusted, scratch.is_regular, scratch.survival)
-    notional, amortisation = abs(loans.notional[i]), loans.amortisation[i]
-    if amortisation == CUSTOM:
-        at, stop = loans.principal_offsets[i], loans.principal_offsets[i + 1]
-        dates, amounts = loans.principal_dates[at:stop], loans.principal_amounts[at:stop]
-        fits = fill_custom(notional, dates, amounts, periods, scratch.unadjusted, scratch.adjusted, scratch.balance)
-        return _OK if fits else _INVALID_PRINCIPAL
-    if amortisation == BULLET:
-        fill_linear(notional, notional, 0, periods, scratch.balance)
-        return _OK
-    first = 0  # first period that repays principal
-    while first < periods and scratch.unadjusted[first + 1] <= loans.interest_only_end[i]:
-        first += 1
-    if first == periods:
-        return _INVALID_SCHEDULE
-    if amortisation == LINEAR:
-        fill_linear(notional, loans.balloon[i], first, periods, scratch.balance)
-        return _OK
-    table_fraction = 1.0 / per_year if amortisation == ANNUITY_TABLE and per_year > 0.0 else 0.0
-    years, rate = scratch.year_fraction, loans.interest_rate[i]
-    fits = fill_level(notional, loans.balloon[i], rate, table_fraction, years, first, periods, scratch.balance)
-    return _OK if fits else _NOT_FINITE
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
 def _write_flows(
-    loans: _Loans, i: int, accrual: Accrual, tables: CalendarTables, periods: int, as_of: int, scratch: _Scratch, flows: _Flows, at: int
+    loan: _Loan, tables: CalendarTables, i: int, periods: int, as_of: int, scratch: _Scratch, flows: _Flows, at: int
 ) -> tuple[int, int]:
     """Write the flows after the valuation date and the price terms; the next free position and the row's status."""
-    start, sign = np.int64(scratch.adjusted[0]), 1.0 if loans.notional[i] > 0.0 else -1.0
-    drawn, rate = loans.drawn_balance[i], loans.interest_rate[i]
-    settlement = settlement_day(as_of, loans.settlement_lag[i], start, loans.calendar[i], tables)
+    balances, survival, pay_days = scratch.balance, scratch.survival, scratch.pay_day
+    start, drawn = np.int64(scratch.adjusted[0]), loan.drawn_balance
+    settlement = settlement_day(as_of, loan.settlement_lag, start, loan.terms.calendar, tables)
     if settlement == NO_DATE:
         return at, _DATE_OUT_OF_RANGE
     flows.settlement_day[i] = settlement
     first = 0
-    while scratch.pay_day[first] <= as_of:
+    while pay_days[first] <= as_of:
         first += 1
-    while periods > first and scratch.balance[periods - 1] * scratch.survival[periods - 1] == 0.0:
+    while periods > first and balances[periods - 1] * survival[periods - 1] == 0.0:
         periods -= 1  # repaid before maturity
-    factor = sign
     if drawn > 0.0 and start > as_of:
         return at, _INVALID_AMOUNT
-    if periods == first and not drawn > 0.0:
-        return at, _MATURED
+    if periods == first:
+        return at, (_INVALID_PRINCIPAL if drawn > 0.0 else _MATURED)
+    factor = loan.sign
     if start > as_of:
         flows.pay_day[at], flows.yield_time[at] = start, 0.0
-        flows.amount[at] = flows.principal[at] = -sign * scratch.balance[0]
+        flows.amount[at] = flows.principal[at] = -loan.sign * balances[0]
         at += 1
     elif drawn == 0.0:
         return at, _OK
     elif drawn > 0.0:
-        scheduled = scratch.balance[first] * scratch.survival[first]
-        if not scheduled > 0.0:
+        scheduled = balances[first] * survival[first]
+        if scheduled == 0.0:
             return at, _INVALID_PRINCIPAL
-        factor = sign * drawn / scheduled
-    _write_price_terms(i, rate, abs(factor), settlement, accrual, tables, first, periods, scratch, flows, at)
+        factor = loan.sign * drawn / scheduled
+    _write_price_terms(loan, tables, i, abs(factor), settlement, first, periods, scratch, flows, at)
+    stop = _write_payments(loan, tables, factor, settlement, first, periods, scratch, flows, at)
+    return (flows.flow_offsets[i], _NOT_FINITE) if stop < 0 else (stop, _OK)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _write_payments(
+    loan: _Loan, tables: CalendarTables, factor: float, settlement: int, first: int, periods: int, scratch: _Scratch, flows: _Flows, at: int
+) -> int:
+    """Write interest and principal of the periods from `first` on, balances times `factor`; the next free position, -1 on overflow."""
+    rate = loan.interest_rate
     last_day, years = settlement, 0.0
     adjusted, pay_days, fractions = scratch.adjusted, scratch.pay_day, scratch.year_fraction
     reference_starts, reference_ends = scratch.reference_start, scratch.reference_end
@@ -424,14 +438,14 @@ def _write_flows(
             if last_day == adjusted[k] and pay == adjusted[k + 1]:
                 years += fractions[k]  # paid when the period ends, as most are: its own year fraction
             elif pay > last_day:
-                years += yield_step(last_day, _period(k, adjusted, pay_days, reference_starts, reference_ends), accrual, tables)
+                years += yield_step(last_day, _period(k, adjusted, pay_days, reference_starts, reference_ends), loan.accrual, tables)
             last_day = pay
         out_day[at], out_time[at], out_principal[at] = pay, years, balance - after
         out_amount[at] = balance * rate * fractions[k] + (balance - after)
         if not np.isfinite(out_amount[at]):
-            return flows.flow_offsets[i], _NOT_FINITE
+            return -1
         at += 1
-    return at, _OK
+    return at
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -444,8 +458,8 @@ def _period(k: int, adjusted: np.ndarray, pay_day: np.ndarray, reference_start: 
 @njit(cache=True, nogil=True)
 @no_type_check
 def _write_price_terms(
-    i: int, rate: float, factor: float, settlement: int, accrual: Accrual, tables: CalendarTables, first: int, periods: int,
-    scratch: _Scratch, flows: _Flows, at: int,
+    loan: _Loan, tables: CalendarTables, i: int, factor: float, settlement: int, first: int, periods: int, scratch: _Scratch,
+    flows: _Flows, at: int,
 ) -> None:  # fmt: skip
     """Outstanding balance, accrued interest and first flow on the settlement date, period `first` being the flow at position `at`."""
     k = first
@@ -458,8 +472,8 @@ def _write_price_terms(
     accrued, pay = 0.0, scratch.pay_day[k]
     while k < periods and scratch.pay_day[k] == pay:
         period = _period(k, scratch.adjusted, scratch.pay_day, scratch.reference_start, scratch.reference_end)
-        interest_years = accrued_fraction(settlement, period, accrual, tables)
-        accrued += rate * interest_years * factor * scratch.balance[k] * scratch.survival[k]
+        interest_years = accrued_fraction(settlement, period, loan.accrual, tables)
+        accrued += loan.interest_rate * interest_years * factor * scratch.balance[k] * scratch.survival[k]
         k += 1
     flows.accrued[i] = 100.0 * accrued / flows.outstanding[i]
 

@@ -8,13 +8,87 @@ References:
     [2] F. Fabozzi, Bond Markets, Analysis, and Strategies, ch. "Agency mortgage pass-through securities" (CPR and SMM).
 """
 
-from typing import Final, no_type_check
+from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
 from numba import njit
 
+from pricers.status import RowStatus
+
+LEVEL_PAYMENT: Final = 0
+ANNUITY_TABLE: Final = 1
+LINEAR: Final = 2
+BULLET: Final = 3
+CUSTOM: Final = 4
+AMORTISATIONS: Final = ("LEVEL_PAYMENT", "ANNUITY_TABLE", "LINEAR", "BULLET", "CUSTOM")
+"""How principal is repaid; the index is the code."""
+
 PRINCIPAL_TOLERANCE: Final = 1e-9  # of notional: amounts that sum to the notional in decimals may miss it in binary
 _DAYS_PER_YEAR: Final = 365.0
+
+_OK: Final = int(RowStatus.OK)
+_INVALID_SCHEDULE: Final = int(RowStatus.INVALID_SCHEDULE)
+_INVALID_PRINCIPAL: Final = int(RowStatus.INVALID_PRINCIPAL)
+_NOT_FINITE: Final = int(RowStatus.NOT_FINITE)
+
+
+class Repayment(NamedTuple):
+    """What the balances of one contract follow from; amounts unsigned."""
+
+    amortisation: int
+    """Index into `AMORTISATIONS`."""
+    notional: float
+    balloon: float
+    interest_only_end: int
+    """Periods that end until this day repay nothing; NO_DATE for none."""
+    interest_rate: float
+    per_year: float
+    """Payments a year, 0 for a single one."""
+    prepayment_rate: float
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def fill_balances(
+    terms: Repayment,
+    dates: np.ndarray,
+    amounts: np.ndarray,
+    unadjusted: np.ndarray,
+    adjusted: np.ndarray,
+    is_regular: np.ndarray,
+    years: np.ndarray,
+    balance: np.ndarray,
+    survival: np.ndarray,
+) -> int:
+    """Scheduled balance, and the share of it that prepayment leaves, at the start of every period.
+
+    Args:
+        dates, amounts: [payment] of a CUSTOM schedule, else empty.
+        unadjusted, adjusted, is_regular: [period + 1], the schedule; `unadjusted` has exactly this length.
+        years: [period], year fractions.
+        balance, survival: out, [period + 1].
+    Returns:
+        The row's status: INVALID_PRINCIPAL, INVALID_SCHEDULE (nothing but interest), NOT_FINITE or OK.
+    """
+    periods = len(unadjusted) - 1
+    fill_survival(terms.prepayment_rate, terms.per_year, periods, unadjusted, is_regular, survival)
+    if terms.amortisation == CUSTOM:
+        fits = fill_custom(terms.notional, dates, amounts, periods, unadjusted, adjusted, balance)
+        return _OK if fits else _INVALID_PRINCIPAL
+    if terms.amortisation == BULLET:
+        fill_linear(terms.notional, terms.notional, 0, periods, balance)
+        return _OK
+    first = 0  # first period that repays principal
+    while first < periods and unadjusted[first + 1] <= terms.interest_only_end:
+        first += 1
+    if first == periods:
+        return _INVALID_SCHEDULE
+    if terms.amortisation == LINEAR:
+        fill_linear(terms.notional, terms.balloon, first, periods, balance)
+        return _OK
+    table_fraction = 1.0 / terms.per_year if terms.amortisation == ANNUITY_TABLE and terms.per_year > 0.0 else 0.0
+    fits = fill_level(terms.notional, terms.balloon, terms.interest_rate, table_fraction, years, first, periods, balance)
+    return _OK if fits else _NOT_FINITE
 
 
 @njit(cache=True, nogil=True)

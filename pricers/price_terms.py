@@ -69,7 +69,17 @@ def accrued_fraction(settlement: int, period: Period, accrual: Accrual, tables: 
 @no_type_check
 def yield_step(last_day: int, period: Period, accrual: Accrual, tables: CalendarTables) -> float:
     """Years between the flow before (or settlement), on `last_day`, and the period's payment, as a yield counts them [2]."""
+    if accrual.day_count == BUS_252:
+        to_payment = year_fraction(BUS_252, period.accrual_start, period.pay_day, NO_DATE, NO_DATE, NO_DATE, accrual.calendar, tables)
+        return to_payment - year_fraction(BUS_252, period.accrual_start, last_day, NO_DATE, NO_DATE, NO_DATE, accrual.calendar, tables)
+    return _calendar_free_yield_step(last_day, period, accrual.day_count, accrual.maturity)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _calendar_free_yield_step(last_day: int, period: Period, day_count: int, maturity: int) -> float:
+    reference_start, reference_end = period.reference_start, period.reference_end
     if last_day == period.accrual_start:
-        return period_fraction(last_day, period.pay_day, period, accrual, tables)
-    to_payment = period_fraction(period.accrual_start, period.pay_day, period, accrual, tables)
-    return to_payment - period_fraction(period.accrual_start, last_day, period, accrual, tables)
+        return calendar_free_year_fraction(day_count, last_day, period.pay_day, reference_start, reference_end, maturity)
+    to_payment = calendar_free_year_fraction(day_count, period.accrual_start, period.pay_day, reference_start, reference_end, maturity)
+    return to_payment - calendar_free_year_fraction(day_count, period.accrual_start, last_day, reference_start, reference_end, maturity)
