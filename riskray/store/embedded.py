@@ -120,6 +120,8 @@ class EmbeddedPostgres:
                 self._run(
                     "pg_ctl", "stop", "-D", str(self._cluster), "-m", "fast", "-w", "-t", str(START_TIMEOUT_S), account=self._account()
                 )
+                if self._socket_directory != self._cluster:
+                    self._socket_directory.rmdir()
 
     # ------------------------------------------------------------------------------------------------------------ steps
 

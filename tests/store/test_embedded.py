@@ -92,6 +92,8 @@ def test_data_directory_may_have_any_name(home: Path, name: str) -> None:
         assert answer(server.start()) == "riskray"
     finally:
         server.stop()
+    assert not list(server._socket_directory.glob(".s.PGSQL*"))
+    assert server._socket_directory.parent != Path("/tmp") or not server._socket_directory.exists()
 
 
 def test_directory_of_somebody_else_is_refused_with_the_remedy(server: EmbeddedPostgres, home: Path) -> None:
