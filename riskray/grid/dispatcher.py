@@ -31,6 +31,10 @@ TICK_S = 0.25
 """How often actors that are down or late are looked after; the ends of shards wake the thread at once."""
 STATUS_TIMEOUT_S = 5.0
 """An actor that does not answer for so long, after its shard's time is over, hangs with the interpreter's lock held."""
+RESTART_POLL_S = 0.5
+"""How often an actor that restarts, which takes seconds, is asked whether it is back."""
+
+_FAILED_PROBE = object()
 
 _log = structlog.get_logger()
 
@@ -198,10 +202,7 @@ class Dispatcher:
         """The actor is gone. Only the shard at the head of its queue can have been the reason."""
         if lane.is_up:
             _log.warning("a pricer is gone", pricer=pricer_name(lane.number), error=type(error).__name__, shard_no=task.shard.shard_no)
-            lane.is_up = False
-            lane.probe = None
-            if lane.suspect is None:
-                lane.suspect, lane.suspect_loss = lane.in_flight[0], Loss.CRASHED
+            self._take_down(lane, Loss.CRASHED)
         if isinstance(error, ActorDiedError):
             self._pool.forget(lane.number)
         return lane.suspect_loss if lane.suspect is task else Loss.NOT_STARTED
@@ -216,15 +217,24 @@ class Dispatcher:
             elif lane.in_flight and lane.probe is None and now - lane.head_since > self._settings.shard_timeout_s:
                 self._probe(lane)
             elif lane.probe is not None and now - lane.probe_since > STATUS_TIMEOUT_S:
+                lane.probe = None
                 self._kill(lane)
 
-    def _bring_back(self, lane: _Lane) -> None:
-        """Ask until the new process answers; the call itself waits for the restart."""
-        if lane.probe is None and not lane.in_flight:
-            self._probe(lane, max_task_retries=-1)
+    def _take_down(self, lane: _Lane, loss: Loss) -> None:
+        """Give the actor nothing until it answers again; the shard it was working on is the suspect."""
+        lane.is_up = False
+        lane.probe = None
+        lane.suspect, lane.suspect_loss = lane.in_flight[0], loss
 
-    def _probe(self, lane: _Lane, *, max_task_retries: int = 0) -> None:
-        reference = self._pool.handle(lane.number).status.options(max_task_retries=max_task_retries).remote()
+    def _bring_back(self, lane: _Lane) -> None:
+        """Ask until the new process answers, once all that the old one had has come back."""
+        if lane.probe is _FAILED_PROBE and time.monotonic() - lane.probe_since > RESTART_POLL_S:
+            lane.probe = None
+        if lane.probe is None and not lane.in_flight:
+            self._probe(lane)
+
+    def _probe(self, lane: _Lane) -> None:
+        reference = self._pool.handle(lane.number).status.remote()
         lane.probe, lane.probe_since = reference, time.monotonic()
         reference.future().add_done_callback(lambda future: self._events.put(("probed", lane, (reference, future))))
 
@@ -232,30 +242,28 @@ class Dispatcher:
         reference, future = answer
         if lane.probe is not reference:
             return
-        lane.probe = None
         error = future.exception()
         if error is not None:
             if isinstance(error, ActorDiedError):
                 self._pool.forget(lane.number)
+            lane.probe = None if lane.is_up else _FAILED_PROBE
             return
+        lane.probe = None
         if not lane.is_up:
             lane.is_up, lane.suspect = True, None
             return
         status: PricerStatus = future.result()
-        if lane.in_flight and status.work == lane.in_flight[0].key and status.busy_s > self._settings.shard_timeout_s:
+        is_ours = bool(lane.in_flight) and status.work == lane.in_flight[0].key
+        if is_ours and status.busy_s > self._settings.shard_timeout_s:
             self._kill(lane)
-        else:
-            # It works for another coordinator, or has just begun with ours.
-            lane.head_since = time.monotonic() - (status.busy_s if lane.in_flight and status.work == lane.in_flight[0].key else 0.0)
+        else:  # it works for another coordinator, or has just begun with ours
+            lane.head_since = time.monotonic() - (status.busy_s if is_ours else 0.0)
 
     def _kill(self, lane: _Lane) -> None:
         """The shard at the head has had its time. Its end arrives as the error of its call."""
-        lane.probe = None
-        if not lane.in_flight:
-            return
-        lane.suspect, lane.suspect_loss = lane.in_flight[0], Loss.TIMEOUT
-        lane.head_since = time.monotonic()
-        self._pool.replace_process(lane.number)
+        if lane.in_flight:
+            self._take_down(lane, Loss.TIMEOUT)
+            self._pool.replace_process(lane.number)
 
 
 def _claim(run: ClaimedRun) -> tuple[int, int]:

@@ -6,20 +6,20 @@ placement group, and each claims one CPU, because Ray's autoscaler takes nodes w
 
 import concurrent.futures
 import contextlib
+from collections.abc import Iterable
 from typing import Any
 
 import ray
 import structlog
-from ray.exceptions import ActorDiedError, RayActorError, RayError
+from ray.exceptions import ActorDiedError, RayActorError, RayTaskError
 
 from riskray.config import Settings
-from riskray.errors import StackError
+from riskray.errors import RiskrayError, StackError
 from riskray.grid.messages import PricerStatus
-from riskray.grid.pricer import CONTROL, Pricer
 
 STATUS_TIMEOUT_S = 2.0
-START_TIMEOUT_S = 180.0
-"""Importing the libraries takes seconds, compiling all kernels for the first time about a minute on a slow machine."""
+START_TIMEOUT_S = 240.0
+"""Importing the libraries takes seconds, compiling all kernels for the first time a minute or two on a busy machine."""
 
 _log = structlog.get_logger()
 
@@ -39,6 +39,8 @@ class PricerPool:
     def handle(self, number: int) -> Any:
         """The actor, made now unless it exists. Not yet ready when new."""
         if number not in self._handles:
+            from riskray.grid.pricer import CONTROL, Pricer  # kernels and all, which a process that only finds actors does without
+
             name = pricer_name(number)
             # The concurrency group lets `status` answer during a shard; all other methods share one thread.
             actor = ray.remote(concurrency_groups={CONTROL: 1})(Pricer).options(  # type: ignore[call-overload]
@@ -77,7 +79,13 @@ class PricerPool:
         for number in range(count):
             self.handle(number)
         self.shrink(count)
-        waiting = {self.handle(number).warm.options(max_task_retries=-1).remote(): pricer_name(number) for number in range(count)}
+        self._warm(range(min(count, 1)))  # compiles the kernels where that has not been done; the others find them on disk
+        self._warm(range(1, count))
+
+    def _warm(self, numbers: Iterable[int]) -> None:
+        waiting = {self.handle(number).warm.options(max_task_retries=-1).remote(): pricer_name(number) for number in numbers}
+        if not waiting:
+            return
         _, late = ray.wait(list(waiting), num_returns=len(waiting), timeout=START_TIMEOUT_S)
         if late:
             free = ray.available_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
@@ -88,6 +96,8 @@ class PricerPool:
         for reference, name in waiting.items():
             try:
                 ray.get(reference)
+            except RayTaskError as error:
+                raise (error.cause if isinstance(error.cause, RiskrayError) else error) from None
             except RayActorError as error:
                 raise StackError(f"{name} could not start: {error}") from error
 
@@ -113,25 +123,23 @@ class PricerPool:
             ray.kill(actor, no_restart=False)
 
     def status(self) -> list[PricerStatus]:
-        """Every actor that should exist, and any beyond."""
-        count = max(self._settings.pricer_actors, self.size())
-        return [self._status_of(number) for number in range(count)]
+        """Every actor that should exist, and any beyond; all are asked at once."""
+        numbers = range(max(self._settings.pricer_actors, self.size()))
+        asked = {number: self.handle(number).status.remote().future() for number in numbers if self._exists(number)}
+        concurrent.futures.wait(asked.values(), timeout=STATUS_TIMEOUT_S)
+        return [self._status_of(number, asked.get(number)) for number in numbers]
 
-    def _status_of(self, number: int) -> PricerStatus:
+    def _status_of(self, number: int, answer: "concurrent.futures.Future[PricerStatus] | None") -> PricerStatus:
         name = pricer_name(number)
-        if not self._exists(number):
+        if answer is None:
             return PricerStatus(name, "ABSENT")
-        try:
-            answer = self.handle(number).status.remote().future().result(timeout=STATUS_TIMEOUT_S)
-        except concurrent.futures.TimeoutError:
+        if not answer.done():
             return PricerStatus(name, "UNREACHABLE")
-        except ActorDiedError:
+        error = answer.exception()
+        if isinstance(error, ActorDiedError):
             self.forget(number)
             return PricerStatus(name, "ABSENT")
-        except RayError:
-            return PricerStatus(name, "UNREACHABLE")
-        assert isinstance(answer, PricerStatus)
-        return answer
+        return answer.result() if error is None else PricerStatus(name, "UNREACHABLE")
 
     def _exists(self, number: int) -> bool:
         try:
