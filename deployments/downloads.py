@@ -53,7 +53,7 @@ def negotiated(request: Request, asked: Format | None, *, offered: tuple[Format,
 
 
 def _by_quality(accept: str) -> list[str]:
-    ranges = []
+    ranges: list[tuple[float, int, str]] = []
     for part in accept.split(","):
         media_range, *parameters = (piece.strip() for piece in part.split(";"))
         quality = next((parameter[2:] for parameter in parameters if parameter.startswith("q=")), "1")

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from riskray.errors import (
     Conflict,
@@ -179,9 +180,20 @@ def http_error_response(request: Request, error: Exception) -> Response:
     detail = str(error.detail)
     if error.status_code == 404 and detail == HTTPStatus.NOT_FOUND.phrase:
         detail = f"no such path {request.url.path!r}; the service's paths are in its API docs"
+    headers = dict(error.headers or {})
     if error.status_code == 405:
-        detail = f"{request.method} is not possible on {request.url.path!r}; see the Allow header"
-    return error_response(request, status=error.status_code, code=code, detail=detail, headers=error.headers)
+        headers["Allow"] = ", ".join(_methods(request))
+        detail = f"{request.method} is not possible on {request.url.path!r}, only {headers['Allow']}"
+    return error_response(request, status=error.status_code, code=code, detail=detail, headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Methods of every route on the request's path; the router's own answer names those of the first one only."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)
 
 
 def _validation_error_response(request: Request, error: Exception) -> Response:

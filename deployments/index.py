@@ -10,7 +10,6 @@ from deployments.service import create_service
 from deployments.serving import serve_application
 from riskray import __version__
 from riskray.config import Settings
-from riskray.grid.client import Grid
 from riskray.store.database import Database
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def index_page() -> str:
     )
 
 
-def create_app(settings: Settings, database: Database, _grid: Grid) -> FastAPI:
+def create_app(settings: Settings, database: Database) -> FastAPI:
     """The index service."""
     router = APIRouter()
 

@@ -13,7 +13,6 @@ from deployments.service import create_service
 from deployments.serving import serve_application
 from deployments.uploads import UPLOAD_BODY, Upload, UploadGate, read_upload
 from riskray.config import Settings
-from riskray.grid.client import Grid
 from riskray.market.build import market_curve_rows
 from riskray.market.reader import canonical_json, content_hash, read_market, write_market
 from riskray.models.common import Page
@@ -134,7 +133,7 @@ def _store_upload(database: Database, upload: Upload) -> tuple[MarketSnapshot, b
     return store_market(database, read_market(upload.content.read(), format=upload.format))
 
 
-def create_app(settings: Settings, database: Database, _grid: Grid) -> FastAPI:
+def create_app(settings: Settings, database: Database) -> FastAPI:
     """The market-data service."""
     return create_service("market-data", description=DESCRIPTION, settings=settings, database=database, routers=[create_router(database)])
 

@@ -21,6 +21,9 @@ from riskray.logs import bound
 
 log = structlog.get_logger(__name__)
 
+# Set on `app.state` where the server in front repeats the request's id in the answer by itself, as Ray Serve does.
+PROXY_ADDS_REQUEST_ID = "proxy_adds_request_id"
+
 # What a load balancer or a probe may ask without a token; the API's description is no secret either.
 _OPEN_PATHS = ("/health", "/docs", "/redoc", "/openapi.json")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -57,7 +60,8 @@ class RequestGate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = scope["riskray_request_id"]
+                if not getattr(scope["app"].state, PROXY_ADDS_REQUEST_ID, False):
+                    MutableHeaders(scope=message)[REQUEST_ID_HEADER] = scope["riskray_request_id"]
             await send(message)
 
         try:

@@ -18,7 +18,6 @@ from deployments.uploads import UPLOAD_BODY, Upload, UploadGate, read_upload
 from pricers import known_products, load_entry_points
 from riskray.config import Settings
 from riskray.errors import InvalidRequest
-from riskray.grid.client import Grid
 from riskray.models.common import CursorPage, Page, Problem
 from riskray.models.instrument import ProductDescription, describe_product
 from riskray.models.snapshot import PortfolioDetail, PortfolioSnapshot, PortfolioUpload, StoredPosition
@@ -171,7 +170,7 @@ def create_router(database: Database) -> APIRouter:
     return router
 
 
-def create_app(settings: Settings, database: Database, _grid: Grid) -> FastAPI:
+def create_app(settings: Settings, database: Database) -> FastAPI:
     """The portfolios service."""
     load_entry_points()
     return create_service("portfolios", description=DESCRIPTION, settings=settings, database=database, routers=[create_router(database)])

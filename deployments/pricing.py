@@ -57,6 +57,10 @@ def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
     return create_service("pricing", description=DESCRIPTION, settings=settings, database=database, routers=[create_router(grid)])
 
 
+def _create_in_replica(settings: Settings, database: Database) -> FastAPI:
+    return create_app(settings, database, Grid(settings))
+
+
 def build(_arguments: dict[str, Any]) -> "Application":
     """The Serve application."""
-    return serve_application("pricing", create_app, requests_at_once=PRICING_REQUESTS_AT_ONCE)
+    return serve_application("pricing", _create_in_replica, requests_at_once=PRICING_REQUESTS_AT_ONCE)

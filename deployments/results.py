@@ -29,7 +29,7 @@ What a run found. Sums leave failed positions out and say how many there are. Wh
 `partial=true` asks for what is there already. Positions come as pages of JSON, or all at once as an Arrow stream, Parquet or CSV.
 """
 _FORMATS = (Format.JSON, Format.ARROW, Format.PARQUET, Format.CSV)
-_PAGE_OR_FILE = {"content": {kind.media_type: {} for kind in _FORMATS[1:]}}
+_PAGE_OR_FILE: dict[str, Any] = {"content": {kind.media_type: {} for kind in _FORMATS[1:]}}
 
 GroupBy = Annotated[str, Query(description="Comma-separated groups; empty for one sum.", examples=["book,product"])]
 Partial = Annotated[bool, Query(description="Read what a run has committed so far, before its end.")]
@@ -202,6 +202,10 @@ def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
     )
 
 
+def _create_in_replica(settings: Settings, database: Database) -> FastAPI:
+    return create_app(settings, database, Grid(settings))
+
+
 def build(_arguments: dict[str, Any]) -> "Application":
     """The Serve application."""
-    return serve_application("results", create_app)
+    return serve_application("results", _create_in_replica)

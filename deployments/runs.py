@@ -221,6 +221,10 @@ def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
     )
 
 
+def _create_in_replica(settings: Settings, database: Database) -> FastAPI:
+    return create_app(settings, database, Grid(settings))
+
+
 def build(_arguments: dict[str, Any]) -> "Application":
     """The Serve application."""
-    return serve_application("runs", create_app, requests_at_once=RUNS_REQUESTS_AT_ONCE)
+    return serve_application("runs", _create_in_replica, requests_at_once=RUNS_REQUESTS_AT_ONCE)

@@ -1,30 +1,34 @@
 """How a service becomes a Ray Serve application: its parts are made inside the replica, so nothing but names crosses processes."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
 from deployments.limits import REQUESTS_AT_ONCE, deployment_options
+from deployments.middleware import PROXY_ADDS_REQUEST_ID
 from riskray.config import Settings
-from riskray.grid.client import Grid
 from riskray.logs import configure_logs
 from riskray.store.database import Database
 
 if TYPE_CHECKING:
     from ray.serve import Application
 
-CreateApp = Callable[[Settings, Database, Grid], FastAPI]
+CreateApp = Callable[[Settings, Database], FastAPI]
 
 
 def serve_application(name: str, create_app: CreateApp, *, requests_at_once: int = REQUESTS_AT_ONCE) -> "Application":
-    """The application to deploy. `create_app` is called once in every replica, with the replica's own settings, database and grid."""
+    """The application to deploy. `create_app` is called once in every replica, with the replica's own settings and database."""
     from ray import serve  # takes seconds, and a test of the services needs none of it
 
     def build_app() -> FastAPI:
         settings = Settings()
         configure_logs(settings, component=name)
-        return create_app(settings, Database(settings, application_name=f"riskray {name}"), Grid(settings))
+        app = create_app(settings, Database(settings, application_name=f"riskray {name}"))
+        setattr(app.state, PROXY_ADDS_REQUEST_ID, True)
+        return app
 
     replica = serve.ingress(build_app)()
-    return serve.deployment(replica, name=name, **deployment_options(requests_at_once=requests_at_once)).bind()
+    deployment: Any = serve.deployment(replica, name=name, **deployment_options(requests_at_once=requests_at_once))
+    application: Application = deployment.bind()
+    return application

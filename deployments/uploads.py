@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any
+from typing import Any, BinaryIO, cast
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
@@ -45,7 +45,7 @@ UPLOAD_BODY: dict[str, Any] = {
 class Upload:
     """A body at rest. `stem`: the file's name without its ending, empty for a raw body."""
 
-    content: IO[bytes]
+    content: BinaryIO
     format: str
     stem: str
 
@@ -59,7 +59,8 @@ async def read_upload(request: Request) -> Upload:
     if known is None:
         offered = ", ".join([*FORMAT_OF_MEDIA_TYPE, "multipart/form-data"])
         raise UnsupportedFormat(f"Content-Type {media_type or '(none)'!r} is not accepted here; send one of {offered}")
-    content: IO[bytes] = SpooledTemporaryFile(max_size=_MEMORY_BYTES_MAX)
+    # Closed with the last reference to the upload, which deletes the file.
+    content = cast(BinaryIO, SpooledTemporaryFile(max_size=_MEMORY_BYTES_MAX))  # noqa: SIM115
     async for chunk in request.stream():
         content.write(chunk)
     content.seek(0)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -119,8 +119,8 @@ def submit(
             base_currency=base_currency,
             measures=_measures(measures) if measures else list(ALL_MEASURES),
             name=name,
-            preflight=cast(Literal["flag", "strict"], preflight.value),
-            executor=cast(Literal["pool", "job"], executor.value),
+            preflight=preflight.value,
+            executor=executor.value,
             rows_per_shard=rows_per_shard,
             idempotency_key=idempotency_key,
         )
