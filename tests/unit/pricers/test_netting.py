@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pricers import Measure, RowStatus, Scenarios, compile_contracts, contracts_of, present_values, pricer, value
-from pricers.netting import LadderGrid, Ladders, merge_ladders, net_flows, value_ladders
+from pricers.netting import POINTS, LadderGrid, LadderKey, Ladders, interpolation, merge_ladders, net_flows, value_ladders
 from tests.unit.pricers.examples import AS_OF, BOND, BONDS, CORPORATE, CORPORATE_BOND, DOLLAR_BOND, EUR, MARKET, USD
 from tests.unit.pricers.test_valuation import FORWARD
 
@@ -124,6 +124,18 @@ def test_row_that_is_left_out_or_cannot_be_valued_is_in_no_ladder() -> None:
     found = value_ladders(netted.ladders, grid=grid, cell_count=1)
     alone = value_ladders(net("FIXED_BOND", [BOND], np.zeros(1, np.int32)), grid=grid, cell_count=1)
     np.testing.assert_array_equal(found.pnl, alone.pnl)
+
+
+def test_interpolated_ratios_equal_the_exact_ones_on_every_day() -> None:
+    grid = LadderGrid(market=MARKET, scenarios=SCENARIOS)
+    for names in (("EUR", "EUR", ""), ("USD", "USD", ""), ("EUR", "EUR", "CORPORATE")):
+        key = LadderKey(*names, True)
+        days = np.arange(1, grid.horizon + 1)
+        first, weights = interpolation(days, grid.basis(key).breaks)
+        changes = grid.changes(key)
+        found = sum(weights[:, [point]] * changes[first + point] for point in range(POINTS))
+        exact = np.expm1(-grid.exponents(key, days.astype(np.float64)))
+        assert np.max(np.abs(found - exact) / (1.0 + exact)) < 1e-11
 
 
 def broken_scenarios() -> Scenarios:
