@@ -24,13 +24,14 @@ def measures_page() -> str:
         _GENERATED,
         "",
         "Amounts are signed: positive is received by us. Rates are decimals. Zero rates are continuously compounded on ACT/365F from the",
-        "valuation date; 1 bp is 0.0001. The native currency is the position's own, the base currency the run's. Source: `pricers/measures.py`.",
+        "valuation date; 1 bp is 0.0001. The native currency is the position's own, the base currency the run's.",
+        "Source: `pricers/measures.py`.",
         "",
         *_table(
             ("column", "title", "unit", "currency", "additive", "shape"),
             (
-                (f"[`{entry.measure}`](#{entry.measure})", entry.title, entry.unit, entry.currency, "yes" if entry.additive else "no", entry.shape)
-                for entry in MEASURES.values()
+                (f"[`{m}`](#{m})", entry.title, entry.unit, entry.currency, "yes" if entry.additive else "no", entry.shape)
+                for m, entry in MEASURES.items()
             ),
         ),
     ]
@@ -48,8 +49,8 @@ def failures_page() -> str:
         "",
         "## Failed positions",
         "",
-        "A position that cannot be priced has no result row. It has a row in `position_failure` with one of these codes, and its neighbours are",
-        "untouched. Totals exclude failed positions and say how many there are. Source: `pricers/status.py`.",
+        "A position that cannot be priced has no result row. It has a row in `position_failure` with one of these codes; its neighbours",
+        "are untouched. Totals exclude failed positions and say how many there are. Source: `pricers/status.py`.",
         "",
         *_table(("code", "what", "remedy"), ((f"`{s.name}`", s.message, s.remedy) for s in RowStatus if s is not RowStatus.OK)),
         "",
@@ -57,7 +58,7 @@ def failures_page() -> str:
         "",
         "The `error` member of every error body and the last word of the command line's message. Source: `riskray/errors.py`.",
         "",
-        *_table(("code", "meaning"), ((f"`{cls.code}`", (cls.__doc__ or "").split("\n")[0]) for cls in _error_classes(errors.RiskrayError))),
+        *_table(("code", "meaning"), ((f"`{cls.code}`", _first_line(cls)) for cls in _error_classes(errors.RiskrayError))),
     ]
     return "\n".join(lines) + "\n"
 
@@ -86,6 +87,10 @@ def _default(name: str, value: object) -> str:
     if name == "data_directory":
         return "`~/.local/share/riskray`"
     return "" if value is None else f"`{value}`"
+
+
+def _first_line(cls: type) -> str:
+    return (cls.__doc__ or "").split("\n")[0]
 
 
 def _error_classes(cls: type[errors.RiskrayError]) -> Iterator[type[errors.RiskrayError]]:

@@ -2,6 +2,8 @@
 
 import math
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -32,7 +34,7 @@ def _positions(books=("X", "Y", "X"), first=10):
 def _valuation(**changes):
     """Three rows: two legs, failed, one leg."""
     nan = math.nan
-    fields = {
+    fields: dict[str, Any] = {
         "status": np.array([RowStatus.OK, RowStatus.MISSING_CURVE, RowStatus.OK], np.uint8),
         "messages": {},
         "values": {
