@@ -1,7 +1,6 @@
 """A shard's rows, failures and sums, from valuations written by hand so that every number can be checked by eye."""
 
 import math
-
 from typing import Any
 
 import numpy as np
