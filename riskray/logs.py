@@ -59,7 +59,7 @@ def configure_logs(settings: Settings, *, component: str) -> None:
             *renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # the stream of the moment, should it be replaced
         cache_logger_on_first_use=False,
     )
 

@@ -38,7 +38,7 @@ def _isolate_environment(directory: Path) -> None:
 
 _isolate_environment(_SUITE_DIRECTORY)
 
-pytest_plugins: list[str] = ["tests.fixtures.postgres", "tests.fixtures.ray_cluster"]
+pytest_plugins: list[str] = ["tests.fixtures.postgres", "tests.fixtures.ray_cluster", "tests.fixtures.services"]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -141,13 +141,9 @@ def _measures(names: str) -> list[Any]:
 @run_commands.command("execute")
 def execute(run_id: RunId, as_json: Json = False) -> None:
     """Drive one run to its end from this process, on the pool of the cluster: the entry point of `ray job submit`."""
-    from riskray.stack import join_stack
+    from riskray.stack import execute_run
 
-    settings = Settings()
-    join_stack(settings)
-    from riskray.grid.start import execute_run
-
-    run = execute_run(settings, run_id)
+    run = execute_run(Settings(), run_id)
     print_run(run, as_json=as_json)
     raise typer.Exit(exit_code_of_run(run))
 

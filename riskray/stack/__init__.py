@@ -18,6 +18,7 @@ import httpx
 from riskray import __version__
 from riskray.config import Settings, set_environment
 from riskray.errors import StackError
+from riskray.models.run import Run
 from riskray.stack.ray_head import (
     disconnect,
     head_processes,
@@ -83,9 +84,12 @@ def stop_stack(settings: Settings, *, report: Report) -> bool:
     return True
 
 
-def join_stack(settings: Settings) -> None:
-    """Set this process's environment to the stack's, before it imports Ray."""
+def execute_run(settings: Settings, run_id: str) -> Run:
+    """Drive a run to its end from this process, on the pool of the cluster. Raises NotFound, StackError."""
     set_environment(settings, ray_environment(settings))
+    from riskray.grid.start import execute_run as drive  # Ray reads its variables when it is imported
+
+    return drive(settings, run_id)
 
 
 def require_startable(settings: Settings) -> None:
@@ -265,4 +269,4 @@ def _one_at_a_time(settings: Settings) -> Iterator[None]:
         yield
 
 
-__all__ = ["StackRecord", "join_stack", "read_record", "require_startable", "stack_status", "start_stack", "stop_stack"]
+__all__ = ["StackRecord", "execute_run", "read_record", "require_startable", "stack_status", "start_stack", "stop_stack"]
