@@ -10,6 +10,7 @@ The dispatcher decides nothing about runs: each shard's end goes to the `inbox` 
 """
 
 import contextlib
+import math
 import queue
 import threading
 import time
@@ -33,6 +34,10 @@ STATUS_TIMEOUT_S = 5.0
 """An actor that does not answer for so long, after its shard's time is over, hangs with the interpreter's lock held."""
 RESTART_POLL_S = 0.5
 """How often an actor that restarts, which takes seconds, is asked whether it is back."""
+
+IDLE_S = 0.5
+"""An idle actor that was not heard of for so long is asked whether it lives before it gets a shard: one that died meanwhile would put
+the blame on a shard that never started. Asking costs two milliseconds."""
 
 _FAILED_PROBE = object()
 
@@ -85,6 +90,8 @@ class _Lane:
     suspect_loss: Loss = Loss.CRASHED
     probe: Any = None
     probe_since: float = 0.0
+    heard_at: float = -math.inf
+    """When the actor last answered anything."""
 
 
 class Dispatcher:
@@ -149,20 +156,27 @@ class Dispatcher:
 
     def _fill(self) -> None:
         """Give work to the actors with the fewest shards first, so that a few shards spread over all actors."""
-        limit = self._settings.shards_in_flight_per_actor
-        while True:
-            lanes = sorted(
-                (lane for lane in self._lanes if lane.is_up and len(lane.in_flight) < limit), key=lambda lane: len(lane.in_flight)
-            )
+        while self._waiting:
+            lanes = sorted(filter(self._has_room, self._lanes), key=lambda lane: len(lane.in_flight))
             if not any(self._give(lane) for lane in lanes):
                 return
+
+    def _has_room(self, lane: _Lane) -> bool:
+        if not self._is_free(lane.number):
+            return False
+        if lane.in_flight or time.monotonic() - lane.heard_at < IDLE_S:
+            return True
+        if lane.probe is None:
+            self._probe(lane)
+        return False
 
     def _give(self, lane: _Lane) -> bool:
         for claim in sorted(self._waiting, key=lambda claim: (len(self._waiting[claim]), claim)):
             tasks = self._waiting[claim]
             task = next((task for task in tasks if task.shard.shard_no % len(self._lanes) == lane.number), None)
             if task is None and not lane.in_flight:
-                task = tasks[-1]  # stolen from the end, which its own actor would reach last
+                # stolen from the end, which its own actor would reach last, and only if that one cannot take it now
+                task = next((task for task in reversed(tasks) if not self._is_free(task.shard.shard_no % len(self._lanes))), None)
             if task is None:
                 continue
             tasks.remove(task)
@@ -171,6 +185,10 @@ class Dispatcher:
             self._send(lane, task)
             return True
         return False
+
+    def _is_free(self, number: int) -> bool:
+        lane = self._lanes[number]
+        return lane.is_up and len(lane.in_flight) < self._settings.shards_in_flight_per_actor
 
     def _send(self, lane: _Lane, task: ShardTask) -> None:
         actor = self._pool.handle(lane.number)
@@ -186,8 +204,10 @@ class Dispatcher:
     def _ended(self, lane: _Lane, task: ShardTask, future: Any) -> None:
         error = future.exception()
         if error is None:
+            lane.heard_at = time.monotonic()
             ended = Ended(task, report=future.result())
         elif isinstance(error, RayTaskError):
+            lane.heard_at = time.monotonic()
             ended = Ended(task, error=error.cause if isinstance(error.cause, Exception) else error)
         elif isinstance(error, RayError):
             ended = Ended(task, loss=self._lost(lane, task, error))
@@ -246,9 +266,12 @@ class Dispatcher:
         if error is not None:
             if isinstance(error, ActorDiedError):
                 self._pool.forget(lane.number)
-            lane.probe = None if lane.is_up else _FAILED_PROBE
+            if lane.in_flight:
+                lane.probe = None  # the errors of its shards are on their way
+            else:
+                lane.is_up, lane.probe = False, _FAILED_PROBE
             return
-        lane.probe = None
+        lane.probe, lane.heard_at = None, time.monotonic()
         if not lane.is_up:
             lane.is_up, lane.suspect = True, None
             return
@@ -264,6 +287,8 @@ class Dispatcher:
         if lane.in_flight:
             self._take_down(lane, Loss.TIMEOUT)
             self._pool.replace_process(lane.number)
+        else:
+            lane.is_up = False  # it hangs with somebody else's shard, or is restarting
 
 
 def _claim(run: ClaimedRun) -> tuple[int, int]:
