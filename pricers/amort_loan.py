@@ -419,7 +419,7 @@ def _write_flows(
     return (flows.flow_offsets[i], _NOT_FINITE) if stop < 0 else (stop, _OK)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def _write_payments(
     loan: _Loan, tables: CalendarTables, factor: float, settlement: int, first: int, periods: int, scratch: _Scratch, flows: _Flows, at: int
@@ -431,8 +431,9 @@ def _write_payments(
     reference_starts, reference_ends = scratch.reference_start, scratch.reference_end
     balances, survival = scratch.balance, scratch.survival
     out_day, out_amount, out_principal, out_time = flows.pay_day, flows.amount, flows.principal, flows.yield_time
+    balance, total = factor * balances[first] * survival[first], 0.0
     for k in range(first, periods):
-        balance, after = factor * balances[k] * survival[k], factor * balances[k + 1] * survival[k + 1]
+        after = factor * balances[k + 1] * survival[k + 1]
         pay = np.int64(pay_days[k])
         if pay > settlement:
             if last_day == adjusted[k] and pay == adjusted[k + 1]:
@@ -440,11 +441,13 @@ def _write_payments(
             elif pay > last_day:
                 years += yield_step(last_day, _period(k, adjusted, pay_days, reference_starts, reference_ends), loan.accrual, tables)
             last_day = pay
-        out_day[at], out_time[at], out_principal[at] = pay, years, balance - after
-        out_amount[at] = balance * rate * fractions[k] + (balance - after)
-        if not np.isfinite(out_amount[at]):
-            return -1
+        amount = balance * rate * fractions[k] + (balance - after)
+        out_day[at], out_time[at], out_amount[at], out_principal[at] = pay, years, amount, balance - after
+        balance = after
+        total += amount
         at += 1
+    if not np.isfinite(total):
+        return -1
     return at
 
 
@@ -455,7 +458,7 @@ def _period(k: int, adjusted: np.ndarray, pay_day: np.ndarray, reference_start: 
     return Period(dates[0], dates[1], dates[2], np.int64(reference_start[k]), np.int64(reference_end[k]))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def _write_price_terms(
     loan: _Loan, tables: CalendarTables, i: int, factor: float, settlement: int, first: int, periods: int, scratch: _Scratch,
