@@ -7,7 +7,7 @@ import QuantLib as ql
 
 from pricers.market import Curve
 
-_EPOCH_SERIAL: Final = ql.Date(1, 1, 1970).serialNumber()
+_EPOCH_SERIAL: Final[int] = ql.Date(1, 1, 1970).serialNumber()
 
 CALENDARS: Final[dict[str, Any]] = {
     "NONE": ql.NullCalendar(),

@@ -1,6 +1,7 @@
 """A run end to end: stored positions through Ray to committed rows, the same bits however it is cut up."""
 
 import math
+from functools import partial
 
 import pytest
 
@@ -159,7 +160,7 @@ def test_two_coordinators_share_runs_and_drive_each_once(grid, stored):
     for coordinator in coordinators:
         coordinator.start()
     try:
-        ends = [wait_until(lambda run=run: _final(grid, run), what="the end of a run") for run in runs]
+        ends = [wait_until(partial(_final, grid, run), what="the end of a run") for run in runs]
     finally:
         for coordinator in coordinators:
             coordinator.stop()
