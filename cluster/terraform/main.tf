@@ -75,7 +75,7 @@ module "database" {
   capacity_units             = var.database_capacity_units
   storage_type               = var.database_storage_type
   backup_retention_days      = var.database_backup_retention_days
-  insights_retention_days    = var.database_insights_retention_days
+  insights_mode              = var.database_insights_mode
   maintenance_work_mem_mib   = var.database_maintenance_work_mem_mib
   autovacuum_workers         = var.database_autovacuum_workers
   slow_statement_log_seconds = var.database_slow_statement_log_seconds

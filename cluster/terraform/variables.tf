@@ -190,7 +190,7 @@ variable "node_pools" {
   default = {
     system      = { instance_types = ["m7i.xlarge"], min = 3, max = 6, disk_gib = 60 }
     pricer      = { instance_types = ["m7i.2xlarge"], min = 1, max = 20, disk_gib = 60 }
-    pricer_spot = { instance_types = ["m7i.2xlarge", "m7i-flex.2xlarge", "r7i.2xlarge", "c7i.4xlarge"], min = 0, max = 100, disk_gib = 60 }
+    pricer_spot = { instance_types = ["m7i.2xlarge", "m7i-flex.2xlarge", "r7i.2xlarge"], min = 0, max = 100, disk_gib = 60 }
   }
 
   validation {
@@ -283,14 +283,14 @@ variable "database_backup_retention_days" {
   }
 }
 
-variable "database_insights_retention_days" {
-  description = "Days of Performance Insights history; seven are free."
-  type        = number
-  default     = 7
+variable "database_insights_mode" {
+  description = "CloudWatch Database Insights: standard keeps a week of history and is free, advanced keeps fifteen months and is priced by processor or capacity unit."
+  type        = string
+  default     = "standard"
 
   validation {
-    condition     = var.database_insights_retention_days == 7 || var.database_insights_retention_days == 731 || (var.database_insights_retention_days % 31 == 0 && var.database_insights_retention_days >= 31 && var.database_insights_retention_days <= 713)
-    error_message = "7, a multiple of 31 up to 713, or 731."
+    condition     = contains(["standard", "advanced"], var.database_insights_mode)
+    error_message = "standard or advanced."
   }
 }
 
@@ -451,20 +451,20 @@ variable "edge_requests_per_five_minutes" {
 }
 
 variable "edge_idle_timeout_seconds" {
-  description = "Silence after which a connection is closed; longer than the longest Prefer: wait and than the pause between two events of a stream."
+  description = "Silence after which a connection is closed. Longer than riskray's own waits (50 s) and event streams (55 s), shorter than keep_alive_timeout_s of cluster/serve.yaml (90 s), or a pod closes a connection that the load balancer is about to use."
   type        = number
-  default     = 300
+  default     = 60
 
   validation {
-    condition     = var.edge_idle_timeout_seconds >= 60 && var.edge_idle_timeout_seconds <= 4000
-    error_message = "From 60 to 4000 seconds."
+    condition     = var.edge_idle_timeout_seconds >= 60 && var.edge_idle_timeout_seconds <= 85
+    error_message = "From 60 to 85 seconds."
   }
 }
 
 variable "serve_port" {
-  description = "Port of Ray Serve's proxies: http_options.port of the serve configuration."
+  description = "Port of Ray Serve's proxies: http_options.port of cluster/serve.yaml."
   type        = number
-  default     = 8000
+  default     = 8800
 
   validation {
     condition     = var.serve_port >= 1024 && var.serve_port <= 65535

@@ -18,7 +18,7 @@ node_pools = {
 database_instance_count           = 3
 database_capacity_units           = { min = 8, max = 128 }
 database_maintenance_work_mem_mib = 1024
-database_insights_retention_days  = 93
+database_insights_mode            = "advanced"
 
 edge_certificate_arn  = "<arn:aws:acm:eu-central-1:…:certificate/…>"
 edge_client_cidrs     = ["10.0.0.0/8"]

@@ -4,7 +4,8 @@
 data "aws_partition" "current" {}
 
 locals {
-  serverless = var.instance_class == "db.serverless"
+  serverless              = var.instance_class == "db.serverless"
+  insights_retention_days = var.insights_mode == "advanced" ? 465 : 7
 }
 
 resource "aws_db_subnet_group" "this" {
@@ -93,6 +94,12 @@ resource "aws_rds_cluster" "this" {
 
   enabled_cloudwatch_logs_exports = ["postgresql"]
 
+  # Query history by wait and statement: a week in the standard mode, fifteen months in the advanced one.
+  database_insights_mode                = var.insights_mode
+  performance_insights_enabled          = true
+  performance_insights_kms_key_id       = var.key_arn
+  performance_insights_retention_period = local.insights_retention_days
+
   dynamic "serverlessv2_scaling_configuration" {
     for_each = local.serverless ? [1] : []
 
@@ -125,6 +132,6 @@ resource "aws_rds_cluster_instance" "this" {
   monitoring_role_arn                   = aws_iam_role.monitoring.arn
   performance_insights_enabled          = true
   performance_insights_kms_key_id       = var.key_arn
-  performance_insights_retention_period = var.insights_retention_days
+  performance_insights_retention_period = local.insights_retention_days
   copy_tags_to_snapshot                 = true
 }

@@ -63,9 +63,9 @@ variable "backup_retention_days" {
   type        = number
 }
 
-variable "insights_retention_days" {
-  description = "Days of Performance Insights history."
-  type        = number
+variable "insights_mode" {
+  description = "standard or advanced."
+  type        = string
 }
 
 variable "maintenance_work_mem_mib" {

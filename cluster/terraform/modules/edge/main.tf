@@ -1,7 +1,7 @@
 # The only way in: an Application Load Balancer with TLS, in front of Ray Serve's pods.
 #
 # Not API Gateway: an HTTP API ends every request after 30 seconds and every body after 10 MB. riskray takes portfolios of hundreds of
-# megabytes, streams results as Arrow and keeps event streams open for the length of a run. Its own factory already checks tokens and limits.
+# megabytes, streams results as Arrow, and holds event streams and waiting requests for up to 55 seconds. It checks tokens and limits itself.
 #
 # Terraform makes the load balancer and an empty target group; the load balancer controller fills it from a TargetGroupBinding in the overlay.
 # So the address, certificate and firewall outlive every RayService, and the controller needs no right to make anything.

@@ -66,7 +66,7 @@ data "aws_iam_policy_document" "key" {
 
       principals {
         type        = "Service"
-        identifiers = ["cloudwatch.amazonaws.com", "events.amazonaws.com", "events.rds.amazonaws.com"]
+        identifiers = ["cloudwatch.amazonaws.com", "events.amazonaws.com"]
       }
     }
   }

@@ -97,13 +97,13 @@ resource "aws_sns_topic" "alarms" {
 
 data "aws_iam_policy_document" "topic" {
   statement {
-    sid       = "AlarmsAndDatabaseEventsOfThisAccount"
+    sid       = "AlarmsOfThisAccount"
     actions   = ["sns:Publish"]
     resources = [aws_sns_topic.alarms.arn]
 
     principals {
       type        = "Service"
-      identifiers = ["cloudwatch.amazonaws.com", "events.rds.amazonaws.com"]
+      identifiers = ["cloudwatch.amazonaws.com"]
     }
 
     condition {
@@ -115,7 +115,7 @@ data "aws_iam_policy_document" "topic" {
 
   # EventBridge does not reliably send the condition keys that would name the account. The worst that follows is a false alarm.
   statement {
-    sid       = "NodeEvents"
+    sid       = "Events"
     actions   = ["sns:Publish"]
     resources = [aws_sns_topic.alarms.arn]
 
@@ -132,7 +132,7 @@ data "aws_iam_policy_document" "topic" {
     resources = [aws_sns_topic.alarms.arn]
 
     principals {
-      type        = "*"
+      type        = "AWS"
       identifiers = ["*"]
     }
 
@@ -160,36 +160,54 @@ resource "aws_sns_topic_subscription" "email" {
 
 # ------------------------------------------------------------------------------------------------------------- events
 
-# Failovers, failures and maintenance are events, not metrics.
-resource "aws_db_event_subscription" "cluster" {
-  name             = "${var.name}-cluster"
-  sns_topic        = aws_sns_topic.alarms.arn
-  source_type      = "db-cluster"
-  source_ids       = [var.database_cluster]
-  event_categories = ["failover", "failure", "maintenance", "notification"]
+# What is an event and not a metric: failovers and failures of the database, and a node group that cannot start a node (no spot capacity,
+# a quota, an instance type that a zone has not got).
+locals {
+  events = {
+    database-cluster = {
+      description = "Failover, failure or maintenance of ${var.database_cluster}"
+      pattern = {
+        source        = ["aws.rds"]
+        "detail-type" = ["RDS DB Cluster Event"]
+        detail = {
+          SourceIdentifier = [var.database_cluster]
+          EventCategories  = ["failover", "failure", "maintenance", "notification"]
+        }
+      }
+    }
+    database-instance = {
+      description = "An instance of ${var.database_cluster} restarted, failed or runs out of local disk"
+      pattern = {
+        source        = ["aws.rds"]
+        "detail-type" = ["RDS DB Instance Event"]
+        detail = {
+          SourceIdentifier = var.database_instances
+          EventCategories  = ["availability", "failure", "low storage"]
+        }
+      }
+    }
+    node-launch-failed = {
+      description = "A node group of ${var.cluster_name} could not start a node"
+      pattern = {
+        source        = ["aws.autoscaling"]
+        "detail-type" = ["EC2 Instance Launch Unsuccessful"]
+        detail        = { AutoScalingGroupName = values(var.autoscaling_groups) }
+      }
+    }
+  }
 }
 
-resource "aws_db_event_subscription" "instances" {
-  name             = "${var.name}-instances"
-  sns_topic        = aws_sns_topic.alarms.arn
-  source_type      = "db-instance"
-  source_ids       = var.database_instances
-  event_categories = ["availability", "failure", "low storage"]
+resource "aws_cloudwatch_event_rule" "this" {
+  for_each = local.events
+
+  name          = "${var.name}-${each.key}"
+  description   = each.value.description
+  event_pattern = jsonencode(each.value.pattern)
 }
 
-# A node group that cannot start a node: no spot capacity, a quota, an instance type that a zone has not got.
-resource "aws_cloudwatch_event_rule" "launch_failed" {
-  name        = "${var.name}-node-launch-failed"
-  description = "A node group of ${var.cluster_name} could not start a node"
+resource "aws_cloudwatch_event_target" "alarms" {
+  for_each = aws_cloudwatch_event_rule.this
 
-  event_pattern = jsonencode({
-    source        = ["aws.autoscaling"]
-    "detail-type" = ["EC2 Instance Launch Unsuccessful"]
-    detail        = { AutoScalingGroupName = values(var.autoscaling_groups) }
-  })
-}
-
-resource "aws_cloudwatch_event_target" "launch_failed" {
-  rule = aws_cloudwatch_event_rule.launch_failed.name
+  rule = each.value.name
   arn  = aws_sns_topic.alarms.arn
 }

@@ -74,7 +74,7 @@ data "aws_iam_policy_document" "bucket" {
     resources = [each.value.arn, "${each.value.arn}/*"]
 
     principals {
-      type        = "*"
+      type        = "AWS"
       identifiers = ["*"]
     }
 
