@@ -79,6 +79,9 @@ CREATE TABLE run (
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
     cancel_requested_at timestamp with time zone,
+    scenario_set_no integer,
+    vectors text DEFAULT 'none'::text NOT NULL,
+    failure_policy text DEFAULT 'drop_position'::text NOT NULL,
     CONSTRAINT run_cancelled_count_check CHECK ((cancelled_count >= 0)),
     CONSTRAINT run_check CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['SUCCEEDED'::run_state, 'PARTIAL'::run_state, 'FAILED'::run_state, 'CANCELLED'::run_state])))),
     CONSTRAINT run_check1 CHECK (((storage_no = 0) OR (storage_no = run_no))),
@@ -88,11 +91,14 @@ CREATE TABLE run (
     CONSTRAINT run_check5 CHECK (((state <> 'PARTIAL'::run_state) OR (failed_count > 0))),
     CONSTRAINT run_check6 CHECK (((state <> 'CANCELLED'::run_state) OR (((ok_count + failed_count) + cancelled_count) = position_count))),
     CONSTRAINT run_check7 CHECK (((state <> 'FAILED'::run_state) OR (error_code IS NOT NULL))),
+    CONSTRAINT run_check8 CHECK (((scenario_set_no IS NOT NULL) OR (vectors = 'none'::text))),
     CONSTRAINT run_executor_check CHECK ((executor = ANY (ARRAY['pool'::text, 'job'::text]))),
     CONSTRAINT run_failed_count_check CHECK ((failed_count >= 0)),
+    CONSTRAINT run_failure_policy_check CHECK ((failure_policy = ANY (ARRAY['drop_position'::text, 'drop_scenario'::text]))),
     CONSTRAINT run_ok_count_check CHECK ((ok_count >= 0)),
     CONSTRAINT run_position_count_check CHECK ((position_count > 0)),
-    CONSTRAINT run_rows_per_shard_check CHECK ((rows_per_shard > 0))
+    CONSTRAINT run_rows_per_shard_check CHECK ((rows_per_shard > 0)),
+    CONSTRAINT run_vectors_check CHECK ((vectors = ANY (ARRAY['none'::text, 'group'::text, 'position'::text])))
 )
 WITH (fillfactor='50');
 
@@ -112,6 +118,29 @@ CREATE VIEW failure AS
      JOIN position_failure f USING (run_no))
      JOIN "position" ON ((("position".portfolio_no = run.portfolio_no) AND ("position".position_no = f.position_no))));
 
+CREATE TABLE hierarchy (
+    hierarchy_no integer NOT NULL,
+    hierarchy_id text NOT NULL,
+    name text NOT NULL,
+    version integer NOT NULL,
+    content_hash bytea NOT NULL,
+    dimension text NOT NULL,
+    document json NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT hierarchy_content_hash_check CHECK ((length(content_hash) = 32)),
+    CONSTRAINT hierarchy_dimension_check CHECK ((dimension = ANY (ARRAY['book'::text, 'product'::text, 'currency'::text, 'counterparty'::text]))),
+    CONSTRAINT hierarchy_version_check CHECK ((version >= 1))
+);
+
+ALTER TABLE hierarchy ALTER COLUMN hierarchy_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME hierarchy_hierarchy_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE market_curve (
     market_no integer NOT NULL,
     kind text NOT NULL,
@@ -122,6 +151,34 @@ CREATE TABLE market_curve (
     pillar_days integer[] NOT NULL,
     zero_rates double precision[] NOT NULL,
     CONSTRAINT market_curve_kind_check CHECK ((kind = ANY (ARRAY['discount'::text, 'spread'::text])))
+);
+
+CREATE TABLE market_history (
+    history_no integer NOT NULL,
+    history_id text NOT NULL,
+    name text NOT NULL,
+    version integer NOT NULL,
+    content_hash bytea NOT NULL,
+    factors text[] NOT NULL,
+    first_date date NOT NULL,
+    last_date date NOT NULL,
+    row_count integer NOT NULL,
+    payload bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT market_history_check CHECK ((last_date > first_date)),
+    CONSTRAINT market_history_content_hash_check CHECK ((length(content_hash) = 32)),
+    CONSTRAINT market_history_row_count_check CHECK ((row_count >= 2)),
+    CONSTRAINT market_history_version_check CHECK ((version >= 1))
+);
+ALTER TABLE ONLY market_history ALTER COLUMN payload SET STORAGE EXTERNAL;
+
+ALTER TABLE market_history ALTER COLUMN history_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME market_history_history_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 CREATE TABLE market_snapshot (
@@ -242,6 +299,25 @@ CREATE TABLE position_result_0 (
     key_rate_dv01 double precision[]
 );
 
+CREATE TABLE position_scenario_failure (
+    run_no integer NOT NULL,
+    position_no integer NOT NULL,
+    first_scenario_no integer NOT NULL,
+    scenario_count integer NOT NULL,
+    CONSTRAINT position_scenario_failure_first_scenario_no_check CHECK ((first_scenario_no >= 0)),
+    CONSTRAINT position_scenario_failure_scenario_count_check CHECK ((scenario_count > 0))
+);
+
+CREATE TABLE position_vector (
+    run_no integer NOT NULL,
+    first_position_no integer NOT NULL,
+    row_count integer NOT NULL,
+    payload bytea NOT NULL,
+    CONSTRAINT position_vector_check CHECK (((length(payload) % (8 * row_count)) = 0)),
+    CONSTRAINT position_vector_row_count_check CHECK ((row_count > 0))
+);
+ALTER TABLE ONLY position_vector ALTER COLUMN payload SET STORAGE EXTERNAL;
+
 CREATE VIEW result AS
  SELECT run.run_id,
     "position".position_id,
@@ -336,10 +412,71 @@ CREATE TABLE run_shard (
     exact_sums bytea,
     seconds jsonb,
     finished_at timestamp with time zone,
+    ladders bytea,
     CONSTRAINT run_shard_check CHECK (((state = 'DONE'::shard_state) = ((ok_count IS NOT NULL) AND (failed_count IS NOT NULL) AND (epoch IS NOT NULL)))),
     CONSTRAINT run_shard_check1 CHECK (((state <> 'DONE'::shard_state) OR ((ok_count + failed_count) = row_count))),
     CONSTRAINT run_shard_row_count_check CHECK ((row_count > 0))
 );
+ALTER TABLE ONLY run_shard ALTER COLUMN ladders SET STORAGE EXTERNAL;
+
+CREATE TABLE scenario_failure (
+    run_no integer NOT NULL,
+    scenario_no integer NOT NULL,
+    position_count integer NOT NULL,
+    example_position_no integer NOT NULL,
+    CONSTRAINT scenario_failure_position_count_check CHECK ((position_count > 0)),
+    CONSTRAINT scenario_failure_scenario_no_check CHECK ((scenario_no >= 0))
+);
+
+CREATE TABLE scenario_set (
+    scenario_set_no integer NOT NULL,
+    scenario_set_id text NOT NULL,
+    name text NOT NULL,
+    version integer NOT NULL,
+    content_hash bytea NOT NULL,
+    kind text NOT NULL,
+    definition json NOT NULL,
+    market_id text,
+    scenario_count integer NOT NULL,
+    factor_count integer NOT NULL,
+    payload bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT scenario_set_content_hash_check CHECK ((length(content_hash) = 32)),
+    CONSTRAINT scenario_set_factor_count_check CHECK ((factor_count > 0)),
+    CONSTRAINT scenario_set_kind_check CHECK ((kind = ANY (ARRAY['stress'::text, 'historical'::text, 'monte_carlo'::text, 'matrix'::text]))),
+    CONSTRAINT scenario_set_scenario_count_check CHECK ((scenario_count > 0)),
+    CONSTRAINT scenario_set_version_check CHECK ((version >= 1))
+);
+ALTER TABLE ONLY scenario_set ALTER COLUMN payload SET STORAGE EXTERNAL;
+
+ALTER TABLE scenario_set ALTER COLUMN scenario_set_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME scenario_set_scenario_set_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE scenario_vector (
+    run_no integer NOT NULL,
+    family text NOT NULL,
+    book text NOT NULL,
+    product text NOT NULL,
+    currency text NOT NULL,
+    counterparty text NOT NULL,
+    ok_count integer NOT NULL,
+    dropped_count integer NOT NULL,
+    base_pv double precision NOT NULL,
+    pnl bytea NOT NULL,
+    CONSTRAINT scenario_vector_check CHECK (((family = 'book'::text) = (counterparty = ''::text))),
+    CONSTRAINT scenario_vector_check1 CHECK (((family = 'counterparty'::text) = (book = ''::text))),
+    CONSTRAINT scenario_vector_dropped_count_check CHECK ((dropped_count >= 0)),
+    CONSTRAINT scenario_vector_family_check CHECK ((family = ANY (ARRAY['book'::text, 'counterparty'::text]))),
+    CONSTRAINT scenario_vector_ok_count_check CHECK ((ok_count >= 0)),
+    CONSTRAINT scenario_vector_pnl_check CHECK (((length(pnl) % 8) = 0))
+);
+ALTER TABLE ONLY scenario_vector ALTER COLUMN pnl SET STORAGE EXTERNAL;
 
 CREATE TABLE schema_migration (
     name text NOT NULL,
@@ -349,11 +486,35 @@ CREATE TABLE schema_migration (
 
 ALTER TABLE ONLY position_result ATTACH PARTITION position_result_0 FOR VALUES IN (0);
 
+ALTER TABLE ONLY hierarchy
+    ADD CONSTRAINT hierarchy_content_hash_key UNIQUE (content_hash);
+
+ALTER TABLE ONLY hierarchy
+    ADD CONSTRAINT hierarchy_hierarchy_id_key UNIQUE (hierarchy_id);
+
+ALTER TABLE ONLY hierarchy
+    ADD CONSTRAINT hierarchy_name_version_key UNIQUE (name, version);
+
+ALTER TABLE ONLY hierarchy
+    ADD CONSTRAINT hierarchy_pkey PRIMARY KEY (hierarchy_no);
+
 ALTER TABLE ONLY market_curve
     ADD CONSTRAINT market_curve_market_no_kind_name_key UNIQUE (market_no, kind, name);
 
 ALTER TABLE ONLY market_curve
     ADD CONSTRAINT market_curve_pkey PRIMARY KEY (market_no, kind, curve_no);
+
+ALTER TABLE ONLY market_history
+    ADD CONSTRAINT market_history_content_hash_key UNIQUE (content_hash);
+
+ALTER TABLE ONLY market_history
+    ADD CONSTRAINT market_history_history_id_key UNIQUE (history_id);
+
+ALTER TABLE ONLY market_history
+    ADD CONSTRAINT market_history_name_version_key UNIQUE (name, version);
+
+ALTER TABLE ONLY market_history
+    ADD CONSTRAINT market_history_pkey PRIMARY KEY (history_no);
 
 ALTER TABLE ONLY market_snapshot
     ADD CONSTRAINT market_snapshot_content_hash_key UNIQUE (content_hash);
@@ -391,6 +552,12 @@ ALTER TABLE ONLY position_failure
 ALTER TABLE ONLY "position"
     ADD CONSTRAINT position_pkey PRIMARY KEY (portfolio_no, position_no);
 
+ALTER TABLE ONLY position_scenario_failure
+    ADD CONSTRAINT position_scenario_failure_pkey PRIMARY KEY (run_no, position_no);
+
+ALTER TABLE ONLY position_vector
+    ADD CONSTRAINT position_vector_pkey PRIMARY KEY (run_no, first_position_no);
+
 ALTER TABLE ONLY result_fx_rollup
     ADD CONSTRAINT result_fx_rollup_pkey PRIMARY KEY (run_no, book, product, currency);
 
@@ -415,6 +582,24 @@ ALTER TABLE ONLY run
 ALTER TABLE ONLY run_shard
     ADD CONSTRAINT run_shard_pkey PRIMARY KEY (run_no, shard_no);
 
+ALTER TABLE ONLY scenario_failure
+    ADD CONSTRAINT scenario_failure_pkey PRIMARY KEY (run_no, scenario_no);
+
+ALTER TABLE ONLY scenario_set
+    ADD CONSTRAINT scenario_set_content_hash_key UNIQUE (content_hash);
+
+ALTER TABLE ONLY scenario_set
+    ADD CONSTRAINT scenario_set_name_version_key UNIQUE (name, version);
+
+ALTER TABLE ONLY scenario_set
+    ADD CONSTRAINT scenario_set_pkey PRIMARY KEY (scenario_set_no);
+
+ALTER TABLE ONLY scenario_set
+    ADD CONSTRAINT scenario_set_scenario_set_id_key UNIQUE (scenario_set_id);
+
+ALTER TABLE ONLY scenario_vector
+    ADD CONSTRAINT scenario_vector_pkey PRIMARY KEY (run_no, family, book, product, currency, counterparty);
+
 ALTER TABLE ONLY schema_migration
     ADD CONSTRAINT schema_migration_pkey PRIMARY KEY (name);
 
@@ -425,6 +610,8 @@ CREATE UNIQUE INDEX position_result_0_key ON position_result_0 USING btree (run_
 CREATE INDEX run_by_market ON run USING btree (market_no);
 
 CREATE INDEX run_by_portfolio ON run USING btree (portfolio_no);
+
+CREATE INDEX run_by_scenario_set ON run USING btree (scenario_set_no) WHERE (scenario_set_no IS NOT NULL);
 
 CREATE INDEX run_claimable ON run USING btree (run_no) WHERE (state = ANY (ARRAY['QUEUED'::run_state, 'RUNNING'::run_state]));
 
@@ -441,6 +628,12 @@ ALTER TABLE ONLY portfolio_requirement
 
 ALTER TABLE ONLY position_failure
     ADD CONSTRAINT position_failure_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
+
+ALTER TABLE ONLY position_scenario_failure
+    ADD CONSTRAINT position_scenario_failure_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
+
+ALTER TABLE ONLY position_vector
+    ADD CONSTRAINT position_vector_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
 
 ALTER TABLE ONLY result_fx_rollup
     ADD CONSTRAINT result_fx_rollup_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
@@ -460,5 +653,14 @@ ALTER TABLE ONLY run
 ALTER TABLE ONLY run
     ADD CONSTRAINT run_portfolio_no_fkey FOREIGN KEY (portfolio_no) REFERENCES portfolio_snapshot(portfolio_no);
 
+ALTER TABLE ONLY run
+    ADD CONSTRAINT run_scenario_set_no_fkey FOREIGN KEY (scenario_set_no) REFERENCES scenario_set(scenario_set_no);
+
 ALTER TABLE ONLY run_shard
     ADD CONSTRAINT run_shard_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
+
+ALTER TABLE ONLY scenario_failure
+    ADD CONSTRAINT scenario_failure_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
+
+ALTER TABLE ONLY scenario_vector
+    ADD CONSTRAINT scenario_vector_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
