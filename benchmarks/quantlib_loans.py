@@ -157,8 +157,10 @@ def _dates(row: dict[str, Any]) -> tuple[ql.Schedule, list[ql.Date]] | None:
         return None
     if len(adjusted) == len(unadjusted):
         return adjusted, list(unadjusted)
-    # Business days have merged two dates: every other date has its unadjusted one within a few days.
-    inner = [min(unadjusted, key=lambda day: abs(day - moved)) for moved in list(adjusted)[1:-1]]
+    # Business days have merged two dates: QuantLib keeps the one that it rolls to first.
+    calendar, convention = _calendar(row), CONVENTIONS[row["accrual_convention"]]
+    kept = -1 if row["roll_rule"] == "BACKWARD" else 0
+    inner = [[day for day in unadjusted if calendar.adjust(day, convention) == moved][kept] for moved in list(adjusted)[1:-1]]
     return adjusted, [unadjusted[0], *inner, unadjusted[len(unadjusted) - 1]]
 
 
