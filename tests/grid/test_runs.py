@@ -7,6 +7,7 @@ import pytest
 
 from riskray.errors import InvalidRequest, NotFound, PreflightFailed
 from riskray.models.run import RunState
+from riskray.store.checks import check_invariants
 from riskray.store.results import read_failures, read_results, totals
 from riskray.store.runs import events_after, get_run
 from tests.fixtures.stored_snapshots import bond, fx_forward, store_market, store_portfolio
@@ -63,6 +64,7 @@ def test_run_with_bad_positions_is_partial_and_every_position_is_accounted_for(g
         ("FX-000011", "MISSING_FX"),
     ]
     assert all(row["message"] and row["remedy"] for row in failures)
+    assert check_invariants(grid.database) == []
 
 
 def test_run_totals_are_the_correctly_rounded_sums_of_its_rows(grid, finished):
