@@ -189,11 +189,8 @@ def http_error_response(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> list[str]:
     """Methods of every route on the request's path; the router's own answer names those of the first one only."""
-    found: set[str] = set()
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
-            found |= route.methods or set()
-    return sorted(found)
+    routes: list[Route] = request.app.state.routes
+    return sorted({method for route in routes if route.matches(request.scope)[0] is not Match.NONE for method in route.methods or ()})
 
 
 def _validation_error_response(request: Request, error: Exception) -> Response:

@@ -11,7 +11,7 @@ from deployments.limits import UPLOADS_AT_ONCE
 from deployments.paging import OffsetPage
 from deployments.service import create_service
 from deployments.serving import serve_application
-from deployments.uploads import UPLOAD_BODY, Upload, UploadGate, read_upload
+from deployments.uploads import UPLOAD_BODY, Upload, UploadGate
 from riskray.config import Settings
 from riskray.market.build import market_curve_rows
 from riskray.market.reader import canonical_json, content_hash, read_market, write_market
@@ -82,8 +82,7 @@ def create_router(database: Database) -> APIRouter:
     )
     async def upload_market(request: Request, response: Response) -> MarketSnapshot:
         """Send the document as JSON, or as CSV or Parquet with one row a point; a wrong one is refused whole, with every place named."""
-        async with gate.slot():
-            upload = await read_upload(request)
+        async with gate.receive(request) as upload:
             snapshot, created = await run_in_threadpool(_store_upload, database, upload)
         response.status_code = 201 if created else 200
         response.headers["Location"] = f"{request.scope.get('root_path', '')}/snapshots/{snapshot.market_id}"

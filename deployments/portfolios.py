@@ -14,7 +14,7 @@ from deployments.limits import UPLOADS_AT_ONCE
 from deployments.paging import Cursor, CursorLimit, OffsetPage, cursor_page, decode_cursor
 from deployments.service import create_service
 from deployments.serving import serve_application
-from deployments.uploads import UPLOAD_BODY, Upload, UploadGate, read_upload
+from deployments.uploads import UPLOAD_BODY, Upload, UploadGate
 from pricers import known_products, load_entry_points
 from riskray.config import Settings
 from riskray.errors import InvalidRequest
@@ -119,8 +119,7 @@ def create_router(database: Database) -> APIRouter:
         allow_partial: Annotated[bool, Query(description="Store the good rows of a file that has bad ones too.")] = False,
     ) -> PortfolioUpload:
         """Send positions as CSV, JSON or Parquet, one row a position; see `/products` for the columns. Every bad row is named."""
-        async with gate.slot():
-            upload = await read_upload(request)
+        async with gate.receive(request) as upload:
             chosen = (name or upload.stem).strip()
             if not chosen:
                 raise InvalidRequest("the portfolio needs a name: add ?name=... to the address")

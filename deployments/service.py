@@ -58,9 +58,10 @@ def create_service(
         generate_unique_id_function=lambda route: route.name,
         license_info={"name": "Apache-2.0"},
     )
-    app.include_router(_health_router(title, database))
-    for router in routers:
+    all_routers = [_health_router(title, database), *routers]
+    for router in all_routers:
         app.include_router(router)
+    app.state.routes = [route for router in all_routers for route in router.routes]
     install_error_handlers(app)
     _describe_security(app, settings)
     # The last added is the outermost: a refused request still gets its CORS headers, so a browser can read the reason.

@@ -9,7 +9,7 @@ from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 
 from riskray.errors import InvalidRequest, UnsupportedFormat
 
@@ -50,25 +50,40 @@ class Upload:
     stem: str
 
 
-async def read_upload(request: Request) -> Upload:
-    """The request's body and its format. Raises UnsupportedFormat, and InvalidRequest for a form without exactly one file."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == "multipart/form-data":
-        return await _read_form(request)
-    known = FORMAT_OF_MEDIA_TYPE.get(media_type)
-    if known is None:
+class UploadGate:
+    """Lets a few uploads in at once; the others wait in the line, without their bodies in memory."""
+
+    def __init__(self, at_once: int) -> None:
+        self._slots = asyncio.Semaphore(at_once)
+
+    @asynccontextmanager
+    async def receive(self, request: Request) -> AsyncIterator[Upload]:
+        """The request's body and its format, open for the block.
+
+        Raises UnsupportedFormat, and InvalidRequest for a form without exactly one file.
+        """
+        async with self._slots:
+            media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if media_type == "multipart/form-data":
+                async with request.form(max_files=1, max_fields=10) as form:
+                    yield _file_of(form)
+                return
+            with SpooledTemporaryFile(max_size=_MEMORY_BYTES_MAX) as content:
+                known = _format_of(media_type)
+                async for chunk in request.stream():
+                    content.write(chunk)
+                content.seek(0)
+                yield Upload(cast(BinaryIO, content), known, "")
+
+
+def _format_of(media_type: str) -> str:
+    if media_type not in FORMAT_OF_MEDIA_TYPE:
         offered = ", ".join([*FORMAT_OF_MEDIA_TYPE, "multipart/form-data"])
         raise UnsupportedFormat(f"Content-Type {media_type or '(none)'!r} is not accepted here; send one of {offered}")
-    # Closed with the last reference to the upload, which deletes the file.
-    content = cast(BinaryIO, SpooledTemporaryFile(max_size=_MEMORY_BYTES_MAX))  # noqa: SIM115
-    async for chunk in request.stream():
-        content.write(chunk)
-    content.seek(0)
-    return Upload(content, known, "")
+    return FORMAT_OF_MEDIA_TYPE[media_type]
 
 
-async def _read_form(request: Request) -> Upload:
-    form = await request.form(max_files=1, max_fields=10)
+def _file_of(form: FormData) -> Upload:
     files = [value for value in form.values() if isinstance(value, UploadFile)]
     if len(files) != 1:
         raise InvalidRequest(f"the form has {len(files)} files; send exactly one, in the field `file`")
@@ -78,16 +93,3 @@ async def _read_form(request: Request) -> Upload:
     if known is None:
         raise UnsupportedFormat(f"file {path.name!r} is of no known kind; give it the ending .csv, .json or .parquet, or a Content-Type")
     return Upload(files[0].file, known, path.stem)
-
-
-class UploadGate:
-    """Lets a few uploads in at once; the others wait in the line, without their bodies in memory."""
-
-    def __init__(self, at_once: int) -> None:
-        self._slots = asyncio.Semaphore(at_once)
-
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Wait for a turn."""
-        async with self._slots:
-            yield

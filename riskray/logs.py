@@ -48,7 +48,11 @@ def configure_logs(settings: Settings, *, component: str) -> None:
     renderer: list[Processor] = (
         [structlog.processors.format_exc_info, redact_secrets, structlog.processors.JSONRenderer()]
         if settings.log_format == "json"
-        else [redact_secrets, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [
+            structlog.processors.format_exc_info,  # as text: a renderer of its own would show the values of local variables
+            redact_secrets,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback),
+        ]
     )
     structlog.configure(
         processors=[

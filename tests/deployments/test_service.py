@@ -1,7 +1,7 @@
 """The service factory: what every service has, shown on one with routes that fail in every way."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,15 +12,21 @@ from deployments.errors import STATUS_OF_ERROR, status_of
 from deployments.service import create_service
 from riskray import errors
 from riskray.config import Settings
+from riskray.logs import configure_logs
 from riskray.store.database import Database
 from tests.fixtures.services import API_TOKEN
 
 HOUSE_FIELDS = {"error", "detail", "status_code", "type", "title", "status", "instance", "request_id", "errors"}
 
+NAN_NOTIONAL = {"loc": ["rows", 1, "notional"], "msg": "is NaN", "code": "not_finite"}
 RAISED: dict[str, tuple[Exception, int, str]] = {
     "not-found": (errors.NotFound("run", "run-1"), 404, "not_found"),
     "conflict": (errors.Conflict("still running"), 409, "conflict"),
-    "invalid": (errors.InvalidRequest("bad rows", [{"loc": ["rows", 1, "notional"], "msg": "is NaN", "code": "not_finite"}]), 422, "invalid_request"),
+    "invalid": (
+        errors.InvalidRequest("bad rows", [{"loc": ["rows", 1, "notional"], "msg": "is NaN", "code": "not_finite"}]),
+        422,
+        "invalid_request",
+    ),
     "preflight": (errors.PreflightFailed("no curve"), 422, "preflight_failed"),
     "format": (errors.UnsupportedFormat("no xlsx"), 415, "unsupported_format"),
     "overloaded": (errors.Overloaded("later"), 429, "overloaded"),
@@ -47,18 +53,18 @@ def failing_router() -> APIRouter:
     def typed(body: dict[str, int]) -> dict[str, int]:
         return body
 
-
     return router
 
 
 @pytest.fixture
-def serve(database: Database, database_url: str) -> Iterator[Callable[..., TestClient]]:
+def serve(database: Database, database_url: str) -> Callable[..., TestClient]:
     def make(**changes: Any) -> TestClient:
-        settings = Settings(database_url=database_url, **changes)  # type: ignore[arg-type]
+        settings = Settings(database_url=database_url, **changes)
+        configure_logs(settings, component="test")
         app = create_service("test", description="For tests.", settings=settings, database=database, routers=[failing_router()])
         return TestClient(app, raise_server_exceptions=False)
 
-    yield make
+    return make
 
 
 @pytest.mark.parametrize("name", RAISED)
@@ -81,7 +87,7 @@ def test_defect_shows_no_detail_of_the_program(serve: Callable[..., TestClient])
 
 def test_every_wrong_place_is_named(serve: Callable[..., TestClient]) -> None:
     body = serve().get("/raise/invalid").json()
-    assert body["errors"] == [{"loc": ["rows", 1, "notional"], "msg": "is NaN", "code": "not_finite"}]
+    assert body["errors"] == [NAN_NOTIONAL]
 
 
 @pytest.mark.parametrize("name", ["overloaded", "store-down"])
@@ -187,7 +193,7 @@ def test_deep_health_tells_the_databases_state(serve: Callable[..., TestClient])
 
 
 def test_deep_health_of_a_dead_database_is_503_and_names_it_without_the_password() -> None:
-    settings = Settings(database_url="postgresql://me:hush@127.0.0.1:9/none", database_timeout_s=2.0)  # type: ignore[arg-type]
+    settings = Settings(database_url="postgresql://me:hush@127.0.0.1:9/none", database_timeout_s=2.0)
     app = create_service("test", description="", settings=settings, database=Database(settings), routers=[])
     answer = TestClient(app).get("/health/deep")
     assert answer.status_code == 503
@@ -198,9 +204,6 @@ def test_deep_health_of_a_dead_database_is_503_and_names_it_without_the_password
 
 
 def test_request_is_logged_with_its_id_and_status(serve: Callable[..., TestClient], capsys: pytest.CaptureFixture[str]) -> None:
-    from riskray.logs import configure_logs
-
-    configure_logs(Settings(), component="test")
     serve().get("/raise/conflict", headers={"X-Request-ID": "trace-8", "Authorization": "Bearer hush"})
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
     request = next(line for line in lines if line["event"] == "request")

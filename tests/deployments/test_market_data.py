@@ -1,0 +1,102 @@
+"""Market snapshots over HTTP."""
+
+import io
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.fixtures.services import Api
+from tests.fixtures.stored_snapshots import bond, market_document, store_portfolio
+
+URL = "/api/v1/market-data/snapshots"
+
+
+def test_market_uploaded_as_json_is_found_by_id_and_by_name(api: Api) -> None:
+    answer = api.http.post(URL, json=market_document())
+    assert answer.status_code == 201
+    market = answer.json()
+    assert answer.headers["location"] == f"{URL}/{market['market_id']}"
+    assert (market["name"], market["version"], market["as_of"]) == ("close", 1, "2024-03-28")
+    assert api.http.get(answer.headers["location"]).json() == market
+    assert api.http.get(f"{URL}/close").json() == market
+
+
+def test_same_content_again_is_the_same_snapshot(api: Api) -> None:
+    first = api.http.post(URL, json=market_document())
+    again = api.http.post(URL, json=market_document())
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert api.http.get(URL).json()["total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "media_type"), [("csv", "text/csv"), ("parquet", "application/vnd.apache.parquet"), ("json", "application/json")]
+)
+def test_download_in_any_format_uploads_to_the_same_snapshot(api: Api, kind: str, media_type: str) -> None:
+    market = api.http.post(URL, json=market_document()).json()
+    by_accept = api.http.get(f"{URL}/close/document", headers={"Accept": media_type})
+    by_query = api.http.get(f"{URL}/close/document", params={"format": kind})
+    assert by_accept.content == by_query.content
+    assert by_accept.headers["content-type"].startswith(media_type)
+    again = api.http.post(URL, content=by_accept.content, headers={"Content-Type": media_type})
+    assert (again.status_code, again.json()["market_id"]) == (200, market["market_id"])
+
+
+def test_parquet_download_is_a_parquet_file(api: Api) -> None:
+    api.http.post(URL, json=market_document())
+    table = pq.read_table(io.BytesIO(api.http.get(f"{URL}/close/document?format=parquet").content))
+    assert table.num_rows > 10
+
+
+def test_file_of_a_form_is_taken_by_its_ending(api: Api) -> None:
+    content = api.http.post(URL, json=market_document()) and api.http.get(f"{URL}/close/document?format=csv").content
+    answer = api.http.post(URL, files={"file": ("close.csv", content, "application/octet-stream")})
+    assert answer.status_code == 200
+
+
+def test_wrong_market_is_refused_whole_with_every_place_named(api: Api) -> None:
+    document = market_document()
+    document["curves"][0]["currency"] = "EURO"
+    document["fx_spots"][0]["rate"] = -1.0
+    answer = api.http.post(URL, json=document)
+    assert answer.status_code == 422
+    places = [problem["loc"] for problem in answer.json()["errors"]]
+    assert ["curves", 0, "currency"] in places
+    assert ["fx_spots", 0, "rate"] in places
+    assert api.http.get(URL).json()["total"] == 0
+
+
+def test_unknown_kind_of_body_is_415_and_names_the_known_ones(api: Api) -> None:
+    answer = api.http.post(URL, content=b"x", headers={"Content-Type": "application/xml"})
+    assert (answer.status_code, answer.json()["error"]) == (415, "unsupported_format")
+    assert "text/csv" in answer.json()["detail"]
+
+
+def test_answer_in_a_format_that_is_not_offered_is_406(api: Api) -> None:
+    api.http.post(URL, json=market_document())
+    answer = api.http.get(f"{URL}/close/document", headers={"Accept": "image/png"})
+    assert (answer.status_code, answer.json()["error"]) == (406, "not_acceptable")
+
+
+def test_list_is_paged_newest_first_in_the_house_shape(api: Api) -> None:
+    for number in range(3):
+        api.http.post(URL, json=market_document() | {"description": f"number {number}"})
+    page = api.http.get(URL, params={"limit": 2}).json()
+    assert [item["version"] for item in page["data"]] == [3, 2]
+    assert {key: page[key] for key in ("offset", "limit", "total", "has_more")} == {"offset": 0, "limit": 2, "total": 3, "has_more": True}
+    rest = api.http.get(URL, params={"limit": 2, "offset": 2}).json()
+    assert ([item["version"] for item in rest["data"]], rest["has_more"]) == ([1], False)
+    assert api.http.get(URL, params={"limit": 1001}).status_code == 422
+    assert api.http.get(URL, params={"name": "other"}).json()["total"] == 0
+
+
+def test_market_of_a_run_cannot_be_deleted_an_unused_one_can(api: Api) -> None:
+    used = api.http.post(URL, json=market_document()).json()["market_id"]
+    unused = api.http.post(URL, json=market_document() | {"name": "other"}).json()["market_id"]
+    store_portfolio(api.database, [bond(1)])
+    api.grid.is_asleep = True
+    assert api.http.post("/api/v1/runs", json={"portfolio": "desk", "market": used}).status_code == 202
+    assert api.http.delete(f"{URL}/{used}").status_code == 409
+    assert api.http.delete(f"{URL}/{unused}").status_code == 204
+    assert api.http.get(f"{URL}/{unused}").status_code == 404
+    assert api.http.delete(f"{URL}/{unused}").status_code == 404

@@ -1,0 +1,123 @@
+"""What all services promise: documented errors, models in one place, and no answer outside the document."""
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
+
+import deployments
+from deployments.index import SERVICES
+from tests.fixtures.services import Api, opened_api
+
+EXAMPLES_PER_ROUTE = 20
+
+
+@pytest.fixture(scope="module")
+def services(create_database: Callable[..., str], _template: str) -> Iterator[Api]:
+    with opened_api(create_database(template=_template)) as api:
+        yield api
+
+
+def operations(api: Api) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for prefix, app in api.services.items():
+        for path, methods in app.openapi()["paths"].items():
+            for method, operation in methods.items():
+                yield prefix, f"{method.upper()} {path}", operation
+
+
+def test_every_route_documents_its_errors_in_the_house_shape(services: Api) -> None:
+    for prefix, route, operation in operations(services):
+        for status in ("401", "422", "429", "500", "503"):
+            schema = operation["responses"][status]["content"]["application/json"]["schema"]["$ref"]
+            expected = "DeepHealth" if route == "GET /health/deep" and status == "503" else "ErrorBody"
+            assert schema.endswith(expected), (prefix, route, status)
+
+
+def test_route_with_an_id_documents_that_there_may_be_none(services: Api) -> None:
+    missing = [(prefix, route) for prefix, route, operation in operations(services) if "{" in route and "404" not in operation["responses"]]
+    assert missing == []
+
+
+def test_every_route_has_a_summary(services: Api) -> None:
+    assert [(prefix, route) for prefix, route, operation in operations(services) if not operation.get("summary")] == []
+
+
+def test_no_service_defines_a_model_of_its_own() -> None:
+    """Contracts are shared: they live in riskray/models, where client and services both take them from."""
+    found = [
+        f"{file.name}: {node.name}"
+        for file in Path(next(iter(deployments.__path__))).glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef) and {"BaseModel", "Model"} & {getattr(base, "id", "") for base in node.bases}
+    ]
+    assert found == []
+
+
+def test_index_links_to_every_service(services: Api) -> None:
+    page = services.http.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    for name in SERVICES:
+        assert f"/api/v1/{name}/docs" in page.text
+        assert services.http.get(f"/api/v1/{name}/docs").status_code == 200
+
+
+def test_every_service_answers_its_health(services: Api) -> None:
+    for prefix in services.services:
+        root = prefix.rstrip("/")
+        assert services.http.get(f"{root}/health").json()["status"] == "ok"
+        assert services.http.get(f"{root}/health/deep").json()["database"]["migrated"] is True
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_address_without_a_final_slash_is_the_services_own(services: Api, method: str) -> None:
+    answer = services.http.request(method, "/api/v1/runs")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, POST"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SERVICES)
+def test_generated_requests_get_documented_answers(services: Api, name: str) -> None:
+    """A short run of schemathesis, the same requests each time: documented statuses, documented bodies, no 500."""
+    schema = schemathesis.openapi.from_asgi("/openapi.json", _kept_open(services.services[f"/api/v1/{name}"]))
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        if not operation.path.endswith("/events"):  # a stream; its tests are in test_runs
+            _check_operation(operation)
+
+
+def _kept_open(app: Any) -> Any:
+    """The application without its end: schemathesis opens and closes what it tests around every request."""
+
+    async def kept_open(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            await app(scope, receive, send)
+            return
+        for phase in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{phase}.complete"})
+
+    return kept_open
+
+
+def _check_operation(operation: Any) -> None:
+    @settings(
+        max_examples=EXAMPLES_PER_ROUTE,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy())
+    def check(case: Any) -> None:
+        answer = case.call()
+        assert answer.status_code != 500, answer.text
+        case.validate_response(answer, checks=[status_code_conformance, response_schema_conformance])
+
+    check()

@@ -1,0 +1,185 @@
+"""Results over HTTP."""
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.fixtures.services import Api, opened_api
+from tests.fixtures.stored_snapshots import bond, fx_forward, store_market, store_portfolio
+
+POSITIONS = [bond(number) for number in range(30)] + [bond(90, discount_curve="EUR-X")] + [fx_forward(number) for number in range(12)]
+
+
+# Each group of book, product and currency is rounded once; coarser sums add these.
+ROUNDING = 1e-14
+
+
+class Valued:
+    """A finished run and the address of its results."""
+
+    def __init__(self, api: Api, run_id: str) -> None:
+        self.api, self.run_id = api, run_id
+
+    def get(self, path: str, **request):
+        return self.api.http.get(f"/api/v1/results/{self.run_id}{path}", **request)
+
+
+@pytest.fixture(scope="module")
+def valued(create_database: Callable[..., str], _template: str) -> Iterator[Valued]:
+    """One run for all tests, which only read it."""
+    with opened_api(create_database(template=_template)) as api:
+        store_market(api.database)
+        store_portfolio(api.database, POSITIONS)
+        run = api.http.post("/api/v1/runs", json={"portfolio": "desk", "market": "close"}, headers={"Prefer": "wait=60"}).json()
+        assert run["state"] == "PARTIAL", run
+        yield Valued(api, run["run_id"])
+
+
+def rows_of(valued: Valued, **params) -> list[dict]:
+    rows, cursor = [], None
+    while True:
+        page = valued.get("/positions", params={**params, "limit": 7} | ({"cursor": cursor} if cursor else {})).json()
+        rows += page["data"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return rows
+
+
+def test_totals_are_the_sums_of_the_positions(valued: Valued) -> None:
+    totals, rows = valued.get("/totals").json(), rows_of(valued)
+    assert (totals["ok_count"], totals["failed_count"], totals["position_count"]) == (42, 1, 43)
+    for measure in ("pv_base", "dv01", "cs01", "fx_delta", "theta_1d"):
+        assert totals[measure] == pytest.approx(math.fsum(row[measure] or 0.0 for row in rows), rel=ROUNDING)
+
+
+@pytest.mark.parametrize("group_by", ["", "book", "product", "currency", "book,product", "book,product,currency"])
+def test_rollup_by_any_groups_adds_up_to_the_totals(valued: Valued, group_by: str) -> None:
+    groups = [name for name in group_by.split(",") if name]
+    rollups = valued.get("/rollup", params={"group_by": group_by}).json()
+    assert all(list(row["group"]) == groups for row in rollups)
+    assert math.fsum(row["pv_base"] for row in rollups) == pytest.approx(valued.get("/totals").json()["pv_base"], rel=ROUNDING)
+    assert sum(row["failed_count"] for row in rollups) == 1
+
+
+def test_rollup_of_one_group_is_the_sum_of_its_positions(valued: Valued) -> None:
+    by_book = {row["group"]["book"]: row for row in valued.get("/rollup", params={"group_by": "book"}).json()}
+    for book, row in by_book.items():
+        assert row["dv01"] == pytest.approx(math.fsum(position["dv01"] for position in rows_of(valued, book=book)), rel=ROUNDING)
+
+
+def test_unknown_group_is_refused_with_the_known_ones(valued: Valued) -> None:
+    answer = valued.get("/rollup", params={"group_by": "book,colour"})
+    assert answer.status_code == 422
+    assert "colour" in answer.json()["detail"]
+    assert "currency" in answer.json()["detail"]
+
+
+def test_ladder_adds_up_to_the_dv01(valued: Valued) -> None:
+    ladder = valued.get("/key-rates").json()
+    assert {row["curve"] for row in ladder} == {"EUR-GOVT", "USD-GOVT"}
+    assert math.fsum(row["dv01"] for row in ladder) == pytest.approx(valued.get("/totals").json()["dv01"], rel=1e-3)
+    only = valued.get("/key-rates", params={"curve": "EUR-GOVT", "group_by": "book"}).json()
+    assert {row["curve"] for row in only} == {"EUR-GOVT"}
+
+
+def test_fx_delta_is_by_currency_of_the_leg(valued: Valued) -> None:
+    rows = valued.get("/fx").json()
+    assert [row["currency"] for row in rows if row["fx_delta"] != 0] == ["EUR"]
+    assert math.fsum(row["fx_delta"] for row in rows) == pytest.approx(valued.get("/totals").json()["fx_delta"], rel=1e-12)
+
+
+def test_formats_hold_the_same_rows(valued: Valued) -> None:
+    pages = rows_of(valued)
+    arrow = valued.get("/positions", headers={"Accept": "application/vnd.apache.arrow.stream"})
+    parquet = valued.get("/positions", params={"format": "parquet"})
+    text = valued.get("/positions", headers={"Accept": "text/csv"})
+    assert {answer.headers["x-row-count"] for answer in (arrow, parquet, text)} == {"42"}
+    table = pa.ipc.open_stream(arrow.content).read_all()
+    assert [row["pv"] for row in table.to_pylist()] == [row["pv"] for row in pages]
+    assert pq.read_table(io.BytesIO(parquet.content)).to_pylist() == table.to_pylist()
+    lines = list(csv.DictReader(io.StringIO(text.text)))
+    assert [float(line["pv"]) for line in lines] == [row["pv"] for row in pages]
+    first = next(row for row in pages if row["key_rate_dv01"])
+    line = next(line for line in lines if line["position_id"] == first["position_id"])
+    assert [float(number) for number in line["key_rate_dv01"].split(";")] == first["key_rate_dv01"]
+
+
+def test_arrow_says_what_it_is(valued: Valued) -> None:
+    answer = valued.get("/positions", params={"format": "arrow"})
+    metadata = pa.ipc.open_stream(answer.content).schema.metadata
+    assert metadata[b"riskray.run_id"].decode() == valued.run_id
+    assert (metadata[b"riskray.as_of"], metadata[b"riskray.partial"]) == (b"2024-03-28", b"false")
+    assert valued.run_id in answer.headers["content-disposition"]
+
+
+def test_filters_are_applied_together(valued: Valued) -> None:
+    rows = rows_of(valued, book="BOOK-A", product="FIXED_BOND", currency="EUR")
+    assert rows
+    assert {(row["book"], row["product"], row["currency"]) for row in rows} == {("BOOK-A", "FIXED_BOND", "EUR")}
+    some = valued.get("/positions", params={"position_id": ["BD-000001", "FX-000002"]}).json()["data"]
+    assert {row["position_id"] for row in some} == {"BD-000001", "FX-000002"}
+    assert len(pa.ipc.open_stream(valued.get("/positions", params={"format": "arrow", "book": "BOOK-A"}).content).read_all()) == len(
+        rows_of(valued, book="BOOK-A")
+    )
+
+
+def test_cursor_is_refused_with_other_filters(valued: Valued) -> None:
+    cursor = valued.get("/positions", params={"limit": 2}).json()["next_cursor"]
+    answer = valued.get("/positions", params={"limit": 2, "cursor": cursor, "book": "BOOK-A"})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_cursor")
+
+
+def test_unknown_format_is_406(valued: Valued) -> None:
+    assert valued.get("/positions", headers={"Accept": "application/vnd.ms-excel"}).status_code == 406
+
+
+def test_failures_have_reason_and_remedy(valued: Valued) -> None:
+    (failure,) = valued.get("/failures").json()["data"]
+    assert (failure["position_id"], failure["code"]) == ("BD-000090", "MISSING_CURVE")
+    assert failure["remedy"]
+    assert valued.get("/failures", params={"code": "MATURED"}).json()["data"] == []
+    (summary,) = valued.get("/failures/summary").json()
+    assert (summary["code"], summary["position_count"], summary["example_position_id"]) == ("MISSING_CURVE", 1, "BD-000090")
+    assert "BD-000090" in valued.get("/failures", params={"format": "csv"}).text
+
+
+def test_one_position_is_priced_failed_or_unknown(valued: Valued) -> None:
+    assert valued.get("/positions/BD-000001").json()["pv"] > 0
+    assert valued.get("/positions/BD-000090").json()["code"] == "MISSING_CURVE"
+    unknown = valued.get("/positions/BD-999999")
+    assert unknown.status_code == 404
+    assert "BD-999999" in unknown.json()["detail"]
+
+
+def test_explained_flows_add_up_to_the_value(valued: Valued) -> None:
+    row = valued.get("/positions/BD-000001").json()
+    explanation = valued.get("/positions/BD-000001/explain").json()
+    assert len(explanation["flows"]) > 3
+    assert math.fsum(flow["pv_base"] for flow in explanation["flows"]) == pytest.approx(row["pv_base"], rel=1e-12)
+    assert valued.get("/positions/BD-000090/explain").status_code == 409
+    assert valued.get("/positions/NOBODY/explain").status_code == 404
+
+
+def test_run_under_way_answers_409_unless_partial_is_asked_for(api: Api) -> None:
+    store_market(api.database)
+    store_portfolio(api.database, POSITIONS)
+    api.grid.is_asleep = True
+    run_id = api.http.post("/api/v1/runs", json={"portfolio": "desk", "market": "close"}).json()["run_id"]
+    waiting = Valued(api, run_id)
+    for path in ("/positions", "/failures", "/totals", "/rollup", "/positions/BD-000001"):
+        answer = waiting.get(path)
+        assert (answer.status_code, answer.json()["error"]) == (409, "conflict"), path
+    assert waiting.get("/positions", params={"partial": "true"}).json()["data"] == []
+    arrow = waiting.get("/positions", params={"partial": "true", "format": "arrow"})
+    assert pa.ipc.open_stream(arrow.content).schema.metadata[b"riskray.partial"] == b"true"
+
+
+def test_unknown_run_is_404(api: Api) -> None:
+    for path in ("/totals", "/rollup", "/fx", "/key-rates", "/positions", "/failures", "/failures/summary", "/positions/P"):
+        answer = api.http.get(f"/api/v1/results/run-0{path}")
+        assert (answer.status_code, answer.json()["error"]) == (404, "not_found"), path

@@ -1,0 +1,183 @@
+"""Runs over HTTP."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.fixtures.services import Api
+from tests.fixtures.stored_snapshots import bond, fx_forward, store_market, store_portfolio
+
+URL = "/api/v1/runs"
+REQUEST = {"portfolio": "desk", "market": "close", "base_currency": "USD"}
+POSITIONS = [bond(number) for number in range(6)] + [bond(90, discount_curve="EUR-X")] + [fx_forward(number) for number in range(3)]
+
+
+@pytest.fixture
+def stored(api: Api) -> Api:
+    store_market(api.database)
+    store_portfolio(api.database, POSITIONS)
+    return api
+
+
+def submit(api: Api, *, headers: dict[str, str] | None = None, **changes: Any) -> Any:
+    return api.http.post(URL, json={**REQUEST, **changes}, headers=headers or {})
+
+
+def stream(api: Api, run_id: str, **headers: str) -> list[dict[str, str]]:
+    text = api.http.get(f"{URL}/{run_id}/events", headers=headers).text
+    blocks = [dict(line.split(": ", 1) for line in block.splitlines() if ": " in line and line[0] != ":") for block in text.split("\n\n")]
+    return [block for block in blocks if "event" in block]
+
+
+def test_submit_answers_at_once_with_where_to_look(stored: Api) -> None:
+    stored.grid.is_asleep = True
+    answer = submit(stored, name="end of day")
+    run = answer.json()
+    assert answer.status_code == 202
+    assert answer.headers["location"] == f"{URL}/{run['run_id']}"
+    assert answer.headers["retry-after"] == "1"
+    assert (run["state"], run["name"], run["progress"]["position_count"]) == ("QUEUED", "end of day", 10)
+    assert stored.http.get(answer.headers["location"]).json() == run
+
+
+def test_submit_that_may_wait_answers_with_the_ended_run(stored: Api) -> None:
+    answer = submit(stored, headers={"Prefer": "respond-async, wait=30"})
+    assert answer.status_code == 200
+    assert answer.headers["preference-applied"] == "wait=30"
+    assert "retry-after" not in answer.headers
+    run = answer.json()
+    assert run["state"] == "PARTIAL"
+    assert (run["progress"]["ok_count"], run["progress"]["failed_count"]) == (9, 1)
+
+
+def test_submit_that_waited_in_vain_answers_202(stored: Api) -> None:
+    stored.grid.is_asleep = True
+    answer = submit(stored, headers={"Prefer": "wait=1"})
+    assert (answer.status_code, answer.json()["state"], answer.headers["preference-applied"]) == (202, "QUEUED", "wait=1")
+
+
+def test_repeated_submit_with_a_key_makes_one_run(stored: Api) -> None:
+    stored.grid.is_asleep = True
+    first, again = (submit(stored, headers={"Idempotency-Key": "k-1"}) for _ in range(2))
+    assert first.json()["run_id"] == again.json()["run_id"]
+    assert "idempotency-replayed" not in first.headers
+    assert again.headers["idempotency-replayed"] == "true"
+    assert stored.http.get(URL).json()["total"] == 1
+
+
+def test_key_used_for_another_request_is_refused(stored: Api) -> None:
+    stored.grid.is_asleep = True
+    submit(stored, headers={"Idempotency-Key": "k-1"})
+    answer = submit(stored, headers={"Idempotency-Key": "k-1"}, base_currency="EUR")
+    assert (answer.status_code, answer.json()["error"]) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "named"),
+    [
+        ({"portfolio": "nobody"}, 404, "nobody"),
+        ({"market": "never"}, 404, "never"),
+        ({"base_currency": "usd"}, 422, "base_currency"),
+        ({"base_currency": "QQQ"}, 422, "QQQ"),
+        ({"measures": ["pv", "vega"]}, 422, "measures"),
+        ({"measures": []}, 422, "measures"),
+        ({"rows_per_shard": 0}, 422, "rows_per_shard"),
+        ({"colour": "red"}, 422, "colour"),
+    ],
+)
+def test_wrong_request_names_the_offender_and_stores_nothing(stored: Api, changes: dict[str, Any], status: int, named: str) -> None:
+    answer = submit(stored, **changes)
+    assert answer.status_code == status
+    assert named in answer.text
+    assert stored.http.get(URL).json()["total"] == 0
+
+
+def test_strict_preflight_refuses_what_flag_runs(stored: Api) -> None:
+    stored.grid.is_asleep = True
+    refused = submit(stored, preflight="strict")
+    assert (refused.status_code, refused.json()["error"]) == (422, "preflight_failed")
+    assert "EUR-X" in refused.text
+    flagged = submit(stored).json()["preflight"]
+    assert [(gap["kind"], gap["name"], gap["position_count"]) for gap in flagged["gaps"]] == [("discount_curve", "EUR-X", 1)]
+
+
+def test_preflight_alone_runs_nothing(stored: Api) -> None:
+    found = stored.http.post(f"{URL}/preflight", json=REQUEST).json()
+    assert (found["position_count"], found["affected_position_count_max"]) == (10, 1)
+    assert stored.http.get(URL).json()["total"] == 0
+
+
+def test_unchanged_run_answers_304_to_its_etag(stored: Api) -> None:
+    run_id = submit(stored, headers={"Prefer": "wait=30"}).json()["run_id"]
+    first = stored.http.get(f"{URL}/{run_id}")
+    again = stored.http.get(f"{URL}/{run_id}", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert stored.http.get(f"{URL}/{run_id}", headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_etag_changes_with_the_run(stored: Api) -> None:
+    stored.grid.is_asleep = True
+    run_id = submit(stored).json()["run_id"]
+    tag = stored.http.get(f"{URL}/{run_id}").headers["etag"]
+    stored.grid.drive()
+    assert stored.http.get(f"{URL}/{run_id}", headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_events_are_streamed_in_order_to_the_end(stored: Api) -> None:
+    run_id = submit(stored, rows_per_shard=4).json()["run_id"]
+    events = stream(stored, run_id)
+    assert events[0]["event"] == "submitted"
+    assert [event["event"] for event in events][-2:] == ["finished", "end"]
+    assert [int(event["id"]) for event in events[:-1]] == list(range(1, len(events)))
+    assert json.loads(events[-1]["data"])["state"] == "PARTIAL"
+
+
+def test_stream_goes_on_after_the_last_event_seen(stored: Api) -> None:
+    run_id = submit(stored, headers={"Prefer": "wait=30"}).json()["run_id"]
+    everything = stream(stored, run_id)
+    rest = stream(stored, run_id, **{"Last-Event-ID": "2"})
+    assert rest == everything[2:]
+    assert [event["event"] for event in stream(stored, run_id, **{"Last-Event-ID": "999"})] == ["end"]
+
+
+def test_cancelled_run_is_final_and_cancelling_again_changes_nothing(stored: Api) -> None:
+    stored.grid.is_asleep = True
+    run_id = submit(stored).json()["run_id"]
+    first = stored.http.post(f"{URL}/{run_id}/cancel")
+    assert (first.status_code, first.json()["state"]) == (202, "CANCELLED")
+    assert stored.http.post(f"{URL}/{run_id}/cancel").json() == first.json()
+
+
+def test_running_run_cannot_be_deleted_an_ended_one_can(stored: Api) -> None:
+    stored.grid.is_asleep = True
+    run_id = submit(stored).json()["run_id"]
+    assert stored.http.delete(f"{URL}/{run_id}").status_code == 409
+    stored.grid.drive()
+    assert stored.http.delete(f"{URL}/{run_id}").status_code == 204
+    assert stored.http.get(f"{URL}/{run_id}").status_code == 404
+
+
+def test_runs_are_listed_newest_first_and_filtered(stored: Api) -> None:
+    stored.grid.is_asleep = True
+    ids = [submit(stored, name=f"run {number}").json()["run_id"] for number in range(3)]
+    stored.http.post(f"{URL}/{ids[0]}/cancel")
+    assert [run["run_id"] for run in stored.http.get(URL).json()["data"]] == ids[::-1]
+    assert [run["run_id"] for run in stored.http.get(URL, params={"state": "CANCELLED"}).json()["data"]] == ids[:1]
+    assert [run["run_id"] for run in stored.http.get(URL, params={"name": "run 1"}).json()["data"]] == ids[1:2]
+    assert stored.http.get(URL, params={"state": "ASLEEP"}).status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/run-0", "/run-0/events"])
+def test_unknown_run_is_404_by_name(stored: Api, path: str) -> None:
+    answer = stored.http.get(URL + path)
+    assert answer.status_code == 404
+    assert "run-0" in answer.json()["detail"]
+
+
+def test_job_run_waits_for_its_executor(stored: Api) -> None:
+    run_id = submit(stored, executor="job").json()["run_id"]
+    stored.grid.join()
+    assert stored.http.get(f"{URL}/{run_id}").json()["state"] == "QUEUED"
+    stored.grid.drive(executor="job")
+    assert stored.http.get(f"{URL}/{run_id}").json()["state"] == "PARTIAL"
