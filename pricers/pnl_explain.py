@@ -221,11 +221,12 @@ def _changes(earlier: tuple[Curve, ...], later: tuple[Curve, ...]) -> np.ndarray
 def _change(earlier: Curve | None, later: Curve) -> np.ndarray:
     if earlier is None:
         return np.full(later.zero_rates.size, np.nan)
-    if np.array_equal(earlier.pillar_days, later.pillar_days):
-        return later.zero_rates - earlier.zero_rates
-    tables: CurveTables = curve_tables((earlier,))
-    exponents = np.array([rate_time(int(day), 0, tables) for day in later.pillar_days])
-    changes: np.ndarray = later.zero_rates - exponents / (later.pillar_days / DAYS_PER_YEAR)
+    rates: np.ndarray = earlier.zero_rates
+    if not np.array_equal(earlier.pillar_days, later.pillar_days):
+        tables: CurveTables = curve_tables((earlier,))
+        exponents = np.array([rate_time(int(day), 0, tables) for day in later.pillar_days])
+        rates = exponents / (later.pillar_days / DAYS_PER_YEAR)
+    changes: np.ndarray = later.zero_rates - rates
     return changes
 
 

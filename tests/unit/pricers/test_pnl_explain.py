@@ -1,6 +1,7 @@
 """P&L explanation: every part against a revaluation of its own, the sum against the actual P&L, and rows that come, go, mature or fail."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def test_parts_add_up_to_the_actual_pnl(product: str, rows: list[dict[str, Any]]
     np.testing.assert_allclose(sum(getattr(found, part) for part in PARTS), found.pnl, rtol=0, atol=1e-9)
     np.testing.assert_allclose(found.residual, 0.0, atol=1e-6)  # the pillars agree, so nothing is left over
     legs = found.rate_offsets[found.leg_offsets]
-    by_row = [found.rates_by_pillar[first:last].sum() for first, last in zip(legs[:-1], legs[1:], strict=True)]
+    by_row = [found.rates_by_pillar[first:last].sum() for first, last in pairwise(legs)]
     np.testing.assert_allclose(by_row, found.rates, rtol=1e-12)
 
 
