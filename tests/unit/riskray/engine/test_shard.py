@@ -117,7 +117,6 @@ def test_shard_without_a_priced_row_has_failures_only():
     [
         ({"status": np.zeros(3, np.uint8)}, "status OK with a present value of nan"),
         ({"status": np.array([0, 7, 7], np.uint8)}, "position number 12.*MISSING_CURVE"),
-        ({"status": np.zeros(2, np.uint8)}, "3 positions were given"),
         ({"leg_offsets": np.array([0, 1, 2, 3])}, "a failed row has legs"),
         ({"leg_curve": np.array([1, 0, 1], np.int16)}, "one key rate for each pillar"),
     ],
@@ -125,3 +124,8 @@ def test_shard_without_a_priced_row_has_failures_only():
 def test_pricer_that_breaks_its_contract_raises(changes, message):
     with pytest.raises(ValueError, match=message):
         shard_result(_positions(), _valuation(**changes), market=MARKET, measures=ALL)
+
+
+def test_pricer_that_returns_another_number_of_rows_raises():
+    with pytest.raises(ValueError, match="4 positions were given"):
+        shard_result(_positions(books=("X", "Y", "X", "Y")), _valuation(), market=MARKET, measures=ALL)
