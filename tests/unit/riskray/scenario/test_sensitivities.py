@@ -1,0 +1,48 @@
+"""Parametric sensitivities times small moves are the P&L of full revaluation, in any base currency and numeraire."""
+
+import numpy as np
+import pytest
+
+from pricers import Measure, compile_contracts, contracts_of, present_values, pricer, value
+from riskray.scenario.bind import bind
+from riskray.scenario.codec import checked_matrix
+from riskray.scenario.factors import parse_factor
+from riskray.scenario.sensitivities import factor_sensitivities
+from tests.unit.riskray.scenario.examples import market
+
+HEADERS = ("zero/EUR-GOVT/5Y", "zero/EUR-GOVT/10Y relative", "zero/USD-GOVT/5Y", "spread/EUR-CORP/5Y", "credit", "fx/EUR", "fx/GBP")
+BOND = {"notional": 1e6, "coupon_rate": 0.03, "issue_date": "2024-01-15", "maturity_date": "2031-01-15"}
+ROWS = [
+    {**BOND, "currency": "EUR", "discount_curve": "EUR-GOVT"},
+    {**BOND, "currency": "USD", "discount_curve": "USD-GOVT", "credit_spread": 0.01},
+]
+
+
+@pytest.mark.parametrize("base_currency", ["USD", "EUR", "GBP"])
+def test_linear_pnl_is_that_of_full_revaluation_for_small_moves(base_currency: str) -> None:
+    today = market(base_currency=base_currency)
+    moves = np.diag([1e-6] * 3 + [0.0] + [1e-6] * 3)
+    matrix = checked_matrix(tuple("abcdefg"), tuple(map(parse_factor, HEADERS)), moves, numeraire="USD")
+    contracts = contracts_of(pricer("FIXED_BOND").columns, ROWS)
+    valuation = value("FIXED_BOND", contracts, market=today)
+    key_rates = {
+        (today.discount_curves[curve].name, label): float(valuation.key_rate_dv01[valuation.key_rate_offsets[leg] + place])
+        for leg, curve in enumerate(valuation.leg_curve.tolist())
+        for place, label in enumerate(today.discount_curves[curve].pillar_labels)
+    }
+    fx_deltas = {row["currency"]: float(delta) for row, delta in zip(ROWS, valuation.leg_fx_delta, strict=True) if delta}
+    found = factor_sensitivities(
+        matrix, market=today, key_rates=key_rates, fx_deltas=fx_deltas, cs01=float(valuation.values[Measure.CS01].sum())
+    )
+    assert found.left_out == ()
+    compiled = compile_contracts("FIXED_BOND", contracts, as_of=today.as_of)
+    revalued = present_values(compiled, market=today, scenarios=bind(matrix, market=today).scenarios).sum(axis=0)
+    expected = revalued - valuation.values[Measure.PV_BASE].sum()
+    np.testing.assert_allclose(matrix.values @ found.values, expected, rtol=2e-3, atol=1e-6)
+
+
+def test_moving_factor_that_rollups_do_not_know_is_named() -> None:
+    matrix = checked_matrix(("up",), (parse_factor("spread/EUR-CORP/5Y"),), np.array([[0.01]]), numeraire="USD")
+    found = factor_sensitivities(matrix, market=market(), key_rates={}, fx_deltas={}, cs01=1.0)
+    assert found.left_out == ("spread/EUR-CORP/5Y",)
+    assert not found.values.any()
