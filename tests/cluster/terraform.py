@@ -6,6 +6,7 @@ import platform
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -87,6 +88,11 @@ def require_terraform() -> tuple[str, Path]:
     return binary, plugins
 
 
+def available() -> bool:
+    """Whether Terraform and its provider are here."""
+    return shutil.which("terraform") is not None and find_plugins() is not None
+
+
 class Terraform:
     """One copy of the configuration, and Terraform on it."""
 
@@ -122,6 +128,34 @@ class Terraform:
         if (done.returncode == 0) is not ok:
             pytest.fail(f"terraform {' '.join(arguments)} ended with {done.returncode}\n{done.stdout[-6000:]}", pytrace=False)
         return done.stdout
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Begin `terraform ARGUMENTS`; `finish` or `abandon` it."""
+        with (self.directory / "started.log").open("wb") as log:
+            return subprocess.Popen(
+                [self._binary, *arguments],
+                cwd=self.directory,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # its provider is a process of its own; `abandon` ends both
+            )
+
+    def finish(self, process: subprocess.Popen[bytes], *, timeout_s: float) -> None:
+        """Wait for what `start` began. Fails the test, with its output, when it fails or takes longer than `timeout_s`."""
+        try:
+            code: int | str = process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            code = f"no end within {timeout_s:g} s"
+        if code != 0:
+            said = (self.directory / "started.log").read_text(encoding="utf-8")
+            pytest.fail(f"terraform ended with {code}\n{said[-6000:]}", pytrace=False)
+
+    def abandon(self, process: subprocess.Popen[bytes]) -> None:
+        """End what `start` began, if it still runs."""
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def init(self, *arguments: str) -> None:
         """`terraform init` from the provider folder alone."""

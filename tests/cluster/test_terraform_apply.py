@@ -5,101 +5,49 @@ what is seen here is that Terraform asks for the right things in an order that w
 """
 
 import json
-import os
 import re
-import select
-import subprocess
-import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cluster.aws_inventory import Account, inventory
-from tests.cluster.terraform import FILLED_IN, LOCAL_OVERRIDE, PROVIDER_OVERRIDE, SOURCE, Terraform, require_terraform
+from tests.cluster.conftest import OPTIONAL, REGION, STATE_BUCKET, VARIABLES, Installation
+from tests.cluster.terraform import FILLED_IN, LOCAL_OVERRIDE, PROVIDER_OVERRIDE, SOURCE, Terraform
 
-REGION = "eu-central-1"
 NAME = "riskray-dev"
-START_DEADLINE_S = 120.0
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-# Everything optional switched on, so that it is applied too. Storage stays standard, as in dev.tfvars, because moto 5.2 does not know
-# Aurora's I/O-optimised storage; the test of the production plan looks at that.
-OPTIONAL = {
-    "alarm_emails": ["risk-platform@example.com"],
-    "edge_firewall_enabled": True,
-    "database_instance_count": 2,
-    "interface_endpoints": ["ecr.api", "ecr.dkr", "eks-auth", "logs", "secretsmanager", "sts"],
-    "kubernetes_public_access_cidrs": ["203.0.113.0/24"],
-}
+
+@pytest.fixture(scope="module")
+def account(installation: Installation) -> Account:
+    return installation.account
 
 
 @pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """The address of the stand-in; ends with the module."""
-    require_terraform()
-    settings = {**os.environ, "MOTO_IAM_LOAD_MANAGED_POLICIES": "true", "MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}
-    command = [sys.executable, "-m", "tests.cluster.aws_stand_in"]
-    root = Path(__file__).resolve().parents[2]
-    with subprocess.Popen(command, cwd=root, env=settings, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
-        try:
-            assert server.stdout
-            assert select.select([server.stdout], [], [], START_DEADLINE_S)[0], "the stand-in for AWS did not start in time"
-            yield f"http://127.0.0.1:{int(server.stdout.readline())}"
-        finally:
-            server.terminate()
+def outputs(installation: Installation) -> dict[str, Any]:
+    """The outputs of the applied configuration."""
+    return installation.outputs()
 
 
-@pytest.fixture(scope="module")
-def account(endpoint: str) -> Account:
-    return Account(endpoint, REGION)
-
-
-@pytest.fixture(scope="module")
-def before(account: Account) -> dict[str, set[str]]:
-    """What the account holds before anything is applied: the state's bucket and what AWS itself puts into an empty account."""
-    account["s3"].create_bucket(Bucket="terraform-states", CreateBucketConfiguration={"LocationConstraint": REGION})
-    return inventory(account)
-
-
-@pytest.fixture(scope="module")
-def terraform(endpoint: str, account: Account, before: dict[str, set[str]], tmp_path_factory: pytest.TempPathFactory) -> Terraform:
-    """A copy whose state is in S3, as envs/dev.s3.tfbackend has it."""
-    terraform = Terraform(tmp_path_factory.mktemp("terraform") / "copy", endpoint=endpoint)
-    terraform.write("provider_override.tf", PROVIDER_OVERRIDE)
-    backend = terraform.directory / "envs" / "dev.s3.tfbackend"
-    backend.write_text(re.sub(r'"<[^>]+>"', '"terraform-states"', backend.read_text(encoding="utf-8")), encoding="utf-8")
-    options = ("use_path_style=true", "skip_credentials_validation=true", "skip_metadata_api_check=true", "skip_requesting_account_id=true")
-    terraform.init("-backend-config=envs/dev.s3.tfbackend", *(f"-backend-config={option}" for option in options))
-    certificate = account["acm"].request_certificate(DomainName="riskray.example.com")["CertificateArn"]
-    filled_in = {name: value for name, value in FILLED_IN.items() if name != "alarm_emails"}
-    terraform.write_variables("test.tfvars.json", {**filled_in, **OPTIONAL, "edge_certificate_arn": certificate})
-    return terraform
-
-
-VARIABLES = ("-var-file=envs/dev.tfvars", "-var-file=test.tfvars.json")
-
-
-@pytest.fixture(scope="module")
-def applied(terraform: Terraform, endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The outputs of the applied development installation, and the plan of a production one, made meanwhile: applying is mostly waiting."""
-    production = Terraform(tmp_path_factory.mktemp("production") / "copy", endpoint=endpoint)
+def test_production_plan_protects_data(installation: Installation, tmp_path: Path) -> None:
+    """The first test here, because it needs nothing applied: by its end most is."""
+    production = Terraform(tmp_path / "copy", endpoint=installation.endpoint)
     production.write("all_override.tf", LOCAL_OVERRIDE + PROVIDER_OVERRIDE)
     production.write_variables("test.tfvars.json", FILLED_IN)
-    with ThreadPoolExecutor(max_workers=1) as executor:
-        applying = executor.submit(terraform.run, "apply", "-auto-approve", "-no-color", "-parallelism=30", *VARIABLES)
-        production.init()
-        plan = production.planned("-var-file=envs/prod.tfvars", "-var-file=test.tfvars.json")
-        applying.result()
-    return {name: output["value"] for name, output in json.loads(terraform.run("output", "-json")).items()}, plan
-
-
-@pytest.fixture(scope="module")
-def outputs(applied: tuple[dict[str, Any], dict[str, Any]]) -> dict[str, Any]:
-    return applied[0]
+    production.init()
+    plan = production.planned("-var-file=envs/prod.tfvars", "-var-file=test.tfvars.json")
+    database = plan["module.database.aws_rds_cluster.this"]
+    assert (database["deletion_protection"], database["skip_final_snapshot"], database["storage_type"]) == (True, False, "aurora-iopt1")
+    assert database["backup_retention_period"] == 35
+    assert plan["module.edge.aws_lb.this"]["enable_deletion_protection"] is True
+    assert {values["force_destroy"] for address, values in plan.items() if ".aws_s3_bucket.this" in address} == {False}
+    assert {values["recovery_window_in_days"] for address, values in plan.items() if ".aws_secretsmanager_secret.this" in address} == {30}
+    assert plan["module.registry.aws_ecr_repository.this"]["force_delete"] is False
+    assert plan["module.eks.aws_eks_cluster.this"]["vpc_config"][0]["endpoint_public_access"] is False
+    assert len([address for address in plan if ".aws_nat_gateway." in address]) == 3
+    assert len([address for address in plan if ".aws_rds_cluster_instance." in address]) == 3
 
 
 # ------------------------------------------------------------------------------------------------------------ network
@@ -318,7 +266,7 @@ def test_secrets_have_values_that_the_state_does_not_know(outputs: dict[str, Any
     hidden = [values["api-token"], values["ray-auth-token"], login["password"]]
     assert len(set(hidden)) == 3
     assert all(len(value) == 48 and value.isalnum() for value in hidden)
-    state = account["s3"].get_object(Bucket="terraform-states", Key="riskray/dev.tfstate")["Body"].read().decode()
+    state = account["s3"].get_object(Bucket=STATE_BUCKET, Key="riskray/dev.tfstate")["Body"].read().decode()
     assert outputs["secret_arns"]["database"] in state
     assert [value for value in hidden if value in state] == []
 
@@ -387,11 +335,11 @@ def test_every_alarm_and_event_reaches_the_encrypted_topic(outputs: dict[str, An
     assert [subscription["Endpoint"] for subscription in subscriptions] == OPTIONAL["alarm_emails"]
 
 
-def test_state_is_locked_while_terraform_works(outputs: dict[str, Any], terraform: Terraform, account: Account) -> None:
+def test_state_is_locked_while_terraform_works(outputs: dict[str, Any], installation: Installation, account: Account) -> None:
     lock = {"ID": "1", "Operation": "OperationTypeApply", "Who": "somebody else", "Created": "2026-01-01T00:00:00Z"}
-    account["s3"].put_object(Bucket="terraform-states", Key="riskray/dev.tfstate.tflock", Body=json.dumps(lock).encode())
-    said = terraform.run("apply", "-auto-approve", "-no-color", *VARIABLES, ok=False)
-    account["s3"].delete_object(Bucket="terraform-states", Key="riskray/dev.tfstate.tflock")
+    account["s3"].put_object(Bucket=STATE_BUCKET, Key="riskray/dev.tfstate.tflock", Body=json.dumps(lock).encode())
+    said = installation.terraform.run("apply", "-auto-approve", "-no-color", *VARIABLES, ok=False)
+    account["s3"].delete_object(Bucket=STATE_BUCKET, Key="riskray/dev.tfstate.tflock")
     assert "Error acquiring the state lock" in said
     assert "somebody else" in said
 
@@ -399,25 +347,15 @@ def test_state_is_locked_while_terraform_works(outputs: dict[str, Any], terrafor
 # ---------------------------------------------------------------------------------------------------------- all of it
 
 
-def test_production_plan_protects_data(applied: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    plan = applied[1]
-    database = plan["module.database.aws_rds_cluster.this"]
-    assert (database["deletion_protection"], database["skip_final_snapshot"], database["storage_type"]) == (True, False, "aurora-iopt1")
-    assert database["backup_retention_period"] == 35
-    assert plan["module.edge.aws_lb.this"]["enable_deletion_protection"] is True
-    assert {values["force_destroy"] for address, values in plan.items() if ".aws_s3_bucket.this" in address} == {False}
-    assert {values["recovery_window_in_days"] for address, values in plan.items() if ".aws_secretsmanager_secret.this" in address} == {30}
-    assert plan["module.registry.aws_ecr_repository.this"]["force_delete"] is False
-    assert plan["module.eks.aws_eks_cluster.this"]["vpc_config"][0]["endpoint_public_access"] is False
-    assert len([address for address in plan if ".aws_nat_gateway." in address]) == 3
-    assert len([address for address in plan if ".aws_rds_cluster_instance." in address]) == 3
+def test_destroy_leaves_nothing(outputs: dict[str, Any], installation: Installation) -> None:
+    def made() -> dict[str, set[str]]:
+        return {
+            kind: new for kind, names in inventory(installation.account).items() if (new := names - installation.before.get(kind, set()))
+        }
 
-
-def test_destroy_leaves_nothing(outputs: dict[str, Any], terraform: Terraform, account: Account, before: dict[str, set[str]]) -> None:
-    made = {kind for kind, names in inventory(account).items() if names - before.get(kind, set())}
-    assert len(made) >= 30
-    terraform.run("destroy", "-auto-approve", "-no-color", "-refresh=false", "-parallelism=30", *VARIABLES)
-    assert {kind: names - before.get(kind, set()) for kind, names in inventory(account).items() if names - before.get(kind, set())} == {}
+    assert len(made()) >= 30
+    installation.terraform.run("destroy", "-auto-approve", "-no-color", "-refresh=false", "-parallelism=30", *VARIABLES)
+    assert made() == {}
 
 
 def tag(resource: dict[str, Any], key: str) -> str:
