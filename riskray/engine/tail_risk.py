@@ -30,7 +30,8 @@ CONVENTIONS: Final = {
     QuantileConvention.LOWER: "The smallest loss that at least a share `confidence` of all losses does not exceed; type 1 [3].",
     QuantileConvention.HIGHER: "The smallest loss that more than a share `confidence` does not exceed: the fifth worst of 500 at 99 % [5]. "
     "Differs from `lower` only where (1 - confidence) n is a whole number.",
-    QuantileConvention.LINEAR: "Interpolated, the smallest loss at probability 0, the largest at 1; type 7 [3], Excel's PERCENTILE.INC.",
+    QuantileConvention.LINEAR: "Interpolated, the smallest loss at probability 0, the largest at 1; type 7 [3], Excel's PERCENTILE.INC. "
+    "Its ES counts the worst loss half, so a part may contribute more than its own ES: it is not coherent, all others are.",
     QuantileConvention.HAZEN: "Interpolated with loss k at probability (k - 1/2) / n; type 5 [3].",
     QuantileConvention.WEIBULL: "Interpolated with loss k at probability k / (n + 1); type 6 [3], Excel's PERCENTILE.EXC.",
     QuantileConvention.MEDIAN_UNBIASED: "Interpolated with loss k at probability (k - 1/3) / (n + 1/3); type 8 [3], their recommendation.",

@@ -30,7 +30,7 @@ def test_linear_pnl_is_that_of_full_revaluation_for_small_moves(base_currency: s
         for leg, curve in enumerate(valuation.leg_curve.tolist())
         for place, label in enumerate(today.discount_curves[curve].pillar_labels)
     }
-    fx_deltas = {row["currency"]: float(delta) for row, delta in zip(ROWS, valuation.leg_fx_delta, strict=True) if delta}
+    fx_deltas = {str(row["currency"]): float(delta) for row, delta in zip(ROWS, valuation.leg_fx_delta, strict=True) if delta}
     found = factor_sensitivities(
         matrix, market=today, key_rates=key_rates, fx_deltas=fx_deltas, cs01=float(valuation.values[Measure.CS01].sum())
     )
