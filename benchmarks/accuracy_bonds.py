@@ -149,7 +149,7 @@ def quantlib_bond(contract: dict[str, Any]) -> Any:
     amounts = dict(zip(contract.get("sinking_dates", ()), contract.get("sinking_amounts", ()), strict=True))
     notionals = [notional]
     for date in list(schedule.dates())[1:-1]:
-        notionals.append(notionals[-1] - amounts.get(terms.day_of(date), 0.0))
+        notionals.append(notionals[-1] - amounts.pop(terms.day_of(date), 0.0))
     redemptions = [100.0] * len(set(notionals)) + [contract["redemption"]]
     return ql.AmortizingFixedRateBond(
         contract["settlement_lag"], notionals, schedule, rates, counter, convention, issue, *ex_coupon, redemptions, contract["payment_lag"]
