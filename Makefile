@@ -38,8 +38,8 @@ $(STAMP): requirements.lock requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
 	@touch $(STAMP)
 
-demo: setup ## value 10,000 positions end to end and print the answer
-	$(BIN)/riskray demo
+demo: setup ## value 10,000 positions end to end and print the answer (KEEP=1 leaves the stack running)
+	$(BIN)/riskray demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 test: check ## everything a change must pass: check, then the whole test suite
 	$(BIN)/python -m pytest

@@ -108,8 +108,8 @@ def _sums_router(database: Database) -> APIRouter:
     return router
 
 
-def _rows_router(database: Database, grid: Grid) -> APIRouter:
-    """One row a position."""
+def _rows_router(database: Database) -> APIRouter:
+    """One row a position: pages and downloads."""
     router = APIRouter(tags=["positions"])
 
     @router.get(
@@ -172,6 +172,13 @@ def _rows_router(database: Database, grid: Grid) -> APIRouter:
         ).to_pylist()
         return cursor_page([PositionFailure(**row) for row in rows], [row["position_no"] for row in rows], limit=limit, scope=scope)
 
+    return router
+
+
+def _position_router(database: Database, grid: Grid) -> APIRouter:
+    """One position."""
+    router = APIRouter(tags=["positions"])
+
     @router.get(
         "/{run_id}/positions/{position_id}",
         summary="One position's outcome",
@@ -198,7 +205,7 @@ def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
         description=DESCRIPTION,
         settings=settings,
         database=database,
-        routers=[_sums_router(database), _rows_router(database, grid)],
+        routers=[_sums_router(database), _rows_router(database), _position_router(database, grid)],
     )
 
 

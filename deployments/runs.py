@@ -115,9 +115,9 @@ class RunsApi:
                 await wait_for_ring(ring, timeout_s=EVENT_POLL_S)
 
 
-def create_router(settings: Settings, database: Database, api: RunsApi) -> APIRouter:
-    """The service's routes."""
-    router = APIRouter(tags=["runs"])
+def _submit_router(database: Database, api: RunsApi) -> APIRouter:
+    """Before and at the start of a run."""
+    router = APIRouter(tags=["submit"])
 
     @router.post(
         "/",
@@ -152,6 +152,13 @@ def create_router(settings: Settings, database: Database, api: RunsApi) -> APIRo
             position_count=portfolio.position_count,
             base_currency=body.base_currency,
         )
+
+    return router
+
+
+def _runs_router(database: Database, api: RunsApi) -> APIRouter:
+    """Runs that exist."""
+    router = APIRouter(tags=["runs"])
 
     @router.get("/", summary="List runs, newest first")
     def list_all(
@@ -216,7 +223,7 @@ def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
         description=DESCRIPTION,
         settings=settings,
         database=database,
-        routers=[create_router(settings, database, api)],
+        routers=[_submit_router(database, api), _runs_router(database, api)],
         on_shutdown=bell.close,
     )
 

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import httpx
@@ -12,6 +12,7 @@ from riskray.config import Settings
 from riskray.errors import Conflict, InvalidRequest, NotFound, Overloaded, RiskrayError, StoreUnavailable, Unauthorized
 from riskray.models.common import ErrorBody
 
+CONNECT_TIMEOUT_S = 5.0
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 RETRY_PAUSE_FIRST_S, RETRY_PAUSE_MAX_S = 0.1, 5.0
 
@@ -80,7 +81,7 @@ class Transport:
         self.base_url = settings.base_url
         self._deadline_s = deadline_s
         # Proxies of the environment are for the internet; loopback must not go through them.
-        self._http = http or httpx.Client(timeout=httpx.Timeout(60.0, connect=5.0), trust_env=settings.api_url is not None)
+        self._http = http or httpx.Client(timeout=httpx.Timeout(60.0, connect=CONNECT_TIMEOUT_S), trust_env=settings.api_url is not None)
         self._headers = headers
 
     def close(self) -> None:
@@ -117,11 +118,12 @@ class Transport:
         self, method: str, path: str, *, timeout_s: float | None, headers: Mapping[str, str] | None, **request: Any
     ) -> tuple[httpx.Response | RiskrayError, float | None]:
         """The answer; or an error with the seconds to wait before another try, None where another try is useless."""
-        timeout = httpx.USE_CLIENT_DEFAULT if timeout_s is None else httpx.Timeout(timeout_s, connect=5.0)
+        timeout = httpx.USE_CLIENT_DEFAULT if timeout_s is None else httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
+        prepared = self._http.build_request(
+            method, self.base_url + path, headers={**self._headers, **(headers or {})}, timeout=timeout, **request
+        )
         try:
-            response = self._http.request(
-                method, self.base_url + path, headers={**self._headers, **(headers or {})}, timeout=timeout, **request
-            )
+            response = self._http.send(prepared)
         except httpx.TransportError as error:
             return self._unreachable(error), 0.0
         if response.is_success or response.status_code == 304:
@@ -133,14 +135,15 @@ class Transport:
         self, path: str, *, params: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None, timeout_s: float = 300.0
     ) -> Iterator[httpx.Response]:
         """An answer that is read piece by piece. Raises Truncated when it breaks off."""
+        prepared = self._http.build_request(
+            "GET",
+            self.base_url + path,
+            params=params,
+            headers={**self._headers, **(headers or {})},
+            timeout=httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
+        )
         try:
-            with self._http.stream(
-                "GET",
-                self.base_url + path,
-                params=params,
-                headers={**self._headers, **(headers or {})},
-                timeout=httpx.Timeout(timeout_s, connect=5.0),
-            ) as response:
+            with closing(self._http.send(prepared, stream=True)) as response:
                 if not response.is_success:
                     response.read()
                     raise _error_of(response)
