@@ -158,9 +158,9 @@ def test_policies_grant_no_action_by_wildcard_on_everything() -> None:
     """Only a key's own policy says `kms:*`: without it not even the account's administrators could manage the key."""
     broad = []
     for path in FILES:
-        for statement in re.findall(r"statement \{\n.*?\n    \}?\n?  \}", text_of(path), re.DOTALL):
-            actions = re.search(r"actions\s*=\s*\[(.*?)\]", statement, re.DOTALL)
-            if actions and re.search(r'"(\*|[a-z0-9-]+:\*)"', actions[1]) and 'effect    = "Deny"' not in statement:
+        for actions in re.finditer(r"actions\s*=\s*\[(.*?)\]", text_of(path), re.DOTALL):
+            before = text_of(path)[: actions.start()].rsplit("{", 1)[1]  # the statement's lines above: what it denies may be broad
+            if re.search(r'"(\*|[a-z0-9-]+:\*)"', actions[1]) and not re.search(r'effect\s*=\s*"Deny"', before):
                 broad.append(str(path))
     assert broad == ["modules/keys/main.tf"]
 
