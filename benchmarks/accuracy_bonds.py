@@ -60,7 +60,7 @@ def random_contract(as_of: int, *, rng: np.random.Generator) -> dict[str, Any]:
     contract: dict[str, Any] = {
         "currency": "EUR",
         "notional": float(choose([-1.0, 1.0]) * rng.uniform(1e4, 1e7)),
-        "coupon_rate": float(choose([0.0, rng.uniform(0.0, 0.12), rng.uniform(0.0, 0.12), rng.uniform(0.0, 0.12)])),
+        "coupon_rate": float(rng.uniform(0.001, 0.12) if rng.random() < 0.8 else 0.0),
         "issue_date": issue,
         "maturity_date": maturity,
         "frequency": frequency,
@@ -114,8 +114,12 @@ def quantlib_schedule(contract: dict[str, Any]) -> Any:
 
 
 def add_sinking(contract: dict[str, Any], *, rng: np.random.Generator) -> None:
-    """Let a quarter of the bonds repay principal on some of their coupon dates."""
-    if rng.random() > 0.25 or contract["frequency"] == "ONCE":
+    """Let a quarter of the bonds repay principal on some of their coupon dates.
+
+    Not where a stub may be shorter than the ex-coupon period: principal paid between coupons that trade ex is refused here.
+    """
+    has_stub = "first_coupon_date" in contract or "penultimate_coupon_date" in contract
+    if rng.random() > 0.25 or contract["frequency"] == "ONCE" or (has_stub and contract["ex_coupon_days"]):
         return
     try:
         dates = list(quantlib_schedule(contract).dates())[1:-1]

@@ -439,7 +439,7 @@ def _write_flows(bonds: Bonds, begin: int, end: int, block: _Block, flows: BondF
                 principal *= redemption[i] / 100.0
             interest = sign * balance[k] * coupon_rate[i] * year_fractions[k]
             if k < ex_on_settlement[r]:
-                if first_flow >= 0:  # ex-coupon for longer than a coupon period, with principal paid within it
+                if first_flow >= 0 and k >= ex_on_valuation[r]:  # ex-coupon longer than a coupon period, with principal paid within it
                     at, status[i] = start, _INVALID_SCHEDULE
                     break
                 if k >= ex_on_valuation[r]:

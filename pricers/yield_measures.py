@@ -34,7 +34,8 @@ YIELD_MEASURES: Final = frozenset(
 )
 
 ITERATIONS_MAX: Final = 100
-FORCE_STEP_DONE: Final = 1e-12  # a year; a step this small leaves durations right to 1e-10
+FORCE_STEP_SMALL: Final = 1e-7  # a year; after a step this small, sums over flows follow from their derivatives to 1e-11
+SPREAD_STEP_DONE: Final = 1e-12  # a year
 FORCE_MAX: Final = 1000.0  # a year; a bond at half its value a day before maturity has a force of 250
 BRACKET_FIRST: Final = 0.05
 NO_YIELD: Final = "no yield reproduces the price: check the market price against the contract's cash flows"
@@ -103,7 +104,8 @@ def _yield_rows(
         is_quoted = not np.isnan(market_clean_price[row])
         if is_quoted:
             value = (market_clean_price[row] + accrued[row]) / 100.0 * outstanding[row]
-        force, price, first_moment, second_moment = _solve_force(first, end, amount, yield_time, value, force)
+        model_force = force
+        force, price, first_moment, second_moment = _solve_force(first, end, amount, yield_time, value, model_force)
         frequency = yield_frequency[row]
         growth = np.exp(force / frequency)  # 1 + y/N
         duration = first_moment / price
@@ -112,7 +114,8 @@ def _yield_rows(
         result[5, row] = duration / growth
         result[6, row] = (second_moment / price + duration / frequency) / (growth * growth)
         if is_quoted or has_spread_curve[row]:
-            result[7, row] = _solve_z_spread(first, end, amount, flow_node, node_day, table, node, value, credit_spread[row])
+            spread = credit_spread[row] + (force - model_force if np.isfinite(force) else 0.0)  # a first guess
+            result[7, row] = _solve_z_spread(first, end, amount, flow_node, node_day, table, node, value, spread)
         else:  # the model's only spread is the contract's constant one
             result[7, row] = credit_spread[row]
 
@@ -137,12 +140,12 @@ def _settlement_value(first, end, weight, flow_node, table, settlement, spread_t
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _moments(first, end, amount, yield_time, force):
-    """Σ a B, Σ t a B and Σ t² a B with B = exp(-force t). Equal steps between flows share one exponential."""
-    price = first_moment = second_moment = 0.0
+def _moments(start, end, amount, yield_time, force):
+    """Σ a B, Σ t a B, Σ t² a B and Σ t³ a B with B = exp(-force t). Equal steps between flows share one exponential."""
+    price = first = second = third = 0.0
     last_time, last_step = 0.0, 0.0
     factor, step_factor = 1.0, 1.0
-    for flow in range(first, end):
+    for flow in range(start, end):
         time = yield_time[flow]
         step = time - last_time
         if abs(step - last_step) > 1e-15:
@@ -152,35 +155,36 @@ def _moments(first, end, amount, yield_time, force):
         last_time = time
         x = amount[flow] * factor
         price += x
-        first_moment += x * time
-        second_moment += x * time * time
-    return price, first_moment, second_moment
+        first += x * time
+        second += x * time * time
+        third += x * time * time * time
+    return price, first, second, third
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _solve_force(first, end, amount, yield_time, target, guess):
-    """Force of yield k with Σ a exp(-k t) = target, and the moments there; NaN where there is none."""
+def _solve_force(start, end, amount, yield_time, target, guess):
+    """Force of yield k with Σ a exp(-k t) = target, and the first three sums there; NaN where there is none."""
     force = guess
     for _ in range(ITERATIONS_MAX):
-        price, first_moment, second_moment = _moments(first, end, amount, yield_time, force)
+        price, first, second, third = _moments(start, end, amount, yield_time, force)
         ratio = price / target
-        duration = first_moment / price
+        duration = first / price
         if not (ratio > 0.0 and duration > 0.0):
             break
         # Halley's step on ln(price): slope -duration, curvature = variance of the times.
-        miss = np.log(ratio)
-        variance = second_moment / price - duration * duration
-        step = miss / duration
+        variance = second / price - duration * duration
+        step = np.log(ratio) / duration
         bend = 0.5 * variance * step / duration
         if abs(bend) < 0.5:
             step *= 1.0 + bend
         force += step
         if abs(force) > FORCE_MAX:
             break
-        if abs(step) < FORCE_STEP_DONE:
-            return force, price, first_moment, second_moment
-    return _bracket_force(first, end, amount, yield_time, target, guess)
+        if abs(step) < FORCE_STEP_SMALL:
+            half = 0.5 * step
+            return force, price - step * (first - half * second), first - step * (second - half * third), second - step * third
+    return _bracket_force(start, end, amount, yield_time, target, guess)
 
 
 @njit(cache=True, nogil=True)
@@ -209,7 +213,7 @@ def _bracket_force(first, end, amount, yield_time, target, guess):
             high = middle
         else:
             low, low_miss = middle, miss
-    price, first_moment, second_moment = _moments(first, end, amount, yield_time, high)
+    price, first_moment, second_moment, _ = _moments(first, end, amount, yield_time, high)
     return (high, price, first_moment, second_moment) if price != 0.0 else nothing
 
 
@@ -241,7 +245,7 @@ def _solve_z_spread(first, end, amount, flow_node, node_day, table, settlement, 
             break
         step = np.log(ratio) * price / first_moment
         spread += step
-        if abs(step) < FORCE_STEP_DONE:
+        if abs(step) < SPREAD_STEP_DONE:
             return spread
     return _bracket_z_spread(first, end, amount, flow_node, node_day, table, settlement, target, guess)
 

@@ -169,6 +169,10 @@ def test_price_without_a_yield_keeps_its_value_and_says_so():
         ({"ex_coupon_calendar": "MARS"}, RowStatus.INVALID_SCHEDULE),
         ({"stub": "LONG_FINAL"}, RowStatus.INVALID_SCHEDULE),
         ({"payment_lag": -1}, RowStatus.INVALID_SCHEDULE),
+        (  # ex-coupon for longer than a coupon period, with principal paid between coupons that are ex
+            {"frequency": "WEEKLY", "ex_coupon_days": 9, "settlement_lag": 3, "sinking_dates": ["2026-03-20"], "sinking_amounts": [1e5]},
+            RowStatus.INVALID_SCHEDULE,
+        ),
         ({"notional": 0.0}, RowStatus.INVALID_AMOUNT),
         ({"notional": np.inf}, RowStatus.INVALID_AMOUNT),
         ({"coupon_rate": np.inf}, RowStatus.INVALID_AMOUNT),
