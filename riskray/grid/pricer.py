@@ -20,14 +20,15 @@ import structlog
 from pricers.explain import explain
 from pricers.market import Market
 from pricers.measures import Measure
-from pricers.registry import load_entry_points, pricer
+from pricers.registry import load_entry_points
 from pricers.status import RowStatus
 from riskray.config import Settings
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.engine.shard import ShardPositions, ShardResult, failed_shard, value_shard
-from riskray.errors import Conflict, NotFound
+from riskray.errors import Conflict, NotFound, RiskrayError
 from riskray.grid import snapshots
 from riskray.grid.cache import ByteBudgetCache, positions_nbytes
+from riskray.grid.isolation import value_row_by_row_where_needed
 from riskray.grid.messages import PricedPositions, PricerStatus, ShardReport
 from riskray.grid.warmup import warm_kernels
 from riskray.logs import configure_logs
@@ -90,22 +91,21 @@ class Pricer:
         started = time.perf_counter()
         market = self._market(run.market_no, run.base_currency)
         seconds = {"read": time.perf_counter() - started, "lower": 0.0}
-        positions = self._load(run, shard, seconds)
-        spec = snapshots.find_pricer(shard.product)
-        if spec is None:
-            result = failed_shard(positions, status=RowStatus.UNSUPPORTED_PRODUCT)
-        else:
-            result = value_shard(positions, spec=spec, market=market, measures=frozenset(Measure(name) for name in run.measures))
+        measures = frozenset(Measure(name) for name in run.measures)
+        try:
+            result = _value(self._load(run, shard, seconds), market, measures)
+        except (RiskrayError, MemoryError):
+            raise
+        except Exception:  # whatever a pricer may raise
+            _log.exception("the pricer raised on a batch; its rows are valued in parts", product=shard.product)
+            result = _value_in_parts(self._table(run, shard), shard.product, shard.first_position_no, market, measures)
         seconds |= result.seconds
         return self._commit(run, shard, result, seconds)
 
     def fail_row(self, run: ClaimedRun, shard: Shard, status_name: str, message: str) -> ShardReport:
         """Commit a shard of one position, which ended its worker or did not finish, as failed."""
         seconds: dict[str, float] = {"read": 0.0, "lower": 0.0}
-        table = snapshots.load_table(
-            self._database, portfolio_no=run.portfolio_no, first_position_no=shard.first_position_no, row_count=shard.row_count
-        )
-        positions = snapshots.describe_positions(table, product=shard.product, first_position_no=shard.first_position_no)
+        positions = snapshots.describe_positions(self._table(run, shard), product=shard.product, first_position_no=shard.first_position_no)
         return self._commit(run, shard, failed_shard(positions, status=RowStatus[status_name], message=message), seconds)
 
     def _commit(self, run: ClaimedRun, shard: Shard, result: ShardResult, seconds: dict[str, float]) -> ShardReport:
@@ -125,6 +125,11 @@ class Pricer:
     def _market(self, market_no: int, base_currency: str) -> Market:
         load = partial(snapshots.load_market, self._database, market_no=market_no, base_currency=base_currency)
         return self._markets.get_or_load((market_no, base_currency), load)
+
+    def _table(self, run: ClaimedRun, shard: Shard) -> pa.Table:
+        return snapshots.load_table(
+            self._database, portfolio_no=run.portfolio_no, first_position_no=shard.first_position_no, row_count=shard.row_count
+        )
 
     def _load(self, run: ClaimedRun, shard: Shard, seconds: dict[str, float]) -> ShardPositions:
         def load() -> ShardPositions:
@@ -150,8 +155,7 @@ class Pricer:
         results, failures = [RESULT_SCHEMA_NAMED.empty_table()], [FAILURE_SCHEMA_NAMED.empty_table()]
         first = 0
         for product, table in tables.items():
-            positions = snapshots.prepare_positions(table, product=product, first_position_no=first, as_of=view.as_of)
-            result = value_shard(positions, spec=pricer(product), market=view, measures=measures)
+            result = _value_table(table, product, first, view, measures)
             results.append(_named(result.results, table, product, first, RESULT_SCHEMA_NAMED))
             failures.append(_named(result.failures, table, product, first, FAILURE_SCHEMA_NAMED))
             first += table.num_rows
@@ -210,6 +214,31 @@ class Pricer:
 
 RESULT_SCHEMA_NAMED = pa.schema([pa.field("position_id", pa.string()), pa.field("product", pa.string()), *RESULT_SCHEMA])
 FAILURE_SCHEMA_NAMED = pa.schema([pa.field("position_id", pa.string()), pa.field("product", pa.string()), *FAILURE_SCHEMA])
+
+
+def _value(positions: ShardPositions, market: Market, measures: frozenset[Measure]) -> ShardResult:
+    spec = snapshots.find_pricer(positions.product)
+    if spec is None:
+        return failed_shard(positions, status=RowStatus.UNSUPPORTED_PRODUCT)
+    return value_shard(positions, spec=spec, market=market, measures=measures)
+
+
+def _value_table(table: pa.Table, product: str, first: int, market: Market, measures: frozenset[Measure]) -> ShardResult:
+    try:
+        return _value_part(table, first, product=product, market=market, measures=measures)
+    except (RiskrayError, MemoryError):
+        raise
+    except Exception:  # whatever a pricer may raise
+        return _value_in_parts(table, product, first, market, measures)
+
+
+def _value_in_parts(table: pa.Table, product: str, first: int, market: Market, measures: frozenset[Measure]) -> ShardResult:
+    part = partial(_value_part, product=product, market=market, measures=measures)
+    return value_row_by_row_where_needed(table, product=product, first_position_no=first, value_part=part)
+
+
+def _value_part(table: pa.Table, first: int, *, product: str, market: Market, measures: frozenset[Measure]) -> ShardResult:
+    return _value(snapshots.prepare_positions(table, product=product, first_position_no=first, as_of=market.as_of), market, measures)
 
 
 def _named(rows: pa.RecordBatch, table: pa.Table, product: str, first: int, schema: pa.Schema) -> pa.Table:

@@ -5,6 +5,7 @@ from datetime import date
 import numpy as np
 import structlog
 
+from pricers.explain import explain
 from pricers.measures import Measure
 from pricers.registry import pricer
 from riskray.demo import demo_market
@@ -14,6 +15,7 @@ from riskray.engine.shard import value_shard
 from riskray.grid import snapshots
 from riskray.grid.manifest import package_versions
 from riskray.market.build import build_market
+from riskray.portfolio.contracts import contracts_from_arrow
 from riskray.portfolio.generate import generate_portfolio
 
 POSITIONS = 300
@@ -33,14 +35,16 @@ def warm_totals() -> None:
 
 
 def warm_kernels() -> None:
-    """Value a small generated portfolio of the built-in products under the demo's market, and add it up."""
+    """Value a small generated portfolio of the built-in products under the demo's market, explain a position of each, add it all up."""
     document = demo_market()
     market = build_market(document, base_currency="USD")
     as_of: date = document.as_of
     sums = []
     for product, table in generate_portfolio(POSITIONS, seed=SEED, as_of=as_of).items():
         positions = snapshots.prepare_positions(table, product=product, first_position_no=0, as_of=market.as_of)
-        result = value_shard(positions, spec=pricer(product), market=market, measures=frozenset(Measure))
+        spec = pricer(product)
+        result = value_shard(positions, spec=spec, market=market, measures=frozenset(Measure))
         sums.append(result.sums.to_bytes())
+        explain(spec, contracts_from_arrow(spec.columns, table.slice(0, 1)), 0, market=market)
     roll_up(sums)
     _log.info("kernels are warm", positions=POSITIONS)

@@ -63,8 +63,14 @@ class _Background:
         self._thread.start()
 
     def end(self):
+        """Wait for the end of the run."""
         self._thread.join(150)
+        return self.leave()
+
+    def leave(self):
+        """Stop the coordinator, whatever the run's state."""
         self.coordinator.stop()
+        self._thread.join(60)
         assert not self._thread.is_alive()
         assert check_invariants(self._grid.database) == []
         return get_run(self._grid.database, run_id=self._run.run_id)
@@ -119,11 +125,11 @@ def test_killed_pricer_process_changes_nothing_in_the_result(faulty, gate):
 
 def test_row_that_ends_its_process_fails_alone(faulty):
     with faulty.variant(shard_attempts_max=1) as strict:
-        run = _submit(strict, [gated(n, **({"act": "exit"} if n == 2 else {})) for n in range(4)], rows_per_shard=4)
+        run = _submit(strict, [gated(0), gated(1, act="exit")], rows_per_shard=2)
         end = _Background(strict, run).end()
-    assert (end.state, end.progress.ok_count, end.progress.failed_count) == (RunState.PARTIAL, 3, 1)
-    assert _failures(faulty, run)["G-00002"][0] == "WORKER_CRASHED"
-    assert _values(faulty, run) == {f"G-{n:05d}": float(n) for n in range(4) if n != 2}
+    assert (end.state, end.progress.ok_count, end.progress.failed_count) == (RunState.PARTIAL, 1, 1)
+    assert _failures(faulty, run)["G-00001"][0] == "WORKER_CRASHED"
+    assert _values(faulty, run) == {"G-00000": 0.0}
     assert "shard_split" in _kinds(faulty, run)
 
 
@@ -208,6 +214,35 @@ def test_run_of_a_coordinator_that_fell_silent_is_resumed_where_it_stopped(fault
     with faulty.database.transaction() as connection:
         epochs = connection.execute("SELECT DISTINCT epoch FROM run_shard WHERE run_no = %s ORDER BY epoch", [claimed.run_no]).fetchall()
     assert [row["epoch"] for row in epochs] == [1, 2]
+
+
+def test_coordinator_that_stops_gives_its_run_back_at_once(faulty, gate):
+    with faulty.variant(lease_s=600.0) as patient:
+        run = _submit(patient, [gated(800, gate=str(gate)), gated(801)], rows_per_shard=1)
+        leaving = _Background(patient, run)
+        wait_until(_reached(gate))
+        assert not leaving.leave().state.is_final
+        successor = patient.coordinator()
+        successor.start()
+        try:
+            wait_until(lambda: _kinds(faulty, run).count("claimed") == 2, what="the successor's claim")
+            gate.touch()
+            wait_until(lambda: get_run(faulty.database, run_id=run.run_id).state.is_final, what="the end of the run")
+        finally:
+            successor.stop()
+    assert _values(faulty, run) == {"G-00800": 800.0, "G-00801": 801.0}
+
+
+def test_run_that_cannot_go_on_ends_as_failed_and_says_why(faulty, gate):
+    run = _submit(faulty, [gated(900, gate=str(gate)), *(gated(n) for n in range(901, 904))], rows_per_shard=1)
+    driving = _Background(faulty, run)
+    wait_until(lambda: _kinds(faulty, run).count("shard_done") >= 2, what="two shards")
+    with faulty.database.transaction() as connection:
+        connection.execute("UPDATE run_shard SET exact_sums = 'x' WHERE run_no = %s AND state = 'DONE'", [driving.claimed.run_no])
+    gate.touch()
+    end = driving.end()
+    assert (end.state, end.error_code) == (RunState.FAILED, "shard_failed")
+    assert "not the sums of a shard" in end.error_detail
 
 
 def test_shard_of_a_lost_claim_is_refused(faulty):

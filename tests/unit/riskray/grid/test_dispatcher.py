@@ -1,0 +1,207 @@
+"""The dispatcher's rules, with actors that answer when the test says so."""
+
+import queue
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import cast
+
+import pytest
+from ray.exceptions import ActorUnavailableError
+
+from riskray.config import Settings
+from riskray.grid.dispatcher import Dispatcher, Loss, ShardTask
+from riskray.grid.messages import PricerStatus, ShardReport
+from riskray.grid.pool import PricerPool
+from riskray.store.ledger import ClaimedRun, Shard
+from tests.fixtures.waiting import wait_until
+
+
+class _Reference(Future):
+    def future(self):
+        return self
+
+
+class _Method:
+    def __init__(self, call):
+        self.remote = call
+
+
+@dataclass
+class _Actor:
+    """Holds its shards until `finish` or `die`."""
+
+    number: int
+    calls: list = field(default_factory=list)
+    status_answer: object = None
+    times_asked: int = 0
+
+    @property
+    def execute(self):
+        return _Method(self._execute)
+
+    @property
+    def status(self):
+        return _Method(self._status)
+
+    def _execute(self, run, shard):
+        reference = _Reference()
+        self.calls.append((run, shard, reference))
+        return reference
+
+    def _status(self):
+        self.times_asked += 1
+        reference = _Reference()
+        answer = PricerStatus(f"pricer-{self.number}", "READY") if self.status_answer is None else self.status_answer
+        if isinstance(answer, Exception):
+            reference.set_exception(answer)
+        else:
+            reference.set_result(answer)
+        return reference
+
+    @property
+    def shards(self):
+        return [shard.shard_no for _, shard, _ in self.calls]
+
+    def finish(self, index=0):
+        _, shard, reference = self.calls.pop(index)
+        reference.set_result(ShardReport(shard.shard_no, True, 1, 0, {}))
+
+    def die(self):
+        calls, self.calls = self.calls, []
+        for _, _, reference in reversed(calls):
+            reference.set_exception(ActorUnavailableError("gone", b"\0" * 16))
+
+
+class _Pool:
+    def __init__(self, count):
+        self.actors = [_Actor(number) for number in range(count)]
+        self.replaced = []
+
+    def handle(self, number):
+        return self.actors[number]
+
+    def forget(self, number):
+        pass
+
+    def replace_process(self, number):
+        self.replaced.append(number)
+        self.actors[number].status_answer = None
+        self.actors[number].die()
+
+
+def _run(run_no=1):
+    return ClaimedRun(run_no, f"run-{run_no}", 1, 0, 1, "mkt", 1, "pf", date(2024, 1, 1), "USD", ("pv",), 10, 10, False, datetime.now(UTC))
+
+
+def _tasks(inbox, count, *, run_no=1):
+    return [ShardTask(_run(run_no), Shard(n, "P", n, 1, 0), inbox) for n in range(count)]
+
+
+@pytest.fixture
+def inbox():
+    return queue.SimpleQueue()
+
+
+@pytest.fixture
+def start():
+    started = []
+
+    def make(actors, **settings):
+        pool = _Pool(actors)
+        dispatcher = Dispatcher(Settings(pricer_actors=actors, **settings), cast(PricerPool, pool))
+        started.append(dispatcher)
+        return dispatcher, pool
+
+    yield make
+    for dispatcher in started:
+        dispatcher.stop()
+
+
+def _settled(pool, expected):
+    wait_until(lambda: [actor.shards for actor in pool.actors] == expected, deadline_s=10, what=f"{expected}")
+
+
+def test_shards_stick_to_their_actor_and_are_bounded_in_flight(start, inbox):
+    dispatcher, pool = start(2)
+    dispatcher.submit(_tasks(inbox, 8))
+    _settled(pool, [[0, 2], [1, 3]])
+    assert (dispatcher.shards_waiting, dispatcher.shards_in_flight) == (4, 4)
+    pool.actors[0].finish()
+    _settled(pool, [[2, 4], [1, 3]])
+    assert inbox.get(timeout=10).report.shard_no == 0
+
+
+def test_idle_actor_steals_the_last_shard_of_a_busy_one(start, inbox):
+    dispatcher, pool = start(2)
+    tasks = [task for task in _tasks(inbox, 12) if task.shard.shard_no % 2 == 0]
+    dispatcher.submit(tasks)
+    _settled(pool, [[0, 2], [10]])
+
+
+def test_one_shard_waits_for_its_own_actor_while_that_is_free(start, inbox):
+    dispatcher, pool = start(2)
+    dispatcher.submit(_tasks(inbox, 1))
+    _settled(pool, [[0], []])
+
+
+def test_run_with_the_fewest_waiting_shards_goes_first(start, inbox):
+    dispatcher, pool = start(1, shards_in_flight_per_actor=1)
+    dispatcher.submit(_tasks(inbox, 5, run_no=1))
+    _settled(pool, [[0]])
+    dispatcher.submit(_tasks(inbox, 2, run_no=2))
+    wait_until(lambda: dispatcher.shards_waiting == 6, deadline_s=10)
+    pool.actors[0].finish()
+    wait_until(lambda: [run.run_no for run, _, _ in pool.actors[0].calls] == [2], deadline_s=10)
+
+
+def test_discarded_shards_are_not_sent(start, inbox):
+    dispatcher, pool = start(1, shards_in_flight_per_actor=1)
+    dispatcher.submit(_tasks(inbox, 3, run_no=1))
+    _settled(pool, [[0]])
+    dispatcher.discard(_run(1))
+    dispatcher.submit(_tasks(inbox, 1, run_no=2))
+    pool.actors[0].finish()
+    wait_until(lambda: [run.run_no for run, _, _ in pool.actors[0].calls] == [2], deadline_s=10)
+    assert dispatcher.shards_waiting == 0
+
+
+def test_only_the_shard_at_work_is_blamed_for_the_actors_death(start, inbox):
+    dispatcher, pool = start(1)
+    dispatcher.submit(_tasks(inbox, 3))
+    _settled(pool, [[0, 1]])
+    pool.actors[0].die()
+    losses = {ended.task.shard.shard_no: ended.loss for ended in (inbox.get(timeout=10), inbox.get(timeout=10))}
+    assert losses == {0: Loss.CRASHED, 1: Loss.NOT_STARTED}
+    _settled(pool, [[2]])
+
+
+def test_actor_that_died_while_idle_gets_nothing_until_it_is_back(start, inbox):
+    dispatcher, pool = start(2)
+    pool.actors[0].status_answer = ActorUnavailableError("restarting", b"\0" * 16)
+    dispatcher.submit(_tasks(inbox, 3))
+    _settled(pool, [[], [1]])
+    pool.actors[1].finish()
+    _settled(pool, [[], [2]])
+    pool.actors[0].status_answer = None
+    _settled(pool, [[0], [2]])
+    assert inbox.get(timeout=10).report.shard_no == 1
+
+
+def test_shard_over_its_time_is_taken_by_replacing_the_process(start, inbox):
+    dispatcher, pool = start(1, shard_timeout_s=0.2)
+    dispatcher.submit(_tasks(inbox, 2))
+    _settled(pool, [[0, 1]])
+    pool.actors[0].status_answer = PricerStatus("pricer-0", "BUSY", work=(1, 1, 0), busy_s=9.0)
+    losses = {ended.task.shard.shard_no: ended.loss for ended in (inbox.get(timeout=10), inbox.get(timeout=10))}
+    assert (losses, pool.replaced) == ({0: Loss.TIMEOUT, 1: Loss.NOT_STARTED}, [0])
+
+
+def test_actor_busy_for_another_coordinator_is_left_alone(start, inbox):
+    dispatcher, pool = start(1, shard_timeout_s=0.2)
+    dispatcher.submit(_tasks(inbox, 1))
+    _settled(pool, [[0]])
+    pool.actors[0].status_answer = PricerStatus("pricer-0", "BUSY", work=(7, 7, 7), busy_s=9.0)
+    before = pool.actors[0].times_asked
+    wait_until(lambda: pool.actors[0].times_asked >= before + 2, deadline_s=10)
+    assert pool.replaced == []
