@@ -9,7 +9,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# The same examples in every run: a red suite says something about the change, not about the day. Slow machines are no failures.
+hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("suite")
 
 # Ray puts sockets below its temporary directory, and a socket's path holds about 100 characters: so this one is short.
 _SUITE_DIRECTORY = Path(tempfile.mkdtemp(prefix="rr-"))

@@ -136,8 +136,8 @@ def test_components_add_up_and_a_component_never_exceeds_its_own_shortfall(
     pnl = generator.standard_t(4, size=(5, 200)) * generator.lognormal(size=(5, 1))
     probabilities = np.where(np.arange(200) % 10 == 3, 0.0, 1 / 180) if drop else None
     found = contributions(pnl, confidence=confidence, convention=convention, allocation=allocation, probabilities=probabilities)
-    assert found.component_var.sum() == pytest.approx(found.total.var, rel=1e-12)
-    assert found.component_es.sum() == pytest.approx(found.total.es, rel=1e-12)
+    assert found.component_var.sum() == pytest.approx(found.total.var, rel=1e-12, abs=1e-11)
+    assert found.component_es.sum() == pytest.approx(found.total.es, rel=1e-12, abs=1e-11)
     if convention is not C.LINEAR:  # coherence: no part costs more inside the node than alone
         assert np.all(found.component_es <= found.es + 1e-9)
     kept = pnl if probabilities is None else pnl[:, probabilities > 0]
