@@ -19,6 +19,7 @@ import httpx
 
 from benchmarks.temporary_stack import temporary_stack
 from riskray.client import Client
+from riskray.config import Settings
 from riskray.demo import demo_market
 from riskray.models.run import RunState
 from riskray.portfolio.generate import generate_portfolio
@@ -42,7 +43,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="accepted for uniformity: the last line is always JSON")
     arguments = parser.parse_args()
     with temporary_stack() as settings, Client(settings) as client, httpx.Client(base_url=settings.base_url, trust_env=False) as http:
-        _serve_empty_endpoint()
+        _serve_empty_endpoint(settings)
         market = client.upload_market(demo_market()).market_id
         portfolio = _upload(client)
         timed: dict[str, list[float]] = {"submit_to_done": [], "price": [], "empty": []}
@@ -62,9 +63,13 @@ def _upload(client: Client) -> str:
     return client.upload_portfolio(file, name="latency").portfolio_id
 
 
-def _serve_empty_endpoint() -> None:
-    """In the stack that this process has just started, and so is connected to."""
+def _serve_empty_endpoint(settings: Settings) -> None:
+    """On the stack's own Serve."""
     from ray import serve  # Ray reads its variables when it is imported: after the stack's start
+
+    from riskray.grid.start import connect
+
+    connect(settings)
 
     class Empty:
         async def __call__(self, _: Any) -> str:

@@ -172,6 +172,7 @@ def create_router(database: Database) -> APIRouter:
 def create_app(settings: Settings, database: Database) -> FastAPI:
     """The portfolios service."""
     load_entry_points()
+    database.preload_arrow()
     return create_service("portfolios", description=DESCRIPTION, settings=settings, database=database, routers=[create_router(database)])
 
 

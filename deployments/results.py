@@ -200,6 +200,7 @@ def _position_router(database: Database, grid: Grid) -> APIRouter:
 
 def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
     """The results service."""
+    database.preload_arrow()
     return create_service(
         "results",
         description=DESCRIPTION,

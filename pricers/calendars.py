@@ -15,12 +15,10 @@ References:
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, no_type_check
 
 import numpy as np
-import QuantLib as ql
 from jaxtyping import Bool, Int
 from numba import njit
 
@@ -51,35 +49,36 @@ BUSINESS_DAY_CONVENTIONS: Final = (
 
 # Lunar and religious holidays of HK, SG, IN, KR, CN and the like are published year by year: beyond the years QuantLib knows, those
 # calendars hold weekends and fixed-date holidays only.
-_CALENDARS: Final[dict[str, Callable[[], Any]]] = {
-    "NONE": ql.NullCalendar,
-    "WEEKENDS_ONLY": ql.WeekendsOnly,
-    "TARGET": ql.TARGET,
-    "US_FED": lambda: ql.UnitedStates(ql.UnitedStates.FederalReserve),
-    "US_GOVT": lambda: ql.UnitedStates(ql.UnitedStates.GovernmentBond),
-    "US_NYSE": lambda: ql.UnitedStates(ql.UnitedStates.NYSE),
-    "US_SETTLEMENT": lambda: ql.UnitedStates(ql.UnitedStates.Settlement),
-    "US_SOFR": lambda: ql.UnitedStates(ql.UnitedStates.SOFR),
-    "UK": lambda: ql.UnitedKingdom(ql.UnitedKingdom.Settlement),
-    "JP": ql.Japan,
-    "CH": ql.Switzerland,
-    "CA": lambda: ql.Canada(ql.Canada.Settlement),
-    "AU": lambda: ql.Australia(ql.Australia.Settlement),
-    "NZ": lambda: ql.NewZealand(ql.NewZealand.Wellington),
-    "SE": ql.Sweden,
-    "NO": ql.Norway,
-    "DK": ql.Denmark,
-    "PL": lambda: ql.Poland(ql.Poland.Settlement),
-    "CZ": lambda: ql.CzechRepublic(ql.CzechRepublic.PSE),
-    "HU": ql.Hungary,
-    "BR": lambda: ql.Brazil(ql.Brazil.Settlement),
-    "MX": lambda: ql.Mexico(ql.Mexico.BMV),
-    "ZA": ql.SouthAfrica,
-    "HK": lambda: ql.HongKong(ql.HongKong.HKEx),
-    "SG": lambda: ql.Singapore(ql.Singapore.SGX),
-    "KR": lambda: ql.SouthKorea(ql.SouthKorea.Settlement),
-    "IN": lambda: ql.India(ql.India.NSE),
-    "CN": lambda: ql.China(ql.China.IB),
+# Class and market in QuantLib.
+_CALENDARS: Final[dict[str, tuple[str, str]]] = {
+    "NONE": ("NullCalendar", ""),
+    "WEEKENDS_ONLY": ("WeekendsOnly", ""),
+    "TARGET": ("TARGET", ""),
+    "US_FED": ("UnitedStates", "FederalReserve"),
+    "US_GOVT": ("UnitedStates", "GovernmentBond"),
+    "US_NYSE": ("UnitedStates", "NYSE"),
+    "US_SETTLEMENT": ("UnitedStates", "Settlement"),
+    "US_SOFR": ("UnitedStates", "SOFR"),
+    "UK": ("UnitedKingdom", "Settlement"),
+    "JP": ("Japan", ""),
+    "CH": ("Switzerland", ""),
+    "CA": ("Canada", "Settlement"),
+    "AU": ("Australia", "Settlement"),
+    "NZ": ("NewZealand", "Wellington"),
+    "SE": ("Sweden", ""),
+    "NO": ("Norway", ""),
+    "DK": ("Denmark", ""),
+    "PL": ("Poland", "Settlement"),
+    "CZ": ("CzechRepublic", "PSE"),
+    "HU": ("Hungary", ""),
+    "BR": ("Brazil", "Settlement"),
+    "MX": ("Mexico", "BMV"),
+    "ZA": ("SouthAfrica", ""),
+    "HK": ("HongKong", "HKEx"),
+    "SG": ("Singapore", "SGX"),
+    "KR": ("SouthKorea", "Settlement"),
+    "IN": ("India", "NSE"),
+    "CN": ("China", "IB"),
 }
 CALENDARS: Final = tuple(_CALENDARS)
 """Names of the single calendars; join them with "+"."""
@@ -163,7 +162,11 @@ def _holidays(name: str) -> Bool[np.ndarray, " day"]:
     """Whether each day from FIRST_DAY to LAST_DAY is a holiday or weekend in a single calendar."""
     if name not in _CALENDARS:
         raise ValueError(f"unknown calendar {name!r}; known: {', '.join(CALENDARS)}, or several joined with '+'")
-    calendar = _CALENDARS[name]()
+    import QuantLib as ql  # half a second to import, which a process that only moves contracts about does without
+
+    kind, market = _CALENDARS[name]
+    make: Any = getattr(ql, kind)
+    calendar = make(getattr(make, market)) if market else make()
     first, last = ql.Date(FIRST_DAY + _QUANTLIB_EPOCH), ql.Date(LAST_DAY + _QUANTLIB_EPOCH)
     # Weekends are asked for too: China works on some of them.
     serials = np.array([date.serialNumber() for date in calendar.holidayList(first, last, True)], np.int64)

@@ -2,18 +2,20 @@
 
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from riskray.cli.output import ExitCode, Json, print_json, print_line, say
+from riskray.cli.output import Json, print_json, print_line, say
 from riskray.cli.run_commands import print_failures, print_rollup, watch_handle
 from riskray.cli.stack_commands import psql_command, report_step
 from riskray.config import Settings
 
 if TYPE_CHECKING:
     from riskray.client import Client, RunHandle
+    from riskray.models.market_data import MarketDocument
 
 BOOKS_SHOWN = 10
 
@@ -29,57 +31,77 @@ def demo(
 
     settings = Settings()
     began = time.perf_counter()
-    record, started = start_stack(settings, report=report_step)
-    try:
-        up_s = time.perf_counter() - began
-        from riskray.client import Client
-
-        with Client(settings) as client:
-            handle, seconds = _value(client, positions=positions, seed=seed)
-            answer = _answer(client, handle, {"start": up_s, **seconds})
-            if as_json:
-                print_json(answer)
-            else:
-                _print_answer(client, handle, answer)
-                _print_next_steps(settings, handle, dashboard_url=record.dashboard_url, kept=keep or not started)
-    finally:
-        if started and not keep:
-            stop_stack(settings, report=report_step)
+    with tempfile.TemporaryDirectory(prefix="riskray-demo-") as directory, ThreadPoolExecutor(max_workers=1) as background:
+        prepared = background.submit(_prepare, Path(directory), positions=positions, seed=seed)  # while the stack starts
+        record, started = start_stack(settings, report=report_step)
+        try:
+            seconds = {"start": time.perf_counter() - began}
+            _value_and_print(
+                settings, prepared.result(), seconds, as_json=as_json, kept=keep or not started, dashboard_url=record.dashboard_url
+            )
+        finally:
+            if started and not keep:
+                stop_stack(settings, report=report_step)
     say(f"done in {time.perf_counter() - began:.1f} s")
-    raise typer.Exit(ExitCode.OK)
 
 
-def _value(client: "Client", *, positions: int, seed: int) -> tuple["RunHandle", dict[str, float]]:
-    """Upload, submit, watch; the run and how long each step took."""
+class _Inputs(NamedTuple):
+    """What the demo uploads."""
+
+    market: "MarketDocument"
+    portfolio: Path
+    seconds: float
+
+
+def _prepare(directory: Path, *, positions: int, seed: int) -> _Inputs:
+    """The market of the demo, and a generated portfolio as a file."""
     from riskray.cli.snapshot_commands import write_generated
     from riskray.demo import demo_market
 
-    seconds: dict[str, float] = {}
-    began = time.perf_counter()
     document = demo_market()
-    market = client.upload_market(document)
+    file = directory / "demo.parquet"
+    began = time.perf_counter()
+    write_generated(file, positions=positions, seed=seed, as_of=document.as_of)
+    return _Inputs(document, file, time.perf_counter() - began)
+
+
+def _value_and_print(
+    settings: Settings, inputs: _Inputs, seconds: dict[str, float], *, as_json: bool, kept: bool, dashboard_url: str
+) -> None:
+    from riskray.client import Client
+
+    with Client(settings) as client:
+        handle = _value(client, inputs, seconds)
+        answer = _answer(handle, seconds)
+        if as_json:
+            print_json(answer)
+        else:
+            _print_answer(handle, answer)
+            _print_next_steps(settings, handle, dashboard_url=dashboard_url, kept=kept)
+
+
+def _value(client: "Client", inputs: _Inputs, seconds: dict[str, float]) -> "RunHandle":
+    """Upload, submit, watch; adds to `seconds` how long each step took."""
+    seconds["generate portfolio"] = inputs.seconds
+    began = time.perf_counter()
+    market = client.upload_market(inputs.market)
     say(f"market {market.market_id}: government curves and ECB exchange rates of {market.as_of}")
     seconds["upload market"] = time.perf_counter() - began
 
     began = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="riskray-demo-") as directory:
-        file = Path(directory) / "demo.parquet"
-        write_generated(file, positions=positions, seed=seed, as_of=document.as_of)
-        seconds["generate portfolio"] = time.perf_counter() - began
-        began = time.perf_counter()
-        portfolio = client.upload_portfolio(file, name="demo")
-    seconds["upload portfolio"] = time.perf_counter() - began
+    portfolio = client.upload_portfolio(inputs.portfolio, name="demo")
     say(f"portfolio {portfolio.portfolio_id}: {portfolio.position_count:,} positions")
+    seconds["upload portfolio"] = time.perf_counter() - began
 
     began = time.perf_counter()
     handle = client.submit(portfolio=portfolio.portfolio_id, market=market.market_id, name="demo")
     say(f"run {handle.run_id} submitted over HTTP")
     watch_handle(handle, timeout_s=600.0)
     seconds["run"] = time.perf_counter() - began
-    return handle, seconds
+    return handle
 
 
-def _answer(client: "Client", handle: "RunHandle", seconds: dict[str, float]) -> dict[str, Any]:
+def _answer(handle: "RunHandle", seconds: dict[str, float]) -> dict[str, Any]:
     """Everything the demo shows, as plain values."""
     run = handle.run
     return {
@@ -93,7 +115,7 @@ def _answer(client: "Client", handle: "RunHandle", seconds: dict[str, float]) ->
     }
 
 
-def _print_answer(client: "Client", handle: "RunHandle", answer: dict[str, Any]) -> None:
+def _print_answer(handle: "RunHandle", answer: dict[str, Any]) -> None:
     totals = handle.totals()
     coverage = totals.ok_count / totals.position_count
     print_line("")

@@ -13,30 +13,32 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
-
 from riskray import __version__
-from riskray.config import Settings, set_environment
+from riskray.config import Settings
 from riskray.errors import StackError
 from riskray.models.run import Run
 from riskray.stack.ray_head import (
     disconnect,
-    head_processes,
-    launch_ray,
+    enter_environment,
+    launch_head,
     ray_directory,
     ray_environment,
     require_free_port,
     stop_ray,
     token_file,
-    wait_for_ray,
+    wait_for_head,
 )
-from riskray.stack.record import StackRecord, read_record, remove_record
-from riskray.stack.serve_applications import application_prefixes, deploy_applications, preload_serve, remove_applications
+from riskray.stack.record import StackRecord, processes_below, read_record, remove_record
+from riskray.stack.serve_applications import (
+    application_prefixes,
+    deep_health,
+    failing_services,
+    remove_applications,
+)
 from riskray.store.database import Database
 from riskray.store.embedded import EmbeddedPostgres
 from riskray.store.migrations import migrate
 
-READY_TIMEOUT_S = 60.0
 LOCK_FILE = "stack.lock"
 
 Report = Callable[[str], None]
@@ -53,14 +55,14 @@ def start_stack(settings: Settings, *, report: Report) -> tuple[StackRecord, boo
         record = read_record(settings.data_directory)
         if record is not None and record.ready and record.is_alive:
             _require_same_address(settings, record)
-            if not _failing_services(settings):
-                set_environment(settings, ray_environment(settings))
+            if not failing_services(settings):
+                enter_environment(settings)
                 return record, False
         if record is not None:
             report("ending what an earlier stack left behind")
             _end(settings, record)
         _require_free_ports(settings)
-        set_environment(settings, ray_environment(settings))
+        enter_environment(settings)
         record = _new_record(settings)
         try:
             return _start(settings, record, report), True
@@ -78,7 +80,7 @@ def stop_stack(settings: Settings, *, report: Report) -> bool:
         if record is None:
             return False
         if settings.ray_address is not None:
-            set_environment(settings, ray_environment(settings))
+            enter_environment(settings)
         report("stopping the services and Ray")
         _end(settings, record)
     return True
@@ -86,7 +88,7 @@ def stop_stack(settings: Settings, *, report: Report) -> bool:
 
 def execute_run(settings: Settings, run_id: str) -> Run:
     """Drive a run to its end from this process, on the pool of the cluster. Raises NotFound, StackError."""
-    set_environment(settings, ray_environment(settings))
+    enter_environment(settings)
     from riskray.grid.start import execute_run as drive  # Ray reads its variables when it is imported
 
     return drive(settings, run_id)
@@ -101,7 +103,7 @@ def require_startable(settings: Settings) -> None:
 def stack_status(settings: Settings) -> dict[str, Any]:
     """The record, and the deep health of every service."""
     record = read_record(settings.data_directory)
-    services = {name: _deep_health(settings, prefix) for name, prefix in application_prefixes().items()}
+    services = {name: deep_health(settings, prefix) for name, prefix in application_prefixes().items()}
     return {
         "running": record is not None and record.ready and record.is_alive,
         "healthy": all(health.get("status") == "ok" for health in services.values()),
@@ -136,12 +138,11 @@ def _start(settings: Settings, record: StackRecord, report: Report) -> StackReco
     def step(what: str) -> None:
         report(f"{time.perf_counter() - started:5.1f} s  {what}")
 
-    head = launch_ray(settings) if settings.ray_address is None else None
+    head = launch_head(settings) if settings.ray_address is None else None
     if head is not None:
-        # Known at once, so that an interrupted start can be cleaned up; ended children are reaped, as nobody else waits for them.
-        record = replace(record, ray_processes=head_processes(head))
+        # Known at once, so that an interrupted start can be cleaned up.
+        record = replace(record, ray_processes=processes_below(head.pid))
         record.write(settings.data_directory)
-        threading.Thread(target=head.wait, daemon=True).start()
     with Database(settings, application_name="riskray up", pool_size=1) as database:
         if record.embedded_postgres:
             EmbeddedPostgres(settings.data_directory).start()
@@ -149,45 +150,19 @@ def _start(settings: Settings, record: StackRecord, report: Report) -> StackReco
         record = replace(record, database=database.target)
         step(f"Postgres ready ({database.target}), " + (f"migrated: {', '.join(applied)}" if applied else "schema is current"))
     record.write(settings.data_directory)
-    from riskray.grid.start import connect, start_grid  # imported while Ray's processes start, and after its variables are set
-
-    preload_serve()
     if head is not None:
-        wait_for_ray(settings, head)
-        record = replace(record, ray_processes=head_processes(head))
-        record.write(settings.data_directory)
-        step(f"Ray ready ({record.ray_address}, dashboard {record.dashboard_url})")
-    connect(settings)
-    applications = _Background(lambda: deploy_applications(settings))
-    start_grid(settings)
-    step(f"{settings.pricer_actors} pricer actors ready")
-    applications.join()
-    _wait_until_healthy(settings)
-    record = replace(record, ready=True, ray_processes=head_processes(head) if head is not None else [])
+        wait_for_head(settings, head, report=step)
+        record = replace(record, ray_processes=processes_below(head.pid))
+        threading.Thread(target=head.wait, daemon=True).start()  # reaps it, should it end before this process does
+    else:
+        from riskray.grid.start import connect  # Ray reads its variables when it is imported
+        from riskray.stack.head import bring_up
+
+        connect(settings)
+        bring_up(settings, report=step)
+    record = replace(record, ready=True)
     record.write(settings.data_directory)
-    step(f"HTTP services ready ({settings.base_url})")
     return record
-
-
-class _Background:
-    """A call in a thread of its own, whose error shows when it is joined."""
-
-    def __init__(self, call: Callable[[], None]) -> None:
-        self._call = call
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._call()
-        except BaseException as error:
-            self._error = error
-
-    def join(self) -> None:
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
 
 
 def _end(settings: Settings, record: StackRecord) -> None:
@@ -232,30 +207,6 @@ def _require_free_ports(settings: Settings) -> None:
     if settings.ray_address is None:
         require_free_port("127.0.0.1", settings.ray_port, what="Ray", variable="RISKRAY_RAY_PORT")
         require_free_port("127.0.0.1", settings.ray_dashboard_port, what="the Ray dashboard", variable="RISKRAY_RAY_DASHBOARD_PORT")
-
-
-def _deep_health(settings: Settings, prefix: str) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {settings.api_token.get_secret_value()}"} if settings.api_token is not None else {}
-    try:
-        answer = httpx.get(f"{settings.base_url}{prefix.rstrip('/')}/health/deep", headers=headers, timeout=5.0, trust_env=False)
-        body: dict[str, Any] = answer.json()
-    except (httpx.TransportError, ValueError) as error:
-        return {"status": "failing", "detail": f"{type(error).__name__}: {error}"}
-    return body
-
-
-def _failing_services(settings: Settings) -> dict[str, str]:
-    states = {name: _deep_health(settings, prefix) for name, prefix in application_prefixes().items()}
-    return {name: str(state.get("detail") or state) for name, state in states.items() if state.get("status") != "ok"}
-
-
-def _wait_until_healthy(settings: Settings) -> None:
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while failing := _failing_services(settings):
-        if time.monotonic() > deadline:
-            name, why = next(iter(failing.items()))
-            raise StackError(f"{len(failing)} service(s) are not healthy after {READY_TIMEOUT_S:.0f} s, among them {name}: {why}")
-        time.sleep(0.1)
 
 
 @contextmanager

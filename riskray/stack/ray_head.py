@@ -1,6 +1,7 @@
 """The local Ray: one head in processes of its own, on loopback, with token authentication, ended by its record."""
 
 import hashlib
+import json
 import os
 import secrets
 import shutil
@@ -11,18 +12,23 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
-from riskray.config import Settings
+from riskray.config import Settings, set_environment
 from riskray.errors import StackError
 from riskray.stack.record import ProcessRecord, StackRecord, processes_below
 
+# On PYTHONPATH of every process of the local Ray; its docstring says why.
+WORKER_SITE = Path(__file__).parent / "worker_site"
 TOKEN_FILE = "ray-token"
-LOG_FILE = "ray.log"
-START_TIMEOUT_S = 120.0
-STOP_TIMEOUT_S = 3.0
+LOG_FILE = "head.log"
+PROGRESS_FILE = "head-progress.jsonl"
+# The very first start compiles every kernel, which takes minutes on a busy machine.
+START_TIMEOUT_S = 600.0
+STOP_TIMEOUT_S = 1.5
 KILL_TIMEOUT_S = 15.0
 POLL_S = 0.1
 # Ray's sockets lie up to 60 characters below its directory, and a socket's path holds 107.
@@ -63,6 +69,11 @@ def ray_environment(settings: Settings) -> dict[str, str]:
     return environment
 
 
+def enter_environment(settings: Settings) -> None:
+    """Give this process, and what it starts, the environment of the stack. To be done before anything imports Ray."""
+    set_environment(settings, ray_environment(settings), import_path=WORKER_SITE)
+
+
 def require_free_port(host: str, port: int, *, what: str, variable: str) -> None:
     """Raise StackError when somebody listens on the port."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
@@ -101,37 +112,38 @@ def _make_directory(directory: Path) -> None:
         raise StackError(f"{directory} belongs to somebody else; set TMPDIR to a directory of your own")
 
 
-def launch_ray(settings: Settings) -> subprocess.Popen[bytes]:
-    """Start the head; it is not ready yet. The environment must hold `ray_environment`."""
+def launch_head(settings: Settings) -> subprocess.Popen[bytes]:
+    """Start `riskray.stack.head`; it is not ready yet. This process must have entered the stack's environment."""
     _make_token(settings)
-    directory = ray_directory(settings)
-    _make_directory(directory)
-    # Logical CPUs: the pricers, and one more for replicas, coordinator and job drivers, which mostly wait.
-    cpus = max(os.cpu_count() or 1, settings.pricer_actors + 1) + 1
-    arguments = [
-        sys.executable, "-c", "from ray.scripts.scripts import main; main()",
-        "start", "--head", "--block", "--disable-usage-stats", "--no-monitor", "--log-color=false", "--include-log-monitor=false",
-        f"--node-ip-address={LOOPBACK}", f"--port={settings.ray_port}",
-        f"--dashboard-host={LOOPBACK}", f"--dashboard-port={settings.ray_dashboard_port}",
-        # Ports that Ray would take at fixed numbers, where a second stack on this machine would meet them.
-        "--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0", f"--ray-client-server-port={free_port()}",
-        f"--num-cpus={cpus}", f"--object-store-memory={OBJECT_STORE_BYTES}", f"--temp-dir={directory}",
-    ]  # fmt: skip
+    _make_directory(ray_directory(settings))
+    (settings.data_directory / PROGRESS_FILE).write_text("")
     with (settings.data_directory / LOG_FILE).open("wb") as log:
-        return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=directory)
+        return subprocess.Popen(
+            [sys.executable, "-m", "riskray.stack.head"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
 
 
-def wait_for_ray(settings: Settings, head: subprocess.Popen[bytes]) -> None:
-    """Return when the head serves; raise StackError with the end of its log when it fails or takes too long."""
-    log_file = settings.data_directory / LOG_FILE
+def wait_for_head(settings: Settings, head: subprocess.Popen[bytes], *, report: Callable[[str], None]) -> None:
+    """Pass on what the head reports until it is ready. Raises StackError with its reason when it fails or takes too long."""
+    file = settings.data_directory / PROGRESS_FILE
     deadline = time.monotonic() + START_TIMEOUT_S
+    read = 0
     while True:
-        text = log_file.read_text(encoding="utf-8", errors="replace")
-        if "Ray runtime started." in text:
-            return
-        if head.poll() is not None or time.monotonic() > deadline:
-            why = f"ended with status {head.returncode}" if head.returncode is not None else f"is not ready after {START_TIMEOUT_S:.0f} s"
-            raise StackError(f"the local Ray {why}; the end of {log_file}:\n" + "\n".join(text.strip().splitlines()[-10:]))
+        has_ended = head.poll() is not None
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        for line in [line for line in lines[read:] if line.endswith("\n")]:
+            read += 1
+            said = json.loads(line)
+            if "step" in said:
+                report(said["step"])
+            elif "error" in said:
+                raise StackError(f"{said['error']}; more in {settings.data_directory / LOG_FILE}")
+            else:
+                return
+        if has_ended or time.monotonic() > deadline:
+            log = (settings.data_directory / LOG_FILE).read_text(encoding="utf-8", errors="replace").strip().splitlines()[-10:]
+            why = f"ended with status {head.returncode}" if has_ended else f"is not ready after {START_TIMEOUT_S:.0f} s"
+            raise StackError("\n".join([f"the stack {why}; the end of {settings.data_directory / LOG_FILE}:", *log]))
         time.sleep(POLL_S)
 
 

@@ -6,15 +6,22 @@ one worker each, which saves the start of six Python processes.
 
 import importlib
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 
 from riskray.config import Settings
 from riskray.errors import StackError
 
 CONFIG_FILE = Path(__file__).resolve().parents[2] / "cluster" / "serve.yaml"
+
+
+READY_TIMEOUT_S = 120.0
+POLL_S = 0.1
+FAILED_STATES = ("DEPLOY_FAILED", "UNHEALTHY")
 
 
 def application_names() -> list[str]:
@@ -34,13 +41,15 @@ def _configuration() -> dict[str, Any]:
     return configuration
 
 
-def preload_serve() -> None:
-    """Import Ray Serve, which takes seconds, while there is something else to wait for."""
+def import_applications() -> None:
+    """Import Ray Serve and every application, which takes seconds, while there is something else to wait for."""
     importlib.import_module("ray.serve")
+    for application in _configuration()["applications"]:
+        importlib.import_module(application["import_path"].partition(":")[0])
 
 
 def deploy_applications(settings: Settings) -> None:
-    """Start Serve's proxy on the configured address and run every application; returns when all are up. Needs a Ray connection."""
+    """Start Serve's proxy on the configured address and ask for every application; they come up by themselves. Needs a Ray connection."""
     from ray import serve
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
@@ -51,13 +60,19 @@ def deploy_applications(settings: Settings) -> None:
     for application in configuration["applications"]:
         module, _, attribute = application["import_path"].partition(":")
         builder = getattr(importlib.import_module(module), attribute)
-        targets.append(
-            serve.RunTarget(builder(application.get("args", {})), name=application["name"], route_prefix=application["route_prefix"])
-        )
-    try:
-        serve.run_many(targets)
-    except RuntimeError as error:
-        raise StackError("\n".join([f"the Serve applications did not start: {error}", *_messages(serve.status())])) from error
+        bound = builder(application.get("args", {}))
+        targets.append(serve.RunTarget(bound, name=application["name"], route_prefix=application["route_prefix"]))
+    serve.run_many(targets, wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
+
+
+def require_applications() -> None:
+    """Raise StackError when an application has failed to come up, with what Serve says of it. Needs a Ray connection."""
+    from ray import serve
+
+    status = serve.status()
+    failed = [name for name, application in status.applications.items() if application.status in FAILED_STATES]
+    if failed:
+        raise StackError("\n".join([f"Serve could not start {', '.join(failed)}:", *_messages(status)]))
 
 
 def _messages(status: Any) -> list[str]:
@@ -76,3 +91,31 @@ def remove_applications() -> None:
 
     for name in application_names():
         serve.delete(name)
+
+
+def deep_health(settings: Settings, prefix: str) -> dict[str, Any]:
+    """The answer of one service's /health/deep, or why there is none."""
+    headers = {"Authorization": f"Bearer {settings.api_token.get_secret_value()}"} if settings.api_token is not None else {}
+    try:
+        answer = httpx.get(f"{settings.base_url}{prefix.rstrip('/')}/health/deep", headers=headers, timeout=5.0, trust_env=False)
+        body: dict[str, Any] = answer.json()
+    except (httpx.TransportError, ValueError) as error:
+        return {"status": "failing", "detail": f"{type(error).__name__}: {error}"}
+    return body
+
+
+def failing_services(settings: Settings) -> dict[str, str]:
+    """Services that are not healthy, and why."""
+    states = {name: deep_health(settings, prefix) for name, prefix in application_prefixes().items()}
+    return {name: str(state.get("detail") or state) for name, state in states.items() if state.get("status") != "ok"}
+
+
+def wait_until_healthy(settings: Settings) -> None:
+    """Return when every service answers and has its database. Raises StackError. Needs a Ray connection."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while failing := failing_services(settings):
+        require_applications()
+        if time.monotonic() > deadline:
+            name, why = next(iter(failing.items()))
+            raise StackError(f"{len(failing)} service(s) are not healthy after {READY_TIMEOUT_S:.0f} s, among them {name}: {why}")
+        time.sleep(POLL_S)

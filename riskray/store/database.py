@@ -12,8 +12,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-import adbc_driver_postgresql
-import adbc_driver_postgresql.dbapi
 import psycopg
 import pyarrow as pa
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -163,6 +161,9 @@ class Database:
     @contextmanager
     def arrow_reader(self, query: str) -> Generator[pa.RecordBatchReader, None, None]:
         """Rows of a query without parameters as Arrow batches, streamed: memory holds a few batches, whatever the length."""
+        # Half a second to import, more where pandas is installed: only processes that read Arrow pay it. See also `preload_arrow`.
+        import adbc_driver_postgresql.dbapi
+
         try:
             with self._arrow_connection() as connection, connection.cursor() as cursor:
                 cursor.adbc_statement.set_options(
@@ -172,6 +173,11 @@ class Database:
                 yield _without_metadata(cursor.fetch_record_batch())
         except adbc_driver_postgresql.dbapi.Error as error:
             raise explain(error, self.target, embedded=self._embedded) from error
+
+    @staticmethod
+    def preload_arrow() -> None:
+        """Import what Arrow reads need, for a service whose first reader shall not wait for it."""
+        import adbc_driver_postgresql.dbapi  # noqa: F401
 
     def health(self) -> dict[str, Any]:
         """The database's state for /health/deep. Raises StoreUnavailable within a few seconds."""
@@ -206,7 +212,10 @@ class Database:
     @contextmanager
     def _arrow_connection(self) -> Iterator[Any]:
         with self._lock:
-            if self._arrow_root is None:  # reads the catalogue's types, which takes longer than most queries: so only once
+            if self._arrow_root is None:
+                import adbc_driver_postgresql.dbapi
+
+                # Reads the catalogue's types, which takes longer than most queries: so only once.
                 self._arrow_root = adbc_driver_postgresql.dbapi.connect(self._conninfo, autocommit=True)
             connection = self._arrow_root.adbc_clone()
         with connection:
