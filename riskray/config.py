@@ -78,15 +78,13 @@ def _variable(value: object) -> str:
     return json.dumps(value) if isinstance(value, list) else str(value)
 
 
-def set_environment(settings: Settings, extra: Mapping[str, str], *, import_path: Path) -> None:
+def set_environment(settings: Settings, extra: Mapping[str, str]) -> None:
     """Give this process, and the ones it starts from now on, these settings and Ray's variables in `extra`.
 
-    Also puts `import_path` first on PYTHONPATH, and this interpreter's directory first on PATH, so that Ray's jobs find the `riskray`
-    command of the same installation.
+    Also puts this interpreter's directory first on the path, so that Ray's jobs find the `riskray` command of the same installation.
     """
     # A token in the caller's environment would win over the stack's own token file, and only in the processes that inherit it.
     os.environ.pop("RAY_AUTH_TOKEN", None)
-    os.environ.update({**settings.environment(), **extra})
-    for variable, first in (("PATH", Path(sys.executable).parent), ("PYTHONPATH", import_path)):
-        others = [part for part in os.environ.get(variable, "").split(os.pathsep) if part and part != str(first)]
-        os.environ[variable] = os.pathsep.join([str(first), *others])
+    directory = str(Path(sys.executable).parent)
+    search_path = [part for part in os.environ.get("PATH", os.defpath).split(os.pathsep) if part and part != directory]
+    os.environ.update({**settings.environment(), **extra, "PATH": os.pathsep.join([directory, *search_path])})

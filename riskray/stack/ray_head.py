@@ -19,10 +19,8 @@ import psutil
 
 from riskray.config import Settings, set_environment
 from riskray.errors import StackError
-from riskray.stack.record import ProcessRecord, StackRecord, processes_below
+from riskray.stack.record import StackRecord, processes_below
 
-# On PYTHONPATH of every process of the local Ray; its docstring says why.
-WORKER_SITE = Path(__file__).parent / "worker_site"
 TOKEN_FILE = "ray-token"
 LOG_FILE = "head.log"
 PROGRESS_FILE = "head-progress.jsonl"
@@ -71,7 +69,7 @@ def ray_environment(settings: Settings) -> dict[str, str]:
 
 def enter_environment(settings: Settings) -> None:
     """Give this process, and what it starts, the environment of the stack. To be done before anything imports Ray."""
-    set_environment(settings, ray_environment(settings), import_path=WORKER_SITE)
+    set_environment(settings, ray_environment(settings))
 
 
 def require_free_port(host: str, port: int, *, what: str, variable: str) -> None:
@@ -174,8 +172,3 @@ def _signal(process: psutil.Process, number: signal.Signals) -> None:
         process.send_signal(number)
     except psutil.NoSuchProcess:
         return
-
-
-def head_processes(head: subprocess.Popen[bytes]) -> list[ProcessRecord]:
-    """The head and what it has started so far, for the record."""
-    return processes_below(head.pid)
