@@ -139,13 +139,21 @@ def _measures(names: str) -> list[Any]:
 
 
 @run_commands.command("execute")
-def execute(run_id: RunId, as_json: Json = False) -> None:
-    """Drive one run to its end from this process, on the pool of the cluster: the entry point of `ray job submit`."""
+def execute(
+    run_id: RunId,
+    partial_ok: Annotated[bool, typer.Option("--partial-ok", help="Exit code 0 for PARTIAL too; Ray calls others failures.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Drive one run to its end from this process, on the pool of the cluster: the entry point of `ray job submit`.
+
+    ray job submit --submission-id RUN_ID -- riskray run execute RUN_ID
+    """
     from riskray.stack import execute_run
 
     run = execute_run(Settings(), run_id)
     print_run(run, as_json=as_json)
-    raise typer.Exit(exit_code_of_run(run))
+    code = exit_code_of_run(run)
+    raise typer.Exit(ExitCode.OK if partial_ok and code is ExitCode.PARTIAL else code)
 
 
 @run_commands.command("status")

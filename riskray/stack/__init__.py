@@ -16,6 +16,7 @@ from typing import Any
 from riskray import __version__
 from riskray.config import Settings
 from riskray.errors import StackError
+from riskray.logs import configure_logs
 from riskray.models.run import Run
 from riskray.stack.ray_head import (
     disconnect,
@@ -91,6 +92,7 @@ def execute_run(settings: Settings, run_id: str) -> Run:
     enter_environment(settings)
     from riskray.grid.start import execute_run as drive  # Ray reads its variables when it is imported
 
+    configure_logs(settings, component="job")
     return drive(settings, run_id)
 
 
