@@ -13,7 +13,7 @@ from pricers.measures import Measure
 from riskray.config import Settings
 from riskray.errors import Overloaded
 from riskray.grid.discovery import find_coordinator
-from riskray.grid.messages import CoordinatorStatus, GridStatus, PricedPositions
+from riskray.grid.messages import ArrowTables, CoordinatorStatus, GridStatus, PricedPositions
 from riskray.grid.pool import STATUS_TIMEOUT_S, PricerPool
 from riskray.models.result import Explanation
 
@@ -47,7 +47,7 @@ class Grid:
 
         Raises NotFound, InvalidRequest, StoreUnavailable as the actor does, and Overloaded when no actor answers in time.
         """
-        priced = await self._ask("price", dict(tables), market, base_currency, measures)
+        priced = await self._ask("price", ArrowTables(tables), market, base_currency, measures)
         assert isinstance(priced, PricedPositions)
         return priced
 

@@ -66,6 +66,7 @@ class Pricer:
         self._database = Database(settings, application_name=f"riskray {name}", pool_size=DATABASE_CONNECTIONS)
         self._positions: ByteBudgetCache[ShardPositions] = ByteBudgetCache(bytes_max=POSITIONS_BYTES_MAX, size_of=positions_nbytes)
         self._markets: ByteBudgetCache[Market] = ByteBudgetCache(bytes_max=MARKETS_MAX, size_of=lambda _: 1)
+        self._market_numbers: dict[str, int] = {}
         self._work: tuple[int, int, int] | None = None
         self._work_started = 0.0
         self._shards_done = 0
@@ -126,6 +127,14 @@ class Pricer:
         load = partial(snapshots.load_market, self._database, market_no=market_no, base_currency=base_currency)
         return self._markets.get_or_load((market_no, base_currency), load)
 
+    def _market_no(self, market: str) -> int:
+        """By id or name. An id means the same content for ever, so the database is asked once; a name's newest version may change."""
+        if market not in self._market_numbers:
+            record = get_market(self._database, market=market)
+            self._market_numbers[record.market_id] = record.market_no
+            return record.market_no
+        return self._market_numbers[market]
+
     def _table(self, run: ClaimedRun, shard: Shard) -> pa.Table:
         return snapshots.load_table(
             self._database, portfolio_no=run.portfolio_no, first_position_no=shard.first_position_no, row_count=shard.row_count
@@ -150,8 +159,7 @@ class Pricer:
 
         Raises NotFound for the market, InvalidRequest for the base currency.
         """
-        record = get_market(self._database, market=market)
-        view = self._market(record.market_no, base_currency)
+        view = self._market(self._market_no(market), base_currency)
         results, failures = [RESULT_SCHEMA_NAMED.empty_table()], [FAILURE_SCHEMA_NAMED.empty_table()]
         first = 0
         for product, table in tables.items():

@@ -58,6 +58,9 @@ def ray_environment(settings: Settings) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         # Ray gives way to everything else on the machine unless told otherwise; these processes answer people.
         "RAY_worker_niceness": "0",
+        # One loop for Serve and for the service in it: handlers wait or work in threads, and a hop between loops costs milliseconds.
+        "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+        "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
         # Workers come from the interpreter of this installation, never from a `uv run` that happens to be around.
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
         "RAY_ADDRESS": settings.ray_address or f"{LOOPBACK}:{settings.ray_port}",
