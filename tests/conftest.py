@@ -43,7 +43,12 @@ def _isolate_environment(directory: Path) -> None:
 
 _isolate_environment(_SUITE_DIRECTORY)
 
-pytest_plugins: list[str] = ["tests.fixtures.postgres", "tests.fixtures.ray_cluster", "tests.fixtures.services"]
+pytest_plugins: list[str] = [
+    "tests.fixtures.postgres",
+    "tests.fixtures.ray_cluster",
+    "tests.fixtures.services",
+    "tests.fixtures.running_stack",
+]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -1,0 +1,274 @@
+"""The whole stack as its users meet it: command line, HTTP, SDK, SQL, Ray jobs, and a pricer that dies in the middle of a run."""
+
+import json
+import math
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import psycopg
+import pytest
+
+from riskray.client import Client
+from riskray.client.results import RunHandle
+from riskray.errors import Conflict
+from riskray.models.event import RunEvent
+from riskray.models.run import RunState
+from riskray.stack.record import read_record
+from riskray.store.database import database_url
+from tests.fixtures.running_stack import RAY, RunningStack, stack_environment
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
+
+POSITIONS = 10_000
+KILLED_POSITIONS = 30_000
+
+
+@pytest.fixture(scope="module")
+def client(running_stack: RunningStack) -> Iterator[Client]:
+    with running_stack.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def market(client: Client) -> str:
+    from riskray.demo import demo_market
+
+    return client.upload_market(demo_market()).market_id
+
+
+@pytest.fixture(scope="module")
+def portfolio(running_stack: RunningStack) -> str:
+    file = running_stack.directory / "book.parquet"
+    assert running_stack.run("portfolio", "generate", str(file), "--positions", str(POSITIONS)).returncode == 0
+    return str(running_stack.json("portfolio", "upload", str(file))["portfolio_id"])
+
+
+@pytest.fixture(scope="module")
+def valued(client: Client, market: str, portfolio: str) -> RunHandle:
+    handle = client.submit(portfolio=portfolio, market=market, rows_per_shard=1000)
+    assert handle.wait(timeout_s=120.0).state is RunState.PARTIAL
+    return handle
+
+
+def wait_for(condition: Callable[[], Any], *, what: str, timeout_s: float = 60.0) -> Any:
+    deadline = time.monotonic() + timeout_s
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"{what} did not happen within {timeout_s:g} s"
+        time.sleep(0.05)
+    return found
+
+
+def test_second_up_finds_the_stack_running(running_stack: RunningStack) -> None:
+    again = running_stack.json("up")
+    assert again["started"] is False
+
+
+def test_status_names_every_service_and_its_database(running_stack: RunningStack) -> None:
+    state = running_stack.json("status")
+    assert state["running"]
+    assert state["healthy"]
+    assert set(state["services"]) == {"market-data", "portfolios", "runs", "results", "pricing", "index"}
+
+
+def test_doctor_finds_nothing_wrong(running_stack: RunningStack) -> None:
+    assert [check for check in running_stack.json("doctor") if not check["ok"]] == []
+
+
+def test_http_sdk_and_sql_tell_the_same(running_stack: RunningStack, client: Client, valued: RunHandle) -> None:
+    totals = valued.totals()
+    assert totals.ok_count + totals.failed_count == POSITIONS
+    assert 20 <= totals.failed_count <= 80
+    with psycopg.connect(database_url(running_stack.settings)) as connection:
+        rows = connection.execute("SELECT pv_base, dv01 FROM result WHERE run_id = %s", (valued.run_id,)).fetchall()
+        failures = connection.execute("SELECT count(*) FROM failure WHERE run_id = %s", (valued.run_id,)).fetchone()
+        rollup = connection.execute(
+            "SELECT sum(r.ok_count), sum(r.failed_count) FROM result_rollup r JOIN run USING (run_no) WHERE run_id = %s", (valued.run_id,)
+        ).fetchone()
+    assert len(rows) == totals.ok_count == POSITIONS - totals.failed_count
+    assert failures == (totals.failed_count,)
+    assert rollup == (totals.ok_count, totals.failed_count)
+    assert math.fsum(pv for pv, _ in rows) == pytest.approx(totals.pv_base, rel=1e-14)
+    table = valued.positions().to_arrow()
+    assert math.fsum(table["dv01"].to_pylist()) == pytest.approx(math.fsum(dv01 for _, dv01 in rows), rel=1e-14)
+    assert running_stack.json("results", valued.run_id)["pv_base"] == totals.pv_base
+    by_book = running_stack.json("rollup", valued.run_id, "--by", "book,product")
+    assert math.fsum(row["pv_base"] for row in by_book) == pytest.approx(totals.pv_base, rel=1e-13)
+    assert running_stack.run("db", "check").returncode == 0
+
+
+def test_events_are_streamed_while_the_run_goes_on(client: Client, market: str, portfolio: str) -> None:
+    handle = client.submit(portfolio=portfolio, market=market, rows_per_shard=500)
+    events: list[RunEvent] = []
+    handle.wait(timeout_s=120.0, progress=events.append)
+    kinds = [event.kind.value for event in events]
+    assert kinds[0] == "submitted"
+    assert kinds[-1] == "finished"
+    assert kinds.count("shard_done") == handle.run.progress.shard_count
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+
+
+def test_killed_pricer_changes_nothing_in_the_result(running_stack: RunningStack, client: Client, market: str) -> None:
+    file = running_stack.directory / "killed.parquet"
+    running_stack.run("portfolio", "generate", str(file), "--positions", str(KILLED_POSITIONS), "--seed", "7")
+    portfolio = running_stack.json("portfolio", "upload", str(file))["portfolio_id"]
+    calm = client.submit(portfolio=portfolio, market=market, rows_per_shard=500)
+    calm.wait(timeout_s=120.0)
+    shaken = client.submit(portfolio=portfolio, market=market, rows_per_shard=400)
+    killed = False
+
+    def kill_one(event: RunEvent) -> None:
+        nonlocal killed
+        if event.kind.value == "shard_done" and not killed:
+            killed = True
+            pricer = next(process for process in stack_processes(running_stack) if process.name().startswith("ray::Pricer"))
+            pricer.kill()
+
+    run = shaken.wait(timeout_s=240.0, progress=kill_one)
+    assert killed
+    assert run.progress.ok_count + run.progress.failed_count == KILLED_POSITIONS
+    assert shaken.totals().model_dump(exclude={"run_id"}) == calm.totals().model_dump(exclude={"run_id"})
+    assert shaken.positions().to_arrow().drop_columns(["position_no"]).equals(calm.positions().to_arrow().drop_columns(["position_no"]))
+
+
+def stack_processes(stack: RunningStack) -> list[psutil.Process]:
+    record = read_record(stack.settings.data_directory)
+    assert record is not None
+    return psutil.Process(record.ray_processes[0].pid).children(recursive=True)
+
+
+def test_run_is_executed_by_a_ray_job(running_stack: RunningStack, client: Client, market: str, portfolio: str, valued: RunHandle) -> None:
+    submitted = running_stack.json("run", "submit", "--portfolio", portfolio, "--market", market, "--executor", "job")
+    run_id = submitted["run_id"]
+    assert submitted["state"] == "QUEUED"
+    record = read_record(running_stack.settings.data_directory)
+    assert record is not None
+    environment = {**running_stack.environment, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": record.ray_token_file}
+    command = [RAY, "job", "submit", "--address", record.dashboard_url, "--submission-id", run_id, "--"]
+    job = subprocess.run(
+        [*command, "riskray", "run", "execute", run_id, "--partial-ok"],
+        check=False, capture_output=True, text=True, timeout=300, env=environment,
+    )  # fmt: skip
+    assert job.returncode == 0, job.stdout + job.stderr
+    assert client.get_run(run_id).state is RunState.PARTIAL
+    assert client.totals(run_id).pv_base == valued.totals().pv_base
+
+
+def test_ray_refuses_who_has_no_token(running_stack: RunningStack) -> None:
+    record = read_record(running_stack.settings.data_directory)
+    assert record is not None
+    assert Path(record.ray_token_file).stat().st_mode & 0o777 == 0o600
+    assert httpx.get(f"{record.dashboard_url}/api/jobs/", trust_env=False).status_code in (401, 403)
+
+
+def test_cancelled_run_ends_cancelled(client: Client, market: str, portfolio: str) -> None:
+    handle = client.submit(portfolio=portfolio, market=market, rows_per_shard=50)
+    handle.cancel()
+    run = handle.wait(timeout_s=120.0)
+    assert run.state is RunState.CANCELLED
+    progress = run.progress
+    assert progress.ok_count + progress.failed_count + progress.cancelled_count == POSITIONS
+
+
+def test_explained_value_is_the_value(running_stack: RunningStack, valued: RunHandle) -> None:
+    row = valued.first_page(limit=1)[0]
+    explanation = running_stack.json("explain", valued.run_id, row.position_id)
+    assert math.fsum(flow["pv_base"] for flow in explanation["flows"]) == pytest.approx(row.pv_base, rel=1e-12)
+
+
+def test_answers_have_one_request_id(running_stack: RunningStack) -> None:
+    answer = httpx.get(f"{running_stack.settings.base_url}/api/v1/runs/nope", headers={"X-Request-ID": "trace-1"}, trust_env=False)
+    assert answer.headers.get_list("x-request-id") == ["trace-1"]
+    assert answer.json()["request_id"] == "trace-1"
+
+
+def test_run_under_way_is_not_read_by_accident(client: Client, market: str, portfolio: str) -> None:
+    handle = client.submit(portfolio=portfolio, market=market, executor="job")
+    with pytest.raises(Conflict, match="partial=true"):
+        handle.positions()
+    handle.cancel()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["run", "status", "run-0"], 1, "run-0"),
+        (["run", "submit"], 2, "--portfolio"),
+        (["frobnicate"], 2, "frobnicate"),
+        (["portfolio", "upload", "nowhere.csv"], 1, "nowhere.csv"),
+        (["market", "download", "demo", "market.xlsx"], 1, ".xlsx"),
+    ],
+)
+def test_failing_command_says_so_in_one_line_and_by_its_exit_code(
+    running_stack: RunningStack, arguments: list[str], code: int, said: str
+) -> None:
+    done = running_stack.run(*arguments)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_partial_run_is_exit_code_3(running_stack: RunningStack, valued: RunHandle) -> None:
+    done = running_stack.run("run", "status", valued.run_id, "--json")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["state"] == "PARTIAL"
+
+
+def test_nobody_there_is_exit_code_5(running_stack: RunningStack) -> None:
+    done = running_stack.run("run", "list", RISKRAY_API_URL="http://127.0.0.1:9")
+    assert done.returncode == 5
+    assert "riskray up" in done.stderr
+
+
+def test_wrong_setting_is_named_by_its_variable(running_stack: RunningStack) -> None:
+    done = running_stack.run("status", RISKRAY_HTTP_PORT="many")
+    assert done.returncode == 2
+    assert "RISKRAY_HTTP_PORT" in done.stderr
+
+
+def test_port_in_use_is_named_with_its_variable(running_stack: RunningStack, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        environment = stack_environment(tmp_path, RISKRAY_RAY_DASHBOARD_PORT=str(port))
+        done = running_stack.run("up", **environment)
+    assert done.returncode == 1
+    assert str(port) in done.stderr
+    assert "RISKRAY_RAY_DASHBOARD_PORT" in done.stderr
+    assert not (tmp_path / "data" / "stack.json").exists()
+
+
+def test_open_address_without_a_token_is_refused(running_stack: RunningStack, tmp_path: Path) -> None:
+    done = running_stack.run("up", **stack_environment(tmp_path, RISKRAY_HTTP_HOST="0.0.0.0"))
+    assert done.returncode == 1
+    assert "RISKRAY_API_TOKEN" in done.stderr
+
+
+def test_stack_that_was_killed_is_cleaned_up_and_started_again(tmp_path: Path, running_stack: RunningStack) -> None:
+    """A second stack beside the first, killed as by the power switch, started anew over its remains, ended without a trace."""
+    second = RunningStack(stack_environment(tmp_path, RISKRAY_PRICER_ACTORS="1"), tmp_path)
+    try:
+        assert second.run("up").returncode == 0
+        record = read_record(second.settings.data_directory)
+        assert record is not None
+        os.kill(record.ray_processes[0].pid, signal.SIGKILL)
+        again = second.run("up")
+        assert again.returncode == 0, again.stderr
+        assert second.json("status")["healthy"]
+        processes = stack_processes(second)
+    finally:
+        stopped = second.run("down")
+    assert stopped.returncode == 0
+    wait_for(lambda: not any(process.is_running() for process in processes), what="the end of every process")
+    assert not Path(record.ray_directory).exists()
+    assert second.run("down").returncode == 0
+    assert running_stack.json("status")["healthy"]
