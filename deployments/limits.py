@@ -17,6 +17,9 @@ REQUESTS_QUEUED_MAX = 256
 # Share of a core that the scheduler reserves: small, because the cores are for pricers.
 REPLICA_CPUS = 0.05
 
+# Every head node has one of this, locally too: replicas stay where the proxy is. Elsewhere they would hold up a node that a run brought.
+REPLICA_PLACE = {"node:__internal_head__": 0.001}
+
 # Bodies arrive through here in pieces and are validated in a thread; more than this at once could exhaust the memory.
 UPLOADS_AT_ONCE = 2
 
@@ -49,7 +52,7 @@ def deployment_options(*, requests_at_once: int = REQUESTS_AT_ONCE) -> dict[str,
         "num_replicas": 1,
         "max_ongoing_requests": requests_at_once,
         "max_queued_requests": REQUESTS_QUEUED_MAX,
-        "ray_actor_options": {"num_cpus": REPLICA_CPUS},
+        "ray_actor_options": {"num_cpus": REPLICA_CPUS, "resources": REPLICA_PLACE},
         # A replica that cannot answer for this long is replaced; uploads of hundreds of megabytes are validated in threads.
         "health_check_timeout_s": 60.0,
         "graceful_shutdown_timeout_s": 5.0,

@@ -9,6 +9,7 @@ from deployments.limits import REQUESTS_AT_ONCE, deployment_options
 from deployments.middleware import PROXY_ADDS_REQUEST_ID
 from riskray.config import Settings
 from riskray.logs import configure_logs
+from riskray.stack.address import require_safe_address
 from riskray.store.database import Database
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def serve_application(name: str, create_app: CreateApp, *, requests_at_once: int
     def build_app() -> FastAPI:
         settings = Settings()
         configure_logs(settings, component=name)
+        require_safe_address(settings, host=_proxy_host())
         app = create_app(settings, Database(settings, application_name=f"riskray {name}"))
         setattr(app.state, PROXY_ADDS_REQUEST_ID, True)
         return app
@@ -32,3 +34,10 @@ def serve_application(name: str, create_app: CreateApp, *, requests_at_once: int
     deployment: Any = serve.deployment(replica, name=name, **deployment_options(requests_at_once=requests_at_once))
     application: Application = deployment.bind()
     return application
+
+
+def _proxy_host() -> str:
+    """The address that Serve's proxy listens on: the file's with `serve deploy` and a RayService, the settings' with `riskray up`."""
+    from ray.serve.context import _get_global_client
+
+    return str(_get_global_client().http_config.host)

@@ -83,8 +83,9 @@ def set_environment(settings: Settings, extra: Mapping[str, str]) -> None:
 
     Also puts this interpreter's directory first on the path, so that Ray's jobs find the `riskray` command of the same installation.
     """
-    # A token in the caller's environment would win over the stack's own token file, and only in the processes that inherit it.
-    os.environ.pop("RAY_AUTH_TOKEN", None)
+    if "RAY_AUTH_TOKEN_PATH" in extra:
+        # A token in the caller's environment would win over the stack's own file, and only in the processes that inherit it.
+        os.environ.pop("RAY_AUTH_TOKEN", None)
     directory = str(Path(sys.executable).parent)
     search_path = [part for part in os.environ.get("PATH", os.defpath).split(os.pathsep) if part and part != directory]
     os.environ.update({**settings.environment(), **extra, "PATH": os.pathsep.join([directory, *search_path])})

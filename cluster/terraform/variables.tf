@@ -451,7 +451,7 @@ variable "edge_requests_per_five_minutes" {
 }
 
 variable "edge_idle_timeout_seconds" {
-  description = "Silence after which a connection is closed. Longer than riskray's own waits (50 s) and event streams (55 s), shorter than keep_alive_timeout_s of cluster/serve.yaml (90 s), or a pod closes a connection that the load balancer is about to use."
+  description = "Silence after which a connection is closed. Longer than riskray's own waits (50 s) and event streams (55 s), shorter than keep_alive_timeout_s of deployments/serve.yaml (90 s), or a pod closes a connection that the load balancer is about to use."
   type        = number
   default     = 60
 
@@ -462,7 +462,7 @@ variable "edge_idle_timeout_seconds" {
 }
 
 variable "serve_port" {
-  description = "Port of Ray Serve's proxies: http_options.port of cluster/serve.yaml."
+  description = "Port of Ray Serve's proxies: http_options.port of deployments/serve.yaml."
   type        = number
   default     = 8800
 

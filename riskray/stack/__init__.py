@@ -4,7 +4,6 @@ Ray reads its environment variables when it is imported, so everything that impo
 """
 
 import fcntl
-import ipaddress
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from riskray.config import Settings
 from riskray.errors import StackError
 from riskray.logs import configure_logs
 from riskray.models.run import Run
+from riskray.stack.address import require_safe_address
 from riskray.stack.ray_head import (
     disconnect,
     enter_environment,
@@ -50,7 +50,7 @@ def start_stack(settings: Settings, *, report: Report) -> tuple[StackRecord, boo
 
     Sets this process's environment to the stack's. Raises StackError, and then leaves nothing running that it started.
     """
-    _require_safe_address(settings)
+    require_safe_address(settings, host=settings.http_host)
     settings.data_directory.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(settings):
         record = read_record(settings.data_directory)
@@ -98,7 +98,7 @@ def execute_run(settings: Settings, run_id: str) -> Run:
 
 def require_startable(settings: Settings) -> None:
     """Raise StackError when the address is unsafe or a port is taken."""
-    _require_safe_address(settings)
+    require_safe_address(settings, host=settings.http_host)
     _require_free_ports(settings)
 
 
@@ -180,20 +180,6 @@ def _end(settings: Settings, record: StackRecord) -> None:
     if record.embedded_postgres:
         EmbeddedPostgres(settings.data_directory).stop()
     remove_record(settings.data_directory)
-
-
-def _require_safe_address(settings: Settings) -> None:
-    if settings.api_token is not None or settings.http_host == "localhost":
-        return
-    try:
-        loopback = ipaddress.ip_address(settings.http_host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise StackError(
-            f"RISKRAY_HTTP_HOST={settings.http_host} can be reached from other machines, so RISKRAY_API_TOKEN must be set; "
-            "or use RISKRAY_HTTP_HOST=127.0.0.1"
-        )
 
 
 def _require_same_address(settings: Settings, record: StackRecord) -> None:

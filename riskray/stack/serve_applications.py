@@ -1,13 +1,15 @@
-"""The Serve applications of `cluster/serve.yaml`, deployed from this process.
+"""The Serve applications of `deployments/serve.yaml`, deployed from this process.
 
 The file is the one that `serve deploy` and a KubeRay RayService take. Here the applications are built in this process instead of in
-one worker each, which saves the start of six Python processes.
+one worker each, which saves the start of six Python processes; the one without a route, which keeps the grid, is left out, because this
+process does that itself.
 """
 
 import importlib
 import logging
 import time
-from pathlib import Path
+from functools import cache
+from importlib import resources
 from typing import Any
 
 import httpx
@@ -16,9 +18,6 @@ import yaml
 from riskray.config import Settings
 from riskray.errors import StackError
 
-CONFIG_FILE = Path(__file__).resolve().parents[2] / "cluster" / "serve.yaml"
-
-
 READY_TIMEOUT_S = 120.0
 POLL_S = 0.1
 FAILED_STATES = ("DEPLOY_FAILED", "UNHEALTHY")
@@ -26,25 +25,30 @@ FAILED_STATES = ("DEPLOY_FAILED", "UNHEALTHY")
 
 def application_names() -> list[str]:
     """Names of the applications in the file's order."""
-    return [application["name"] for application in _configuration()["applications"]]
+    return [application["name"] for application in _applications()]
 
 
 def application_prefixes() -> dict[str, str]:
     """Route prefix of each application."""
-    return {application["name"]: application["route_prefix"] for application in _configuration()["applications"]}
+    return {application["name"]: application["route_prefix"] for application in _applications()}
 
 
+@cache
 def _configuration() -> dict[str, Any]:
-    if not CONFIG_FILE.exists():
-        raise StackError(f"{CONFIG_FILE} is missing; run riskray from a checkout")
-    configuration: dict[str, Any] = yaml.safe_load(CONFIG_FILE.read_text(encoding="utf-8"))
+    # The package is named, not imported: the layer above is only ever loaded by what the file says.
+    text = resources.files("deployments").joinpath("serve.yaml").read_text(encoding="utf-8")
+    configuration: dict[str, Any] = yaml.safe_load(text)
     return configuration
+
+
+def _applications() -> list[dict[str, Any]]:
+    return [application for application in _configuration()["applications"] if application["route_prefix"] is not None]
 
 
 def import_applications() -> None:
     """Import Ray Serve and every application, which takes seconds, while there is something else to wait for."""
     importlib.import_module("ray.serve")
-    for application in _configuration()["applications"]:
+    for application in _applications():
         importlib.import_module(application["import_path"].partition(":")[0])
 
 
@@ -57,7 +61,7 @@ def deploy_applications(settings: Settings) -> None:
     options = {**configuration.get("http_options", {}), "host": settings.http_host, "port": settings.http_port}
     serve.start(proxy_location=configuration["proxy_location"], http_options=options)
     targets = []
-    for application in configuration["applications"]:
+    for application in _applications():
         module, _, attribute = application["import_path"].partition(":")
         builder = getattr(importlib.import_module(module), attribute)
         bound = builder(application.get("args", {}))

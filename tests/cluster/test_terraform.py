@@ -174,7 +174,7 @@ def test_no_secret_is_written_where_the_state_would_keep_it() -> None:
 
 
 def test_edge_fits_what_serve_does() -> None:
-    serve = yaml.safe_load((SOURCE.parent / "serve.yaml").read_text(encoding="utf-8"))["http_options"]
+    serve = yaml.safe_load((SOURCE.parents[1] / "deployments" / "serve.yaml").read_text(encoding="utf-8"))["http_options"]
     defaults = {name: re.search(r"^  default += (\d+)$", body, re.MULTILINE) for name, body in blocks(Path("variables.tf"), "variable")}
 
     def default(name: str) -> int:
