@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 from fastapi import Query, Request
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from deployments.errors import PROBLEM_MEDIA_TYPE, NotAcceptable
 from deployments.limits import STREAM_CHUNK_BYTES
@@ -79,6 +79,16 @@ def stream_answer(
     if row_count is not None:
         extra["X-Row-Count"] = str(row_count)
     return StreamingResponse(chunks, media_type=kind.media_type, headers=extra)
+
+
+def file_answer(body: bytes, kind: Format, filename: str, content_hash: bytes) -> Response:
+    """A stored thing as a whole file; the ETag follows from its content."""
+    headers = {
+        "Vary": "Accept",
+        "ETag": f'"{content_hash.hex()}-{kind}"',
+        "Content-Disposition": f'attachment; filename="{filename}.{_suffix(kind)}"',
+    }
+    return Response(body, media_type=kind.media_type, headers=headers)
 
 
 def _suffix(kind: Format) -> str:

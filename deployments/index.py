@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SERVICES = {
     "market-data": "Market snapshots: curves, spread curves and exchange rates of one date.",
     "portfolios": "Portfolio snapshots and the products that can be priced.",
+    "scenarios": "Scenario sets, market histories, and hierarchies to read results by.",
     "runs": "Value a portfolio under a market: submit, watch, cancel.",
     "results": "What runs found: totals, roll-ups, ladders, positions, failures, explanations.",
     "pricing": "Price positions that are not stored, in one call.",

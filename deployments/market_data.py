@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from deployments.downloads import Format, FormatQuery, negotiated
+from deployments.downloads import Format, FormatQuery, file_answer, negotiated
 from deployments.errors import error_responses
 from deployments.limits import UPLOADS_AT_ONCE
 from deployments.paging import OffsetPage
@@ -114,12 +114,7 @@ def create_router(database: Database) -> APIRouter:
         record = get_market(database, market=market)
         text = get_market_document(database, market_no=record.market_no)
         body = text.encode() if kind is Format.JSON else write_market(read_market(text.encode(), format="json"), format=kind.value)
-        headers = {
-            "Vary": "Accept",
-            "ETag": f'"{record.content_hash.hex()}-{kind}"',
-            "Content-Disposition": f'attachment; filename="{record.market_id}.{kind}"',
-        }
-        return Response(body, media_type=kind.media_type, headers=headers)
+        return file_answer(body, kind, record.market_id, record.content_hash)
 
     @router.delete("/snapshots/{market}", status_code=204, summary="Delete a market no run uses", responses=error_responses(404, 409))
     def remove_market(market: str) -> None:

@@ -14,10 +14,9 @@ from deployments.limits import UPLOADS_AT_ONCE
 from deployments.paging import Cursor, CursorLimit, OffsetPage, cursor_page, decode_cursor
 from deployments.service import create_service
 from deployments.serving import serve_application
-from deployments.uploads import UPLOAD_BODY, Upload, UploadGate
+from deployments.uploads import UPLOAD_BODY, Upload, UploadGate, required_name
 from pricers import known_products, load_entry_points
 from riskray.config import Settings
-from riskray.errors import InvalidRequest
 from riskray.models.common import CursorPage, Page, Problem
 from riskray.models.instrument import ProductDescription, describe_product
 from riskray.models.snapshot import PortfolioDetail, PortfolioSnapshot, PortfolioUpload, StoredPosition
@@ -120,9 +119,7 @@ def create_router(database: Database) -> APIRouter:
     ) -> PortfolioUpload:
         """Send positions as CSV, JSON or Parquet, one row a position; see `/products` for the columns. Every bad row is named."""
         async with gate.receive(request) as upload:
-            chosen = (name or upload.stem).strip()
-            if not chosen:
-                raise InvalidRequest("the portfolio needs a name: add ?name=... to the address")
+            chosen = required_name(name or upload.stem, "portfolio")
             snapshot, created = await run_in_threadpool(_store_upload, database, upload, chosen, allow_partial)
         response.status_code = 201 if created else 200
         response.headers["Location"] = f"{request.scope.get('root_path', '')}/{snapshot.portfolio_id}"

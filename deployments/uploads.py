@@ -76,6 +76,13 @@ class UploadGate:
                 yield Upload(cast(BinaryIO, content), known, "")
 
 
+def required_name(name: str, what: str) -> str:
+    """The name to store an upload under. Raises InvalidRequest when neither the address nor the file gives one."""
+    if not name.strip():
+        raise InvalidRequest(f"the {what} needs a name: add ?name=... to the address")
+    return name.strip()
+
+
 def _format_of(media_type: str) -> str:
     if media_type not in FORMAT_OF_MEDIA_TYPE:
         offered = ", ".join([*FORMAT_OF_MEDIA_TYPE, "multipart/form-data"])

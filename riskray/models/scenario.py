@@ -255,3 +255,22 @@ class HistorySummary(Model):
     longest_gap_days: int = Field(description="Most calendar days between two dates that follow each other.")
     longest_gap_ends: date
     missing: dict[str, int] = Field(description="Factor -> dates without value; only factors that lack some.")
+
+
+class MarketHistoryDetail(MarketHistory):
+    """A stored market history, what it holds and what it lacks."""
+
+    summary: HistorySummary
+
+
+class DemoHistoryRequest(Model):
+    """Make a history for a market from the ECB's euro reference rates since 1999 and generated zero rates and spreads.
+
+    It ends at the market's date with the market's own curves. Only the exchange rates are observations; the rates are a documented
+    simulation with plausible volatilities, for trying things out.
+    """
+
+    name: str = Field(default="demo-history", min_length=1, max_length=200)
+    market: str = Field(description="Market id, or a name for its newest version.", examples=["demo"])
+    first_date: date | None = Field(default=None, description="Leave out earlier dates.", examples=["2019-01-02"])
+    seed: int = Field(default=1, ge=0, lt=2**63, description="Of the generated rates; the same seed gives the same history.")

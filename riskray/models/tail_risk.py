@@ -1,5 +1,6 @@
 """Questions to stored P&L vectors: VaR and ES of any node, who contributes, and which scenarios drive it."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -50,6 +51,25 @@ class HierarchyDocument(Model):
         description="Child -> parent; children are nodes, or values of the dimension.",
         examples=[{"BOOK-07": "RATES", "RATES": "BANK"}],
     )
+
+
+class StoredHierarchy(Model):
+    """A stored hierarchy without its tree."""
+
+    hierarchy_id: str = Field(description="`hier-` and the start of the content hash.", examples=["hier-90b1c2d3e4f5a6b7"])
+    name: str
+    version: int = Field(ge=1, description="Counts the contents stored under this name.")
+    content_hash: str
+    dimension: Dimension
+    created_at: datetime
+
+
+class HierarchyDetail(StoredHierarchy):
+    """A stored hierarchy."""
+
+    root: str
+    parents: dict[str, str] = Field(description="Child -> parent.")
+    nodes: list[str] = Field(description="The root and every node with children; the others are values of the dimension.")
 
 
 class VarRequest(Model):

@@ -75,7 +75,7 @@ def test_status_names_every_service_and_its_database(running_stack: RunningStack
     state = running_stack.json("status")
     assert state["running"]
     assert state["healthy"]
-    assert set(state["services"]) == {"market-data", "portfolios", "runs", "results", "pricing", "index"}
+    assert set(state["services"]) == {"market-data", "portfolios", "scenarios", "runs", "results", "pricing", "index"}
 
 
 def test_doctor_finds_nothing_wrong(running_stack: RunningStack) -> None:
