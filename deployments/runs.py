@@ -25,7 +25,7 @@ from deployments.service import create_service
 from deployments.serving import serve_application
 from riskray.config import Settings
 from riskray.grid.client import Grid
-from riskray.grid.submit import run_preflight, submit_run
+from riskray.grid.submit import find_scenario_set, run_preflight, submit_run
 from riskray.models.common import Page
 from riskray.models.event import EventKind
 from riskray.models.run import Preflight, Run, RunRequest, RunState
@@ -151,6 +151,7 @@ def _submit_router(database: Database, api: RunsApi) -> APIRouter:
             portfolio_no=portfolio.portfolio_no,
             position_count=portfolio.position_count,
             base_currency=body.base_currency,
+            scenario_set_no=find_scenario_set(database, body),
         )
 
     return router

@@ -38,6 +38,21 @@ class Executor(StrEnum):
     JOB = "job"
 
 
+class VectorsWanted(StrEnum):
+    """P&L vectors to store."""
+
+    NONE = "none"
+    GROUP = "group"
+    POSITION = "position"
+
+
+class FailurePolicy(StrEnum):
+    """What a position without value in some scenario leads to."""
+
+    DROP_POSITION = "drop_position"
+    DROP_SCENARIO = "drop_scenario"
+
+
 class ExportFormat(StrEnum):
     """Formats of an export."""
 
@@ -90,6 +105,7 @@ def print_run(run: "Run", *, as_json: bool) -> None:
     print_line(
         f"{run.run_id}  {run.state.value}  {progress.ok_count:,} ok, {progress.failed_count:,} failed"
         f", {progress.cancelled_count:,} cancelled of {progress.position_count:,}"
+        + (f", {run.vectors} vectors of {run.scenario_set_id}" if run.vectors != "none" else "")
         + (f"  {run.error_code}: {run.error_detail}" if run.error_code else "")
     )
 
@@ -104,6 +120,11 @@ def submit(
     preflight: Annotated[Preflight, typer.Option(help="strict: refuse when the market lacks anything.")] = Preflight.FLAG,
     executor: Annotated[Executor, typer.Option(help="job: wait for `riskray run execute`.")] = Executor.POOL,
     rows_per_shard: Annotated[int | None, typer.Option(min=1, help="Positions in one shard; changes no result.")] = None,
+    scenarios: Annotated[str | None, typer.Option(help="Scenario set id or name; value the portfolio under every scenario too.")] = None,
+    vectors: Annotated[VectorsWanted | None, typer.Option(help="P&L vectors to store; group where scenarios are given.")] = None,
+    failure_policy: Annotated[
+        FailurePolicy, typer.Option(help="A position without value in some scenario: leave out the position, or the scenario.")
+    ] = FailurePolicy.DROP_POSITION,
     idempotency_key: Annotated[str | None, typer.Option(help="Repeating a submit with the same key never makes a second run.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch the run to its end.")] = False,
     as_json: Json = False,
@@ -122,6 +143,9 @@ def submit(
             preflight=preflight.value,
             executor=executor.value,
             rows_per_shard=rows_per_shard,
+            scenario_set=scenarios,
+            vectors=None if vectors is None else vectors.value,
+            failure_policy=failure_policy.value,
             idempotency_key=idempotency_key,
         )
         run = watch_handle(handle) if wait else handle.run

@@ -36,7 +36,7 @@ from riskray.models.instrument import ProductDescription
 from riskray.models.position_result import PositionFailure, PositionResult
 from riskray.models.pricing import PriceAnswer, PriceRequest
 from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
-from riskray.models.run import ALL_MEASURES, Preflight, Run, RunRequest
+from riskray.models.run import ALL_MEASURES, FailurePolicy, Preflight, Run, RunRequest, Vectors
 from riskray.models.snapshot import MarketSnapshot, PortfolioDetail, PortfolioSnapshot, PortfolioUpload
 
 ARROW_MEDIA_TYPE = "application/vnd.apache.arrow.stream"
@@ -135,10 +135,16 @@ class Client:
         preflight: Literal["flag", "strict"] = "flag",
         executor: Literal["pool", "job"] = "pool",
         rows_per_shard: int | None = None,
+        scenario_set: str | None = None,
+        vectors: Vectors | None = None,
+        failure_policy: FailurePolicy = "drop_position",
         idempotency_key: str | None = None,
         wait_s: int = 0,
     ) -> RunHandle:
-        """Submit a run; `wait_s` lets the call answer only at the run's end, or after so many seconds."""
+        """Submit a run; `wait_s` lets the call answer only at the run's end, or after so many seconds.
+
+        With a `scenario_set` (id or name) the portfolio is valued under every scenario of it too; see `RunRequest` for what is stored.
+        """
         request = RunRequest(
             portfolio=portfolio,
             market=market,
@@ -148,6 +154,9 @@ class Client:
             preflight=preflight,
             executor=executor,
             rows_per_shard=rows_per_shard,
+            scenario_set=scenario_set,
+            vectors=vectors,
+            failure_policy=failure_policy,
         )
         headers = {"Idempotency-Key": idempotency_key or uuid4().hex}
         if wait_s:
@@ -155,9 +164,9 @@ class Client:
         response = self._post_json("/api/v1/runs", request, headers=headers, timeout_s=60.0 + wait_s)
         return RunHandle(self, Run.model_validate_json(response.content))
 
-    def preflight(self, *, portfolio: str, market: str, base_currency: str = "USD") -> Preflight:
-        """What a run would miss."""
-        request = RunRequest(portfolio=portfolio, market=market, base_currency=base_currency)
+    def preflight(self, *, portfolio: str, market: str, base_currency: str = "USD", scenario_set: str | None = None) -> Preflight:
+        """What a run would miss. Raises InvalidRequest for a scenario set that moves what the market has not got."""
+        request = RunRequest(portfolio=portfolio, market=market, base_currency=base_currency, scenario_set=scenario_set)
         return Preflight.model_validate_json(self._post_json("/api/v1/runs/preflight", request).content)
 
     def attach(self, run_id: str) -> RunHandle:

@@ -7,7 +7,7 @@ from datetime import date
 import pyarrow as pa
 
 from pricers.columns import Contracts, Text
-from pricers.market import Market
+from pricers.market import Market, Scenarios
 from pricers.registry import PricerSpec, UnknownProductError, compile_contracts, pricer
 from riskray.engine.shard import ShardPositions
 from riskray.market.build import build_market
@@ -15,9 +15,12 @@ from riskray.models.instrument import UNASSIGNED
 from riskray.models.market_data import MarketDocument
 from riskray.portfolio.batches import decode_batch
 from riskray.portfolio.contracts import contracts_from_arrow, position_fields
+from riskray.scenario.bind import bind
+from riskray.scenario.codec import decode
 from riskray.store.database import Database
 from riskray.store.markets import get_market_document
 from riskray.store.portfolios import read_batches
+from riskray.store.scenarios import get_scenario_set_content
 
 _EPOCH = date(1970, 1, 1)
 _CURRENCY_COLUMN = "currency"
@@ -32,6 +35,12 @@ def load_market(database: Database, *, market_no: int, base_currency: str) -> Ma
     """A stored market as arrays. Raises InvalidRequest for a base currency that the market does not know."""
     document = MarketDocument.model_validate_json(get_market_document(database, market_no=market_no))
     return build_market(document, base_currency=base_currency)
+
+
+def load_scenarios(database: Database, *, scenario_set_no: int, market: Market) -> Scenarios:
+    """A stored scenario set as moves of a market. Raises InvalidRequest naming the factors that the market has not got."""
+    _, payload = get_scenario_set_content(database, scenario_set_no=scenario_set_no)
+    return bind(decode(payload), market=market).scenarios
 
 
 def load_table(database: Database, *, portfolio_no: int, first_position_no: int, row_count: int) -> pa.Table:

@@ -5,12 +5,13 @@ from riskray.config import Settings
 from riskray.engine.plan import BatchRange, MarketNames, plan_shards, preflight
 from riskray.engine.plan import Requirement as PlanRequirement
 from riskray.errors import PreflightFailed
-from riskray.grid.snapshots import load_market
+from riskray.grid.snapshots import load_market, load_scenarios
 from riskray.models.run import Preflight, Run, RunRequest
 from riskray.store.database import Database
 from riskray.store.markets import get_market
 from riskray.store.portfolios import get_portfolio, read_products, read_requirements
 from riskray.store.runs import NewRun, NewShard, insert_run
+from riskray.store.scenarios import get_scenario_set
 
 
 def submit_run(
@@ -18,12 +19,13 @@ def submit_run(
 ) -> tuple[Run, bool]:
     """Store a run with its shards and its first event; answers it and whether it is new. The grid is not told: see `Grid.wake`.
 
-    Raises NotFound for the portfolio or the market, InvalidRequest for the base currency or a reused idempotency key, and
-    PreflightFailed under `preflight="strict"` when the market lacks anything.
+    Raises NotFound for the portfolio, the market or the scenario set, InvalidRequest for the base currency, a scenario set that moves
+    what the market has not got, or a reused idempotency key, and PreflightFailed under `preflight="strict"` when the market lacks anything.
     """
     market = get_market(database, market=request.market)
     portfolio = get_portfolio(database, portfolio=request.portfolio)
-    found = run_preflight(database, market_no=market.market_no, portfolio_no=portfolio.portfolio_no,
+    scenario_set_no = find_scenario_set(database, request)
+    found = run_preflight(database, market_no=market.market_no, portfolio_no=portfolio.portfolio_no, scenario_set_no=scenario_set_no,
                           position_count=portfolio.position_count, base_currency=request.base_currency)  # fmt: skip
     if request.preflight == "strict" and found.gaps:
         raise PreflightFailed(
@@ -39,6 +41,7 @@ def submit_run(
         name=request.name, executor=request.executor, market_no=market.market_no, portfolio_no=portfolio.portfolio_no,
         base_currency=request.base_currency, measures=[measure.value for measure in request.measures], rows_per_shard=rows_per_shard,
         position_count=portfolio.position_count, preflight=found.model_dump(mode="json"),
+        scenario_set_no=scenario_set_no, vectors=request.vectors_wanted, failure_policy=request.failure_policy,
     )  # fmt: skip
     return insert_run(
         database, new_run, shards=[NewShard(shard.product, shard.first_position_no, shard.row_count) for shard in shards],
@@ -46,9 +49,29 @@ def submit_run(
     )  # fmt: skip
 
 
-def run_preflight(database: Database, *, market_no: int, portfolio_no: int, position_count: int, base_currency: str) -> Preflight:
-    """What a stored market lacks for a stored portfolio. Raises InvalidRequest for an unknown base currency."""
+def find_scenario_set(database: Database, request: RunRequest) -> int | None:
+    """The number of the scenario set that a run asks for. Raises NotFound."""
+    if request.scenario_set is None:
+        return None
+    return get_scenario_set(database, scenario_set=request.scenario_set).scenario_set_no
+
+
+def run_preflight(
+    database: Database,
+    *,
+    market_no: int,
+    portfolio_no: int,
+    position_count: int,
+    base_currency: str,
+    scenario_set_no: int | None = None,
+) -> Preflight:
+    """What a stored market lacks for a stored portfolio.
+
+    Raises InvalidRequest for an unknown base currency, and for a scenario set that moves factors which the market has not got.
+    """
     market = load_market(database, market_no=market_no, base_currency=base_currency)
+    if scenario_set_no is not None:
+        load_scenarios(database, scenario_set_no=scenario_set_no, market=market)
     names = MarketNames(
         discount_curves=frozenset(market.discount_curve_index),
         spread_curves=frozenset(market.spread_curve_index),

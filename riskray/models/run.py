@@ -4,12 +4,17 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pricers.measures import Measure
 from riskray.models.common import CurrencyCode, JsonObject, Model
 
 ALL_MEASURES = tuple(Measure)
+
+Vectors = Literal["none", "group", "position"]
+"""P&L vectors that a run leaves: none, of groups, or of groups and every position."""
+FailurePolicy = Literal["drop_position", "drop_scenario"]
+"""A position without value in some scenario: it is in no vector, or the scenario counts in no figure."""
 
 
 class RunState(StrEnum):
@@ -45,6 +50,30 @@ class RunRequest(Model):
         default="pool", description="`pool`: the warm pricer pool. `job`: wait for `riskray run execute`, for instance by `ray job submit`."
     )
     rows_per_shard: int | None = Field(default=None, ge=1, le=1_000_000, description="Positions in one shard; changes no result.")
+    scenario_set: str | None = Field(
+        default=None, description="Scenario set id, or a name for its newest version; value the portfolio under every scenario of it too."
+    )
+    vectors: Vectors | None = Field(
+        default=None,
+        description="P&L vectors to store: `none`, `group` (by book or counterparty, product and currency) or `position` (of every "
+        "position too). `group` where a scenario set is given.",
+    )
+    failure_policy: FailurePolicy = Field(
+        default="drop_position",
+        description="A position that has no value in some scenario: `drop_position` leaves it out of every vector, `drop_scenario` leaves "
+        "the scenario out of every figure.",
+    )
+
+    @model_validator(mode="after")
+    def _has_scenarios_for_vectors(self) -> "RunRequest":
+        if self.scenario_set is None and self.vectors in ("group", "position"):
+            raise ValueError(f"vectors={self.vectors} needs a scenario_set")
+        return self
+
+    @property
+    def vectors_wanted(self) -> Vectors:
+        """The vectors to store, the default filled in."""
+        return self.vectors or ("none" if self.scenario_set is None else "group")
 
 
 class MarketGap(Model):
@@ -88,6 +117,9 @@ class Run(Model):
     as_of: date
     base_currency: CurrencyCode
     measures: list[Measure]
+    scenario_set_id: str | None = Field(default=None, description="The scenarios that the portfolio was valued under.")
+    vectors: Vectors = Field(default="none", description="P&L vectors that the run leaves.")
+    failure_policy: FailurePolicy = Field(default="drop_position", description="What a position without value in some scenario leads to.")
     progress: Progress
     preflight: Preflight
     created_at: datetime

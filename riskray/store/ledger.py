@@ -20,7 +20,7 @@ from riskray.engine.result_schema import FAILURE_SCHEMA, FX_ROLLUP_SCHEMA, KEY_R
 from riskray.errors import LeaseLost, NotFound, StoreError
 from riskray.models.common import JsonObject
 from riskray.models.event import EventKind
-from riskray.models.run import RunState
+from riskray.models.run import FailurePolicy, RunState, Vectors
 from riskray.store import arrow
 from riskray.store.database import Connection, Database, jsonb
 from riskray.store.failures import lost_connection
@@ -51,6 +51,9 @@ class ClaimedRun:
     position_count: int
     cancel_requested: bool
     created_at: datetime
+    scenario_set_no: int | None = None
+    vectors: Vectors = "none"
+    failure_policy: FailurePolicy = "drop_position"
 
 
 @dataclass(frozen=True)

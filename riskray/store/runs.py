@@ -18,7 +18,7 @@ import sql
 from riskray.errors import Conflict, InvalidRequest, NotFound, StoreError
 from riskray.models.common import JsonObject
 from riskray.models.event import EventKind, RunEvent
-from riskray.models.run import Progress, Run, RunState
+from riskray.models.run import FailurePolicy, Progress, Run, RunState, Vectors
 from riskray.store.database import Connection, Database, jsonb
 
 OWN_STORAGE_POSITIONS_MIN = 20_000
@@ -42,6 +42,9 @@ class NewRun:
     rows_per_shard: int
     position_count: int
     preflight: JsonObject
+    scenario_set_no: int | None = None
+    vectors: Vectors = "none"
+    failure_policy: FailurePolicy = "drop_position"
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,8 @@ def insert_run(
     """Store a run, its shards and its first event: all of it or nothing. Answers the run and whether it is new.
 
     With an `idempotency_key` that is known, the run it made is the answer, if `request_fingerprint` is the same too; else the key was
-    used for another request, which raises InvalidRequest. Raises Conflict when the market or the portfolio was deleted meanwhile, and
-    ValueError when the shards do not cover the positions.
+    used for another request, which raises InvalidRequest. Raises Conflict when what it refers to was deleted meanwhile, and ValueError
+    when the shards do not cover the positions.
     """
     if sum(shard.row_count for shard in shards) != new_run.position_count:
         raise ValueError(f"the shards hold {sum(s.row_count for s in shards)} of {new_run.position_count} positions")
@@ -99,7 +102,7 @@ def insert_run(
         created = database.retrying(insert)
     except StoreError as error:
         if isinstance(error.__cause__, ForeignKeyViolation):
-            raise Conflict("the market or the portfolio of the run was deleted meanwhile; upload it again") from error
+            raise Conflict("the market, the portfolio or the scenario set of the run was deleted meanwhile; upload it again") from error
         raise
     if not created and idempotency_key is not None:
         return _replayed(database, run_id, idempotency_key, request_fingerprint)

@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 import sql
 from riskray.errors import Conflict, InvalidRequest, NotFound
-from riskray.models.run import RunState
+from riskray.models.run import FailurePolicy, RunState, Vectors
 from riskray.models.tail_risk import Dimension, NodeFilter
 from riskray.store import arrow
 from riskray.store.database import Connection, Database
@@ -69,8 +69,8 @@ class VectorRun:
     run_no: int
     portfolio_no: int
     base_currency: str
-    vectors: Literal["none", "group", "position"]
-    failure_policy: Literal["drop_position", "drop_scenario"]
+    vectors: Vectors
+    failure_policy: FailurePolicy
     scenario_set_no: int
     scenario_set_id: str
     scenario_count: int

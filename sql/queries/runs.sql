@@ -69,12 +69,14 @@ ALTER TABLE position_result DETACH PARTITION {partition} FINALIZE
 -- name: get_run
 -- A run as people see it.
 SELECT run.run_id, run.name, run.state::text AS state, run.executor, portfolio.portfolio_id, market.market_id, market.as_of,
-       run.base_currency, run.measures, run.preflight, run.created_at, run.started_at, run.finished_at, run.cancel_requested_at,
+       run.base_currency, run.measures, scenario_set.scenario_set_id, run.vectors, run.failure_policy, run.preflight,
+       run.created_at, run.started_at, run.finished_at, run.cancel_requested_at,
        run.error_code, run.error_detail, run.manifest, run.position_count, run.ok_count, run.failed_count, run.cancelled_count,
        shards.shard_count, shards.shards_done
   FROM run
   JOIN market_snapshot market USING (market_no)
   JOIN portfolio_snapshot portfolio USING (portfolio_no)
+  LEFT JOIN scenario_set USING (scenario_set_no)
  CROSS JOIN LATERAL (
        SELECT count(*) FILTER (WHERE shard.state <> 'SPLIT') AS shard_count, count(*) FILTER (WHERE shard.state = 'DONE') AS shards_done
          FROM run_shard shard
@@ -97,10 +99,11 @@ SELECT pg_notify('run_event', run_no::text) FROM event
 -- A new run, unless its id or idempotency key is taken; a large one is stored under its own number.
 WITH number AS (SELECT nextval(pg_get_serial_sequence('run', 'run_no'))::integer AS run_no)
 INSERT INTO run (run_no, run_id, name, executor, market_no, portfolio_no, base_currency, measures, rows_per_shard, storage_no,
-                 position_count, preflight, idempotency_key, request_fingerprint, event_seq)
+                 position_count, preflight, scenario_set_no, vectors, failure_policy, idempotency_key, request_fingerprint, event_seq)
 OVERRIDING SYSTEM VALUE
 SELECT run_no, %(run_id)s, %(name)s, %(executor)s, %(market_no)s, %(portfolio_no)s, %(base_currency)s, %(measures)s, %(rows_per_shard)s,
-       CASE WHEN %(own_storage)s THEN run_no ELSE 0 END, %(position_count)s, %(preflight)s, %(idempotency_key)s, %(request_fingerprint)s, 1
+       CASE WHEN %(own_storage)s THEN run_no ELSE 0 END, %(position_count)s, %(preflight)s, %(scenario_set_no)s,
+       %(vectors)s, %(failure_policy)s, %(idempotency_key)s, %(request_fingerprint)s, 1
   FROM number
     ON CONFLICT DO NOTHING
 RETURNING run_no, storage_no
@@ -129,7 +132,8 @@ SELECT relation.relname AS name, inheritance.inhrelid IS NOT NULL AS attached, c
 -- name: list_runs
 -- A page of runs, newest first, with the length of the whole list.
 SELECT run.run_id, run.name, run.state::text AS state, run.executor, portfolio.portfolio_id, market.market_id, market.as_of,
-       run.base_currency, run.measures, run.preflight, run.created_at, run.started_at, run.finished_at, run.cancel_requested_at,
+       run.base_currency, run.measures, scenario_set.scenario_set_id, run.vectors, run.failure_policy, run.preflight,
+       run.created_at, run.started_at, run.finished_at, run.cancel_requested_at,
        run.error_code, run.error_detail, run.manifest, run.position_count, run.ok_count, run.failed_count, run.cancelled_count,
        shards.shard_count, shards.shards_done
   FROM (
@@ -146,6 +150,7 @@ SELECT run.run_id, run.name, run.state::text AS state, run.executor, portfolio.p
        ) run
   JOIN market_snapshot market USING (market_no)
   JOIN portfolio_snapshot portfolio USING (portfolio_no)
+  LEFT JOIN scenario_set USING (scenario_set_no)
  CROSS JOIN LATERAL (
        SELECT count(*) FILTER (WHERE shard.state <> 'SPLIT') AS shard_count, count(*) FILTER (WHERE shard.state = 'DONE') AS shards_done
          FROM run_shard shard
