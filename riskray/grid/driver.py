@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -207,7 +208,10 @@ class RunDriver:
 
     def _finalise(self) -> RunState:
         started = time.perf_counter()
-        rollups, seconds = self._totals()
+        with ThreadPoolExecutor(1) as beside:
+            key = beside.submit(ledger.build_result_key, self._database, storage_no=self.run.storage_no)
+            rollups, seconds = self._totals()
+            key.result()
         seconds["finalise"] = time.perf_counter() - started
         return ledger.finalise_run(
             self._database, run_no=self.run.run_no, epoch=self.run.epoch,

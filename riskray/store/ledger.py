@@ -206,6 +206,19 @@ def commit_shard(
     return database.retrying(commit, deadline_s=COMMIT_DEADLINE_S)
 
 
+def build_result_key(database: Database, *, storage_no: int) -> None:
+    """Build the key of a run's own partition, once all its shards are done; `finalise_run` does it otherwise.
+
+    Apart from the finish because it takes as long as the totals, and neither needs the other. Doing it again does nothing.
+    """
+
+    def build() -> None:
+        with database.transaction() as connection:
+            _build_key(connection, storage_no)
+
+    database.retrying(build, deadline_s=COMMIT_DEADLINE_S)
+
+
 def finalise_run(
     database: Database, *, run_no: int, epoch: int, rollups: Rows, fx_rollups: Rows, key_rate_rollups: Rows, manifest: JsonObject
 ) -> RunState:
@@ -308,7 +321,7 @@ def _finish(
                 final = RunState.PARTIAL if run["failed_count"] else RunState.SUCCEEDED
             else:
                 connection.execute(sql.load("cancel_pending_shards"), {"run_no": run_no})
-            if run["storage_no"] and final is not RunState.FAILED:
+            if final is not RunState.FAILED:
                 _build_key(connection, run["storage_no"])
             _copy_rollups(connection, run_no, tables)
             parameters = {"run_no": run_no, "state": final.value, "manifest": None if manifest is None else jsonb(manifest)}
@@ -336,9 +349,14 @@ def _check_conservation(connection: Connection, run_no: int, run: dict[str, Any]
 
 
 def _build_key(connection: Connection, storage_no: int) -> None:
-    index = Identifier(f"position_result_{storage_no}_key")
+    if not storage_no:
+        return  # the partition that small runs share always has its key
+    index = f"position_result_{storage_no}_key"
+    found = connection.execute(sql.load("has_relation"), {"name": index}).fetchone()
+    if found is not None and found["exists"]:
+        return
     partition = partition_of(storage_no)
-    connection.execute(SQL(sql.load("create_partition_key")).format(index=index, partition=partition))
+    connection.execute(SQL(sql.load("create_partition_key")).format(index=Identifier(index), partition=partition))
     connection.execute(SQL(sql.load("analyze_partition")).format(partition=partition))
 
 

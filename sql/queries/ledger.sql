@@ -61,6 +61,10 @@ RETURNING event_seq, position_count, ok_count + failed_count AS positions_done
 -- One row a position, checked over the whole run after its load.
 CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {partition} (run_no, position_no)
 
+-- name: has_relation
+-- Whether a table or an index of this name exists.
+SELECT to_regclass(%(name)s) IS NOT NULL AS exists
+
 -- name: done_shards
 -- What the finished shards left for the rollups and the manifest.
 SELECT shard_no, row_count, ok_count, failed_count, exact_sums, seconds
