@@ -30,9 +30,9 @@ from numba import njit
 
 from pricers.calendars import LAST_DAY
 from pricers.compiled import Compiled
-from pricers.curves import DAYS_PER_YEAR, pillar_gains
+from pricers.curves import DAYS_PER_YEAR, pillar_gains, rate_time
 from pricers.market import CurveTables, Market, Scenarios
-from pricers.nodes import FACTOR, bind, node_table
+from pricers.nodes import bind
 from pricers.scenario_values import check_scenarios
 from pricers.status import RowStatus
 from pricers.valuation import row_status
@@ -71,13 +71,17 @@ class LadderKey(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Basis:
+class Basis:
     """Segments of the day axis of one key; segment k has points POINTS × k … POINTS × (k + 1) - 1."""
 
     breaks: Float[np.ndarray, " segment_plus_one"]
     """Days from the valuation date."""
     is_failing: Bool[np.ndarray, "segment scenario"]
     """Where a scenario moves a factor beyond what a float holds."""
+
+    def segment(self, days: np.ndarray) -> Int64[np.ndarray, " node"]:
+        """The segment of each day."""
+        return _segments(days, self.breaks)
 
 
 class LadderGrid:
@@ -88,9 +92,9 @@ class LadderGrid:
         check_scenarios(scenarios, market=market)
         self.market, self.scenarios = market, scenarios
         self.horizon = LAST_DAY - market.as_of
-        self._bases: dict[LadderKey, _Basis] = {}
+        self._bases: dict[LadderKey, Basis] = {}
 
-    def basis(self, key: LadderKey) -> _Basis:
+    def basis(self, key: LadderKey) -> Basis:
         """The segments of a key. Depends on market and scenarios alone."""
         if key not in self._bases:
             edges = {0.0, float(self.horizon)}
@@ -107,7 +111,7 @@ class LadderGrid:
             parts = [np.linspace(low, high, count + 1)[:-1] for low, high, count in zip(breaks[:-1], breaks[1:], pieces, strict=True)]
             breaks = np.concatenate([*parts, breaks[-1:]])
             beyond = np.abs(self.exponents(key, breaks)) > EXPONENT_MAX
-            self._bases[key] = _Basis(breaks, beyond[:-1] | beyond[1:])
+            self._bases[key] = Basis(breaks, beyond[:-1] | beyond[1:])
         return self._bases[key]
 
     def _moved_curves(self, key: LadderKey) -> list[np.ndarray]:
@@ -221,54 +225,69 @@ def net_flows(compiled: Compiled, *, grid: LadderGrid, cell_of_row: Int32[np.nda
     Raises:
         ValueError: a wrong number of cells, another date, or more flows than one batch may have.
     """
-    if cell_of_row.size != compiled.row_count or compiled.amount.size > FLOWS_MAX:
-        raise ValueError(
-            f"{compiled.row_count} rows need as many cells, have {cell_of_row.size}; {compiled.amount.size} flows of at most {FLOWS_MAX}"
-        )
+    (ladders,), status = net_flows_of_families(compiled, grid=grid, cells_of_rows=(cell_of_row,), skip_failing=skip_failing)
+    return NettedRows(ladders, status)
+
+
+def net_flows_of_families(
+    compiled: Compiled, *, grid: LadderGrid, cells_of_rows: Sequence[Int32[np.ndarray, " row"]], skip_failing: bool
+) -> tuple[tuple[Ladders, ...], np.ndarray]:
+    """`net_flows` for several ways of grouping the same rows, which share all that does not depend on the groups.
+
+    Returns:
+        The ladders of each family, and uint8[row]: RowStatus, which no grouping changes.
+    """
+    for cell_of_row in cells_of_rows:
+        if cell_of_row.size != compiled.row_count or compiled.amount.size > FLOWS_MAX:
+            raise ValueError(
+                f"{compiled.row_count} rows need as many cells, have {cell_of_row.size}; "
+                f"{compiled.amount.size} flows of at most {FLOWS_MAX}"
+            )
     market = grid.market
     binding = bind(compiled, market=market)
     status = row_status(compiled, binding)
-    values = node_table(compiled, binding=binding, market=market)[:, FACTOR]
-    values = np.ascontiguousarray(values * np.repeat(binding.fx, np.diff(compiled.node_offsets)))
-    keys = [_group_key(compiled, group) for group in range(binding.fx.size)]
+    values = np.full(compiled.node_day.size, np.nan)
+    _fill_values(
+        compiled.node_offsets, compiled.node_day, binding.discount_curve, binding.spread_curve, binding.status, binding.fx,
+        market.discount_tables, market.spread_tables, values,
+    )  # fmt: skip
+    keys = [group_key(compiled, group) for group in range(binding.fx.size)]
     if skip_failing:
         for group in np.flatnonzero(binding.status == RowStatus.OK).tolist():
             nodes = slice(*compiled.node_offsets[group : group + 2])
             basis = grid.basis(keys[group])
             failing_segment: np.ndarray = np.logical_or.reduce(basis.is_failing, axis=1)
-            values[nodes][failing_segment[_segment(compiled.node_day[nodes], basis.breaks)]] = np.nan
+            values[nodes][failing_segment[basis.segment(compiled.node_day[nodes])]] = np.nan
     _refuse_unusable(compiled.leg_offsets, compiled.flow_offsets, compiled.flow_node, compiled.weight, values, status)
     row_of_leg = np.repeat(np.arange(compiled.row_count), np.diff(compiled.leg_offsets))
-    cell_of_leg = np.where(status == RowStatus.OK, cell_of_row, -1)[row_of_leg].astype(np.int32)
-    ladders: dict[LadderKey, Ladder] = {}
+    cells_of_legs = [np.where(status == RowStatus.OK, cells, -1)[row_of_leg].astype(np.int32) for cells in cells_of_rows]
+    families: list[dict[LadderKey, Ladder]] = [{} for _ in cells_of_rows]
     starts = np.searchsorted(compiled.leg_group[compiled.leg_order], np.arange(len(keys) + 1))
     for group in sorted(range(len(keys)), key=keys.__getitem__):
-        legs = compiled.leg_order[starts[group] : starts[group + 1]]
-        legs = legs[cell_of_leg[legs] >= 0]
-        if not legs.size:
+        if binding.status[group] != _OK:
             continue
-        cells, member = np.unique(cell_of_leg[legs], return_inverse=True)
         basis = grid.basis(keys[group])
         first_node, last_node = int(compiled.node_offsets[group]), int(compiled.node_offsets[group + 1])
         first_point, weights = interpolation(compiled.node_day[first_node:last_node], basis.breaks)
         weights *= values[first_node:last_node, None]
-        sums = np.zeros((cells.size, POINTS * (basis.breaks.size - 1), 2), np.int64)
-        _add_flows(
-            legs,
-            member.astype(np.int64),
-            compiled.flow_offsets,
-            compiled.flow_node,
-            compiled.weight,
-            first_node,
-            first_point,
-            weights,
-            sums,
-        )
-        ladders[keys[group]] = Ladder(cells.astype(np.int32), _carried(sums))
-    return NettedRows(Ladders(ladders), status)
+        for cell_of_leg, ladders in zip(cells_of_legs, families, strict=True):
+            legs = compiled.leg_order[starts[group] : starts[group + 1]]
+            legs = legs[cell_of_leg[legs] >= 0]
+            if not legs.size:
+                continue
+            cells, member = np.unique(cell_of_leg[legs], return_inverse=True)
+            sums = np.zeros((cells.size, POINTS * (basis.breaks.size - 1), 2), np.int64)
+            _add_flows(
+                legs, member.astype(np.int64), compiled.flow_offsets, compiled.flow_node, compiled.weight, first_node, first_point,
+                weights, sums,
+            )  # fmt: skip
+            _carry(sums)
+            ladders[keys[group]] = Ladder(cells.astype(np.int32), sums)
+    return tuple(Ladders(ladders) for ladders in families), status
 
 
-def _group_key(compiled: Compiled, group: int) -> LadderKey:
+def group_key(compiled: Compiled, group: int) -> LadderKey:
+    """What decides how scenarios move the flows of a group of a batch."""
     texts = (
         (compiled.leg_currency, compiled.group_currency),
         (compiled.leg_discount_curve, compiled.group_discount_curve),
@@ -278,21 +297,47 @@ def _group_key(compiled: Compiled, group: int) -> LadderKey:
     return LadderKey(names[0], names[1], names[2], compiled.has_credit_spread)
 
 
-def _segment(days: np.ndarray, breaks: np.ndarray) -> Int64[np.ndarray, " node"]:
-    segment: np.ndarray = np.clip(np.searchsorted(breaks, days, side="left") - 1, 0, breaks.size - 2)
-    return segment
+@njit(cache=True, nogil=True)
+@no_type_check
+def _fill_values(node_offsets, node_day, discount_curve, spread_curve, status, fx, discount_tables, spread_tables, values):
+    """Value today of one unit at each node, base currency."""
+    for group in range(node_offsets.size - 1):
+        if status[group] != _OK:
+            continue
+        for node in range(node_offsets[group], node_offsets[group + 1]):
+            exponent = rate_time(node_day[node], discount_curve[group], discount_tables)
+            if spread_curve[group] >= 0:
+                exponent += rate_time(node_day[node], spread_curve[group], spread_tables)
+            values[node] = np.exp(-exponent) * fx[group]
 
 
 def interpolation(days: np.ndarray, breaks: np.ndarray) -> tuple[Int64[np.ndarray, " node"], Float[np.ndarray, "node 8"]]:
     """First point and Lagrange weights of each day."""
-    segment = _segment(days, breaks)
-    low, high = breaks[segment], breaks[segment + 1]
-    at = (2.0 * days - low - high) / (high - low)
-    distance = at[:, None] - _CHEBYSHEV
+    segment = _segments(days, breaks)
     weights = np.empty((days.size, POINTS))
-    for point in range(POINTS):
-        weights[:, point] = np.delete(distance, point, axis=1).prod(axis=1) / _DENOMINATORS[point]
+    _fill_weights(days, breaks, segment, weights)
     return segment * POINTS, weights
+
+
+def _segments(days: np.ndarray, breaks: np.ndarray) -> Int64[np.ndarray, " node"]:
+    segment: np.ndarray = np.clip(np.searchsorted(breaks, days, side="left") - 1, 0, breaks.size - 2)
+    return segment
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _fill_weights(days, breaks, segment, weights):
+    for i in range(days.size):
+        low, high = breaks[segment[i]], breaks[segment[i] + 1]
+        at = (2.0 * days[i] - low - high) / (high - low)
+        left = 1.0  # product of the distances to the points before this one
+        for point in range(POINTS):
+            weights[i, point] = left
+            left *= at - _CHEBYSHEV[point]
+        right = 1.0
+        for point in range(POINTS - 1, -1, -1):
+            weights[i, point] *= right / _DENOMINATORS[point]
+            right *= at - _CHEBYSHEV[point]
 
 
 @njit(cache=True, nogil=True)
@@ -323,10 +368,15 @@ def _add_flows(legs, member, flow_offsets, flow_node, weight, first_node, first_
                 ladder[point + k, 1] += np.int64(np.rint((value - coarse / COARSE) * FINE))
 
 
-def _carried(sums: np.ndarray) -> np.ndarray:
-    """The same numbers with fine limbs from 0 to a coarse unit: one number, one pair of limbs."""
-    carry = sums[..., 1] >> _CARRY_BITS
-    return np.stack([sums[..., 0] + carry, sums[..., 1] - (carry << _CARRY_BITS)], axis=-1)
+@njit(cache=True, nogil=True)
+@no_type_check
+def _carry(sums):
+    """Bring the fine limbs between 0 and a coarse unit, the numbers unchanged: one number, one pair of limbs."""
+    for member in range(sums.shape[0]):
+        for point in range(sums.shape[1]):
+            carry = sums[member, point, 1] >> _CARRY_BITS
+            sums[member, point, 0] += carry
+            sums[member, point, 1] -= carry << _CARRY_BITS
 
 
 def merge_ladders(parts: Sequence[Ladders]) -> Ladders:
@@ -345,8 +395,19 @@ def merge_ladders(parts: Sequence[Ladders]) -> Ladders:
         sums = np.zeros((cells.size, points.pop(), 2), np.int64)
         for ladder in found:
             sums[np.searchsorted(cells, ladder.cells)] += ladder.sums
-        merged[key] = Ladder(cells, _carried(sums))
+        _carry(sums)
+        merged[key] = Ladder(cells, sums)
     return Ladders(merged)
+
+
+def renumbered(ladders: Ladders, *, numbers: Int32[np.ndarray, " cell"]) -> Ladders:
+    """The same ladders, with cell c called `numbers[c]`; no two cells may get the same number."""
+    moved = {}
+    for key, ladder in ladders.ladders.items():
+        cells = numbers[ladder.cells]
+        order = np.argsort(cells, kind="stable")
+        moved[key] = ladder if np.array_equal(cells, ladder.cells) else Ladder(cells[order], ladder.sums[order])
+    return Ladders(moved)
 
 
 @dataclass(frozen=True)
