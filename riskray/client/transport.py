@@ -13,6 +13,9 @@ from riskray.errors import Conflict, InvalidRequest, NotFound, Overloaded, Riskr
 from riskray.models.common import ErrorBody
 
 CONNECT_TIMEOUT_S = 5.0
+CONNECT_PATIENCE_S = 5.0
+"""How long a server that refuses connections is tried: longer than a proxy takes to start anew, not so long that a forgotten
+`riskray up` looks like a hang."""
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 RETRY_PAUSE_FIRST_S, RETRY_PAUSE_MAX_S = 0.1, 5.0
 
@@ -30,6 +33,10 @@ class Unreachable(RiskrayError):
     """Nobody answers at the API's address."""
 
     code = "unreachable"
+
+
+class Refused(Unreachable):
+    """Nobody listens at the API's address."""
 
 
 class Truncated(RiskrayError):
@@ -100,7 +107,8 @@ class Transport:
         timeout_s: float | None = None,
     ) -> httpx.Response:
         """One request, repeated while that is safe and useful. Raises the error of an answer that is not a success."""
-        deadline = time.monotonic() + self._deadline_s
+        started = time.monotonic()
+        deadline = started + self._deadline_s
         pause = RETRY_PAUSE_FIRST_S
         while True:
             failure, wait_s = self._try(method, path, content=content, params=params, headers=headers, timeout_s=timeout_s)
@@ -108,6 +116,8 @@ class Transport:
                 return failure
             if wait_s is None or not repeatable:
                 raise failure
+            if isinstance(failure, Refused):
+                deadline = min(deadline, started + CONNECT_PATIENCE_S)
             pause = min(2 * pause, RETRY_PAUSE_MAX_S)
             nap = max(wait_s, random.uniform(0, pause))
             if time.monotonic() + nap > deadline:
@@ -155,7 +165,8 @@ class Transport:
 
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
         what = str(error) or type(error).__name__
-        return Unreachable(f"no answer from {self.base_url} ({what}); start the stack with `riskray up`, or set RISKRAY_API_URL")
+        kind = Refused if isinstance(error, httpx.ConnectError) else Unreachable
+        return kind(f"no answer from {self.base_url} ({what}); start the stack with `riskray up`, or set RISKRAY_API_URL")
 
 
 def _retry_after(response: httpx.Response) -> float:

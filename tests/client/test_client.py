@@ -224,10 +224,12 @@ def test_deadline_ends_the_repeating() -> None:
     assert 1 < len(requests) < 100
 
 
-def test_nobody_there_is_said_with_the_remedy() -> None:
-    client, _ = faulty([httpx.ConnectError("refused")] * 1000, deadline_s=0.2)
+def test_nobody_there_is_said_soon_and_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("riskray.client.transport.CONNECT_PATIENCE_S", 0.2)
+    client, requests = faulty([httpx.ConnectError("refused")] * 1000, deadline_s=60.0)
     with pytest.raises(Unreachable, match="riskray up"):
         client.get_run("run-1")
+    assert len(requests) < 20
 
 
 def test_token_is_sent_and_shown_nowhere() -> None:
