@@ -1,6 +1,6 @@
 """Results over HTTP: totals, roll-ups, ladders, failures, positions in every format, and the explanation of one value."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from starlette.responses import StreamingResponse
@@ -10,13 +10,16 @@ from deployments.errors import error_responses
 from deployments.paging import Cursor, CursorLimit, cursor_page, decode_cursor
 from deployments.service import create_service
 from deployments.serving import serve_application
+from deployments.tail_risk import create_tail_risk_router
 from riskray.config import Settings
-from riskray.errors import Conflict
+from riskray.errors import Conflict, InvalidRequest
 from riskray.grid.client import Grid
 from riskray.models.common import CursorPage
 from riskray.models.position_result import PositionFailure, PositionResult
 from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
 from riskray.models.run import Run
+from riskray.models.tail_risk import NodeQuery
+from riskray.query.nodes import resolve_node
 from riskray.store import results as store
 from riskray.store.database import Database
 from riskray.store.runs import get_run
@@ -53,6 +56,28 @@ def _filter(
 
 
 Filter = Annotated[store.ResultFilter, Depends(_filter)]
+_TOP_MAX = 1000
+
+
+def _ladder_node(
+    book: _Names = [],  # noqa: B006
+    product: _Names = [],  # noqa: B006
+    hierarchy: Annotated[str | None, Query(description="Hierarchy over books or products, with `node`.")] = None,
+    node: Annotated[str | None, Query(description="Node of the hierarchy.")] = None,
+) -> NodeQuery:
+    if (hierarchy is None) != (node is None):
+        raise InvalidRequest("give both hierarchy and node, or neither")
+    return NodeQuery(book=book, product=product, hierarchy=hierarchy, node=node)
+
+
+Ladder = Annotated[NodeQuery, Depends(_ladder_node)]
+
+
+def _ladder_filter(database: Database, query: NodeQuery) -> store.ResultFilter:
+    filters = resolve_node(database, query.request()).filters
+    if filters.currencies or filters.counterparties:
+        raise InvalidRequest(f"ladders are by book and product; hierarchy {query.hierarchy!r} is over another dimension")
+    return store.ResultFilter(books=filters.books, products=filters.products)
 
 
 def _groups(group_by: str) -> list[str]:
@@ -86,20 +111,40 @@ def _sums_router(database: Database) -> APIRouter:
     def totals(run_id: str) -> RunTotals:
         return store.totals(database, run_id=run_id)
 
-    @router.get("/{run_id}/rollup", summary="Sums by book, product and currency", responses=error_responses(404, 409))
-    def rollup(run_id: str, group_by: GroupBy = "book") -> list[Rollup]:
-        """Groups: any of `book`, `product`, `currency` (of the position)."""
-        return store.rollups(database, run_id=run_id, group_by=_groups(group_by))
+    @router.get("/{run_id}/rollup", summary="Sums by any dimensions", responses=error_responses(404, 409))
+    def rollup(run_id: str, filters: Filter, group_by: GroupBy = "book") -> list[Rollup]:
+        """Groups: any of `book`, `product`, `currency` (of the position), `counterparty`; filters drill down.
+
+        By book, product and currency the sums are stored; those that need counterparties are added up from the positions.
+        """
+        return store.rollups(database, run_id=run_id, group_by=_groups(group_by), filters=filters)
 
     @router.get("/{run_id}/fx", summary="FX delta by currency", responses=error_responses(404, 409))
-    def fx(run_id: str, group_by: GroupBy = "") -> list[FxRollup]:
+    def fx(run_id: str, node: Ladder, group_by: GroupBy = "") -> list[FxRollup]:
         """By currency of the leg, and any of `book`, `product`."""
-        return store.fx_rollups(database, run_id=run_id, group_by=_groups(group_by))
+        filters = _ladder_filter(database, node)
+        return store.fx_rollups(database, run_id=run_id, group_by=_groups(group_by), filters=filters)
 
     @router.get("/{run_id}/key-rates", summary="Key-rate ladder", responses=error_responses(404, 409))
-    def key_rates(run_id: str, group_by: GroupBy = "", curve: str | None = None) -> list[KeyRateRollup]:
-        """By curve and pillar, and any of `book`, `product`."""
-        return store.key_rate_rollups(database, run_id=run_id, group_by=_groups(group_by), curve=curve)
+    def key_rates(run_id: str, node: Ladder, group_by: GroupBy = "", curve: str | None = None) -> list[KeyRateRollup]:
+        """By curve and pillar, and any of `book`, `product`; of one node of a hierarchy over these where it is named."""
+        filters = _ladder_filter(database, node)
+        return store.key_rate_rollups(database, run_id=run_id, group_by=_groups(group_by), curve=curve, filters=filters)
+
+    @router.get("/{run_id}/top", summary="Positions that contribute most to a measure", responses=error_responses(404, 409))
+    def top(
+        run_id: str,
+        filters: Filter,
+        by: Annotated[str, Query(description="A measure.", examples=["dv01"])] = "pv_base",
+        order: Annotated[
+            Literal["absolute", "highest", "lowest"], Query(description="Largest absolute values, or either end.")
+        ] = "absolute",
+        limit: Annotated[int, Query(ge=1, le=_TOP_MAX, description="How many positions.")] = 20,
+        partial: Partial = False,
+    ) -> list[PositionResult]:
+        _readable_run(database, run_id, partial=partial)
+        rows = store.top_results(database, run_id=run_id, measure=by, order=order, limit=limit, filters=filters)
+        return [PositionResult(**row) for row in rows]
 
     @router.get("/{run_id}/failures/summary", summary="Failed positions by reason", responses=error_responses(404))
     def failures_summary(run_id: str) -> list[FailureSummary]:
@@ -206,7 +251,7 @@ def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
         description=DESCRIPTION,
         settings=settings,
         database=database,
-        routers=[_sums_router(database), _rows_router(database), _position_router(database, grid)],
+        routers=[_sums_router(database), create_tail_risk_router(database), _rows_router(database), _position_router(database, grid)],
     )
 
 

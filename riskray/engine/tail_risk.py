@@ -105,24 +105,32 @@ def tail_weights(
         InvalidRequest: a confidence outside (0, 1), or unequal probabilities under an interpolating convention.
         ValueError: no scenario, or a loss that is not finite.
     """
-    if not 0.0 < confidence < 1.0:
-        message = f"confidence {confidence:g} is not between 0 and 1; write 99 % as 0.99"
-        raise InvalidRequest(message, [{"loc": ["confidence"], "msg": message, "code": "out_of_range"}])
+    _require_confidence(confidence)
     kept = np.arange(losses.size) if probabilities is None else np.flatnonzero(probabilities > 0.0)
     if not kept.size or not np.all(np.isfinite(losses[kept])):
         raise ValueError(f"tail risk of {kept.size} scenarios: there must be one, and every loss finite")
     order = kept[np.argsort(losses[kept], kind="stable")]
     shares = np.full(order.size, 1.0 / order.size) if probabilities is None else probabilities[order] / probabilities[order].sum()
-    if convention in _OFFSETS:
-        if not np.allclose(shares, shares[0], rtol=1e-9, atol=0.0):
-            message = f"convention {convention.value} needs scenarios of equal probability; choose lower or higher"
-            raise InvalidRequest(message, [{"loc": ["convention"], "msg": message, "code": "not_allowed"}])
-        ranked_var, ranked_es = _interpolated_weights(order.size, confidence, _OFFSETS[convention])
-    else:
-        ranked_var, ranked_es = _step_weights(shares, confidence, upper=convention is QuantileConvention.HIGHER)
+    ranked = _ranked_weights(shares, confidence, convention)
     var, es = np.zeros(losses.size), np.zeros(losses.size)
-    var[order], es[order] = ranked_var, ranked_es
+    var[order], es[order] = ranked.var, ranked.es
     return TailWeights(var, es)
+
+
+def _require_confidence(confidence: float) -> None:
+    if not 0.0 < confidence < 1.0:
+        message = f"confidence {confidence:g} is not between 0 and 1; write 99 % as 0.99"
+        raise InvalidRequest(message, [{"loc": ["confidence"], "msg": message, "code": "out_of_range"}])
+
+
+def _ranked_weights(shares: np.ndarray, confidence: float, convention: QuantileConvention) -> TailWeights:
+    """Weights by rank, the smallest loss first; `shares`: probabilities in that order."""
+    if convention not in _OFFSETS:
+        return TailWeights(*_step_weights(shares, confidence, upper=convention is QuantileConvention.HIGHER))
+    if not np.allclose(shares, shares[0], rtol=1e-9, atol=0.0):
+        message = f"convention {convention.value} needs scenarios of equal probability; choose lower or higher"
+        raise InvalidRequest(message, [{"loc": ["convention"], "msg": message, "code": "not_allowed"}])
+    return TailWeights(*_interpolated_weights(shares.size, confidence, _OFFSETS[convention]))
 
 
 def _step_weights(shares: np.ndarray, confidence: float, *, upper: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -195,10 +203,6 @@ def contributions(
         InvalidRequest, ValueError: as `tail_weights`.
     """
     total_pnl = pnl.sum(axis=0)
-
-    def risk(vector: np.ndarray) -> TailRisk:
-        return tail_risk(vector, confidence=confidence, convention=convention, probabilities=probabilities)
-
     weights = tail_weights(-total_pnl, confidence=confidence, convention=convention, probabilities=probabilities)
     total = TailRisk(_weighted(weights.var, -total_pnl), _weighted(weights.es, -total_pnl))
     component_es = _weighted_rows(weights.es, -pnl)
@@ -206,17 +210,31 @@ def contributions(
         component_var = component_es * (total.var / total.es)
     else:
         component_var = _weighted_rows(weights.var, -pnl)
-    alone = [risk(row) for row in pnl]
-    without = [risk(total_pnl - row) for row in pnl]
+    alone_var, alone_es = _row_risks(pnl, confidence, convention, probabilities)
+    rest_var, rest_es = _row_risks(total_pnl - pnl, confidence, convention, probabilities)
     return Contributions(
         total=total,
-        var=np.array([one.var for one in alone]),
-        es=np.array([one.es for one in alone]),
+        var=alone_var,
+        es=alone_es,
         component_var=component_var,
         component_es=component_es,
-        incremental_var=total.var - np.array([rest.var for rest in without]),
-        incremental_es=total.es - np.array([rest.es for rest in without]),
+        incremental_var=total.var - rest_var,
+        incremental_es=total.es - rest_es,
     )
+
+
+def _row_risks(
+    pnl: np.ndarray, confidence: float, convention: QuantileConvention, probabilities: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """VaR and ES of every row by itself."""
+    kept = np.ones(pnl.shape[1], bool) if probabilities is None else probabilities > 0.0
+    if probabilities is not None and np.ptp(probabilities[kept]) > 0.0:
+        risks = [tail_risk(row, confidence=confidence, convention=convention, probabilities=probabilities) for row in pnl]
+        return np.array([risk.var for risk in risks]), np.array([risk.es for risk in risks])
+    # Equal probabilities: the weights by rank are the same for every row, so all rows are sorted at once.
+    ranked = _ranked_weights(np.full(kept.sum(), 1.0 / kept.sum()), confidence, convention)
+    losses = np.sort(-pnl[:, kept], axis=1)
+    return _weighted_rows(ranked.var, losses), _weighted_rows(ranked.es, losses)
 
 
 def _weighted_rows(weights: np.ndarray, losses: np.ndarray) -> np.ndarray:
@@ -254,9 +272,7 @@ def delta_tail_risk(
     Raises:
         InvalidRequest: a confidence outside (0, 1).
     """
-    if not 0.0 < confidence < 1.0:
-        message = f"confidence {confidence:g} is not between 0 and 1; write 99 % as 0.99"
-        raise InvalidRequest(message, [{"loc": ["confidence"], "msg": message, "code": "out_of_range"}])
+    _require_confidence(confidence)
     marginal = covariance @ sensitivities
     deviation = float(np.sqrt(max(sensitivities @ marginal, 0.0)))
     quantile = float(ndtri(confidence))

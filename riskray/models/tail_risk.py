@@ -2,9 +2,9 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from riskray.models.common import CurrencyCode, Model
 
@@ -72,27 +72,104 @@ class HierarchyDetail(StoredHierarchy):
     nodes: list[str] = Field(description="The root and every node with children; the others are values of the dimension.")
 
 
-class VarRequest(Model):
-    """VaR and ES of one node, and of its parts."""
+def _confidence(value: float) -> float:
+    if not 0.0 < value < 1.0:
+        raise ValueError(f"confidence {value:g} is not between 0 and 1; write 99 % as 0.99")
+    return value
 
-    confidences: list[Annotated[float, Field(gt=0.0, lt=1.0)]] = Field(default=[0.99], min_length=1, max_length=20)
-    method: Literal["full_revaluation", "parametric"] = Field(
+
+Confidence = Annotated[float, AfterValidator(_confidence)]
+Confidences = Annotated[list[Confidence], Field(min_length=1, max_length=20, examples=[[0.95, 0.99]])]
+VarMethod = Literal["full_revaluation", "parametric"]
+
+
+class _NodeQuestion(Model):
+    """What a node is, beside its filters, and which parts of it to tell apart."""
+
+    hierarchy: str | None = Field(default=None, description="Hierarchy id, or a name for its newest version; with `node`.")
+    node: str | None = Field(default=None, description="Node of the hierarchy: all that lies below it.")
+    by_children: bool = Field(default=False, description="The parts are the node's direct children in the hierarchy.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "_NodeQuestion":
+        if (self.hierarchy is None) != (self.node is None):
+            raise ValueError("give both hierarchy and node, or neither")
+        if self.by_children and self.hierarchy is None:
+            raise ValueError("by_children needs a hierarchy and its node")
+        if self.by_children and getattr(self, "group_by", None):
+            raise ValueError("give group_by or by_children, not both")
+        return self
+
+
+class _VarOptions(_NodeQuestion):
+    method: VarMethod = Field(
         default="full_revaluation",
         description="From the run's scenario vectors; or normal, from key rates and FX deltas and the covariances of the same scenarios.",
     )
     convention: QuantileConvention = QuantileConvention.HIGHER
     allocation: Allocation = Allocation.TAIL_AVERAGE
-    filters: NodeFilter = NodeFilter()
-    hierarchy: str | None = Field(default=None, description="Hierarchy id or name; with `node`.")
-    node: str | None = Field(default=None, description="Node of the hierarchy.")
-    group_by: list[Dimension] = Field(default=[], max_length=4, description="Parts of the node to show contributions of.")
     tail_scenario_count: int = Field(default=10, ge=0, le=1000)
 
-    @model_validator(mode="after")
-    def _node_needs_hierarchy(self) -> "VarRequest":
-        if (self.hierarchy is None) != (self.node is None):
-            raise ValueError("give both hierarchy and node, or neither")
-        return self
+
+class NodeRequest(_NodeQuestion):
+    """A node of a run, and its parts."""
+
+    filters: NodeFilter = NodeFilter()
+    group_by: list[Dimension] = Field(default=[], max_length=4, description="Parts of the node to tell apart.")
+
+
+class VarRequest(NodeRequest, _VarOptions):
+    """VaR and ES of one node, and of its parts."""
+
+    confidences: Confidences = Field(default=[0.99])
+
+
+class NodeQuery(_NodeQuestion):
+    """A node of a run, and its parts, as query parameters."""
+
+    book: list[str] = Field(default=[])
+    product: list[str] = Field(default=[])
+    currency: list[str] = Field(default=[])
+    counterparty: list[str] = Field(default=[])
+    group_by: str = Field(
+        default="",
+        description="Comma-separated parts: any of book, product, currency, counterparty.",
+        examples=["book,product"],
+        pattern=r"^( *|( *(book|product|currency|counterparty) *,)* *(book|product|currency|counterparty) *)$",
+    )
+
+    def node_fields(self) -> dict[str, Any]:
+        """As `NodeRequest` has them."""
+        lists = {"books": self.book, "products": self.product, "currencies": self.currency, "counterparties": self.counterparty}
+        return {
+            "filters": NodeFilter(**{name: tuple(values) for name, values in lists.items()}),
+            "group_by": list(dict.fromkeys(name.strip() for name in self.group_by.split(",") if name.strip())),
+            "hierarchy": self.hierarchy,
+            "node": self.node,
+            "by_children": self.by_children,
+        }
+
+    def request(self) -> NodeRequest:
+        """The same question as a body."""
+        return NodeRequest(**self.node_fields())
+
+
+class StressQuery(NodeQuery):
+    """Stress results of a node's parts, as query parameters."""
+
+    scenario: list[str] = Field(default=[], description="Only these scenarios; all where none is named.")
+    format: Literal["json", "csv", "parquet", "arrow"] | None = Field(default=None, description="Overrides `Accept`, for browsers.")
+
+
+class VarQuery(NodeQuery, _VarOptions):
+    """VaR and ES of one node, and of its parts, as query parameters."""
+
+    confidence: Confidences = Field(default=[0.99])
+
+    def request(self) -> VarRequest:
+        """The same question as a body."""
+        options = {name: getattr(self, name) for name in ("method", "convention", "allocation", "tail_scenario_count")}
+        return VarRequest(confidences=self.confidence, **options, **self.node_fields())
 
 
 class TailFigures(Model):
@@ -132,7 +209,7 @@ class VarAnswer(Model):
     run_id: str
     base_currency: CurrencyCode
     scenario_set_id: str
-    method: Literal["full_revaluation", "parametric"]
+    method: VarMethod
     convention: QuantileConvention
     scenario_count: int
     dropped_scenario_count: int
@@ -141,4 +218,47 @@ class VarAnswer(Model):
     base_pv: float
     figures: list[TailFigures]
     contributions: list[Contribution]
-    tail_scenarios: list[TailScenario]
+    tail_scenarios: list[TailScenario] = Field(description="The worst first; empty for the parametric method.")
+    left_out_factors: list[str] = Field(description="Factors that the set moves and the parametric method does not see.")
+
+
+class StressNode(Model):
+    """P&L of one part of a node in every scenario asked for."""
+
+    group: dict[str, str]
+    position_count: int
+    dropped_position_count: int = Field(description="Positions that are in no vector: failed, or failed in a scenario.")
+    base_pv: float
+    pnl: list[float | None] = Field(description="PV in the scenario - PV, in the order of `scenarios`; null in a dropped scenario.")
+
+
+class StressAnswer(Model):
+    """Stress results of the parts of a node."""
+
+    run_id: str
+    base_currency: CurrencyCode
+    scenario_set_id: str
+    scenarios: list[str]
+    dropped_scenarios: list[str] = Field(description="Scenarios in which some position has no value, under drop_scenario.")
+    nodes: list[StressNode]
+
+
+class PositionStress(Model):
+    """P&L of one position in every scenario asked for."""
+
+    position_no: int
+    position_id: str
+    product: str
+    book: str
+    counterparty: str
+    currency: str
+    pnl: list[float | None] = Field(description="Base currency, in the order of the scenarios asked for; null without value.")
+
+
+class PositionScenarioFailure(Model):
+    """A position that is priced and has no value in some scenario."""
+
+    position_no: int
+    position_id: str
+    first_scenario_no: int = Field(description="The first such scenario, counted from 0.")
+    scenario_count: int = Field(description="How many scenarios it has no value in.")

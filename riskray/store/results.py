@@ -3,7 +3,7 @@
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -19,7 +19,10 @@ from riskray.store.runs import get_run, run_keys
 RESULT_COLUMNS: tuple[str, ...] = (*POSITION_SCHEMA.names, *RESULT_SCHEMA.names[1:])
 """position_no, what the portfolio says of the position, and every measure."""
 
-GROUPS = ("book", "product", "currency")
+MEASURE_COLUMNS: tuple[str, ...] = tuple(field.name for field in RESULT_SCHEMA if pa.types.is_floating(field.type))
+"""Measures that are one number."""
+
+GROUPS = ("book", "product", "currency", "counterparty")
 
 
 @dataclass(frozen=True)
@@ -112,25 +115,50 @@ def totals(database: Database, *, run_id: str) -> RunTotals:
     return RunTotals(run_id=run_id, base_currency=run.base_currency, position_count=run.progress.position_count, **fields)
 
 
-def rollups(database: Database, *, run_id: str, group_by: Sequence[str]) -> list[Rollup]:
-    """Sums by any of book, product and currency (of the position), in order of the group.
+def rollups(database: Database, *, run_id: str, group_by: Sequence[str], filters: ResultFilter = ALL_POSITIONS) -> list[Rollup]:
+    """Sums by any of book, product, currency (of the position) and counterparty, in order of the group.
 
+    Counterparties and single positions are added up from the positions, which takes about a second a million.
     Raises NotFound, InvalidRequest for another group, and Conflict when the run has not ended.
     """
-    rows = _grouped(database, "rollups", run_id, group_by, allowed=GROUPS)
-    return [Rollup(group=group, **row) for group, row in rows]
+    from_positions = "counterparty" in group_by or filters.counterparties or filters.position_ids
+    query = "position_rollups" if from_positions else "rollups"
+    return [Rollup(group=group, **row) for group, row in _grouped(database, query, run_id, group_by, allowed=GROUPS, filters=filters)]
 
 
-def fx_rollups(database: Database, *, run_id: str, group_by: Sequence[str]) -> list[FxRollup]:
-    """FX delta by currency of the leg, and by any of book and product. Raises as `rollups`."""
-    rows = _grouped(database, "fx_rollups", run_id, group_by, allowed=GROUPS[:2])
+def fx_rollups(database: Database, *, run_id: str, group_by: Sequence[str], filters: ResultFilter = ALL_POSITIONS) -> list[FxRollup]:
+    """FX delta by currency of the leg, and by any of book and product; `filters`: books and products. Raises as `rollups`."""
+    rows = _grouped(database, "fx_rollups", run_id, group_by, allowed=GROUPS[:2], filters=filters)
     return [FxRollup(group=group, **row) for group, row in rows]
 
 
-def key_rate_rollups(database: Database, *, run_id: str, group_by: Sequence[str], curve: str | None = None) -> list[KeyRateRollup]:
-    """Key-rate DV01 by curve and pillar, and by any of book and product; `curve`: only that one. Raises as `rollups`."""
-    rows = _grouped(database, "key_rate_rollups", run_id, group_by, allowed=GROUPS[:2], curve=curve)
+def key_rate_rollups(
+    database: Database, *, run_id: str, group_by: Sequence[str], curve: str | None = None, filters: ResultFilter = ALL_POSITIONS
+) -> list[KeyRateRollup]:
+    """Key-rate DV01 by curve and pillar, and by any of book and product; `curve`: only that one; `filters`: books and products.
+
+    Raises as `rollups`.
+    """
+    rows = _grouped(database, "key_rate_rollups", run_id, group_by, allowed=GROUPS[:2], filters=filters, curve=curve)
     return [KeyRateRollup(group=group, **row) for group, row in rows]
+
+
+def top_results(
+    database: Database,
+    *,
+    run_id: str,
+    measure: str,
+    order: Literal["absolute", "highest", "lowest"],
+    limit: int,
+    filters: ResultFilter = ALL_POSITIONS,
+) -> list[dict[str, Any]]:
+    """The positions that contribute most to a measure, as rows of RESULT_COLUMNS. Raises NotFound, and InvalidRequest for the measure."""
+    if measure not in MEASURE_COLUMNS:
+        message = f"{measure!r} is no measure; choose of {', '.join(MEASURE_COLUMNS)}"
+        raise InvalidRequest(message, [{"loc": ["by"], "msg": message, "code": "unknown_value"}])
+    parameters = {**run_keys(database, run_id=run_id), **filters.parameters(), "order": order, "limit": limit}
+    with database.connection() as connection:
+        return connection.execute(arrow.compose("top_results", columns=RESULT_COLUMNS, measure=(measure,)), parameters).fetchall()
 
 
 def failure_summary(database: Database, *, run_id: str) -> list[FailureSummary]:
@@ -155,7 +183,14 @@ def _columns(columns: Sequence[str] | None) -> list[str]:
 
 
 def _grouped(
-    database: Database, query: str, run_id: str, group_by: Sequence[str], *, allowed: Sequence[str], **parameters: Any
+    database: Database,
+    query: str,
+    run_id: str,
+    group_by: Sequence[str],
+    *,
+    allowed: Sequence[str],
+    filters: ResultFilter,
+    **parameters: Any,
 ) -> list[tuple[dict[str, str], dict[str, Any]]]:
     """Rows of a rollup query, each as its group and the rest."""
     if unknown := [name for name in group_by if name not in allowed]:
@@ -165,7 +200,7 @@ def _grouped(
         raise InvalidRequest(f"cannot group by {', '.join(map(repr, unknown))}; choose of {', '.join(allowed)}", problems)
     _require_final(get_run(database, run_id=run_id))
     chosen = {f"by_{name}": name in group_by for name in GROUPS}
-    rows = database.fetch_all(query, {**run_keys(database, run_id=run_id), **chosen, **parameters})
+    rows = database.fetch_all(query, {**run_keys(database, run_id=run_id), **chosen, **filters.parameters(), **parameters})
     ordered = [name for name in GROUPS if name in group_by]
     dropped = set(allowed)
     return [({name: row[name] for name in ordered}, {key: value for key, value in row.items() if key not in dropped}) for row in rows]

@@ -162,6 +162,12 @@ def read_group_vectors(
     return run, GroupVectors(tuple(VectorCell(**row) for row in rows), base_pv, pnl)
 
 
+def count_group_vectors(database: Database, *, run: VectorRun, family: Family) -> int:
+    """How many vectors of a family a run has."""
+    row = database.fetch_one("count_group_vectors", {"run_no": run.run_no, "family": family})
+    return int((row or {"total": 0})["total"])
+
+
 def family_for(filters: NodeFilter, dimensions: Sequence[Dimension]) -> Family:
     """The family that can answer. Raises InvalidRequest where none can."""
     needs_counterparty = bool(filters.counterparties) or "counterparty" in dimensions

@@ -18,6 +18,8 @@ SELECT CASE WHEN %(by_book)s THEN book END AS book,
        sum(fx_delta ORDER BY book, product) AS fx_delta
   FROM result_fx_rollup
  WHERE run_no = %(run_no)s
+   AND (%(books)s::text[] IS NULL OR book = ANY (%(books)s::text[]))
+   AND (%(products)s::text[] IS NULL OR product = ANY (%(products)s::text[]))
  GROUP BY 1, 2, 3
  ORDER BY 1, 2, 3
 
@@ -50,8 +52,37 @@ SELECT CASE WHEN %(by_book)s THEN rollup.book END AS book,
   FROM result_key_rate_rollup rollup
   JOIN market_curve curve ON curve.market_no = %(market_no)s AND curve.kind = 'discount' AND curve.curve_no = rollup.curve_no
  WHERE rollup.run_no = %(run_no)s AND (%(curve)s::text IS NULL OR curve.name = %(curve)s)
+   AND (%(books)s::text[] IS NULL OR rollup.book = ANY (%(books)s::text[]))
+   AND (%(products)s::text[] IS NULL OR rollup.product = ANY (%(products)s::text[]))
  GROUP BY 1, 2, 3, 4, 5, rollup.pillar_no
  ORDER BY 1, 2, 3, rollup.pillar_no
+
+-- name: position_rollups
+-- Sums over any groups, from the positions themselves, added in their order.
+SELECT CASE WHEN %(by_book)s THEN position.book END AS book,
+       CASE WHEN %(by_product)s THEN position.product END AS product,
+       CASE WHEN %(by_currency)s THEN position.currency END AS currency,
+       CASE WHEN %(by_counterparty)s THEN position.counterparty END AS counterparty,
+       count(r.position_no) AS ok_count,
+       count(failure.position_no) AS failed_count,
+       CASE WHEN min(position.currency) = max(position.currency) THEN coalesce(sum(r.pv ORDER BY position.position_no), 0) END AS pv,
+       coalesce(sum(r.pv_base ORDER BY position.position_no), 0) AS pv_base,
+       coalesce(sum(r.dv01 ORDER BY position.position_no), 0) AS dv01,
+       coalesce(sum(r.cs01 ORDER BY position.position_no), 0) AS cs01,
+       coalesce(sum(r.fx_delta ORDER BY position.position_no), 0) AS fx_delta,
+       coalesce(sum(r.theta_1d ORDER BY position.position_no), 0) AS theta_1d
+  FROM position
+  LEFT JOIN position_result r ON r.storage_no = %(storage_no)s AND r.run_no = %(run_no)s AND r.position_no = position.position_no
+  LEFT JOIN position_failure failure ON failure.run_no = %(run_no)s AND failure.position_no = position.position_no
+ WHERE position.portfolio_no = %(portfolio_no)s
+   AND (r.position_no IS NOT NULL OR failure.position_no IS NOT NULL)
+   AND (%(books)s::text[] IS NULL OR position.book = ANY (%(books)s::text[]))
+   AND (%(products)s::text[] IS NULL OR position.product = ANY (%(products)s::text[]))
+   AND (%(currencies)s::text[] IS NULL OR position.currency = ANY (%(currencies)s::text[]))
+   AND (%(counterparties)s::text[] IS NULL OR position.counterparty = ANY (%(counterparties)s::text[]))
+   AND (%(position_ids)s::text[] IS NULL OR position.position_id = ANY (%(position_ids)s::text[]))
+ GROUP BY 1, 2, 3, 4
+ ORDER BY 1, 2, 3, 4
 
 -- name: read_failures
 -- Failed positions in order of their number.
@@ -103,5 +134,25 @@ SELECT CASE WHEN %(by_book)s THEN book END AS book,
        sum(theta_1d ORDER BY book, product, currency) AS theta_1d
   FROM result_rollup
  WHERE run_no = %(run_no)s
+   AND (%(books)s::text[] IS NULL OR book = ANY (%(books)s::text[]))
+   AND (%(products)s::text[] IS NULL OR product = ANY (%(products)s::text[]))
+   AND (%(currencies)s::text[] IS NULL OR currency = ANY (%(currencies)s::text[]))
  GROUP BY 1, 2, 3
  ORDER BY 1, 2, 3
+
+-- name: top_results
+-- The priced positions with the largest, smallest or largest absolute values of a measure.
+SELECT {columns}
+  FROM (
+       SELECT position.position_id, position.product, position.book, position.counterparty, position.currency, position.notional, r.*
+         FROM position_result r
+         JOIN position ON position.portfolio_no = %(portfolio_no)s AND position.position_no = r.position_no
+        WHERE r.storage_no = %(storage_no)s AND r.run_no = %(run_no)s AND r.{measure} IS NOT NULL
+          AND (%(books)s::text[] IS NULL OR position.book = ANY (%(books)s::text[]))
+          AND (%(products)s::text[] IS NULL OR position.product = ANY (%(products)s::text[]))
+          AND (%(currencies)s::text[] IS NULL OR position.currency = ANY (%(currencies)s::text[]))
+          AND (%(counterparties)s::text[] IS NULL OR position.counterparty = ANY (%(counterparties)s::text[]))
+          AND (%(position_ids)s::text[] IS NULL OR position.position_id = ANY (%(position_ids)s::text[]))
+       ) result
+ ORDER BY CASE %(order)s::text WHEN 'absolute' THEN abs({measure}) WHEN 'highest' THEN {measure} ELSE -{measure} END DESC, position_no
+ LIMIT %(limit)s

@@ -14,6 +14,10 @@ COPY position_vector (run_no, first_position_no, row_count, payload) FROM STDIN 
 -- Scenarios in which positions have no value, from Arrow.
 COPY scenario_failure (run_no, scenario_no, position_count, example_position_no) FROM STDIN (FORMAT binary)
 
+-- name: count_group_vectors
+-- How many vectors of a family a run has.
+SELECT count(*) AS total FROM scenario_vector WHERE run_no = %(run_no)s AND family = %(family)s
+
 -- name: count_hierarchies
 -- Length of the list, for a page beyond its end.
 SELECT count(*) AS total FROM hierarchy WHERE %(name)s::text IS NULL OR name = %(name)s
