@@ -44,9 +44,18 @@ class Settings(BaseSettings):
     )
     ray_namespace: str = Field(default="riskray", description="Ray namespace of the pricer actors and the coordinator.")
 
-    pricer_actors: int = Field(default=2, ge=1, le=10_000, description="Pricer actors in the warm pool.")
+    pricer_actors: int = Field(default=2, ge=1, le=10_000, description="Pricer actors that are always there, warm.")
+    pricer_actors_max: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="The pool grows to so many pricer actors while there is work for them; unset: it never grows.",
+    )
+    pricer_idle_s: float = Field(
+        default=300.0, gt=0, description="A pricer actor beyond pricer_actors that had no work for so long ends, so that its node can go."
+    )
     pricer_modules: list[str] = Field(default=[], description="Python modules imported by every process because they register pricers.")
-    rows_per_shard: int = Field(default=25_000, ge=1, le=1_000_000, description="Positions valued and committed in one transaction.")
+    rows_per_shard: int = Field(default=10_000, ge=1, le=1_000_000, description="Positions valued and committed in one transaction.")
     shards_in_flight_per_actor: int = Field(default=2, ge=1, le=100, description="Shards queued at one actor.")
     shard_timeout_s: float = Field(default=300.0, gt=0, description="A shard that runs longer is taken from its actor, which is restarted.")
     shard_attempts_max: int = Field(

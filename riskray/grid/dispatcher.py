@@ -1,7 +1,8 @@
 """Who works on which shard: one thread that hands shards to the pool's actors and hears of every end.
 
+* Elastic: work for more actors than there are, for more than a moment, brings more actors, as many as the settings and the nodes allow.
 * Bounded: an actor has at most `shards_in_flight_per_actor` shards, so a small run waits for a shard or two, never for a large run.
-* Sticky: shard n goes to actor n modulo the pool's size, which has its compiled positions from the last run; an idle actor steals.
+* Sticky: shard n goes to actor n modulo the number of actors, which has its compiled positions from the last run; an idle actor steals.
 * Fair: the run with the fewest waiting shards goes first.
 * An actor that dies takes nothing with it: the shard it was working on is reported as lost, those queued behind it simply go elsewhere.
 * A shard that runs for too long is taken from its actor by killing the actor's process.
@@ -38,6 +39,11 @@ RESTART_POLL_S = 0.5
 IDLE_S = 0.5
 """An idle actor that was not heard of for so long is asked whether it lives before it gets a shard: one that died meanwhile would put
 the blame on a shard that never started. Asking costs two milliseconds."""
+
+GROW_AFTER_S = 2.0
+"""Work that the actors will have done by then is not worth a process, let alone a node."""
+LOOK_S = 0.05
+"""The pool's size and health are looked at so often at most, however fast shards end: it takes a look at every actor."""
 
 _FAILED_PROBE = object()
 
@@ -83,8 +89,10 @@ class _Lane:
     """One actor and what it has been given, oldest first: the first one is being worked on."""
 
     number: int
-    in_flight: deque[ShardTask] = field(default_factory=deque)
     is_up: bool = True
+    has_joined: bool = True
+    """False until an actor beyond the first `pricer_actors` is warm for the first time: it may have to wait for a node."""
+    in_flight: deque[ShardTask] = field(default_factory=deque)
     head_since: float = 0.0
     suspect: ShardTask | None = None
     suspect_loss: Loss = Loss.CRASHED
@@ -95,12 +103,15 @@ class _Lane:
 
 
 class Dispatcher:
-    """Hands shards to `settings.pricer_actors` actors. One a process; `stop` ends its thread."""
+    """Hands shards to `settings.pricer_actors` actors, or more. One a process; `stop` ends its thread."""
 
     def __init__(self, settings: Settings, pool: PricerPool) -> None:
         self._settings = settings
         self._pool = pool
         self._lanes = [_Lane(number) for number in range(settings.pricer_actors)]
+        self._joined = list(self._lanes)
+        self._too_few_since = math.inf
+        self._looked_at = -math.inf
         self._waiting: dict[tuple[int, int], deque[ShardTask]] = {}
         self._events: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
@@ -141,6 +152,7 @@ class Dispatcher:
                 event = ("tick",)
             match event:
                 case ("stop",):
+                    self._resize(0)
                     return
                 case ("submit", tasks):
                     for task in tasks:
@@ -151,7 +163,10 @@ class Dispatcher:
                     self._ended(lane, task, future)
                 case ("probed", lane, future):
                     self._probed(lane, future)
-            self._look_after_lanes()
+            if time.monotonic() - self._looked_at > LOOK_S:
+                self._looked_at = time.monotonic()
+                self._adapt_size()
+                self._look_after_lanes()
             self._fill()
 
     def _fill(self) -> None:
@@ -162,7 +177,7 @@ class Dispatcher:
                 return
 
     def _has_room(self, lane: _Lane) -> bool:
-        if not self._is_free(lane.number):
+        if not self._is_free(lane):
             return False
         if lane.in_flight or time.monotonic() - lane.heard_at < IDLE_S:
             return True
@@ -173,10 +188,10 @@ class Dispatcher:
     def _give(self, lane: _Lane) -> bool:
         for claim in sorted(self._waiting, key=lambda claim: (len(self._waiting[claim]), claim)):
             tasks = self._waiting[claim]
-            task = next((task for task in tasks if task.shard.shard_no % len(self._lanes) == lane.number), None)
+            task = next((task for task in tasks if self._owner(task) is lane), None)
             if task is None and not lane.in_flight:
                 # stolen from the end, which its own actor would reach last, and only if that one cannot take it now
-                task = next((task for task in reversed(tasks) if not self._is_free(task.shard.shard_no % len(self._lanes))), None)
+                task = next((task for task in reversed(tasks) if not self._is_free(self._owner(task))), None)
             if task is None:
                 continue
             tasks.remove(task)
@@ -186,8 +201,10 @@ class Dispatcher:
             return True
         return False
 
-    def _is_free(self, number: int) -> bool:
-        lane = self._lanes[number]
+    def _owner(self, task: ShardTask) -> _Lane:
+        return self._joined[task.shard.shard_no % len(self._joined)]
+
+    def _is_free(self, lane: _Lane) -> bool:
         return lane.is_up and len(lane.in_flight) < self._settings.shards_in_flight_per_actor
 
     def _send(self, lane: _Lane, task: ShardTask) -> None:
@@ -227,6 +244,37 @@ class Dispatcher:
             self._pool.forget(lane.number)
         return lane.suspect_loss if lane.suspect is task else Loss.NOT_STARTED
 
+    # ------------------------------------------------------------------------------------------------------- their number
+
+    def _adapt_size(self) -> None:
+        """As many actors as there is work for, within the limits of the settings."""
+        settings = self._settings
+        wanted = math.ceil((self.shards_waiting + self.shards_in_flight) / settings.shards_in_flight_per_actor)
+        wanted = max(settings.pricer_actors, min(wanted, settings.pricer_actors_max or 0))
+        if wanted <= len(self._lanes):
+            self._too_few_since = math.inf
+            self._resize(wanted)
+            return
+        self._too_few_since = min(self._too_few_since, time.monotonic())
+        if time.monotonic() - self._too_few_since >= GROW_AFTER_S:
+            self._resize(wanted)
+
+    def _resize(self, count: int) -> None:
+        """Make lanes, whose actors join when they have a CPU and are warm; or drop those beyond the first whose actors are not there.
+
+        An actor that is there is kept: it ends by itself when nobody, in any process, has had work for it for a while.
+        """
+        for number in range(self._settings.pricer_actors, count):
+            if len(self._lanes) < count and not any(lane.number == number for lane in self._lanes):
+                self._lanes.append(_Lane(number, is_up=False, has_joined=False))
+        leaving = [lane for lane in self._lanes if lane.number >= self._settings.pricer_actors and not lane.is_up and not lane.in_flight]
+        for lane in leaving[: max(len(self._lanes) - count, 0)]:
+            self._lanes.remove(lane)
+            lane.probe = None  # an answer that is on its way finds nobody
+            self._pool.end(lane.number)  # or it would ask for a node as long as it waits
+            if lane.has_joined:
+                self._joined.remove(lane)
+
     # ------------------------------------------------------------------------------------------------- health of actors
 
     def _look_after_lanes(self) -> None:
@@ -254,7 +302,8 @@ class Dispatcher:
             self._probe(lane)
 
     def _probe(self, lane: _Lane) -> None:
-        reference = self._pool.handle(lane.number).status.remote()
+        actor = self._pool.handle(lane.number)
+        reference = actor.status.remote(reserve=True) if lane.has_joined else actor.warm.options(max_task_retries=-1).remote()
         lane.probe, lane.probe_since = reference, time.monotonic()
         reference.future().add_done_callback(lambda future: self._events.put(("probed", lane, (reference, future))))
 
@@ -274,6 +323,9 @@ class Dispatcher:
         lane.probe, lane.heard_at = None, time.monotonic()
         if not lane.is_up:
             lane.is_up, lane.suspect = True, None
+            if not lane.has_joined:
+                lane.has_joined = True
+                self._joined.append(lane)
             return
         status: PricerStatus = future.result()
         is_ours = bool(lane.in_flight) and status.work == lane.in_flight[0].key

@@ -2,6 +2,10 @@
 
 They outlive the process that made them and are restarted by Ray without end; they hold nothing that Postgres does not. They are in no
 placement group, and each claims one CPU, because Ray's autoscaler takes nodes without claims for idle.
+
+The first `pricer_actors` are always there. A dispatcher with more work than they take makes others, up to `pricer_actors_max`: each waits
+for a CPU, which is what makes the autoscaler add a node, and joins when it has one. An actor without work for `pricer_idle_s` ends by
+itself, whoever made it, and an autoscaler takes the node when its last actor is gone.
 """
 
 import concurrent.futures
@@ -21,12 +25,14 @@ STATUS_TIMEOUT_S = 2.0
 START_TIMEOUT_S = 240.0
 """Importing the libraries takes seconds, compiling all kernels for the first time a minute or two on a busy machine."""
 
+_NAME_PREFIX = "pricer-"
+
 _log = structlog.get_logger()
 
 
 def pricer_name(number: int) -> str:
     """Name of the pool's actor number `number`, from 0."""
-    return f"pricer-{number}"
+    return f"{_NAME_PREFIX}{number}"
 
 
 class PricerPool:
@@ -53,7 +59,8 @@ class PricerPool:
                 max_task_retries=0,
                 scheduling_strategy="SPREAD",  # over the nodes, and never into a placement group that the caller may be in
             )
-            self._handles[number] = actor.remote(self._settings, name)
+            idle_s = None if number < self._settings.pricer_actors else self._settings.pricer_idle_s
+            self._handles[number] = actor.remote(self._settings, name, leaves_after_idle_s=idle_s)
         return self._handles[number]
 
     def find(self, number: int) -> Any | None:
@@ -67,18 +74,20 @@ class PricerPool:
         """Look the actor up again at the next use; for handles whose actor is gone for good."""
         self._handles.pop(number, None)
 
-    def size(self) -> int:
-        """Number of actors that exist, counted from 0 without a gap."""
-        number = 0
-        while self._exists(number):
-            number += 1
-        return number
+    def numbers(self) -> list[int]:
+        """Numbers of the actors that exist, whoever made them."""
+        named = ray.util.list_named_actors(all_namespaces=True)
+        ours = [each["name"] for each in named if each["namespace"] == self._settings.ray_namespace]
+        return sorted(int(name.removeprefix(_NAME_PREFIX)) for name in ours if name.startswith(_NAME_PREFIX))
 
     def ensure(self, count: int) -> None:
-        """Make the pool exactly `count` actors, warm. Raises StackError when one cannot start, for instance without a free CPU."""
+        """Make the first `count` actors, warm, and end those that the settings do not allow any more.
+
+        Raises StackError when one cannot start, for instance without a free CPU.
+        """
         for number in range(count):
             self.handle(number)
-        self.shrink(count)
+        self.shrink(max(count, self._settings.pricer_actors_max or 0))
         self._warm(range(min(count, 1)))  # compiles the kernels where that has not been done; the others find them on disk
         self._warm(range(1, count))
 
@@ -103,10 +112,9 @@ class PricerPool:
 
     def shrink(self, count: int) -> None:
         """End the actors numbered `count` and above."""
-        number = count
-        while self._exists(number):
-            self.end(number)
-            number += 1
+        for number in self.numbers():
+            if number >= count:
+                self.end(number)
 
     def end(self, number: int) -> None:
         """End one actor for good, at once."""
@@ -124,8 +132,9 @@ class PricerPool:
 
     def status(self) -> list[PricerStatus]:
         """Every actor that should exist, and any beyond; all are asked at once."""
-        numbers = range(max(self._settings.pricer_actors, self.size()))
-        asked = {number: self.handle(number).status.remote().future() for number in numbers if self._exists(number)}
+        handles = {number: actor for number in self.numbers() if (actor := self.find(number)) is not None}
+        asked = {number: actor.status.remote().future() for number, actor in handles.items()}
+        numbers = sorted({*range(self._settings.pricer_actors), *asked})
         concurrent.futures.wait(asked.values(), timeout=STATUS_TIMEOUT_S)
         return [self._status_of(number, asked.get(number)) for number in numbers]
 
@@ -140,10 +149,3 @@ class PricerPool:
             self.forget(number)
             return PricerStatus(name, "ABSENT")
         return answer.result() if error is None else PricerStatus(name, "UNREACHABLE")
-
-    def _exists(self, number: int) -> bool:
-        try:
-            ray.get_actor(pricer_name(number), namespace=self._settings.ray_namespace)
-        except ValueError:
-            return False
-        return True

@@ -6,9 +6,12 @@ it an actor.
 
 import faulthandler
 import importlib
+import math
 import os
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -57,8 +60,11 @@ _log = structlog.get_logger()
 class Pricer:
     """One worker of the grid. Methods other than `status` run one at a time."""
 
-    def __init__(self, settings: Settings, name: str) -> None:
-        """Opens nothing yet. Raises ImportError when a module of `settings.pricer_modules` cannot be imported."""
+    def __init__(self, settings: Settings, name: str, *, leaves_after_idle_s: float | None = None) -> None:
+        """Opens nothing yet. Raises ImportError when a module of `settings.pricer_modules` cannot be imported.
+
+        `leaves_after_idle_s`: without work for so long, the actor ends for good; None: it stays.
+        """
         configure_logs(settings, component="pricer")
         faulthandler.enable()
         pa.set_cpu_count(1)  # an actor has one CPU; more threads would only take it from its neighbours
@@ -70,9 +76,12 @@ class Pricer:
         self._work: tuple[int, int, int] | None = None
         self._work_started = 0.0
         self._shards_done = 0
+        self._idle_since = time.monotonic()
         load_entry_points()
         for module in settings.pricer_modules:
             importlib.import_module(module)
+        if leaves_after_idle_s is not None:
+            threading.Thread(target=self._leave_when_idle, args=(leaves_after_idle_s,), name="idle", daemon=True).start()
 
     # ------------------------------------------------------------------------------------------------------------ runs
 
@@ -83,7 +92,7 @@ class Pricer:
         """
         self._work, self._work_started = (run.run_no, run.epoch, shard.shard_no), time.monotonic()
         try:
-            with structlog.contextvars.bound_contextvars(run_id=run.run_id, shard_no=shard.shard_no, epoch=run.epoch):
+            with self._busy(), structlog.contextvars.bound_contextvars(run_id=run.run_id, shard_no=shard.shard_no, epoch=run.epoch):
                 return self._execute(run, shard)
         finally:
             self._work = None
@@ -106,8 +115,10 @@ class Pricer:
     def fail_row(self, run: ClaimedRun, shard: Shard, status_name: str, message: str) -> ShardReport:
         """Commit a shard of one position, which ended its worker or did not finish, as failed."""
         seconds: dict[str, float] = {"read": 0.0, "lower": 0.0}
-        positions = snapshots.describe_positions(self._table(run, shard), product=shard.product, first_position_no=shard.first_position_no)
-        return self._commit(run, shard, failed_shard(positions, status=RowStatus[status_name], message=message), seconds)
+        with self._busy():
+            table = self._table(run, shard)
+            positions = snapshots.describe_positions(table, product=shard.product, first_position_no=shard.first_position_no)
+            return self._commit(run, shard, failed_shard(positions, status=RowStatus[status_name], message=message), seconds)
 
     def _commit(self, run: ClaimedRun, shard: Shard, result: ShardResult, seconds: dict[str, float]) -> ShardReport:
         started = time.perf_counter()
@@ -200,12 +211,18 @@ class Pricer:
 
         Raises StoreUnavailable.
         """
-        warm_kernels()
-        self._database.health()
+        with self._busy():
+            warm_kernels()
+            self._database.health()
 
     @ray.method(concurrency_group=CONTROL)
-    def status(self) -> PricerStatus:
-        """What the actor is doing; answers while a shard is being valued unless that holds the interpreter's lock."""
+    def status(self, *, reserve: bool = False) -> PricerStatus:
+        """What the actor is doing; answers while a shard is being valued unless that holds the interpreter's lock.
+
+        `reserve`: work is about to come, so an idle actor shall not leave now.
+        """
+        if reserve:
+            self._idle_since = max(self._idle_since, time.monotonic())
         work, started = self._work, self._work_started
         return PricerStatus(
             name=self._name,
@@ -218,6 +235,21 @@ class Pricer:
             cache_bytes=self._positions.nbytes,
             resident_bytes=psutil.Process().memory_info().rss,
         )
+
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
+        self._idle_since = math.inf
+        try:
+            yield
+        finally:
+            self._idle_since = time.monotonic()
+
+    def _leave_when_idle(self, idle_s: float) -> None:
+        """Runs in a thread of its own."""
+        while (idle := time.monotonic() - self._idle_since) < idle_s:
+            time.sleep(min(idle_s, idle_s - idle))
+        _log.info("no work for a while; leaving", pricer=self._name, idle_s=idle_s)
+        ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
 
 
 RESULT_SCHEMA_NAMED = pa.schema([pa.field("position_id", pa.string()), pa.field("product", pa.string()), *RESULT_SCHEMA])

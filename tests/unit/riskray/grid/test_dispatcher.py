@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime
 from typing import cast
 
 import pytest
-from ray.exceptions import ActorUnavailableError
+from ray.exceptions import ActorDiedError, ActorUnavailableError
 
 from riskray.config import Settings
+from riskray.grid import dispatcher as dispatching
 from riskray.grid.dispatcher import Dispatcher, Loss, ShardTask
 from riskray.grid.messages import PricerStatus, ShardReport
 from riskray.grid.pool import PricerPool
@@ -26,6 +27,9 @@ class _Method:
     def __init__(self, call):
         self.remote = call
 
+    def options(self, **_options):
+        return self
+
 
 @dataclass
 class _Actor:
@@ -35,6 +39,7 @@ class _Actor:
     calls: list = field(default_factory=list)
     status_answer: object = None
     times_asked: int = 0
+    warming: list = field(default_factory=list)
 
     @property
     def execute(self):
@@ -49,7 +54,15 @@ class _Actor:
         self.calls.append((run, shard, reference))
         return reference
 
-    def _status(self):
+    @property
+    def warm(self):
+        return _Method(self._warm)
+
+    def _warm(self):
+        self.warming.append(_Reference())
+        return self.warming[-1]
+
+    def _status(self, *, reserve):
         self.times_asked += 1
         reference = _Reference()
         answer = PricerStatus(f"pricer-{self.number}", "READY") if self.status_answer is None else self.status_answer
@@ -77,12 +90,16 @@ class _Pool:
     def __init__(self, count):
         self.actors = [_Actor(number) for number in range(count)]
         self.replaced = []
+        self.ended = []
 
     def handle(self, number):
         return self.actors[number]
 
     def forget(self, number):
         pass
+
+    def end(self, number):
+        self.ended.append(number)
 
     def replace_process(self, number):
         self.replaced.append(number)
@@ -108,7 +125,7 @@ def start():
     started = []
 
     def make(actors, **settings):
-        pool = _Pool(actors)
+        pool = _Pool(settings.get("pricer_actors_max", actors))
         dispatcher = Dispatcher(Settings(pricer_actors=actors, **settings), cast(PricerPool, pool))
         started.append(dispatcher)
         return dispatcher, pool
@@ -205,3 +222,45 @@ def test_actor_busy_for_another_coordinator_is_left_alone(start, inbox):
     before = pool.actors[0].times_asked
     wait_until(lambda: pool.actors[0].times_asked >= before + 2, deadline_s=10)
     assert pool.replaced == []
+
+
+def test_work_that_stays_brings_another_actor_which_joins_when_it_is_warm(start, inbox, monkeypatch):
+    monkeypatch.setattr(dispatching, "GROW_AFTER_S", 0.0)
+    dispatcher, pool = start(1, pricer_actors_max=2)
+    dispatcher.submit(_tasks(inbox, 6))
+    wait_until(lambda: pool.actors[1].warming, deadline_s=10, what="the second actor")
+    _settled(pool, [[0, 1], []])
+    pool.actors[1].warming[0].set_result(None)
+    _settled(pool, [[0, 1], [3, 5]])
+    assert pool.ended == []
+
+
+def test_actor_that_still_waits_for_a_node_when_the_work_is_done_is_taken_back(start, inbox, monkeypatch):
+    monkeypatch.setattr(dispatching, "GROW_AFTER_S", 0.0)
+    dispatcher, pool = start(1, pricer_actors_max=2)
+    dispatcher.submit(_tasks(inbox, 3))
+    wait_until(lambda: pool.actors[1].warming, deadline_s=10, what="the second actor")
+    for _ in range(3):
+        wait_until(lambda: pool.actors[0].calls, deadline_s=10)
+        pool.actors[0].finish()
+    wait_until(lambda: pool.ended == [1], deadline_s=10, what="the second actor's end")
+
+
+def test_actor_that_left_while_idle_is_not_made_again_for_little_work(start, inbox, monkeypatch):
+    monkeypatch.setattr(dispatching, "GROW_AFTER_S", 0.0)
+    dispatcher, pool = start(1, pricer_actors_max=2)
+    dispatcher.submit(_tasks(inbox, 4))
+    wait_until(lambda: pool.actors[1].warming, deadline_s=10, what="the second actor")
+    pool.actors[1].warming[0].set_result(None)
+    _settled(pool, [[0, 1], [3]])
+    for _ in range(4):
+        wait_until(lambda: any(actor.calls for actor in pool.actors), deadline_s=10, what="a shard")
+        next(actor for actor in pool.actors if actor.calls).finish()
+    wait_until(lambda: inbox.qsize() == 4, deadline_s=10, what="the end of all shards")
+    pool.actors[1].status_answer = ActorDiedError()
+    with monkeypatch.context() as impatient:
+        impatient.setattr(dispatching, "IDLE_S", 0.0)  # every idle actor is asked before it gets anything
+        dispatcher.submit(_tasks(inbox, 2)[1:])
+        wait_until(lambda: pool.ended == [1], deadline_s=10, what="that nobody waits for the second actor")
+    _settled(pool, [[1], []])
+    assert len(pool.actors[1].warming) == 1
