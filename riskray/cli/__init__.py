@@ -9,7 +9,7 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from riskray.cli import demo, run_commands, snapshot_commands, stack_commands
+from riskray.cli import demo, risk_commands, run_commands, scenario_commands, snapshot_commands, stack_commands
 from riskray.cli.output import ExitCode, chatter, exit_code_of, print_error
 from riskray.errors import InvalidRequest, RiskrayError
 
@@ -27,9 +27,15 @@ app.command()(demo.demo)
 app.add_typer(stack_commands.database_commands, name="db")
 app.add_typer(snapshot_commands.market_commands, name="market")
 app.add_typer(snapshot_commands.portfolio_commands, name="portfolio")
+app.add_typer(scenario_commands.scenario_commands, name="scenario")
+app.add_typer(scenario_commands.history_commands, name="history")
+app.add_typer(scenario_commands.hierarchy_commands, name="hierarchy")
 app.add_typer(run_commands.run_commands, name="run")
 app.command()(run_commands.results)
 app.command()(run_commands.rollup)
+app.command()(risk_commands.top)
+app.command()(risk_commands.var)
+app.command()(risk_commands.stress)
 app.command()(run_commands.explain)
 app.command()(run_commands.price)
 

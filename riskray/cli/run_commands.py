@@ -300,10 +300,10 @@ def results(run_id: RunId, as_json: Json = False) -> None:
 
 def rollup(
     run_id: RunId,
-    by: Annotated[str, typer.Option(help="Comma-separated: any of book, product, currency.")] = "book",
+    by: Annotated[str, typer.Option(help="Comma-separated: any of book, product, currency, counterparty.")] = "book",
     as_json: Json = False,
 ) -> None:
-    """Sums of a run by book, product and currency."""
+    """Sums of a run by any of book, product, currency and counterparty."""
     from riskray.client import Client
 
     groups = [name.strip() for name in by.split(",") if name.strip()]

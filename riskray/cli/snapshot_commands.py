@@ -35,7 +35,8 @@ class PortfolioFormat(StrEnum):
     ARROW = "arrow"
 
 
-def _format_of(path: Path, formats: type[StrEnum]) -> Any:
+def format_of(path: Path, formats: type[StrEnum]) -> Any:
+    """The format that a file's ending says. Raises InvalidRequest for another one."""
     suffix = path.suffix.removeprefix(".").lower()
     if suffix not in [kind.value for kind in formats]:
         raise InvalidRequest(f"{path} has the ending {path.suffix!r}; use one of {', '.join(f'.{kind}' for kind in formats)}")
@@ -75,7 +76,7 @@ def show_market(market: Annotated[str, typer.Argument(help="Id or name.")], as_j
     from riskray.client import Client
 
     with Client() as client:
-        _show(client.get_market(market), as_json=as_json)
+        show_snapshot(client.get_market(market), as_json=as_json)
 
 
 @market_commands.command("download")
@@ -87,10 +88,10 @@ def download_market(
     """Write a market to a file."""
     from riskray.client import Client
 
-    kind = _format_of(file, MarketFormat)
+    kind = format_of(file, MarketFormat)
     with Client() as client:
         file.write_bytes(client.download_market(market, format=kind))
-    _report_file(file, as_json=as_json)
+    report_file(file, as_json=as_json)
 
 
 @portfolio_commands.command("generate")
@@ -110,7 +111,7 @@ def generate(
     except ValueError as error:
         raise typer.BadParameter(f"{as_of!r} is not a date: write YYYY-MM-DD", param_hint="--as-of") from error
     write_generated(file, positions=positions, seed=seed, as_of=day, broken_fraction=broken_fraction)
-    _report_file(file, as_json=as_json)
+    report_file(file, as_json=as_json)
 
 
 def write_generated(file: Path, *, positions: int, seed: int, as_of: date, broken_fraction: float = 0.005) -> None:
@@ -119,7 +120,7 @@ def write_generated(file: Path, *, positions: int, seed: int, as_of: date, broke
     from riskray.portfolio.generate import generate_portfolio
     from riskray.portfolio.writer import write_portfolio
 
-    kind = _format_of(file, PortfolioFormat)
+    kind = format_of(file, PortfolioFormat)
     tables = generate_portfolio(positions, seed=seed, as_of=as_of, broken_fraction=broken_fraction)
     batches = ((batch.product, decode_batch(batch.payload)) for batch in prepare_portfolio(tables).batches)
     with file.open("wb") as out:
@@ -167,7 +168,7 @@ def show_portfolio(portfolio: Annotated[str, typer.Argument(help="Id or name.")]
     from riskray.client import Client
 
     with Client() as client:
-        _show(client.get_portfolio(portfolio), as_json=as_json)
+        show_snapshot(client.get_portfolio(portfolio), as_json=as_json)
 
 
 @portfolio_commands.command("download")
@@ -179,20 +180,22 @@ def download_portfolio(
     """Write a portfolio to a file."""
     from riskray.client import Client
 
-    kind = _format_of(file, PortfolioFormat)
+    kind = format_of(file, PortfolioFormat)
     with Client() as client:
         client.download_portfolio(portfolio, file, format=kind)
-    _report_file(file, as_json=as_json)
+    report_file(file, as_json=as_json)
 
 
-def _show(snapshot: Any, *, as_json: bool) -> None:
+def show_snapshot(snapshot: Any, *, as_json: bool) -> None:
+    """Name and value of every field."""
     if as_json:
         print_json(snapshot)
     else:
         print_table(["", ""], [(name, value) for name, value in snapshot.model_dump(mode="json").items()])
 
 
-def _report_file(file: Path, *, as_json: bool) -> None:
+def report_file(file: Path, *, as_json: bool) -> None:
+    """Say what was written."""
     size = file.stat().st_size
     if as_json:
         print_json({"file": str(file), "bytes": size})

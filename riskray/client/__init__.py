@@ -16,17 +16,18 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
-from urllib.parse import quote
+from typing import Any, Literal
 from uuid import uuid4
 
 import httpx
-from pydantic import BaseModel, TypeAdapter
-from typing_extensions import TypeForm
+from pydantic import TypeAdapter
 
 from pricers.measures import Measure
+from riskray.client.calls import given, segment
 from riskray.client.payload import Source, payload_of
-from riskray.client.results import ResultTable, RunHandle, read_arrow
+from riskray.client.results import ResultTable, RunHandle
+from riskray.client.risk import RiskCalls
+from riskray.client.scenarios import ScenarioCalls
 from riskray.client.transport import ApiError, RunTimeout, Transport, Truncated, Unreachable, server_sent_events
 from riskray.config import Settings
 from riskray.errors import Overloaded, StoreUnavailable
@@ -39,25 +40,14 @@ from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRate
 from riskray.models.run import ALL_MEASURES, FailurePolicy, Preflight, Run, RunRequest, Vectors
 from riskray.models.snapshot import MarketSnapshot, PortfolioDetail, PortfolioSnapshot, PortfolioUpload
 
-ARROW_MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 EVENT_READ_TIMEOUT_S = 30.0
 
-T = TypeVar("T")
 Format = Literal["json", "csv", "parquet", "arrow"]
 
 __all__ = ["ApiError", "Client", "ResultTable", "RunHandle", "RunTimeout", "Truncated", "Unreachable"]
 
 
-def _params(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value not in (None, (), [], "")}
-
-
-def _segment(value: str) -> str:
-    """One segment of a path."""
-    return quote(value, safe="")
-
-
-class Client:
+class Client(ScenarioCalls, RiskCalls):
     """A client of one API. Settings come from the environment (RISKRAY_API_URL, RISKRAY_API_TOKEN) unless given."""
 
     def __init__(self, settings: Settings | None = None, *, deadline_s: float = 60.0, http: httpx.Client | None = None) -> None:
@@ -82,22 +72,22 @@ class Client:
 
     def get_market(self, market: str) -> MarketSnapshot:
         """A market by id or name."""
-        return self._get(f"/api/v1/market-data/snapshots/{_segment(market)}", MarketSnapshot)
+        return self._get(f"/api/v1/market-data/snapshots/{segment(market)}", MarketSnapshot)
 
     def download_market(self, market: str, *, format: Format = "json") -> bytes:
         """The market's document."""
-        path = f"/api/v1/market-data/snapshots/{_segment(market)}/document"
+        path = f"/api/v1/market-data/snapshots/{segment(market)}/document"
         return self.transport.send("GET", path, repeatable=True, params={"format": format}).content
 
     def delete_market(self, market: str) -> None:
         """Delete a market no run uses."""
-        self.transport.send("DELETE", f"/api/v1/market-data/snapshots/{_segment(market)}", repeatable=True)
+        self.transport.send("DELETE", f"/api/v1/market-data/snapshots/{segment(market)}", repeatable=True)
 
     def upload_portfolio(self, source: Source, *, name: str = "", allow_partial: bool = False) -> PortfolioUpload:
         """Store a portfolio: a file (CSV, JSON, Parquet), an Arrow table, a DataFrame, or a list of dictionaries."""
         content, media_type = payload_of(source)
         chosen = name or (Path(source).stem if isinstance(source, (str, Path)) else "")
-        params = _params({"name": chosen, "allow_partial": str(allow_partial).lower()})
+        params = given({"name": chosen, "allow_partial": str(allow_partial).lower()})
         return self._post_content("/api/v1/portfolios", content, media_type, PortfolioUpload, params=params)
 
     def list_portfolios(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[PortfolioSnapshot]:
@@ -106,17 +96,17 @@ class Client:
 
     def get_portfolio(self, portfolio: str) -> PortfolioDetail:
         """A portfolio by id or name, with what is in it."""
-        return self._get(f"/api/v1/portfolios/{_segment(portfolio)}", PortfolioDetail)
+        return self._get(f"/api/v1/portfolios/{segment(portfolio)}", PortfolioDetail)
 
     def download_portfolio(self, portfolio: str, path: str | Path, *, format: Format = "parquet") -> Path:
         """Write all contracts to a file; answers its path. Raises Truncated and then leaves no file."""
         target = Path(path)
-        self._save(f"/api/v1/portfolios/{_segment(portfolio)}/download", target, params={"format": format})
+        self._save(f"/api/v1/portfolios/{segment(portfolio)}/download", target, params={"format": format})
         return target
 
     def delete_portfolio(self, portfolio: str) -> None:
         """Delete a portfolio no run uses."""
-        self.transport.send("DELETE", f"/api/v1/portfolios/{_segment(portfolio)}", repeatable=True)
+        self.transport.send("DELETE", f"/api/v1/portfolios/{segment(portfolio)}", repeatable=True)
 
     def products(self) -> list[ProductDescription]:
         """Products that can be priced, with their columns."""
@@ -175,7 +165,7 @@ class Client:
 
     def get_run(self, run_id: str) -> Run:
         """The run as stored."""
-        return self._get(f"/api/v1/runs/{_segment(run_id)}", Run)
+        return self._get(f"/api/v1/runs/{segment(run_id)}", Run)
 
     def list_runs(self, *, state: str | None = None, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[Run]:
         """A page of runs, newest first."""
@@ -183,16 +173,16 @@ class Client:
 
     def cancel_run(self, run_id: str) -> Run:
         """Ask for a run's cancellation."""
-        response = self.transport.send("POST", f"/api/v1/runs/{_segment(run_id)}/cancel", repeatable=True)
+        response = self.transport.send("POST", f"/api/v1/runs/{segment(run_id)}/cancel", repeatable=True)
         return Run.model_validate_json(response.content)
 
     def delete_run(self, run_id: str) -> None:
         """Delete an ended run and its results."""
-        self.transport.send("DELETE", f"/api/v1/runs/{_segment(run_id)}", repeatable=True)
+        self.transport.send("DELETE", f"/api/v1/runs/{segment(run_id)}", repeatable=True)
 
     def events(self, run_id: str, *, after_seq: int = 0, deadline: float | None = None) -> Iterator[RunEvent]:
         """Events of a run until its end (or `deadline` on the monotonic clock), coming back by itself when the stream is recycled."""
-        path = f"/api/v1/runs/{_segment(run_id)}/events"
+        path = f"/api/v1/runs/{segment(run_id)}/events"
         while deadline is None or time.monotonic() < deadline:
             headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after_seq)}
             try:
@@ -212,27 +202,31 @@ class Client:
 
     def totals(self, run_id: str) -> RunTotals:
         """The run in one object."""
-        return self._get(f"/api/v1/results/{_segment(run_id)}/totals", RunTotals)
+        return self._get(f"/api/v1/results/{segment(run_id)}/totals", RunTotals)
 
-    def rollup(self, run_id: str, group_by: Sequence[str] = ("book",)) -> list[Rollup]:
-        """Sums by any of book, product and currency."""
-        return self._get(f"/api/v1/results/{_segment(run_id)}/rollup?group_by={','.join(group_by)}", list[Rollup])
+    def rollup(self, run_id: str, group_by: Sequence[str] = ("book",), **filters: Any) -> list[Rollup]:
+        """Sums by any of book, product, currency and counterparty; the same names filter."""
+        # An empty group_by is said too: it means one sum, not the default.
+        path = f"/api/v1/results/{segment(run_id)}/rollup"
+        response = self.transport.send("GET", path, repeatable=True, params={"group_by": ",".join(group_by), **given(filters)})
+        return TypeAdapter(list[Rollup]).validate_json(response.content)
 
-    def fx(self, run_id: str, group_by: Sequence[str] = ()) -> list[FxRollup]:
-        """FX delta by currency, and by any of book and product."""
-        return self._get(f"/api/v1/results/{_segment(run_id)}/fx", list[FxRollup], group_by=",".join(group_by))
+    def fx(self, run_id: str, group_by: Sequence[str] = (), **node: Any) -> list[FxRollup]:
+        """FX delta by currency, and by any of book and product; `node`: book, product, or hierarchy and node."""
+        return self._get(f"/api/v1/results/{segment(run_id)}/fx", list[FxRollup], group_by=",".join(group_by), **node)
 
-    def key_rates(self, run_id: str, group_by: Sequence[str] = (), *, curve: str | None = None) -> list[KeyRateRollup]:
-        """Key-rate ladder by curve and pillar, and by any of book and product."""
-        return self._get(f"/api/v1/results/{_segment(run_id)}/key-rates", list[KeyRateRollup], group_by=",".join(group_by), curve=curve)
+    def key_rates(self, run_id: str, group_by: Sequence[str] = (), *, curve: str | None = None, **node: Any) -> list[KeyRateRollup]:
+        """Key-rate ladder by curve and pillar, and by any of book and product; `node`: book, product, or hierarchy and node."""
+        path = f"/api/v1/results/{segment(run_id)}/key-rates"
+        return self._get(path, list[KeyRateRollup], group_by=",".join(group_by), curve=curve, **node)
 
     def failure_summary(self, run_id: str) -> list[FailureSummary]:
         """Failed positions by reason."""
-        return self._get(f"/api/v1/results/{_segment(run_id)}/failures/summary", list[FailureSummary])
+        return self._get(f"/api/v1/results/{segment(run_id)}/failures/summary", list[FailureSummary])
 
     def position(self, run_id: str, position_id: str) -> PositionResult | PositionFailure:
         """One position's outcome."""
-        path = f"/api/v1/results/{_segment(run_id)}/positions/{_segment(position_id)}"
+        path = f"/api/v1/results/{segment(run_id)}/positions/{segment(position_id)}"
         answer: PositionResult | PositionFailure = TypeAdapter(PositionFailure | PositionResult).validate_python(
             self.transport.send("GET", path, repeatable=True).json()
         )
@@ -240,27 +234,27 @@ class Client:
 
     def page_positions(self, run_id: str, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> CursorPage[PositionResult]:
         """A page of results as objects; `positions` downloads all of them at once."""
-        path = f"/api/v1/results/{_segment(run_id)}/positions"
+        path = f"/api/v1/results/{segment(run_id)}/positions"
         return self._get(path, CursorPage[PositionResult], cursor=cursor, limit=limit, **filters)
 
     def explain(self, run_id: str, position_id: str) -> Explanation:
         """One value, flow by flow."""
-        return self._get(f"/api/v1/results/{_segment(run_id)}/positions/{_segment(position_id)}/explain", Explanation)
+        return self._get(f"/api/v1/results/{segment(run_id)}/positions/{segment(position_id)}/explain", Explanation)
 
     def download_results(self, run_id: str, **filters: Any) -> ResultTable:
         """Measures of all priced positions."""
-        return self._download(f"/api/v1/results/{_segment(run_id)}/positions", filters)
+        return self._download(f"/api/v1/results/{segment(run_id)}/positions", filters)
 
     def download_failures(self, run_id: str, **filters: Any) -> ResultTable:
         """All failed positions."""
-        return self._download(f"/api/v1/results/{_segment(run_id)}/failures", filters)
+        return self._download(f"/api/v1/results/{segment(run_id)}/failures", filters)
 
     def export(
         self, run_id: str, path: str | Path, *, format: Literal["parquet", "csv", "arrow"], failed: bool = False, **filters: Any
     ) -> int | None:
         """Write all results (or all failures) to a file; the number of rows where the API says it. Raises Truncated, leaving no file."""
         what = "failures" if failed else "positions"
-        headers = self._save(f"/api/v1/results/{_segment(run_id)}/{what}", Path(path), params=_params({"format": format, **filters}))
+        headers = self._save(f"/api/v1/results/{segment(run_id)}/{what}", Path(path), params=given({"format": format, **filters}))
         rows = headers.get("x-row-count")
         return int(rows) if rows is not None else None
 
@@ -279,46 +273,3 @@ class Client:
             market=market, base_currency=base_currency, measures=list(measures), positions=[dict(position) for position in positions]
         )
         return PriceAnswer.model_validate_json(self._post_json("/api/v1/pricing/price", request).content)
-
-    # ------------------------------------------------------------------------------------------------------------- parts
-
-    def _get(self, path: str, kind: TypeForm[T], **params: Any) -> T:
-        response = self.transport.send("GET", path, repeatable=True, params=_params(params) or None)
-        return TypeAdapter(kind).validate_json(response.content)
-
-    def _post_json(
-        self, path: str, body: BaseModel, *, headers: Mapping[str, str] | None = None, timeout_s: float | None = None
-    ) -> httpx.Response:
-        # Every JSON post here may be repeated: pricing and pre-flight write nothing, and a submit carries its idempotency key.
-        return self.transport.send(
-            "POST",
-            path,
-            repeatable=True,
-            content=body.model_dump_json().encode(),
-            headers={"Content-Type": "application/json", **(headers or {})},
-            timeout_s=timeout_s,
-        )
-
-    def _post_content(self, path: str, content: bytes, media_type: str, kind: TypeForm[T], *, params: Mapping[str, Any] | None = None) -> T:
-        headers = {"Content-Type": media_type}
-        response = self.transport.send("POST", path, repeatable=True, content=content, params=params, headers=headers, timeout_s=600.0)
-        answer: T = TypeAdapter(kind).validate_json(response.content)
-        return answer
-
-    def _save(self, path: str, target: Path, *, params: Mapping[str, Any]) -> httpx.Headers:
-        """Stream a download into a file that appears only when it is complete."""
-        draft = target.with_name(target.name + ".part")
-        try:
-            with self.transport.stream(path, params=params) as response, draft.open("wb") as out:
-                for chunk in response.iter_bytes():
-                    out.write(chunk)
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
-        return response.headers
-
-    def _download(self, path: str, filters: Mapping[str, Any]) -> ResultTable:
-        with self.transport.stream(path, params=_params(filters), headers={"Accept": ARROW_MEDIA_TYPE}) as response:
-            expected = response.headers.get("x-row-count")
-            content = b"".join(response.iter_bytes())
-        return ResultTable(read_arrow(content, expected))

@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +14,7 @@ from riskray.models.event import RunEvent
 from riskray.models.position_result import PositionResult
 from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
 from riskray.models.run import Run
+from riskray.models.tail_risk import Dimension, StressAnswer, VarAnswer
 
 if TYPE_CHECKING:
     from riskray.client import Client
@@ -110,17 +111,29 @@ class RunHandle:
         """The run in one object."""
         return self._client.totals(self.run_id)
 
-    def rollup(self, *group_by: Literal["book", "product", "currency"]) -> list[Rollup]:
-        """Sums by any of book, product and currency."""
-        return self._client.rollup(self.run_id, group_by)
+    def rollup(self, *group_by: Dimension, **filters: Any) -> list[Rollup]:
+        """Sums by any of book, product, currency and counterparty; the same names filter."""
+        return self._client.rollup(self.run_id, group_by, **filters)
 
-    def fx(self, *group_by: Literal["book", "product"]) -> list[FxRollup]:
-        """FX delta by currency, and by any of book and product."""
-        return self._client.fx(self.run_id, group_by)
+    def top(self, by: str = "pv_base", *, limit: int = 20, **question: Any) -> list[PositionResult]:
+        """The positions that contribute most to a measure; see `Client.top`."""
+        return self._client.top(self.run_id, by, limit=limit, **question)
 
-    def key_rates(self, *group_by: Literal["book", "product"], curve: str | None = None) -> list[KeyRateRollup]:
-        """Key-rate ladder by curve and pillar, and by any of book and product."""
-        return self._client.key_rates(self.run_id, group_by, curve=curve)
+    def var(self, *group_by: Dimension, confidence: float | Sequence[float] = 0.99, **question: Any) -> VarAnswer:
+        """VaR and ES of the run or a node of it, with the contributions of its parts; see `Client.var`."""
+        return self._client.var(self.run_id, group_by, confidence=confidence, **question)
+
+    def stress(self, *group_by: Dimension, **question: Any) -> StressAnswer:
+        """P&L of the parts in every scenario; see `Client.stress`."""
+        return self._client.stress(self.run_id, group_by, **question)
+
+    def fx(self, *group_by: Literal["book", "product"], **node: Any) -> list[FxRollup]:
+        """FX delta by currency, and by any of book and product; `node`: book, product, or hierarchy and node."""
+        return self._client.fx(self.run_id, group_by, **node)
+
+    def key_rates(self, *group_by: Literal["book", "product"], curve: str | None = None, **node: Any) -> list[KeyRateRollup]:
+        """Key-rate ladder by curve and pillar, and by any of book and product; `node`: book, product, or hierarchy and node."""
+        return self._client.key_rates(self.run_id, group_by, curve=curve, **node)
 
     def first_page(self, *, limit: int = 50) -> list[PositionResult]:
         """The first priced positions as objects."""

@@ -1,0 +1,152 @@
+"""`riskray var`, `stress`, `top`, `diff` and `pnl`: questions to finished runs."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from pricers.measures import Measure
+from riskray.cli.output import Json, print_json, print_line, print_table
+from riskray.models.tail_risk import Allocation, NodeFilter, QuantileConvention, VarAnswer
+
+RunId = Annotated[str, typer.Argument(help="Id of a run.")]
+By = Annotated[str, typer.Option("--by", help="Parts: comma-separated, any of book, product, currency, counterparty.")]
+Books = Annotated[list[str], typer.Option("--book", help="Only this book; may be given again.")]
+Products = Annotated[list[str], typer.Option("--product", help="Only this product; may be given again.")]
+Currencies = Annotated[list[str], typer.Option("--currency", help="Only positions in this currency; may be given again.")]
+Counterparties = Annotated[list[str], typer.Option("--counterparty", help="Only this counterparty; may be given again.")]
+HierarchyKey = Annotated[str | None, typer.Option("--hierarchy", help="Hierarchy id or name, with --node.")]
+NodeName = Annotated[str | None, typer.Option("--node", help="Node of the hierarchy.")]
+Children = Annotated[bool, typer.Option("--children", help="Parts are the node's children in the hierarchy.")]
+
+
+class Method(StrEnum):
+    """How VaR is computed."""
+
+    FULL_REVALUATION = "full_revaluation"
+    PARAMETRIC = "parametric"
+
+
+class Order(StrEnum):
+    """Which end of a measure."""
+
+    ABSOLUTE = "absolute"
+    HIGHEST = "highest"
+    LOWEST = "lowest"
+
+
+def groups_of(by: str) -> list[Any]:
+    """The names of a comma-separated option."""
+    return [name.strip() for name in by.split(",") if name.strip()]
+
+
+def var(
+    run_id: RunId,
+    by: By = "",
+    confidence: Annotated[
+        list[float] | None, typer.Option("--confidence", help="Inside (0, 1); may be given again. Default: 0.99.")
+    ] = None,
+    method: Annotated[Method, typer.Option(help="From the scenario vectors, or normal from sensitivities.")] = Method.FULL_REVALUATION,
+    convention: Annotated[QuantileConvention, typer.Option(help="How VaR is read off the losses.")] = QuantileConvention.HIGHER,
+    allocation: Annotated[Allocation, typer.Option(help="How VaR is shared among the parts.")] = Allocation.TAIL_AVERAGE,
+    book: Books = [],  # noqa: B006  typer copies the default
+    product: Products = [],  # noqa: B006
+    currency: Currencies = [],  # noqa: B006
+    counterparty: Counterparties = [],  # noqa: B006
+    hierarchy: HierarchyKey = None,
+    node: NodeName = None,
+    children: Children = False,
+    tail: Annotated[int, typer.Option(min=0, max=1000, help="How many of the worst scenarios to show.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """VaR and expected shortfall of a run or a node of it, by full revaluation of every scenario. Positive is a loss."""
+    from riskray.client import Client
+
+    filters = NodeFilter(books=tuple(book), products=tuple(product), currencies=tuple(currency), counterparties=tuple(counterparty))
+    with Client() as client:
+        answer = client.var(
+            run_id, groups_of(by), confidence=confidence or [0.99], method=method.value, convention=convention, allocation=allocation,
+            filters=filters, hierarchy=hierarchy, node=node, by_children=children, tail_scenario_count=tail,
+        )  # fmt: skip
+    if as_json:
+        print_json(answer)
+    else:
+        _print_var(answer)
+
+
+def _print_var(answer: VarAnswer) -> None:
+    title = (
+        f"{answer.run_id}: {answer.position_count:,} positions, {answer.dropped_position_count:,} left out; "
+        f"{answer.scenario_count:,} scenarios of {answer.scenario_set_id}, {answer.dropped_scenario_count:,} left out; "
+        f"{answer.method}, {answer.convention.value}"
+    )
+    figures = [(figure.confidence, figure.var, figure.expected_shortfall) for figure in answer.figures]
+    print_table(["confidence", f"VaR {answer.base_currency}", "ES"], [(f"{level:g}", *rest) for level, *rest in figures], title=title)
+    if answer.contributions:
+        names = list(answer.contributions[0].group)
+        rows = [
+            (f"{part.confidence:g}", *part.group.values(), part.base_pv, part.var, part.component_var, part.incremental_var,
+             part.expected_shortfall, part.component_expected_shortfall)
+            for part in answer.contributions
+        ]  # fmt: skip
+        columns = ["confidence", *names, "PV base", "VaR alone", "component VaR", "incremental VaR", "ES alone", "component ES"]
+        print_table(columns, rows, title="\nContributions: components add up to the figures above")
+    if answer.tail_scenarios:
+        rows_of_tail = [(row.scenario, row.pnl, f"{row.weight:.4f}") for row in answer.tail_scenarios]
+        print_table(["scenario", f"P&L {answer.base_currency}", "weight in ES"], rows_of_tail, title="\nWorst scenarios")
+
+
+def stress(
+    run_id: RunId,
+    by: By = "",
+    scenario: Annotated[list[str], typer.Option("--scenario", help="Only this scenario; may be given again.")] = [],  # noqa: B006
+    book: Books = [],  # noqa: B006
+    product: Products = [],  # noqa: B006
+    currency: Currencies = [],  # noqa: B006
+    counterparty: Counterparties = [],  # noqa: B006
+    hierarchy: HierarchyKey = None,
+    node: NodeName = None,
+    children: Children = False,
+    as_json: Json = False,
+) -> None:
+    """P&L of a run or a node of it in every scenario."""
+    from riskray.client import Client
+
+    with Client() as client:
+        answer = client.stress(
+            run_id, groups_of(by), scenarios=scenario, book=book, product=product, currency=currency, counterparty=counterparty,
+            hierarchy=hierarchy, node=node, by_children=children or None,
+        )  # fmt: skip
+    if as_json:
+        print_json(answer)
+        return
+    names = list(answer.nodes[0].group)
+    rows = [(*part.group.values(), name, pnl) for part in answer.nodes for name, pnl in zip(answer.scenarios, part.pnl, strict=True)]
+    print_table([*names, "scenario", f"P&L {answer.base_currency}"], rows)
+    if answer.dropped_scenarios:
+        print_line(f"left out: {', '.join(answer.dropped_scenarios)}")
+
+
+def top(
+    run_id: RunId,
+    by: Annotated[str, typer.Option("--by", help="A measure.")] = Measure.PV_BASE.value,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=1000, help="How many positions.")] = 20,
+    order: Annotated[Order, typer.Option(help="Largest absolute values, or either end.")] = Order.ABSOLUTE,
+    book: Books = [],  # noqa: B006
+    product: Products = [],  # noqa: B006
+    currency: Currencies = [],  # noqa: B006
+    counterparty: Counterparties = [],  # noqa: B006
+    as_json: Json = False,
+) -> None:
+    """The positions that contribute most to a measure."""
+    from riskray.client import Client
+
+    with Client() as client:
+        rows = client.top(
+            run_id, by, order=order.value, limit=limit, book=book, product=product, currency=currency, counterparty=counterparty
+        )
+    if as_json:
+        print_json(rows)
+        return
+    cells = [(row.position_id, row.product, row.book, row.counterparty, row.currency, row.notional, getattr(row, by)) for row in rows]
+    print_table(["position", "product", "book", "counterparty", "ccy", "notional", by], cells)

@@ -1,0 +1,89 @@
+"""The client's methods for tail risk, stress, contributors and comparisons of runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from riskray.client.calls import Calls, given, segment
+from riskray.client.results import ResultTable
+from riskray.models.position_result import PositionResult
+from riskray.models.tail_risk import (
+    Allocation,
+    Dimension,
+    NodeFilter,
+    QuantileConvention,
+    StressAnswer,
+    VarAnswer,
+    VarMethod,
+    VarRequest,
+)
+
+
+class RiskCalls(Calls):
+    """Questions to finished runs."""
+
+    def var(
+        self,
+        run_id: str,
+        group_by: Sequence[Dimension] = (),
+        *,
+        confidence: float | Sequence[float] = 0.99,
+        method: VarMethod = "full_revaluation",
+        convention: QuantileConvention = QuantileConvention.HIGHER,
+        allocation: Allocation = Allocation.TAIL_AVERAGE,
+        filters: NodeFilter | None = None,
+        hierarchy: str | None = None,
+        node: str | None = None,
+        by_children: bool = False,
+        tail_scenario_count: int = 10,
+    ) -> VarAnswer:
+        """VaR and ES of a node of a run: all, by filters, or a node of a hierarchy; with the contributions of its parts."""
+        request = VarRequest(
+            confidences=[confidence] if isinstance(confidence, float | int) else list(confidence),
+            method=method,
+            convention=convention,
+            allocation=allocation,
+            filters=filters or NodeFilter(),
+            hierarchy=hierarchy,
+            node=node,
+            group_by=list(group_by),
+            by_children=by_children,
+            tail_scenario_count=tail_scenario_count,
+        )
+        return VarAnswer.model_validate_json(self._post_json(f"/api/v1/results/{segment(run_id)}/var", request).content)
+
+    def stress(self, run_id: str, group_by: Sequence[Dimension] = (), *, scenarios: Sequence[str] = (), **node: Any) -> StressAnswer:
+        """P&L of the parts of a node in every scenario; `node`: book, product, currency, counterparty, hierarchy, node, by_children."""
+        path = f"/api/v1/results/{segment(run_id)}/stress"
+        return self._get(path, StressAnswer, group_by=",".join(group_by), scenario=list(scenarios), **node)
+
+    def position_stress(self, run_id: str, *, scenarios: Sequence[str] = ()) -> ResultTable:
+        """P&L of every priced position, a list of one number a scenario; for runs with vectors=position."""
+        return self._download(f"/api/v1/results/{segment(run_id)}/stress/positions", {"scenario": list(scenarios)})
+
+    def download_stress(
+        self,
+        run_id: str,
+        path: str | Path,
+        group_by: Sequence[Dimension] = (),
+        *,
+        format: Literal["csv", "parquet", "arrow"] = "parquet",
+        **node: Any,
+    ) -> Path:
+        """Write the P&L of the parts of a node to a file, one row a part and scenario; answers its path."""
+        params = given({"format": format, "group_by": ",".join(group_by), **node})
+        self._save(f"/api/v1/results/{segment(run_id)}/stress", Path(path), params=params)
+        return Path(path)
+
+    def top(
+        self,
+        run_id: str,
+        by: str = "pv_base",
+        *,
+        order: Literal["absolute", "highest", "lowest"] = "absolute",
+        limit: int = 20,
+        **filters: Any,
+    ) -> list[PositionResult]:
+        """The positions that contribute most to a measure; filters: book, product, currency, counterparty."""
+        path = f"/api/v1/results/{segment(run_id)}/top"
+        return self._get(path, list[PositionResult], by=by, order=order, limit=limit, **filters)

@@ -1,0 +1,185 @@
+"""The SDK and the command line on scenario sets and on runs with scenarios, against the real services."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from riskray.cli import app
+from riskray.client import Client, RunHandle
+from riskray.config import Settings
+from riskray.errors import InvalidRequest, NotFound
+from tests.fixtures.services import Api, opened_api
+from tests.fixtures.stored_snapshots import bond, fx_forward, market_document
+from tests.fixtures.stored_vectors import replace_vectors
+
+POSITIONS = [bond(number) for number in range(12)] + [fx_forward(number) for number in range(6)]
+STRESS = {
+    "kind": "stress",
+    "scenarios": [{"name": f"parallel {bp}", "shocks": [{"type": "parallel", "shift": {"bp": bp}}]} for bp in range(-100, 100)],
+}
+TREE = {
+    "name": "desks",
+    "dimension": "book",
+    "root": "BANK",
+    "parents": {"BOOK-A": "RATES", "BOOK-B": "RATES", "BOOK-C": "BANK", "RATES": "BANK"},
+}
+
+
+class OpenClient(Client):
+    """A client of the services in this process, which stay open when it is closed."""
+
+    api: Api
+
+    def __init__(self) -> None:
+        super().__init__(Settings(api_url="http://testserver"), http=self.api.http)
+
+    def __exit__(self, *_: object) -> None:
+        """The fixture closes the services."""
+
+
+@pytest.fixture(scope="module")
+def client(create_database: Callable[..., str], _template: str) -> Iterator[Client]:
+    with opened_api(create_database(template=_template)) as api:
+        OpenClient.api = api
+        yield OpenClient()
+
+
+@pytest.fixture(scope="module")
+def run(client: OpenClient) -> tuple[RunHandle, np.ndarray]:
+    """A finished run with vectors, and the P&L of all its positions together."""
+    client.upload_market(market_document())
+    client.upload_portfolio(POSITIONS, name="desk")
+    client.create_scenario_set("shocks", market="close", definition=STRESS)
+    client.create_hierarchy(TREE)
+    handle = client.submit(portfolio="desk", market="close", scenario_set="shocks", vectors="position", wait_s=30)
+    rows = handle.positions().to_arrow().to_pylist()
+    pnl = np.random.default_rng(3).normal(0.0, 1e4, (len(rows), 200))
+    url = client.api.settings.database_url
+    assert url is not None
+    replace_vectors(client.api.database, url.get_secret_value(), run_id=handle.run_id, positions=rows, pnl=pnl)
+    return handle, pnl
+
+
+@pytest.fixture
+def command(client: OpenClient, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Runs the command line on the services; answers what it printed, as JSON where asked for."""
+    monkeypatch.setattr("riskray.client.Client", OpenClient)
+
+    def run_command(*arguments: str) -> Any:
+        result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout) if "--json" in arguments else result.stdout
+
+    return run_command
+
+
+def test_scenario_set_is_made_listed_and_downloaded(client: Client, run: object, tmp_path: Path) -> None:
+    detail = client.get_scenario_set("shocks")
+    assert (detail.scenario_count, detail.labels[0]) == (200, "parallel -100")
+    assert [item.name for item in client.list_scenario_sets(name="shocks").data] == ["shocks"]
+    path = client.download_scenario_set("shocks", tmp_path / "shocks.parquet")
+    assert client.upload_scenario_matrix(path, name="copy").scenario_set_id == detail.scenario_set_id
+    with pytest.raises(NotFound):
+        client.get_scenario_set("none")
+
+
+def test_history_is_made_and_a_set_of_its_moves(client: Client, run: object, tmp_path: Path) -> None:
+    history = client.create_demo_history(market="close", name="since march")
+    assert client.get_history("since march").history_id == history.history_id
+    made = client.create_scenario_set(
+        "moves", market="close", definition={"kind": "historical", "history": "since march", "window": 50, "gap_policy": "carry_forward"}
+    )
+    assert made.scenario_count == 50
+    path = client.download_history("since march", tmp_path / "levels.parquet")
+    assert client.upload_history(path, name="copy").history_id == history.history_id
+    with pytest.raises(InvalidRequest, match="dates are needed"):
+        client.create_scenario_set("more", market="close", definition={"kind": "historical", "history": "since march", "window": 90_000})
+
+
+def test_var_of_the_run_is_numpys_and_its_components_add_up(run: tuple[RunHandle, np.ndarray]) -> None:
+    handle, pnl = run
+    answer = handle.var("book", confidence=[0.95, 0.99])
+    losses = np.sort(-pnl.sum(axis=0))[::-1]
+    assert [figure.var for figure in answer.figures] == pytest.approx([losses[9], losses[1]])
+    assert sum(part.component_var for part in answer.contributions if part.confidence == 0.99) == pytest.approx(losses[1])
+    node = handle.var(hierarchy="desks", node="RATES", by_children=True)
+    assert [part.group for part in node.contributions] == [{"node": "BOOK-A"}, {"node": "BOOK-B"}]
+
+
+def test_stress_of_nodes_and_positions(client: Client, run: tuple[RunHandle, np.ndarray], tmp_path: Path) -> None:
+    handle, pnl = run
+    answer = handle.stress(scenarios=["parallel 5"])
+    assert answer.nodes[0].pnl == pytest.approx([pnl[:, 105].sum()])
+    assert client.position_stress(handle.run_id).to_arrow().column("pnl")[0].as_py() == pnl[0].tolist()
+    lines = client.download_stress(handle.run_id, tmp_path / "stress.csv", ["book"], format="csv").read_text().splitlines()
+    assert len(lines) == 1 + 3 * 200
+
+
+def test_top_is_the_largest_by_absolute_value(run: tuple[RunHandle, np.ndarray]) -> None:
+    handle, _ = run
+    rows = handle.positions().to_arrow().to_pylist()
+    expected = sorted(rows, key=lambda row: -abs(row["dv01"]))[:5]
+    assert [row.position_id for row in handle.top("dv01", limit=5)] == [row["position_id"] for row in expected]
+    lowest = handle.top("pv_base", limit=3, order="lowest", product="FX_FWD")
+    assert [row.pv_base for row in lowest] == sorted(row["pv_base"] for row in rows if row["product"] == "FX_FWD")[:3]
+    with pytest.raises(InvalidRequest, match="dv01"):
+        handle.top("colour")
+
+
+def test_rollup_by_counterparty_adds_up_to_the_totals(run: tuple[RunHandle, np.ndarray]) -> None:
+    handle, _ = run
+    by_counterparty = handle.rollup("counterparty", "book")
+    assert {row.group["counterparty"] for row in by_counterparty} == {"CP-1", "CP-2"}
+    assert sum(row.pv_base for row in by_counterparty) == pytest.approx(handle.totals().pv_base, rel=1e-12)
+    (only,) = handle.rollup("product", counterparty="CP-1")
+    assert only.group == {"product": "FX_FWD"}
+    (drilled,) = handle.rollup("book", book="BOOK-A")
+    assert drilled in handle.rollup("book")
+
+
+def test_ladder_of_a_node_is_that_of_its_books(client: Client, run: tuple[RunHandle, np.ndarray]) -> None:
+    handle, _ = run
+    node = {(row.curve, row.pillar): row.dv01 for row in handle.key_rates(hierarchy="desks", node="RATES")}
+    books = [row for row in handle.key_rates("book") if row.group["book"] in ("BOOK-A", "BOOK-B")]
+    assert sum(node.values()) == pytest.approx(sum(row.dv01 for row in books), rel=1e-12)
+
+
+def test_commands_print_what_the_sdk_answers(command: Callable[..., Any], run: tuple[RunHandle, np.ndarray], tmp_path: Path) -> None:
+    handle, _ = run
+    answer = handle.var("book", confidence=0.95, tail_scenario_count=5)
+    assert command("var", handle.run_id, "--by", "book", "--confidence", "0.95", "--json") == answer.model_dump(mode="json")
+    table = command("var", handle.run_id, "--by", "book", "--confidence", "0.95")
+    assert f"{answer.figures[0].var:,.2f}" in table
+    assert "BOOK-C" in table
+    assert answer.tail_scenarios[0].scenario in table
+    stress = command("stress", handle.run_id, "--by", "book", "--scenario", "parallel 5", "--json")
+    assert [node["group"]["book"] for node in stress["nodes"]] == ["BOOK-A", "BOOK-B", "BOOK-C"]
+    assert "parallel 5" in command("stress", handle.run_id, "--scenario", "parallel 5")
+    assert [row["position_id"] for row in command("top", handle.run_id, "--by", "dv01", "-n", "2", "--json")] == [
+        row.position_id for row in handle.top("dv01", limit=2)
+    ]
+    assert "dv01" in command("top", handle.run_id, "--by", "dv01", "-n", "2")
+    assert command("rollup", handle.run_id, "--by", "counterparty", "--json")[0]["group"] == {"counterparty": "CP-1"}
+
+
+def test_commands_make_list_and_download_what_scenarios_are_made_of(command: Callable[..., Any], run: object, tmp_path: Path) -> None:
+    definition = tmp_path / "definition.json"
+    definition.write_text(json.dumps(STRESS | {"scenarios": STRESS["scenarios"][:3]}))
+    made = command("scenario", "create", str(definition), "--name", "three", "--market", "close", "--json")
+    assert made["scenario_count"] == 3
+    assert made["scenario_set_id"] in command("scenario", "list")
+    assert "parallel -100" in command("scenario", "show", "three")
+    command("scenario", "download", "three", str(tmp_path / "three.csv"))
+    assert command("scenario", "upload", str(tmp_path / "three.csv")).strip() == made["scenario_set_id"]
+    history = command("history", "demo", "--market", "close", "--name", "demo", "--seed", "2", "--json")
+    assert history["history_id"] in command("history", "list")
+    assert command("history", "show", "demo", "--json")["summary"]["numeraire"] == "EUR"
+    tree = tmp_path / "tree.json"
+    tree.write_text(json.dumps(TREE))
+    assert command("hierarchy", "create", str(tree)).strip() == command("hierarchy", "show", "desks", "--json")["hierarchy_id"]
+    assert "desks" in command("hierarchy", "list")
