@@ -23,7 +23,7 @@ from riskray.models.event import RunEvent
 from riskray.models.run import RunState
 from riskray.stack.record import read_record
 from riskray.store.database import database_url
-from tests.fixtures.running_stack import RAY, RunningStack, stack_environment
+from tests.fixtures.running_stack import RAY, RISKRAY, RunningStack, stack_environment
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -145,20 +145,55 @@ def stack_processes(stack: RunningStack) -> list[psutil.Process]:
 
 
 def test_run_is_executed_by_a_ray_job(running_stack: RunningStack, client: Client, market: str, portfolio: str, valued: RunHandle) -> None:
-    submitted = running_stack.json("run", "submit", "--portfolio", portfolio, "--market", market, "--executor", "job")
-    run_id = submitted["run_id"]
-    assert submitted["state"] == "QUEUED"
-    record = read_record(running_stack.settings.data_directory)
-    assert record is not None
-    environment = {**running_stack.environment, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": record.ray_token_file}
-    command = [RAY, "job", "submit", "--address", record.dashboard_url, "--submission-id", run_id, "--"]
-    job = subprocess.run(
-        [*command, "riskray", "run", "execute", run_id, "--partial-ok"],
-        check=False, capture_output=True, text=True, timeout=300, env=environment,
-    )  # fmt: skip
+    run_id = submit_for_a_job(running_stack, market, portfolio)
+    command, environment = job_command(running_stack, run_id), job_environment(running_stack)
+
+    def submit() -> subprocess.CompletedProcess[str] | None:
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300, env=environment)
+        return None if "No available agent" in done.stderr else done  # Ray's own job agent starts some seconds after its dashboard
+
+    job = wait_for(submit, what="Ray's job agent")
     assert job.returncode == 0, job.stdout + job.stderr
     assert client.get_run(run_id).state is RunState.PARTIAL
     assert client.totals(run_id).pv_base == valued.totals().pv_base
+
+
+def test_job_that_is_stopped_gives_its_run_back_at_once(
+    running_stack: RunningStack, client: Client, market: str, portfolio: str, valued: RunHandle
+) -> None:
+    run_id = submit_for_a_job(running_stack, market, portfolio, "--rows-per-shard", "20")
+    environment = job_environment(running_stack)
+    command = [RISKRAY, "run", "execute", run_id, "--partial-ok"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as stopped:
+        wait_for(lambda: client.get_run(run_id).progress.shards_done > 5, what="the sixth shard")
+        stopped.terminate()
+    assert stopped.returncode != 0
+    before = client.get_run(run_id)
+    assert before.state is RunState.RUNNING
+    started = time.monotonic()
+    second = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300, env=environment)
+    assert second.returncode == 0, second.stderr
+    assert time.monotonic() - started < running_stack.settings.lease_s
+    assert client.totals(run_id).pv_base == valued.totals().pv_base
+
+
+def submit_for_a_job(stack: RunningStack, market: str, portfolio: str, *options: str) -> str:
+    submitted = stack.json("run", "submit", "--portfolio", portfolio, "--market", market, "--executor", "job", *options)
+    assert submitted["state"] == "QUEUED"
+    return str(submitted["run_id"])
+
+
+def job_environment(stack: RunningStack) -> dict[str, str]:
+    record = read_record(stack.settings.data_directory)
+    assert record is not None
+    return {**stack.environment, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": record.ray_token_file}
+
+
+def job_command(stack: RunningStack, run_id: str) -> list[str]:
+    record = read_record(stack.settings.data_directory)
+    assert record is not None
+    submit = [RAY, "job", "submit", "--address", record.dashboard_url, "--submission-id", run_id, "--"]
+    return [*submit, "riskray", "run", "execute", run_id, "--partial-ok"]
 
 
 def test_ray_refuses_who_has_no_token(running_stack: RunningStack) -> None:
