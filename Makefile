@@ -69,6 +69,7 @@ bench: setup ## run every benchmark; each prints one JSON object as its last lin
 	$(BIN)/python -m benchmarks.accuracy --json
 	$(BIN)/python -m benchmarks.run --json
 	$(BIN)/python -m benchmarks.latency --json
+	$(BIN)/python -m benchmarks.scaling --json
 
 clean: ## remove the environment and every cache
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -165,7 +165,7 @@ def _peak_memory(settings: Settings) -> Iterator[dict[str, int]]:
 
     def sample() -> None:
         while not stop.wait(SAMPLE_S):
-            peak["bytes"] = max(peak["bytes"], sum(map(_proportional_set_size, _stack_processes(settings))))
+            peak["bytes"] = max(peak["bytes"], sum(map(_proportional_set_size, stack_processes(settings))))
 
     thread = threading.Thread(target=sample, daemon=True)
     thread.start()
@@ -176,7 +176,8 @@ def _peak_memory(settings: Settings) -> Iterator[dict[str, int]]:
         thread.join()
 
 
-def _stack_processes(settings: Settings) -> list[psutil.Process]:
+def stack_processes(settings: Settings) -> list[psutil.Process]:
+    """This process, Postgres, Ray and everything below them."""
     directory = str(settings.data_directory)
     here = psutil.Process()
     found = {process.pid: process for process in here.children(recursive=True)} | {here.pid: here}

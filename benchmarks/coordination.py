@@ -1,0 +1,155 @@
+"""What a run costs besides pricing and COPY: the coordinator's work for each shard, and the ledger's.
+
+Shards are empty here: actors answer at once and write nothing (`coordinator_cost`, `dispatcher_cost`), or one failed row is committed and
+nothing is computed (`ledger_cost`). Imports Ray, so the environment of the stack must have been entered before.
+"""
+
+import queue
+import threading
+import time
+from concurrent.futures import Future
+from datetime import UTC, date, datetime
+from typing import Any, cast
+
+import pyarrow as pa
+import ray
+
+from riskray.config import Settings
+from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
+from riskray.grid.coordinator import Coordinator
+from riskray.grid.dispatcher import Dispatcher, ShardTask
+from riskray.grid.driver import RunDriver
+from riskray.grid.messages import PricerStatus, ShardReport
+from riskray.grid.pool import PricerPool
+from riskray.models.run import RunState
+from riskray.store.database import Database
+from riskray.store.ledger import ClaimedRun, Shard, cancel_run, commit_shard, pending_shards
+
+NO_RESULTS = pa.RecordBatch.from_pylist([], schema=RESULT_SCHEMA)
+
+
+class EmptyPricer:
+    """An actor for which every shard is done already."""
+
+    def execute(self, run: ClaimedRun, shard: Shard) -> ShardReport:
+        """Nothing."""
+        return ShardReport(shard.shard_no, True, shard.row_count, 0, {})
+
+    def status(self, *, reserve: bool = False) -> PricerStatus:
+        """Ready."""
+        return PricerStatus("empty", "READY")
+
+
+class _RayPool:
+    """Ray actors that do nothing."""
+
+    def __init__(self, count: int) -> None:
+        self._actors: list[Any] = [ray.remote(EmptyPricer).options(num_cpus=0).remote() for _ in range(count)]
+        ray.get([actor.status.remote() for actor in self._actors])
+
+    def handle(self, number: int) -> Any:
+        """One of them."""
+        return self._actors[number]
+
+
+class _Answered(Future[Any]):
+    def future(self) -> "Future[Any]":
+        return self
+
+
+class _Method:
+    def __init__(self, method: Any) -> None:
+        self._method = method
+
+    def remote(self, *arguments: Any, **named: Any) -> _Answered:
+        """The answer, at once."""
+        answered = _Answered()
+        answered.set_result(self._method(*arguments, **named))
+        return answered
+
+    def options(self, **_options: Any) -> "_Method":
+        return self
+
+
+class _LocalActor:
+    def __init__(self) -> None:
+        actor = EmptyPricer()
+        self.execute, self.status = _Method(actor.execute), _Method(actor.status)
+
+
+class _LocalPool:
+    """The same without Ray: what is left is the dispatcher's own work."""
+
+    def __init__(self) -> None:
+        self._actor = _LocalActor()
+
+    def handle(self, _number: int) -> Any:
+        return self._actor
+
+
+class _EmptyRunDriver(RunDriver):
+    """Leaves out the finish, which would find that nothing was written."""
+
+    def _finalise(self) -> RunState:
+        return RunState.SUCCEEDED
+
+
+def coordinator_cost(settings: Settings, database: Database, run: ClaimedRun) -> dict[str, float]:
+    """Milliseconds a shard: wall, and the CPU of this process, which drives the claimed run from its ledger to its last shard's end."""
+    dispatcher = Dispatcher(settings, cast(PricerPool, _RayPool(settings.pricer_actors)))
+    coordinator = Coordinator(settings, database, dispatcher)
+    shards = len(pending_shards(database, run_no=run.run_no))
+    try:
+        wall, cpu = time.perf_counter(), time.process_time()
+        _EmptyRunDriver(run, settings=settings, database=database, dispatcher=dispatcher).drive()
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    finally:
+        coordinator.stop()
+        dispatcher.stop()
+        cancel_run(database, run_no=run.run_no, epoch=run.epoch, manifest={})
+    return {"shards": shards, "wall_ms": 1000 * wall / shards, "cpu_ms": 1000 * cpu / shards}
+
+
+def dispatcher_cost(*, actors: int, shards: int) -> float:
+    """CPU milliseconds a shard in the dispatcher alone, with so many actors."""
+    dispatcher = Dispatcher(Settings(pricer_actors=actors), cast(PricerPool, _LocalPool()))
+    inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    run = ClaimedRun(
+        run_no=1, run_id="run", epoch=1, storage_no=0, market_no=1, market_id="mkt", portfolio_no=1, portfolio_id="pf",
+        as_of=date(2024, 1, 1), base_currency="USD", measures=("pv",), rows_per_shard=1, position_count=shards,
+        cancel_requested=False, created_at=datetime.now(UTC),
+    )  # fmt: skip
+    cpu = time.process_time()
+    dispatcher.submit([ShardTask(run, Shard(number, "P", number, 1, 0), inbox) for number in range(shards)])
+    for _ in range(shards):
+        inbox.get()
+    cpu = time.process_time() - cpu
+    dispatcher.stop()
+    return 1000 * cpu / shards
+
+
+def ledger_cost(database: Database, run: ClaimedRun, *, writers: int, shards: int) -> float:
+    """Shards of one run committed a second by so many connections, one failed row each."""
+    work: queue.SimpleQueue[Shard] = queue.SimpleQueue()
+    for shard in pending_shards(database, run_no=run.run_no)[:shards]:
+        work.put(shard)
+
+    def write() -> None:
+        while True:
+            try:
+                shard = work.get_nowait()
+            except queue.Empty:
+                return
+            row = {"position_no": shard.first_position_no, "code": "PRICER_ERROR", "message": "benchmark", "remedy": "none"}
+            commit_shard(
+                database, run_no=run.run_no, storage_no=run.storage_no, epoch=run.epoch, shard_no=shard.shard_no, results=NO_RESULTS,
+                failures=pa.RecordBatch.from_pylist([row], schema=FAILURE_SCHEMA), exact_sums=b"", seconds={},
+            )  # fmt: skip
+
+    threads = [threading.Thread(target=write) for _ in range(writers)]
+    started = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return shards / (time.perf_counter() - started)
