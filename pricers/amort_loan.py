@@ -37,7 +37,7 @@ from numba import njit
 from pricers.amortisation import AMORTISATIONS, CUSTOM, Repayment, fill_balances
 from pricers.calendars import BUSINESS_DAY_CONVENTIONS, CalendarTables, adjust, advance_business_days
 from pricers.cashflows import Cashflows, Lowered, PriceTerms
-from pricers.columns import Column, Columns, Contracts
+from pricers.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts
 from pricers.contract_dates import SCHEDULE_STATUS, contract_calendars
 from pricers.dates import NO_DATE
 from pricers.day_count import DAY_COUNTS
@@ -70,9 +70,12 @@ _NOT_FINITE: Final = int(RowStatus.NOT_FINITE)
 
 COLUMNS: Final = Columns(
     Column("currency", "text", "currency of all flows", required=True, references="currency", example="EUR"),
-    Column("notional", "float", "original amount; positive: lent by us", unit="currency", required=True, example=250_000.0),
-    Column("drawn_balance", "float", "outstanding on the valuation date, unsigned; null: as scheduled", unit="currency", minimum=0.0),
-    Column("interest_rate", "float", "contract rate", unit="decimal a year", required=True, minimum=-1.0, example=0.045),
+    Column("notional", "float", "original amount; positive: lent by us", unit="currency", required=True,
+           minimum=-AMOUNT_MAX, maximum=AMOUNT_MAX, example=250_000.0),
+    Column("drawn_balance", "float", "outstanding on the valuation date, unsigned; null: as scheduled", unit="currency",
+           minimum=0.0, maximum=AMOUNT_MAX),
+    Column("interest_rate", "float", "contract rate", unit="decimal a year", required=True,
+           minimum=-1.0, maximum=RATE_MAX, example=0.045),
     Column("start_date", "date", "first day of interest; the notional is paid out", required=True, example="2024-03-15"),
     Column("maturity_date", "date", "end of the last interest period", required=True, example="2034-03-15"),
     Column("amortisation", "choice", "how principal is repaid", default="LEVEL_PAYMENT", allowed=AMORTISATIONS),
@@ -83,20 +86,24 @@ COLUMNS: Final = Columns(
     Column("roll_rule", "choice", "where regular dates roll from: maturity or start", default="BACKWARD", allowed=RULES),
     Column("stub", "choice", "what becomes of an irregular remainder", default="NONE", allowed=STUBS),
     Column("end_of_month", "boolean", "payments stay on month ends where the roll date is one", default=False),
-    Column("calendar", "text", "business days; null: no holidays", example="TARGET"),
+    Column("calendar", "text", "business days; null: no holidays", references="calendar", example="TARGET"),
     Column("accrual_convention", "choice", "moves period dates", default="UNADJUSTED", allowed=BUSINESS_DAY_CONVENTIONS),
     Column("payment_convention", "choice", "moves payment dates", default="FOLLOWING", allowed=BUSINESS_DAY_CONVENTIONS),
     Column("payment_lag", "integer", "from period end to payment", unit="business days", default=0, minimum=0, maximum=LAG_DAYS_MAX),
     Column("interest_only_end_date", "date", "payments of periods ending until then repay no principal; not for BULLET and CUSTOM"),
-    Column("balloon_amount", "float", "due at maturity, unsigned; not for BULLET and CUSTOM", unit="currency", default=0.0, minimum=0.0),
+    Column("balloon_amount", "float", "due at maturity, unsigned; not for BULLET and CUSTOM", unit="currency", default=0.0,
+           minimum=0.0, maximum=AMOUNT_MAX),
     Column("principal_dates", "date_list", "CUSTOM: increasing; each amount is paid at the end of the period its date ends or falls into"),
-    Column("principal_amounts", "float_list", "CUSTOM: repaid on these dates, of the original notional; negative: drawn", unit="currency"),
+    Column("principal_amounts", "float_list", "CUSTOM: repaid on these dates, of the original notional; negative: drawn", unit="currency",
+           minimum=-AMOUNT_MAX, maximum=AMOUNT_MAX),
     Column("prepayment_rate", "float", "constant prepayment rate (CPR)", unit="decimal a year", default=0.0, minimum=0.0, maximum=1.0),
     Column("settlement_lag", "integer", "of prices and yields", unit="business days", default=0, minimum=0, maximum=LAG_DAYS_MAX),
-    Column("market_clean_price", "float", "given price; null: none", unit="per 100 of outstanding notional", minimum=0.0),
+    Column("market_clean_price", "float", "given price; null: none", unit="per 100 of outstanding notional",
+           minimum=0.0, maximum=PRICE_MAX),
     Column("discount_curve", "text", "discounts all flows", required=True, references="discount_curve", example="EUR-ESTR"),
     Column("spread_curve", "text", "zero spreads added to the discount curve; null: none", references="spread_curve", example="EUR-SME-BB"),
-    Column("credit_spread", "float", "constant zero spread, added as well", unit="decimal a year, continuous, ACT/365F", default=0.0),
+    Column("credit_spread", "float", "constant zero spread, added as well", unit="decimal a year, continuous, ACT/365F",
+           minimum=-RATE_MAX, maximum=RATE_MAX, default=0.0),
 )  # fmt: skip
 
 

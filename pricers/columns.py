@@ -23,14 +23,19 @@ NO_DATE = np.iinfo(np.int32).min
 NO_INTEGER = np.iinfo(np.int32).min
 
 Kind = Literal["float", "date", "integer", "boolean", "choice", "text", "date_list", "float_list"]
-Reference = Literal["discount_curve", "spread_curve", "currency"]
+Reference = Literal["discount_curve", "spread_curve", "currency", "calendar"]
+
+# What no contract holds, and slips of the pen do: percent for decimals, a number in the wrong column.
+RATE_MAX = 2.0  # decimal a year
+AMOUNT_MAX = 1e15  # of any currency
+PRICE_MAX = 1e4  # per 100
 
 
 @dataclass(frozen=True)
 class Column:
     """One contract term: its type, unit, range and meaning. `required` columns have no default and allow no null.
 
-    `references` says that the text names market data, so that pre-flight knows what a position needs before anything runs.
+    `references` says what the text names: market data, so that pre-flight knows what a position needs before anything runs, or a calendar.
     `minimum` and `maximum` are inclusive and checked when a portfolio is read; so are finiteness and `allowed`.
     """
 

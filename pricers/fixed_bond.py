@@ -28,7 +28,7 @@ from jaxtyping import UInt8
 from pricers.bond_flows import LAG_DAYS_MAX, Bonds, lower_bonds
 from pricers.calendars import BUSINESS_DAY_CONVENTIONS, CalendarTables
 from pricers.cashflows import Cashflows, Lowered, PriceTerms
-from pricers.columns import Column, Columns, Contracts, Text
+from pricers.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts, Text
 from pricers.contract_dates import contract_calendars
 from pricers.day_count import DAY_COUNTS
 from pricers.measures import Measure
@@ -38,8 +38,10 @@ from pricers.status import RowStatus
 
 COLUMNS: Final = Columns(
     Column("currency", "text", "currency of all flows", required=True, references="currency", example="EUR"),
-    Column("notional", "float", "face amount at issue; positive: owned by us", unit="currency", required=True, example=1_000_000.0),
-    Column("coupon_rate", "float", "0 for a zero-coupon bond", unit="decimal a year", required=True, minimum=-1.0, example=0.03),
+    Column("notional", "float", "face amount at issue; positive: owned by us", unit="currency", required=True,
+           minimum=-AMOUNT_MAX, maximum=AMOUNT_MAX, example=1_000_000.0),
+    Column("coupon_rate", "float", "0 for a zero-coupon bond", unit="decimal a year", required=True,
+           minimum=-1.0, maximum=RATE_MAX, example=0.03),
     Column("issue_date", "date", "the bond trades from this date", required=True, example="2025-01-15"),
     Column("maturity_date", "date", "end of the last coupon period", required=True, example="2035-01-15"),
     Column("interest_start_date", "date", "first day of interest (dated date); null: issue_date"),
@@ -50,23 +52,27 @@ COLUMNS: Final = Columns(
     Column("roll_rule", "choice", "where regular dates roll from: maturity or start", default="BACKWARD", allowed=RULES),
     Column("stub", "choice", "what becomes of an irregular remainder", default="NONE", allowed=STUBS),
     Column("end_of_month", "boolean", "coupons stay on month ends where the roll date is one", default=False),
-    Column("calendar", "text", "business days of schedule and payments; null: no holidays", example="TARGET"),
+    Column("calendar", "text", "business days of schedule and payments; null: no holidays", references="calendar", example="TARGET"),
     Column("accrual_convention", "choice", "moves period dates", default="UNADJUSTED", allowed=BUSINESS_DAY_CONVENTIONS),
     Column("payment_convention", "choice", "moves payment dates", default="FOLLOWING", allowed=BUSINESS_DAY_CONVENTIONS),
     Column("payment_lag", "integer", "from period end to payment", unit="business days", default=0, minimum=0, maximum=LAG_DAYS_MAX),
     Column("ex_coupon_days", "integer", "from ex-coupon date to payment; 0: none", unit="business days of ex_coupon_calendar", default=0,
            minimum=0, maximum=LAG_DAYS_MAX),
-    Column("ex_coupon_calendar", "text", "business days of the ex-coupon period; null: calendar days", example="UK"),
+    Column("ex_coupon_calendar", "text", "business days of the ex-coupon period; null: calendar days", references="calendar", example="UK"),
     Column("settlement_lag", "integer", "of prices and yields", unit="business days", default=2, minimum=0, maximum=LAG_DAYS_MAX),
-    Column("settlement_calendar", "text", "business days of settlement; null: as calendar", example="TARGET"),
-    Column("redemption", "float", "paid at maturity", unit="per 100 of outstanding notional", default=100.0, minimum=0.0),
+    Column("settlement_calendar", "text", "business days of settlement; null: as calendar", references="calendar", example="TARGET"),
+    Column("redemption", "float", "paid at maturity", unit="per 100 of outstanding notional", default=100.0,
+           minimum=0.0, maximum=PRICE_MAX),
     Column("sinking_dates", "date_list", "dates of early repayments, increasing: each is paid with the coupon of the period it ends or "
            "falls into"),
-    Column("sinking_amounts", "float_list", "repaid at par on these dates, unsigned, of the face amount", unit="currency"),
-    Column("market_clean_price", "float", "given price; null: none", unit="per 100 of outstanding notional", minimum=0.0),
+    Column("sinking_amounts", "float_list", "repaid at par on these dates, unsigned, of the face amount", unit="currency",
+           maximum=AMOUNT_MAX),
+    Column("market_clean_price", "float", "given price; null: none", unit="per 100 of outstanding notional",
+           minimum=0.0, maximum=PRICE_MAX),
     Column("discount_curve", "text", "discounts all flows", required=True, references="discount_curve", example="EUR-ESTR"),
     Column("spread_curve", "text", "zero spreads added to the discount curve; null: none", references="spread_curve", example="EUR-CORP-A"),
-    Column("credit_spread", "float", "constant zero spread, added as well", unit="decimal a year, continuous, ACT/365F", default=0.0),
+    Column("credit_spread", "float", "constant zero spread, added as well", unit="decimal a year, continuous, ACT/365F",
+           minimum=-RATE_MAX, maximum=RATE_MAX, default=0.0),
 )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ from numba import njit
 
 from pricers.calendars import FOLLOWING, MODIFIED_FOLLOWING, CalendarTables, adjust, advance_business_days, advance_months, in_range
 from pricers.cashflows import Cashflows, Lowered
-from pricers.columns import NO_DATE, Column, Columns, Contracts, Text
+from pricers.columns import AMOUNT_MAX, NO_DATE, Column, Columns, Contracts, Text
 from pricers.contract_dates import contract_calendars
 from pricers.dates import parse_tenor
 from pricers.measures import Measure
@@ -60,11 +60,13 @@ _DATE_OUT_OF_RANGE: Final = int(RowStatus.DATE_OUT_OF_RANGE)
 COLUMNS: Final = Columns(
     Column("base_currency", "text", "currency of the notional", required=True, references="currency", example="EUR"),
     Column("quote_currency", "text", "currency of the price", required=True, references="currency", example="USD"),
-    Column("notional", "float", "amount of base currency; positive buys it", unit="base currency", required=True, example=1_000_000.0),
+    Column("notional", "float", "amount of base currency; positive buys it", unit="base currency", required=True,
+           minimum=-AMOUNT_MAX, maximum=AMOUNT_MAX, example=1_000_000.0),
     Column("contract_rate", "float", "agreed rate; null: quote_amount / |notional|", unit="quote per base", minimum=0.0, example=1.0875),
     Column(
         "quote_amount", "float", "unsigned amount of quote currency exchanged; null: |notional| × contract_rate. Where both are given they "
         "must agree within 1e-6 relative and this amount is paid", unit="quote currency", minimum=0.0,
+        maximum=AMOUNT_MAX,
     ),
     Column("delivery_date", "date", "date on which the amounts are exchanged; null: the spot date plus the tenor", example="2026-12-16"),
     Column("trade_date", "date", "date on which the contract was agreed"),
@@ -74,7 +76,7 @@ COLUMNS: Final = Columns(
         "spot_lag", "integer", "from trade to spot, and from fixing to delivery", unit="business days", default=2, minimum=0,
         maximum=SPOT_LAG_MAX,
     ),
-    Column("calendar", "text", "joint calendar of the currency pair; null: no holidays", example="TARGET+US_FED"),
+    Column("calendar", "text", "joint calendar of the currency pair; null: no holidays", references="calendar", example="TARGET+US_FED"),
     Column("settlement_type", "choice", "exchange of both amounts, or of the net amount", default="DELIVERABLE", allowed=SETTLEMENT_TYPES),
     Column("settlement_currency", "choice", "currency of the net amount of a non-deliverable", default="QUOTE", allowed=SETTLES_IN),
     Column("fixing_date", "date", "date of the fixing of a non-deliverable; null: spot_lag business days before delivery"),

@@ -318,6 +318,16 @@ def _parse_table(rows: list[Row]) -> MarketDocument:
         reader.add(number, row)
     if "as_of" not in reader.document:
         reader.problems.append({"loc": ["rows"], "msg": "there is no row of kind snapshot with name and date", "code": "missing"})
-    if reader.problems:
-        raise InvalidRequest(f"the market file has {len(reader.problems)} problems: {reader.problems[0]['msg']}", reader.problems)
-    return _checked(reader.document, reader.place)
+    if not reader.problems:
+        return _checked(reader.document, reader.place)
+    problems = sorted([*reader.problems, *_further_problems(reader)], key=lambda problem: tuple(problem["loc"][1:2]))
+    raise InvalidRequest(f"the market file has {len(problems)} problem{'s' * (len(problems) > 1)}: {problems[0]['msg']}", problems)
+
+
+def _further_problems(reader: _TableReader) -> list[dict[str, Any]]:
+    """What is wrong in the rows of a table that could be placed, where others could not."""
+    try:
+        _checked(reader.document, reader.place)
+    except InvalidRequest as error:
+        return [problem for problem in error.problems if problem["loc"][:1] == ["rows"]]
+    return []

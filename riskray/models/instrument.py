@@ -49,7 +49,7 @@ class ColumnDescription(BaseModel):
     allowed: tuple[str, ...] = Field(default=(), description="The values a choice may have.")
     minimum: float | None = Field(default=None, description="Smallest allowed value.")
     maximum: float | None = Field(default=None, description="Largest allowed value.")
-    references: str | None = Field(default=None, description="The kind of market data that the value names.")
+    references: str | None = Field(default=None, description="What the value names: market data of this kind, or a calendar.")
 
     @classmethod
     def of(cls, column: Column) -> "ColumnDescription":

@@ -57,14 +57,20 @@ def position_adapter() -> TypeAdapter[PositionModel]:
 
 def _field(column: Column) -> tuple[Any, Any]:
     kind = Literal[column.allowed] if column.kind == "choice" else _TYPES[column.kind]
-    constraints: dict[str, Any] = {
-        "description": column.meaning + (f" [{column.unit}]" if column.unit else ""),
-        "examples": None if column.example is None else [column.example],
-        "ge": column.minimum,
-        "le": column.maximum,
-        "min_length": _SHORTEST.get(column.kind),
-    }
-    given = {name: value for name, value in constraints.items() if value is not None}
+    bounds = _given({"ge": column.minimum, "le": column.maximum})
+    if column.kind == "float_list" and bounds:
+        kind, bounds = list[Annotated[FiniteFloat, Field(**bounds)]], {}  # of each element
+    given = bounds | _given(
+        {
+            "description": column.meaning + (f" [{column.unit}]" if column.unit else ""),
+            "examples": None if column.example is None else [column.example],
+            "min_length": _SHORTEST.get(column.kind),
+        }
+    )
     if column.required:
         return kind, Field(**given)
     return kind | None, Field(default=column.default, **given)
+
+
+def _given(constraints: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in constraints.items() if value is not None}

@@ -17,6 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from pydantic_core import from_json
 
+from pricers.columns import Column
 from riskray.errors import InvalidRequest, UnsupportedFormat
 from riskray.portfolio.values import LIST_SEPARATOR
 
@@ -44,12 +45,20 @@ class RawRows:
 
     `row_numbers`: number of each row in the file, from 1, the header not counted. `unreadable`: rows left out, number to reason.
     `unusable`: by column, indices of cells that have no text form (JSON objects); they are null in `columns`.
+    `lists`: by column, indices of cells that were JSON lists.
     """
 
     columns: dict[str, pa.ChunkedArray | pa.Array]
     row_numbers: np.ndarray
     unreadable: dict[int, str] = field(default_factory=dict)
     unusable: dict[str, np.ndarray] = field(default_factory=dict)
+    lists: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def nested(self, column: Column) -> np.ndarray:
+        """Indices of the cells whose JSON value has a shape that the column does not take."""
+        nothing = np.empty(0, np.int64)
+        objects, lists = self.unusable.get(column.name, nothing), self.lists.get(column.name, nothing)
+        return objects if column.kind in ("date_list", "float_list") else np.union1d(objects, lists)
 
 
 def file_problem(code: str, message: str, *, loc: tuple[str | int, ...] = ("file",)) -> InvalidRequest:
@@ -170,12 +179,17 @@ def raw_rows_of(items: list[Any], *, limits: ReadLimits) -> RawRows:
     """Raw columns of objects that are already parsed."""
     unreadable = {number: "the item is not an object" for number, item in enumerate(items, start=1) if not isinstance(item, dict)}
     rows: list[dict[str, Any]] = [item for item in items if isinstance(item, dict)] if unreadable else items
+    if items and not rows:
+        raise file_problem("malformed", "no row is an object; expected a list of objects with the columns as names")
     names = list(dict.fromkeys(name for row in rows for name in row))
     _check_size(len(items), len(names), limits)
     numbers = np.array([number for number in range(1, len(items) + 1) if number not in unreadable], np.int64)
     raw = RawRows({}, numbers, unreadable)
     for name in names:
-        raw.columns[name] = _json_column([row.get(name) for row in rows], name, raw.unusable)
+        cells = [row.get(name) for row in rows]
+        raw.columns[name] = _json_column(cells, name, raw.unusable)
+        if lists := [number for number, cell in enumerate(cells) if isinstance(cell, list)]:
+            raw.lists[name] = np.array(lists, np.int64)
     return raw
 
 

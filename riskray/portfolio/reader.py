@@ -203,13 +203,12 @@ def _product_table(raw: RawRows, product: str, products: pa.Array, position_ids:
         if column.name == POSITION_ID:
             arrays.append(cells_of(position_ids))
             continue
+        nested = raw.nested(column)
         converted = convert(cells_of(raw.columns[column.name]) if column.name in raw.columns else pa.nulls(len(rows)), column)
         for fault in converted.faults:
             message = fault.message if column.name in raw.columns else f"{product} needs this column, which the file does not have"
-            found.add(column.name, Fault(_without(rows[fault.rows], raw.unusable.get(column.name)), fault.code, message))
-        if column.name in raw.unusable:
-            nested = np.intersect1d(rows, raw.unusable[column.name])
-            found.add(column.name, Fault(nested, "wrong_type", "expected a single value, got a JSON object"))
+            found.add(column.name, Fault(np.setdiff1d(rows[fault.rows], nested), fault.code, message))
+        found.add(column.name, Fault(np.intersect1d(rows, nested), "wrong_type", "expected a single value, got a JSON object or list"))
         arrays.append(converted.values)
     own = {column.name for column in stored_columns(product)} | {PRODUCT}
     for name in [name for name in raw.columns if name not in own]:
@@ -217,10 +216,6 @@ def _product_table(raw: RawRows, product: str, products: pa.Array, position_ids:
         if cells.null_count < len(cells):
             found.add(name, Fault(rows[~is_blank(cells)], "not_of_product", f"{product} has no such column; leave it blank"))
     return rows, pa.Table.from_arrays(arrays, schema=_nullable(arrow_schema(product)))
-
-
-def _without(rows: np.ndarray, others: np.ndarray | None) -> np.ndarray:
-    return rows if others is None else np.setdiff1d(rows, others)
 
 
 def _nullable(schema: pa.Schema) -> pa.Schema:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pricers.calendars import CALENDARS, is_calendar
 from pricers.columns import Column, Kind
 from riskray.models.instrument import COMMON_COLUMNS, CURRENCIES, POSITION_ID
 from riskray.portfolio.schema import STORED_TYPES
@@ -138,6 +139,10 @@ def _text(values: pa.Array, column: Column) -> Converted:
     if column.references == "currency":
         known = pc.is_in(names, value_set=pa.array(CURRENCIES))
         _reject_names(converted, pc.invert(known), "unknown_currency", "not an ISO 4217 currency code in capitals")
+    if column.references == "calendar":
+        unknown = pa.array([name is not None and not is_calendar(name) for name in names.to_pylist()], pa.bool_())
+        choices = ", ".join(CALENDARS)
+        _reject_names(converted, unknown, "unknown_calendar", f"not a calendar, nor several joined with '+'; known: {choices}")
     return converted
 
 
@@ -215,10 +220,11 @@ def _reject_where(converted: Converted, bad: pa.Array, code: str, message: str) 
 
 
 def _reject_outside(converted: Converted, column: Column) -> None:
+    unit = f" {column.unit}" if column.unit else ""
     if column.minimum is not None:
-        _reject_where(converted, pc.less(converted.values, column.minimum), "out_of_range", f"less than {column.minimum:g}")
+        _reject_where(converted, pc.less(converted.values, column.minimum), "out_of_range", f"less than {column.minimum:g}{unit}")
     if column.maximum is not None:
-        _reject_where(converted, pc.greater(converted.values, column.maximum), "out_of_range", f"greater than {column.maximum:g}")
+        _reject_where(converted, pc.greater(converted.values, column.maximum), "out_of_range", f"greater than {column.maximum:g}{unit}")
 
 
 def _boolean(values: pa.Array, column: Column) -> Converted:
@@ -290,7 +296,7 @@ def _list(values: pa.Array, column: Column) -> Converted:
         return _wrong_type(values, column, "a list")
     lengths = pc.list_value_length(values).fill_null(0).to_numpy(zero_copy_only=False)
     row_of_item = np.repeat(np.arange(len(values)), lengths)
-    element = Column(column.name, _ELEMENTS[column.kind], column.meaning, minimum=column.minimum, maximum=column.maximum)
+    element = Column(column.name, _ELEMENTS[column.kind], column.meaning, column.unit, minimum=column.minimum, maximum=column.maximum)
     items = convert(values.flatten(), element)
     offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32), mask=np.append(lengths == 0, False))
     converted = Converted(pa.ListArray.from_arrays(offsets, items.values))

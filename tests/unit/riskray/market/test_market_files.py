@@ -191,6 +191,13 @@ def test_bad_row_of_a_table_is_named_by_number_and_column(rows, loc, code):
     assert [(problem["loc"], problem["code"]) for problem in table_problems(HEADER + SNAPSHOT + rows)] == [(loc, code)]
 
 
+def test_bad_rows_of_every_sort_are_named_in_one_answer():
+    rows = ["zero_rate,EUR-GOVT,EUR,1Y,abc,", "zero_ratez,EUR-GOVT,EUR,2Y,0.03,", "fx_spot,EURUSD,,,-1,"]
+    assert [problem["loc"] for problem in table_problems(HEADER + SNAPSHOT + "\n".join(rows) + "\n")] == [
+        ["rows", 2, "value"], ["rows", 3, "kind"], ["rows", 4, "rate"],
+    ]  # fmt: skip
+
+
 def test_table_without_snapshot_row_or_with_wrong_columns_is_refused():
     assert table_problems(HEADER + "zero_rate,C,USD,1Y,0.05,\n")[0]["code"] == "missing"
     assert table_problems("kind,name,tenor,value\n")[0]["loc"] == ["columns", "tenor"]

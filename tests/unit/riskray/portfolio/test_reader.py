@@ -66,6 +66,11 @@ def test_file_with_two_products_gives_a_table_each_with_the_file_s_values():
         (FORWARD, "notional", "-inf", "not_finite"),
         (FORWARD, "notional", "1e999", "not_finite"),
         (FORWARD, "contract_rate", "-0.5", "out_of_range"),
+        (FORWARD, "notional", "1e300", "out_of_range"),
+        (FORWARD, "calendar", "TARGET+MARS", "unknown_calendar"),
+        (BOND, "coupon_rate", "4.75", "out_of_range"),
+        (BOND, "ex_coupon_calendar", "MARS", "unknown_calendar"),
+        (BOND, "credit_spread", "125", "out_of_range"),
         (FORWARD, "spot_lag", "1.5", "not_whole"),
         (FORWARD, "spot_lag", "11", "out_of_range"),
         (FORWARD, "spot_lag", "3000000000", "out_of_range"),
@@ -192,6 +197,7 @@ def test_row_with_too_few_cells_is_named_and_the_rows_after_it_keep_their_number
         (b"[]", "json", "empty"),
         (b"[{]", "json", "malformed"),
         (b'"positions"', "json", "malformed"),
+        (b"[1, null]", "json", "malformed"),
         (b"[" * 10_000, "json", "malformed"),
         (b'{"position_id": "A"}\n{"position_id": \n', "json", "malformed"),
         (b"not parquet at all", "parquet", "malformed"),
@@ -251,6 +257,17 @@ def test_json_types_are_taken_as_they_are_and_wrong_ones_named():
     found = problems_of(json.dumps([good, good | {"position_id": "J2"} | bad]).encode(), format="json")
     assert {problem["column"]: problem["code"] for problem in found} == dict.fromkeys(bad, "wrong_type")
     assert {problem["row"] for problem in found} == {2}
+
+
+@pytest.mark.parametrize("nested", [[1000.0], [1, 2], {"amount": 1}])
+def test_json_list_or_object_in_a_column_of_single_values_is_refused(nested):
+    [problem] = problems_of(json.dumps([FORWARD | {"notional": nested}]).encode(), format="json")
+    assert (problem["column"], problem["code"]) == ("notional", "wrong_type")
+
+
+def test_value_out_of_range_is_refused_with_the_unit_of_its_bound():
+    [problem] = problems_of(as_csv(BOND | {"coupon_rate": "4.75"}))
+    assert "greater than 2 decimal a year" in problem["msg"]
 
 
 def test_json_nan_and_non_objects_are_named():

@@ -37,13 +37,13 @@ names = st.text(
     st.characters(categories=("L", "N", "P", "S"), include_characters=" \"',;"), min_size=1, max_size=12
 ).filter(lambda text: text.strip())  # fmt: skip
 dates = st.dates(datetime.date(1901, 1, 1), datetime.date(2199, 12, 31))
-amounts = st.floats(allow_nan=False, allow_infinity=False)
+amounts = st.floats(-1e15, 1e15)
 bonds = st.fixed_dictionaries(
     {
         "product": st.just("FIXED_BOND"),
         "currency": st.sampled_from(["EUR", "USD", "JPY"]),
         "notional": amounts,
-        "coupon_rate": st.floats(-1.0, 5.0),
+        "coupon_rate": st.floats(-1.0, 2.0),
         "issue_date": dates,
         "maturity_date": dates,
         "discount_curve": names,
