@@ -21,12 +21,15 @@ dependencies() {
 	"$1/bin/python" -m compileall -q "$1/lib" || true # a library may carry files of other Python versions
 }
 
-wheel() {
-	local tools
+wheel() { # BUILD_PYTHON: an interpreter that has the tools already
+	local tools builder=${BUILD_PYTHON:-}
 	tools=$(mktemp -d)
-	"$python" -m venv "$tools"
-	locked "$tools/bin/python" "$checkout/cluster/image/requirements-build.lock"
-	"$tools/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --wheel-dir "$1" "$checkout"
+	if [[ -z $builder ]]; then
+		"$python" -m venv "$tools"
+		builder=$tools/bin/python
+		locked "$builder" "$checkout/cluster/image/requirements-build.lock"
+	fi
+	"$builder" -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --wheel-dir "$1" "$checkout"
 	rm -rf "$tools"
 }
 
