@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from pricers.registry import PricerSpec, value
 from pricers.status import RowStatus
 from pricers.valuation import Valuation, value_cashflows
 from riskray.engine.exact_sum import ExactSums
+from riskray.engine.failure_messages import market_messages
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA, ROLLUP_MEASURES
 from riskray.engine.sums import FxSums, GroupSums, LadderSums, ShardSums
 
@@ -37,6 +38,10 @@ class ShardPositions:
     """Common fields a row, for pricers that are plain functions."""
     compiled: Compiled | None = None
     """For products that are sums of cash flows."""
+    messages: Mapping[int, str] = field(default_factory=dict)
+    """Row -> what is wrong with the contract itself, whatever the market."""
+    counterparties: Text | None = None
+    """[row]: never null; only scenario vectors need them."""
 
     @property
     def row_count(self) -> int:
@@ -74,6 +79,9 @@ def value_shard(positions: ShardPositions, *, spec: PricerSpec, market: Market, 
     else:
         valuation = value(spec, positions.contracts, market=market, measures=measures, positions=positions.fields)
     valued = time.perf_counter()
+    if positions.compiled is not None:
+        messages = {**positions.messages, **market_messages(positions.compiled, valuation.status, market=market), **valuation.messages}
+        valuation = replace(valuation, messages=messages)
     result = shard_result(positions, valuation, market=market, measures=measures)
     seconds = {"value": valued - started, "gather": time.perf_counter() - valued}
     return ShardResult(result.results, result.failures, result.sums, seconds)

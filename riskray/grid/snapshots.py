@@ -9,6 +9,7 @@ import pyarrow as pa
 from pricers.columns import Contracts, Text
 from pricers.market import Market, Scenarios
 from pricers.registry import PricerSpec, UnknownProductError, compile_contracts, pricer
+from riskray.engine.failure_messages import contract_messages
 from riskray.engine.shard import ShardPositions
 from riskray.market.build import build_market
 from riskray.models.instrument import UNASSIGNED
@@ -74,7 +75,9 @@ def prepare_positions(table: pa.Table, *, product: str, first_position_no: int, 
     if spec.lower is None:
         return replace(described, contracts=contracts, fields=position_fields(product, table))
     # What is compiled needs no contracts any more, and they would double the size of a cached shard.
-    return replace(described, compiled=compile_contracts(spec, contracts, as_of=as_of))
+    compiled = compile_contracts(spec, contracts, as_of=as_of)
+    messages = contract_messages(compiled.status, columns=spec.columns, contracts=contracts)
+    return replace(described, compiled=compiled, messages=messages)
 
 
 def describe_positions(table: pa.Table, *, product: str, first_position_no: int) -> ShardPositions:
@@ -82,9 +85,8 @@ def describe_positions(table: pa.Table, *, product: str, first_position_no: int)
     spec = find_pricer(product)
     currency = _CURRENCY_COLUMN if spec is None else spec.native_currency
     currencies = text_of(table.column(currency)) if currency in table.schema.names else Text.of([""] * table.num_rows)
-    return ShardPositions(
-        product, first_position_no, Contracts(table.num_rows, {}), text_of(table.column("book"), null=UNASSIGNED), currencies
-    )
+    books, counterparties = (text_of(table.column(name), null=UNASSIGNED) for name in ("book", "counterparty"))
+    return ShardPositions(product, first_position_no, Contracts(table.num_rows, {}), books, currencies, counterparties=counterparties)
 
 
 def find_pricer(product: str) -> PricerSpec | None:

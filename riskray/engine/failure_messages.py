@@ -1,0 +1,104 @@
+"""What a failed row says: its status in words, and the terms of the contract that it is about, so that nobody has to guess which one."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from pricers.columns import NO_DATE, NO_INTEGER, Column, Columns, Contracts, Kind
+from pricers.compiled import Compiled
+from pricers.market import Market
+from pricers.status import RowStatus
+
+LIST_ITEMS_SHOWN: Final = 5
+
+# The kinds of columns that a status is about.
+_KINDS: Final[dict[RowStatus, tuple[Kind, ...]]] = {
+    RowStatus.MATURED: ("date",),
+    RowStatus.INVALID_DATES: ("date",),
+    RowStatus.DATE_OUT_OF_RANGE: ("date", "date_list"),
+    RowStatus.INVALID_SCHEDULE: ("date", "choice", "boolean"),
+    RowStatus.INVALID_AMOUNT: ("float",),
+    RowStatus.INVALID_PRINCIPAL: ("float", "date_list", "float_list"),
+    RowStatus.NOT_FINITE: ("float",),
+}
+_ABOUT_CALENDARS: Final = (RowStatus.INVALID_SCHEDULE,)
+_ABOUT_CURRENCIES: Final = (RowStatus.INVALID_AMOUNT,)  # a forward between a currency and itself
+
+
+def contract_messages(status: np.ndarray, *, columns: Columns, contracts: Contracts) -> dict[int, str]:
+    """Row -> message for the rows whose contract is wrong by itself, with the terms that its status is about."""
+    return {
+        row: _sentence(RowStatus(status[row]), _terms(RowStatus(status[row]), columns, contracts, row))
+        for row in np.flatnonzero(status != int(RowStatus.OK)).tolist()
+    }
+
+
+def market_messages(compiled: Compiled, status: np.ndarray, *, market: Market) -> dict[int, str]:
+    """Row -> message for the rows that a market has not got the data of, with the names that it lacks."""
+    rows = np.flatnonzero((status != int(RowStatus.OK)) & (compiled.status == int(RowStatus.OK)))
+    return {row: _sentence(RowStatus(status[row]), _gaps(RowStatus(status[row]), compiled, row, market)) for row in rows.tolist()}
+
+
+def _sentence(status: RowStatus, details: Iterator[str]) -> str:
+    shown = ", ".join(dict.fromkeys(details))
+    return f"{status.message}: {shown}" if shown else status.message
+
+
+def _terms(status: RowStatus, columns: Columns, contracts: Contracts, row: int) -> Iterator[str]:
+    for column in columns:
+        value = _shown(column, contracts, row)
+        if column.kind in _KINDS.get(status, ()):
+            if value is not None and not (column.kind in ("choice", "boolean") and value == str(column.default)):
+                yield f"{column.name} {value}"
+            elif column.kind == "float":
+                yield f"{column.name} none"
+        elif value is not None and (
+            (column.references == "calendar" and status in _ABOUT_CALENDARS)
+            or (column.references == "currency" and status in _ABOUT_CURRENCIES)
+        ):
+            yield f"{column.name} {value}"
+
+
+def _gaps(status: RowStatus, compiled: Compiled, row: int, market: Market) -> Iterator[str]:
+    for leg in range(compiled.leg_offsets[row], compiled.leg_offsets[row + 1]):
+        curve, spread, currency = compiled.leg_discount_curve[leg], compiled.leg_spread_curve[leg], compiled.leg_currency[leg]
+        match status:
+            case RowStatus.MISSING_CURVE if curve not in market.discount_curve_index:
+                yield str(curve)
+            case RowStatus.MISSING_SPREAD_CURVE if spread is not None and spread not in market.spread_curve_index:
+                yield spread
+            case RowStatus.MISSING_FX if currency != market.base_currency and currency not in market.fx_to_base:
+                yield f"{currency} to {market.base_currency}"
+            case RowStatus.CURVE_CURRENCY_MISMATCH if curve is not None and curve in market.discount_curve_index:
+                found = market.discount_curves[market.discount_curve_index[curve]].currency
+                if found != currency:
+                    yield f"{curve} is in {found}, the cash flows in {currency}"
+
+
+def _shown(column: Column, contracts: Contracts, row: int) -> str | None:
+    """The value as a file would have it; None for a null."""
+    match column.kind:
+        case "text":
+            return contracts.text(column.name)[row]
+        case "date_list" | "float_list":
+            data = contracts.ragged(column.name)
+            items = data.values[data.offsets[row] : data.offsets[row + 1]].tolist()
+            texts = [_scalar(column, column.kind.removesuffix("_list"), item) or "" for item in items[:LIST_ITEMS_SHOWN]]
+            return ";".join([*texts, *(["..."] if len(items) > LIST_ITEMS_SHOWN else [])]) or None
+        case _:
+            return _scalar(column, column.kind, contracts.array(column.name)[row].item())
+
+
+def _scalar(column: Column, kind: str, value: float) -> str | None:
+    match kind:
+        case "float":
+            return None if np.isnan(value) else f"{value:.12g}"
+        case "date":
+            return None if value == NO_DATE else str(np.datetime64(int(value), "D"))
+        case "integer":
+            return None if value == NO_INTEGER else str(value)
+        case "choice":
+            return None if value < 0 else column.allowed[int(value)]
+        case _:
+            return str(bool(value))
