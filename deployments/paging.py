@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Annotated, NamedTuple, TypeVar
 
 from fastapi import Depends, Query
@@ -41,26 +42,46 @@ def _digest(scope: str) -> str:
     return hashlib.sha256(scope.encode()).hexdigest()[:16]
 
 
-def encode_cursor(after_position_no: int, *, scope: str) -> str:
-    """A cursor for the rows after `after_position_no` of the list that `scope` describes (path and filters)."""
-    return base64.urlsafe_b64encode(json.dumps([after_position_no, _digest(scope)]).encode()).decode().rstrip("=")
+def encode_cursor(after: int | str, *, scope: str) -> str:
+    """A cursor for the rows after this position (its number or id) of the list that `scope` describes (path and filters)."""
+    return base64.urlsafe_b64encode(json.dumps([after, _digest(scope)]).encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str | None, *, scope: str) -> int:
     """The position number that a cursor stands after; −1 without a cursor. Raises InvalidCursor for another list's cursor."""
     if cursor is None:
         return -1
-    try:
-        after, digest = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        valid = isinstance(after, int) and -1 <= after < 2**31 and digest == _digest(scope)
-    except (binascii.Error, UnicodeDecodeError, ValueError, TypeError):
-        valid, after = False, -1
-    if not valid:
-        raise InvalidCursor("the cursor is not from this list with these filters; start again without one")
+    after = _after(cursor, scope)
+    if not isinstance(after, int) or not -1 <= after < 2**31:
+        raise _not_of_this_list()
     return int(after)
 
 
-def cursor_page(rows: list[Item], positions: list[int], *, limit: int, scope: str) -> CursorPage[Item]:
-    """A page of rows read with `limit + 1`, whose position numbers are `positions`: the surplus row says that there is more."""
+def decode_id_cursor(cursor: str | None, *, scope: str) -> str:
+    """The position id that a cursor stands after; empty without a cursor. Raises InvalidCursor for another list's cursor."""
+    if cursor is None:
+        return ""
+    after = _after(cursor, scope)
+    if not isinstance(after, str) or "\0" in after:
+        raise _not_of_this_list()
+    return after
+
+
+def _after(cursor: str, scope: str) -> object:
+    try:
+        after, digest = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, UnicodeDecodeError, ValueError, TypeError):
+        raise _not_of_this_list() from None
+    if digest != _digest(scope):
+        raise _not_of_this_list()
+    return after
+
+
+def _not_of_this_list() -> InvalidCursor:
+    return InvalidCursor("the cursor is not from this list with these filters; start again without one")
+
+
+def cursor_page(rows: list[Item], positions: Sequence[int | str], *, limit: int, scope: str) -> CursorPage[Item]:
+    """A page of rows read with `limit + 1`, whose position numbers (or ids) are `positions`: the surplus row says that there is more."""
     more = len(rows) > limit
     return CursorPage(data=rows[:limit], limit=limit, next_cursor=encode_cursor(positions[limit - 1], scope=scope) if more else None)

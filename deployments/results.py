@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from starlette.responses import StreamingResponse
 
+from deployments.comparisons import create_difference_router, create_pnl_router
 from deployments.downloads import Format, FormatQuery, encoded, negotiated, stream_answer
 from deployments.errors import error_responses
 from deployments.paging import Cursor, CursorLimit, cursor_page, decode_cursor
@@ -251,7 +252,14 @@ def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
         description=DESCRIPTION,
         settings=settings,
         database=database,
-        routers=[_sums_router(database), create_tail_risk_router(database), _rows_router(database), _position_router(database, grid)],
+        routers=[
+            _sums_router(database),
+            create_tail_risk_router(database),
+            create_difference_router(database),
+            create_pnl_router(settings, database, grid),
+            _rows_router(database),
+            _position_router(database, grid),
+        ],
     )
 
 

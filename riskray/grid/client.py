@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from riskray.config import Settings
 from riskray.errors import Overloaded
 from riskray.grid.discovery import find_coordinator
 from riskray.grid.messages import ArrowTables, CoordinatorStatus, GridStatus, PricedPositions
+from riskray.grid.pnl import PnlPart
 from riskray.grid.pool import STATUS_TIMEOUT_S, PricerPool
 from riskray.models.result import Explanation
 
@@ -56,6 +57,18 @@ class Grid:
         explanation = await self._ask("explain", run_id, position_id)
         assert isinstance(explanation, Explanation)
         return explanation
+
+    async def explain_pnl(self, parts: Sequence[PnlPart]) -> list[ArrowTables]:
+        """The answer to each part, in their order; as many at once as there are pricers. Raises Overloaded."""
+        slots = asyncio.Semaphore(self._settings.pricer_actors)
+
+        async def ask(part: PnlPart) -> ArrowTables:
+            async with slots:
+                tables = await self._ask("explain_pnl", part)
+                assert isinstance(tables, ArrowTables)
+                return tables
+
+        return await asyncio.gather(*map(ask, parts))
 
     async def status(self) -> GridStatus:
         """Coordinator and pricers; answers within seconds whatever their state."""

@@ -32,7 +32,8 @@ from riskray.errors import Conflict, NotFound, RiskrayError
 from riskray.grid import snapshots
 from riskray.grid.cache import ByteBudgetCache, positions_nbytes
 from riskray.grid.isolation import value_row_by_row_where_needed
-from riskray.grid.messages import PricedPositions, PricerStatus, ShardReport
+from riskray.grid.messages import ArrowTables, PricedPositions, PricerStatus, ShardReport
+from riskray.grid.pnl import PnlPart, explain_part
 from riskray.grid.warmup import warm_kernels
 from riskray.logs import configure_logs
 from riskray.models.result import ExplainedFlow, Explanation
@@ -203,6 +204,11 @@ class Pricer:
             run_id=run_id, position_id=position_id, product=spec.product, base_currency=keys["base_currency"], pv_base=explained.pv_base,
             flows=[ExplainedFlow(**{name: getattr(flow, name) for name in ExplainedFlow.model_fields}) for flow in explained.flows],
         )  # fmt: skip
+
+    def explain_pnl(self, part: PnlPart) -> ArrowTables:
+        """Why the values of positions changed between two runs; see `riskray.grid.pnl`."""
+        with self._busy():
+            return ArrowTables(explain_part(self._database, part, load_market=self._market))
 
     # ------------------------------------------------------------------------------------------------------------- control
 

@@ -1,0 +1,119 @@
+"""Comparisons of two runs: what differs, and why the value changed."""
+
+from datetime import date
+from typing import Literal
+
+from pydantic import Field
+
+from riskray.models.common import CurrencyCode, Model
+
+DifferenceKind = Literal["changed", "new", "dead", "now_failing", "now_priced"]
+"""`new` and `dead`: only the later, only the earlier run has the position."""
+
+
+class PositionDifference(Model):
+    """One position whose measure differs between two runs by more than the tolerance."""
+
+    position_id: str
+    kind: DifferenceKind
+    product: str
+    book: str
+    counterparty: str
+    currency: str
+    before: float | None
+    after: float | None
+    difference: float = Field(description="After less before, a missing one counted as zero.")
+
+
+class KindSummary(Model):
+    """Positions that differ in one way."""
+
+    kind: DifferenceKind
+    position_count: int
+    before: float
+    after: float
+    difference: float
+
+
+class RunDifference(Model):
+    """What differs between two runs in one measure."""
+
+    run_id_before: str
+    run_id_after: str
+    base_currency: CurrencyCode
+    measure: str
+    absolute_tolerance: float
+    relative_tolerance: float
+    unchanged_count: int = Field(description="Positions that both runs have, within the tolerance; failed in both included.")
+    before: float = Field(description="Sum over the earlier run's priced positions.")
+    after: float
+    difference: float
+    kinds: list[KindSummary]
+
+
+class PnlParts(Model):
+    """Why a value changed, base currency. `pnl` = pv_t1 + cash_received - pv_t0, and is the sum of carry to residual."""
+
+    position_count: int = Field(description="Positions explained.")
+    failed_count: int = Field(description="Positions without a value at one of the dates; in no figure.")
+    pv_t0: float
+    pv_t1: float
+    cash_received: float = Field(description="Paid to us after the earlier date up to the later one.")
+    pnl: float
+    carry: float = Field(description="Time passes, curves stay; cash paid meanwhile included.")
+    rates: float
+    credit: float
+    fx: float
+    new: float = Field(description="Value of positions that only the later run has.")
+    dead: float = Field(description="Minus the value of positions that only the earlier run had.")
+    residual: float
+
+
+class PnlGroup(PnlParts):
+    """The parts of one group."""
+
+    group: dict[str, str]
+
+
+class PnlBucket(Model):
+    """P&L from one pillar of one discount curve."""
+
+    curve: str
+    pillar: str
+    pillar_days: int
+    rates: float
+
+
+class PnlAnswer(Model):
+    """P&L explain between two runs."""
+
+    run_id_t0: str
+    run_id_t1: str
+    as_of_t0: date
+    as_of_t1: date
+    base_currency: CurrencyCode
+    total: PnlParts
+    groups: list[PnlGroup]
+    rates_by_pillar: list[PnlBucket] = Field(description="Adds up to the total's `rates`.")
+
+
+class PositionPnl(Model):
+    """The parts of one position; null for one without a value at one of the dates, with the reason in `code`."""
+
+    position_id: str
+    product: str
+    book: str
+    counterparty: str
+    currency: str
+    code: str | None = Field(examples=["MISSING_CURVE"])
+    pv_t0: float | None
+    pv_t1: float | None
+    cash_received: float | None
+    pnl: float | None
+    carry: float | None
+    rates: float | None
+    credit: float | None
+    fx: float | None
+    new: float | None
+    dead: float | None
+    residual: float | None
