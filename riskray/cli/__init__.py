@@ -36,6 +36,8 @@ app.command()(run_commands.rollup)
 app.command()(risk_commands.top)
 app.command()(risk_commands.var)
 app.command()(risk_commands.stress)
+app.command()(risk_commands.diff)
+app.command()(risk_commands.pnl)
 app.command()(run_commands.explain)
 app.command()(run_commands.price)
 

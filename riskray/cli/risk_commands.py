@@ -1,12 +1,14 @@
 """`riskray var`, `stress`, `top`, `diff` and `pnl`: questions to finished runs."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pricers.measures import Measure
 from riskray.cli.output import Json, print_json, print_line, print_table
+from riskray.cli.snapshot_commands import format_of
 from riskray.models.tail_risk import Allocation, NodeFilter, QuantileConvention, VarAnswer
 
 RunId = Annotated[str, typer.Argument(help="Id of a run.")]
@@ -25,6 +27,14 @@ class Method(StrEnum):
 
     FULL_REVALUATION = "full_revaluation"
     PARAMETRIC = "parametric"
+
+
+class ExportFormat(StrEnum):
+    """Formats of a file of positions."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+    ARROW = "arrow"
 
 
 class Order(StrEnum):
@@ -150,3 +160,68 @@ def top(
         return
     cells = [(row.position_id, row.product, row.book, row.counterparty, row.currency, row.notional, getattr(row, by)) for row in rows]
     print_table(["position", "product", "book", "counterparty", "ccy", "notional", by], cells)
+
+
+def diff(
+    before: Annotated[str, typer.Argument(help="Id of the earlier run.")],
+    after: Annotated[str, typer.Argument(help="Id of the later run.")],
+    measure: Annotated[str, typer.Option(help="The measure to compare.")] = Measure.PV_BASE.value,
+    absolute_tolerance: Annotated[float, typer.Option(min=0.0, help="Differences up to this are none.")] = 0.0,
+    relative_tolerance: Annotated[float, typer.Option(min=0.0, help="And this times the larger of the two values.")] = 0.0,
+    positions: Annotated[bool, typer.Option("--positions", help="List the positions that differ.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What differs between two runs: positions changed, new, dead, now failing, now priced."""
+    from riskray.client import Client
+
+    tolerances = {"absolute_tolerance": absolute_tolerance, "relative_tolerance": relative_tolerance}
+    with Client() as client:
+        answer = client.diff(before, after, measure=measure, **tolerances)
+        rows = client.diff_positions(before, after, measure=measure, **tolerances).to_arrow().to_pylist() if positions else []
+    if as_json:
+        print_json({**answer.model_dump(mode="json"), "positions": rows} if positions else answer)
+        return
+    cells = [(kind.kind, kind.position_count, kind.before, kind.after, kind.difference) for kind in answer.kinds]
+    total = (
+        "all",
+        answer.unchanged_count + sum(kind.position_count for kind in answer.kinds),
+        answer.before,
+        answer.after,
+        answer.difference,
+    )
+    title = f"{measure}: {answer.unchanged_count:,} positions unchanged"
+    print_table(["kind", "positions", "before", "after", "difference"], [*cells, total], title=title)
+    if rows:
+        names = ("position_id", "kind", "product", "book", "currency", "before", "after", "difference")
+        print_table(["position", *names[1:]], [[row[name] for name in names] for row in rows])
+
+
+def pnl(
+    before: Annotated[str, typer.Argument(help="Id of the earlier run.")],
+    after: Annotated[str, typer.Argument(help="Id of the later run.")],
+    by: By = "book",
+    file: Annotated[Path | None, typer.Option(help="Write every position to this file, ending .parquet, .csv or .arrow.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Why the value changed between two runs: carry, rates, credit, FX, new and dead positions, residual."""
+    from riskray.client import Client
+
+    kind: Any = None if file is None else format_of(file, ExportFormat)
+    with Client() as client:
+        answer = client.pnl(before, after, groups_of(by))
+        if file is not None:
+            client.export_pnl(before, after, file, format=kind)
+    if as_json:
+        print_json(answer)
+        return
+    parts = ("pnl", "carry", "rates", "credit", "fx", "new", "dead", "residual", "cash_received")
+    names = list(answer.groups[0].group) if answer.groups else []
+    rows = [(*group.group.values(), *(getattr(group, part) for part in parts)) for group in answer.groups]
+    total = (*(["all", *[""] * (len(names) - 1)] if names else []), *(getattr(answer.total, part) for part in parts))
+    title = (
+        f"{answer.as_of_t0} to {answer.as_of_t1}, {answer.base_currency}: {answer.total.position_count:,} positions explained, "
+        f"{answer.total.failed_count:,} failed"
+    )
+    print_table([*names, "P&L", "carry", "rates", "credit", "FX", "new", "dead", "residual", "cash"], [*rows, total], title=title)
+    buckets = [(bucket.curve, bucket.pillar, bucket.rates) for bucket in answer.rates_by_pillar]
+    print_table(["curve", "pillar", "P&L from rates"], buckets, title="\nRates by curve and pillar")

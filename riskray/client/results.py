@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from riskray.client.transport import RunTimeout, Truncated
+from riskray.models.comparison import PnlAnswer, RunDifference
 from riskray.models.event import RunEvent
 from riskray.models.position_result import PositionResult
 from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
@@ -151,6 +152,18 @@ class RunHandle:
         """Failed positions by reason."""
         return self._client.failure_summary(self.run_id)
 
+    def diff(self, later: "RunHandle | str", **question: Any) -> RunDifference:
+        """What differs from this run to a later one; see `Client.diff`."""
+        return self._client.diff(self.run_id, _run_id(later), **question)
+
+    def pnl(self, later: "RunHandle | str", *group_by: Dimension) -> PnlAnswer:
+        """Why the value changed from this run to a later one; see `Client.pnl`."""
+        return self._client.pnl(self.run_id, _run_id(later), group_by)
+
     def explain(self, position_id: str) -> Explanation:
         """One value, flow by flow."""
         return self._client.explain(self.run_id, position_id)
+
+
+def _run_id(run: RunHandle | str) -> str:
+    return run if isinstance(run, str) else run.run_id

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from riskray.client.calls import Calls, given, segment
 from riskray.client.results import ResultTable
+from riskray.models.comparison import PnlAnswer, RunDifference
 from riskray.models.position_result import PositionResult
 from riskray.models.tail_risk import (
     Allocation,
@@ -87,3 +88,49 @@ class RiskCalls(Calls):
         """The positions that contribute most to a measure; filters: book, product, currency, counterparty."""
         path = f"/api/v1/results/{segment(run_id)}/top"
         return self._get(path, list[PositionResult], by=by, order=order, limit=limit, **filters)
+
+    def diff(
+        self,
+        run_id_before: str,
+        run_id_after: str,
+        *,
+        measure: str = "pv_base",
+        absolute_tolerance: float = 0.0,
+        relative_tolerance: float = 0.0,
+    ) -> RunDifference:
+        """What differs between two runs in one measure: how many positions in which way, and the sums."""
+        path = f"/api/v1/results/{segment(run_id_before)}/diff/{segment(run_id_after)}"
+        return self._get(path, RunDifference, measure=measure, absolute_tolerance=absolute_tolerance, relative_tolerance=relative_tolerance)
+
+    def diff_positions(
+        self,
+        run_id_before: str,
+        run_id_after: str,
+        *,
+        measure: str = "pv_base",
+        absolute_tolerance: float = 0.0,
+        relative_tolerance: float = 0.0,
+    ) -> ResultTable:
+        """The positions that differ, in order of their id."""
+        path = f"/api/v1/results/{segment(run_id_before)}/diff/{segment(run_id_after)}/positions"
+        tolerances = {"absolute_tolerance": absolute_tolerance, "relative_tolerance": relative_tolerance}
+        return self._download(path, {"measure": measure, **tolerances})
+
+    def pnl(self, run_id_t0: str, run_id_t1: str, group_by: Sequence[Dimension] = ("book",)) -> PnlAnswer:
+        """Why the value changed from the earlier run to the later one."""
+        path = f"/api/v1/results/{segment(run_id_t0)}/pnl/{segment(run_id_t1)}"
+        # An empty group_by is said too: it means no groups, not the default.
+        response = self.transport.send("GET", path, repeatable=True, params={"group_by": ",".join(group_by)}, timeout_s=600.0)
+        return PnlAnswer.model_validate_json(response.content)
+
+    def pnl_positions(self, run_id_t0: str, run_id_t1: str) -> ResultTable:
+        """Why each position's value changed."""
+        return self._download(f"/api/v1/results/{segment(run_id_t0)}/pnl/{segment(run_id_t1)}/positions", {})
+
+    def export_pnl(
+        self, run_id_t0: str, run_id_t1: str, path: str | Path, *, format: Literal["csv", "parquet", "arrow"] = "parquet"
+    ) -> Path:
+        """Write why each position's value changed to a file; answers its path."""
+        source = f"/api/v1/results/{segment(run_id_t0)}/pnl/{segment(run_id_t1)}/positions"
+        self._save(source, Path(path), params={"format": format})
+        return Path(path)

@@ -149,6 +149,30 @@ def test_ladder_of_a_node_is_that_of_its_books(client: Client, run: tuple[RunHan
     assert sum(node.values()) == pytest.approx(sum(row.dv01 for row in books), rel=1e-12)
 
 
+def test_two_runs_are_compared_and_the_change_explained(
+    client: Client, run: tuple[RunHandle, np.ndarray], command: Callable[..., Any], tmp_path: Path
+) -> None:
+    handle, _ = run
+    document = market_document() | {"name": "next", "as_of": "2024-04-02"}
+    client.upload_market(document)
+    later = client.submit(portfolio="desk", market="next", wait_s=30)
+    difference = handle.diff(later)
+    assert [kind.kind for kind in difference.kinds] == ["changed"]
+    assert difference.difference == pytest.approx(later.totals().pv_base - handle.totals().pv_base, rel=1e-9)
+    assert len(client.diff_positions(handle.run_id, later.run_id)) == difference.kinds[0].position_count
+    answer = handle.pnl(later, "book")
+    assert answer.total.pnl == pytest.approx(difference.difference + answer.total.cash_received, rel=1e-9)
+    parts = (answer.total.carry, answer.total.rates, answer.total.credit, answer.total.fx, answer.total.residual)
+    assert sum(parts) == pytest.approx(answer.total.pnl, rel=1e-9)
+    assert len(client.pnl_positions(handle.run_id, later.run_id)) == len(POSITIONS)
+    assert command("diff", handle.run_id, later.run_id, "--json") == difference.model_dump(mode="json")
+    assert "BD-000001" in command("diff", handle.run_id, later.run_id, "--positions")
+    assert command("pnl", handle.run_id, later.run_id, "--json") == answer.model_dump(mode="json")
+    table = command("pnl", handle.run_id, later.run_id, "--by", "product", "--file", str(tmp_path / "pnl.csv"))
+    assert f"{answer.total.pnl:,.2f}" in table
+    assert len((tmp_path / "pnl.csv").read_text().splitlines()) == 1 + len(POSITIONS)
+
+
 def test_commands_print_what_the_sdk_answers(command: Callable[..., Any], run: tuple[RunHandle, np.ndarray], tmp_path: Path) -> None:
     handle, _ = run
     answer = handle.var("book", confidence=0.95, tail_scenario_count=5)
