@@ -28,8 +28,8 @@ COPY sql sql
 COPY pricers pricers
 COPY riskray riskray
 COPY deployments deployments
-RUN cluster/image/install.sh wheel /tmp/dist \
-    && cluster/image/install.sh application /opt/riskray /tmp/dist \
+RUN cluster/image/install.sh wheel dist \
+    && cluster/image/install.sh application /opt/riskray dist \
     && cluster/image/install.sh warm /opt/riskray
 
 # --------------------------------------------------------------------------------------------------------------- runtime
