@@ -22,6 +22,7 @@ app = typer.Typer(
 app.command()(stack_commands.up)
 app.command()(stack_commands.down)
 app.command()(stack_commands.status)
+app.command()(stack_commands.env)
 app.command()(stack_commands.doctor)
 app.command()(demo.demo)
 app.add_typer(stack_commands.database_commands, name="db")

@@ -140,6 +140,8 @@ def _print_answer(handle: "RunHandle", answer: dict[str, Any]) -> None:
 
 
 def _print_next_steps(settings: Settings, handle: "RunHandle", *, dashboard_url: str, kept: bool) -> None:
+    from riskray.stack import ray_client_environment
+
     url, run_id = settings.base_url, handle.run_id
     token = ' -H "Authorization: Bearer $RISKRAY_API_TOKEN"' if settings.api_token is not None else ""
     print_line("")
@@ -151,7 +153,8 @@ def _print_next_steps(settings: Settings, handle: "RunHandle", *, dashboard_url:
     print_line(f'  {psql_command(settings)} -c "select product, count(*), sum(pv_base) {query}"')
     print_line(f"API docs       {url}/  (each service has its own page, for instance {url}/api/v1/runs/docs)")
     if dashboard_url:
-        print_line(f"Ray dashboard  {dashboard_url}")
+        token_file = ray_client_environment(settings).get("RAY_AUTH_TOKEN_PATH")
+        print_line(f"Ray dashboard  {dashboard_url}" + (f"  (it asks for the token in {token_file})" if token_file else ""))
     print_line("End the stack with `.venv/bin/riskray down`." if kept else "Nothing is left running.")
 
 

@@ -3,15 +3,22 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel
+from rich.cells import cell_len
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from riskray.errors import RiskrayError, StoreUnavailable, Unauthorized
+
+# Between columns, and the width to which a column of sentences may shrink.
+GAP = 2
+PROSE_WIDTH = 28
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
 
@@ -80,15 +87,25 @@ def print_json(value: Any, *, stderr: bool = False) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
-    """A table on stdout; numbers to the right."""
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+    """A table on stdout; numbers to the right. Nothing is ever cut off: sentences wrap, and what still is too wide overflows."""
     cells = [[_cell(value) for value in row] for row in rows]
-    numeric = [all(_is_number(row[number]) for row in cells) if cells else False for number in range(len(columns))]
-    for name, right in zip(columns, numeric, strict=True):
-        table.add_column(name, justify="right" if right else "left", no_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    natural = least = GAP * (len(columns) - 1)
+    for number, name in enumerate(columns):
+        texts = [row[number] for row in cells]
+        width = max(cell_len(text) for text in (name, *texts))
+        is_prose = width > PROSE_WIDTH and any(" " in text for text in texts)
+        natural, least = natural + width, least + (PROSE_WIDTH if is_prose else width)
+        is_numeric = bool(cells) and all(map(_is_number, texts))
+        table.add_column(name, justify="right" if is_numeric else "left", no_wrap=not is_prose, min_width=0 if is_prose else width)
     for row in cells:
-        table.add_row(*row)
-    _stdout().print(table)
+        table.add_row(*(escape(cell) for cell in row))
+    # A file or a pipe has no width: tables are then as wide as their content.
+    room = Console().width if sys.stdout.isatty() else natural
+    console = Console(highlight=False, width=max(least, min(natural, room)))
+    if title:
+        console.print(title, style="bold", markup=False, soft_wrap=True)
+    console.print(table)
 
 
 def print_line(text: str) -> None:
@@ -97,14 +114,11 @@ def print_line(text: str) -> None:
     sys.stdout.flush()
 
 
-def _stdout() -> Console:
-    # A file or a pipe has no width: tables are then as wide as their content.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 250)
-
-
 def _cell(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
     if isinstance(value, float):
         return f"{value:,.2f}" if abs(value) >= 0.005 or value == 0 else f"{value:.3e}"
     if isinstance(value, int) and not isinstance(value, bool):

@@ -150,6 +150,9 @@ def submit(
         )
         run = watch_handle(handle) if wait else handle.run
     print_run(run, as_json=as_json)
+    if executor is Executor.JOB and not run.state.is_final:
+        say('it waits for whoever drives it, for instance: eval "$(riskray env)" &&')
+        say(f"  ray job submit --submission-id {run.run_id} -- riskray run execute {run.run_id} --partial-ok")
     raise typer.Exit(exit_code_of_run(run))
 
 
@@ -170,7 +173,7 @@ def execute(
 ) -> None:
     """Drive one run to its end from this process, on the pool of the cluster: the entry point of `ray job submit`.
 
-    ray job submit --submission-id RUN_ID -- riskray run execute RUN_ID
+    eval "$(riskray env)" && ray job submit --submission-id RUN_ID -- riskray run execute RUN_ID --partial-ok
     """
     from riskray.stack import execute_run
 

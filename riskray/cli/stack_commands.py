@@ -1,5 +1,6 @@
 """`riskray up`, `down`, `status`, `doctor` and `db`: the stack and what it stands on."""
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -42,6 +43,18 @@ def down(as_json: Json = False) -> None:
         print_json({"stopped": stopped})
     else:
         say("the stack is down" if stopped else "there is no stack of this data directory")
+
+
+def env(as_json: Json = False) -> None:
+    """Print what Ray's own commands need to find this Ray and be let in: eval "$(riskray env)", then `ray job submit ...`."""
+    from riskray.stack import ray_client_environment
+
+    variables = ray_client_environment(Settings())
+    if as_json:
+        print_json(variables)
+    else:
+        for name, value in variables.items():
+            print_line(f"export {name}={shlex.quote(value)}")
 
 
 def status(as_json: Json = False) -> None:

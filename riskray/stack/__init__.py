@@ -22,6 +22,7 @@ from riskray.stack.ray_head import (
     disconnect,
     enter_environment,
     launch_head,
+    ray_client_environment,
     ray_directory,
     ray_environment,
     require_free_port,
@@ -208,4 +209,13 @@ def _one_at_a_time(settings: Settings) -> Iterator[None]:
         yield
 
 
-__all__ = ["StackRecord", "execute_run", "read_record", "require_startable", "stack_status", "start_stack", "stop_stack"]
+__all__ = [
+    "StackRecord",
+    "execute_run",
+    "ray_client_environment",
+    "read_record",
+    "require_startable",
+    "stack_status",
+    "start_stack",
+    "stop_stack",
+]

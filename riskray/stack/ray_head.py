@@ -26,6 +26,7 @@ LOG_FILE = "head.log"
 PROGRESS_FILE = "head-progress.jsonl"
 # The very first start compiles every kernel, which takes minutes on a busy machine.
 START_TIMEOUT_S = 600.0
+QUIET_S = 15.0
 STOP_TIMEOUT_S = 1.5
 KILL_TIMEOUT_S = 15.0
 POLL_S = 0.1
@@ -68,6 +69,12 @@ def ray_environment(settings: Settings) -> dict[str, str]:
     if settings.ray_auth_mode == "token" and settings.ray_address is None:
         environment["RAY_AUTH_TOKEN_PATH"] = str(token_file(settings))
     return environment
+
+
+def ray_client_environment(settings: Settings) -> dict[str, str]:
+    """The part of it that `ray job submit` and its like need."""
+    wanted = ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")
+    return {name: value for name, value in ray_environment(settings).items() if name in wanted}
 
 
 def enter_environment(settings: Settings) -> None:
@@ -128,6 +135,7 @@ def wait_for_head(settings: Settings, head: subprocess.Popen[bytes], *, report: 
     """Pass on what the head reports until it is ready. Raises StackError with its reason when it fails or takes too long."""
     file = settings.data_directory / PROGRESS_FILE
     deadline = time.monotonic() + START_TIMEOUT_S
+    explain_at = time.monotonic() + QUIET_S
     read = 0
     while True:
         has_ended = head.poll() is not None
@@ -145,6 +153,9 @@ def wait_for_head(settings: Settings, head: subprocess.Popen[bytes], *, report: 
             log = (settings.data_directory / LOG_FILE).read_text(encoding="utf-8", errors="replace").strip().splitlines()[-10:]
             why = f"ended with status {head.returncode}" if has_ended else f"is not ready after {START_TIMEOUT_S:.0f} s"
             raise StackError("\n".join([f"the stack {why}; the end of {settings.data_directory / LOG_FILE}:", *log]))
+        if time.monotonic() > explain_at:
+            explain_at = deadline
+            report("still starting: the first start on a machine compiles the numeric kernels, one to two minutes, and keeps them")
         time.sleep(POLL_S)
 
 

@@ -146,7 +146,7 @@ def stack_processes(stack: RunningStack) -> list[psutil.Process]:
 
 def test_run_is_executed_by_a_ray_job(running_stack: RunningStack, client: Client, market: str, portfolio: str, valued: RunHandle) -> None:
     run_id = submit_for_a_job(running_stack, market, portfolio)
-    command, environment = job_command(running_stack, run_id), job_environment(running_stack)
+    command, environment = job_command(run_id), job_environment(running_stack)
 
     def submit() -> subprocess.CompletedProcess[str] | None:
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300, env=environment)
@@ -184,16 +184,11 @@ def submit_for_a_job(stack: RunningStack, market: str, portfolio: str, *options:
 
 
 def job_environment(stack: RunningStack) -> dict[str, str]:
-    record = read_record(stack.settings.data_directory)
-    assert record is not None
-    return {**stack.environment, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": record.ray_token_file}
+    return {**stack.environment, **stack.json("env")}
 
 
-def job_command(stack: RunningStack, run_id: str) -> list[str]:
-    record = read_record(stack.settings.data_directory)
-    assert record is not None
-    submit = [RAY, "job", "submit", "--address", record.dashboard_url, "--submission-id", run_id, "--"]
-    return [*submit, "riskray", "run", "execute", run_id, "--partial-ok"]
+def job_command(run_id: str) -> list[str]:
+    return [RAY, "job", "submit", "--submission-id", run_id, "--", "riskray", "run", "execute", run_id, "--partial-ok"]
 
 
 def test_ray_refuses_who_has_no_token(running_stack: RunningStack) -> None:

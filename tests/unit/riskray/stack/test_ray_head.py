@@ -1,0 +1,33 @@
+"""What `riskray up` tells while the head starts."""
+
+import subprocess
+import sys
+
+import pytest
+
+from riskray.config import Settings
+from riskray.stack import ray_head
+
+
+def test_long_first_start_says_that_kernels_are_compiled(tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_head, "QUIET_S", 0.0)
+    progress = tmp_path / ray_head.PROGRESS_FILE
+    progress.write_text("")
+    said = []
+
+    def report(step):
+        said.append(step)
+        progress.write_text('{"ready": true}\n')
+
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as head:
+        ray_head.wait_for_head(Settings(data_directory=tmp_path), head, report=report)
+        head.communicate(b"\n")
+    assert len(said) == 1
+    assert "compiles" in said[0]
+
+
+@pytest.mark.parametrize("mode", ["token", "disabled"])
+def test_ray_client_environment_names_the_ray_and_its_token(tmp_path, mode):
+    settings = Settings(data_directory=tmp_path, ray_port=6999, ray_auth_mode=mode)
+    token = {"RAY_AUTH_TOKEN_PATH": str(ray_head.token_file(settings))} if mode == "token" else {}
+    assert ray_head.ray_client_environment(settings) == {"RAY_ADDRESS": "127.0.0.1:6999", "RAY_AUTH_MODE": mode, **token}
