@@ -145,13 +145,14 @@ def _submit_router(database: Database, api: RunsApi) -> APIRouter:
     def preflight(body: RunRequest) -> Preflight:
         market = get_market(database, market=body.market)
         portfolio = get_portfolio(database, portfolio=body.portfolio)
+        scenarios = find_scenario_set(database, body)
         return run_preflight(
             database,
             market_no=market.market_no,
             portfolio_no=portfolio.portfolio_no,
             position_count=portfolio.position_count,
             base_currency=body.base_currency,
-            scenario_set_no=find_scenario_set(database, body),
+            scenario_set_no=None if scenarios is None else scenarios.scenario_set_no,
         )
 
     return router

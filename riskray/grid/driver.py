@@ -23,6 +23,8 @@ from riskray.engine.states import ShardRemedy, remedy_for
 from riskray.errors import LeaseLost, RiskrayError, ShardFailed, StoreError, StoreUnavailable
 from riskray.grid.dispatcher import Dispatcher, Ended, Loss, ShardTask
 from riskray.grid.manifest import manifest
+from riskray.grid.pool import PricerPool
+from riskray.grid.vector_phase import write_vectors
 from riskray.models.run import RunState
 from riskray.store import ledger
 from riskray.store.database import Database
@@ -208,14 +210,23 @@ class RunDriver:
 
     def _finalise(self) -> RunState:
         started = time.perf_counter()
-        with ThreadPoolExecutor(1) as beside:
+        with ThreadPoolExecutor(2) as beside:
             key = beside.submit(ledger.build_result_key, self._database, storage_no=self.run.storage_no)
+            vectors = None if self.run.vectors == "none" else beside.submit(self._write_vectors)
             rollups, seconds = self._totals()
             key.result()
+            if vectors is not None:
+                seconds["vectors"] = vectors.result()
         seconds["finalise"] = time.perf_counter() - started
         return ledger.finalise_run(
             self._database, run_no=self.run.run_no, epoch=self.run.epoch,
             rollups=rollups.groups, fx_rollups=rollups.fx, key_rate_rollups=rollups.key_rates, manifest=self._manifest(seconds),
+        )  # fmt: skip
+
+    def _write_vectors(self) -> float:
+        return write_vectors(
+            self.run, database=self._database, pool=PricerPool(self._settings), attempts_max=self._settings.shard_attempts_max,
+            is_lost=self._is_lost,
         )  # fmt: skip
 
     def _cancel(self) -> RunState:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 import pyarrow as pa
 
 from pricers.status import RowStatus
-from riskray.engine.shard import ShardResult, failed_shard
+from riskray.engine.shard import ShardPositions, ShardResult, failed_shard
 from riskray.engine.sums import merge
 from riskray.errors import RiskrayError
-from riskray.grid.snapshots import describe_positions
+from riskray.grid.snapshots import describe_positions, prepare_positions
 
 ValuePart = Callable[[pa.Table, int], ShardResult]
 """(contracts, number of the first position) -> result; may raise."""
@@ -23,6 +23,25 @@ def value_row_by_row_where_needed(table: pa.Table, *, product: str, first_positi
     Costs one valuation for most rows and about 2 log2(rows) small ones for each bad row.
     """
     return _joined(list(_parts(table, product, first_position_no, value_part)))
+
+
+def lowered_row_by_row_where_needed(table: pa.Table, *, product: str, first_position_no: int, as_of: int) -> list[ShardPositions]:
+    """Positions whose lowering as a whole raised, in parts; rows that raise alone are described only."""
+    half = table.num_rows // 2
+    parts: list[ShardPositions] = []
+    for part, first in ((table.slice(0, half), first_position_no), (table.slice(half), first_position_no + half)):
+        if part.num_rows == 0:
+            continue
+        try:
+            parts.append(prepare_positions(part, product=product, first_position_no=first, as_of=as_of))
+        except RiskrayError:
+            raise
+        except Exception:  # whatever a pricer may raise
+            if part.num_rows > 1:
+                parts += lowered_row_by_row_where_needed(part, product=product, first_position_no=first, as_of=as_of)
+            else:
+                parts.append(describe_positions(part, product=product, first_position_no=first))
+    return parts
 
 
 def _parts(table: pa.Table, product: str, first: int, value_part: ValuePart) -> Iterator[ShardResult]:

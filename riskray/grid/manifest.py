@@ -10,6 +10,8 @@ from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun
 from riskray.store.markets import get_market
 from riskray.store.portfolios import get_portfolio
+from riskray.store.runs import get_run
+from riskray.store.scenarios import get_scenario_set
 
 PACKAGES = ("numpy", "numba", "scipy", "pyarrow", "ray", "QuantLib")
 """The libraries whose versions may move a last bit or a second."""
@@ -22,6 +24,7 @@ def manifest(database: Database, run: ClaimedRun, *, settings: Settings, seconds
         "portfolio": {"portfolio_id": run.portfolio_id, "sha256": get_portfolio(database, portfolio=run.portfolio_id).content_hash.hex()},
         "base_currency": run.base_currency,
         "measures": list(run.measures),
+        **_scenarios(database, run),
         "versions": {"riskray": riskray.__version__, **package_versions()},
         "settings": {
             "rows_per_shard": run.rows_per_shard,
@@ -31,6 +34,18 @@ def manifest(database: Database, run: ClaimedRun, *, settings: Settings, seconds
         },
         "epoch": run.epoch,
         "seconds": {phase: round(spent, 6) for phase, spent in sorted(seconds.items())},
+    }
+
+
+def _scenarios(database: Database, run: ClaimedRun) -> dict[str, Any]:
+    scenario_set_id = None if run.scenario_set_no is None else get_run(database, run_id=run.run_id).scenario_set_id
+    if scenario_set_id is None:
+        return {}
+    scenarios = get_scenario_set(database, scenario_set=scenario_set_id)
+    return {
+        "scenarios": {"scenario_set_id": scenarios.scenario_set_id, "sha256": scenarios.content_hash.hex()},
+        "vectors": run.vectors,
+        "failure_policy": run.failure_policy,
     }
 
 

@@ -10,9 +10,10 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import numpy as np
 import psutil
@@ -28,12 +29,14 @@ from pricers.status import RowStatus
 from riskray.config import Settings
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.engine.shard import ShardPositions, ShardResult, failed_shard, value_shard
+from riskray.engine.vectors import merge_failures, merge_families, merge_netted, net_positions, position_pnl, value_family
 from riskray.errors import Conflict, NotFound, RiskrayError
 from riskray.grid import snapshots
 from riskray.grid.cache import ByteBudgetCache, positions_nbytes
-from riskray.grid.isolation import value_row_by_row_where_needed
+from riskray.grid.isolation import lowered_row_by_row_where_needed, value_row_by_row_where_needed
 from riskray.grid.messages import ArrowTables, PricedPositions, PricerStatus, ShardReport
 from riskray.grid.pnl import PnlPart, explain_part
+from riskray.grid.vector_nets import VectorNets, failure_tables, vector_cells
 from riskray.grid.warmup import warm_kernels
 from riskray.logs import configure_logs
 from riskray.models.result import ExplainedFlow, Explanation
@@ -44,6 +47,7 @@ from riskray.store.ledger import ClaimedRun, Shard
 from riskray.store.markets import get_market
 from riskray.store.portfolios import find_position
 from riskray.store.runs import run_keys
+from riskray.store.vectors import GroupVectors, PositionVectors
 
 POSITIONS_BYTES_MAX = 1024**3
 """Compiled positions one actor keeps; a million bonds, spread over two actors, take about half of it each."""
@@ -74,6 +78,7 @@ class Pricer:
         self._positions: ByteBudgetCache[ShardPositions] = ByteBudgetCache(bytes_max=POSITIONS_BYTES_MAX, size_of=positions_nbytes)
         self._markets: ByteBudgetCache[Market] = ByteBudgetCache(bytes_max=MARKETS_MAX, size_of=lambda _: 1)
         self._market_numbers: dict[str, int] = {}
+        self._vectors = VectorNets(self._database)
         self._work: tuple[int, int, int] | None = None
         self._work_started = 0.0
         self._shards_done = 0
@@ -111,7 +116,8 @@ class Pricer:
             _log.exception("the pricer raised on a batch; its rows are valued in parts", product=shard.product)
             result = _value_in_parts(self._table(run, shard), shard.product, shard.first_position_no, market, measures)
         seconds |= result.seconds
-        return self._commit(run, shard, result, seconds)
+        vectors = None if run.vectors == "none" else self._net_shard(run, shard, result, market, seconds)
+        return self._commit(run, shard, result, seconds, vectors)
 
     def fail_row(self, run: ClaimedRun, shard: Shard, status_name: str, message: str) -> ShardReport:
         """Commit a shard of one position, which ended its worker or did not finish, as failed."""
@@ -121,14 +127,16 @@ class Pricer:
             positions = snapshots.describe_positions(table, product=shard.product, first_position_no=shard.first_position_no)
             return self._commit(run, shard, failed_shard(positions, status=RowStatus[status_name], message=message), seconds)
 
-    def _commit(self, run: ClaimedRun, shard: Shard, result: ShardResult, seconds: dict[str, float]) -> ShardReport:
+    def _commit(
+        self, run: ClaimedRun, shard: Shard, result: ShardResult, seconds: dict[str, float], vectors: PositionVectors | None = None
+    ) -> ShardReport:
         started = time.perf_counter()
         sums = result.sums.to_bytes()
         seconds["gather"] = seconds.get("gather", 0.0) + time.perf_counter() - started
         started = time.perf_counter()
         committed = ledger.commit_shard(
             self._database, run_no=run.run_no, storage_no=run.storage_no, epoch=run.epoch, shard_no=shard.shard_no,
-            results=result.results, failures=result.failures, exact_sums=sums, seconds=seconds,
+            results=result.results, failures=result.failures, exact_sums=sums, seconds=seconds, vectors=vectors,
         )  # fmt: skip
         seconds["write"] = time.perf_counter() - started
         self._shards_done += 1
@@ -163,6 +171,85 @@ class Pricer:
             return positions
 
         return self._positions.get_or_load((run.portfolio_no, shard.first_position_no, shard.row_count, run.as_of), load)
+
+    # --------------------------------------------------------------------------------------------------------- vectors
+
+    def _net_shard(
+        self, run: ClaimedRun, shard: Shard, result: ShardResult, market: Market, seconds: dict[str, float]
+    ) -> PositionVectors | None:
+        """Net the shard's flows and keep them; the vectors of its positions where the run wants them."""
+        started = time.perf_counter()
+        failed = np.asarray(result.failures.column("position_no"), np.int64)
+        parts = self._parts(run, shard, failed, seconds)
+        grid = self._vectors.grid(run, market)
+        netted = [net_positions(part, failed=_inside(failed, part), grid=grid, policy=run.failure_policy) for part in parts]
+        self._vectors.add(run.run_no, shard.shard_no, merge_netted(netted))
+        seconds["net"] = time.perf_counter() - started
+        if run.vectors != "position":
+            return None
+        started = time.perf_counter()
+        priced, pv_base = np.asarray(result.results.column("position_no"), np.int64), np.asarray(result.results.column("pv_base"))
+        pnl = []
+        for part in parts:
+            rows = slice(*np.searchsorted(priced, [part.first_position_no, part.first_position_no + part.row_count]))
+            pnl.append(position_pnl(part, priced=priced[rows], pv_base=pv_base[rows], grid=grid, policy=run.failure_policy))
+        seconds["scenarios"] = time.perf_counter() - started
+        return PositionVectors(shard.first_position_no, pnl[0] if len(pnl) == 1 else np.concatenate(pnl))
+
+    def _parts(self, run: ClaimedRun, shard: Shard, failed: np.ndarray, seconds: dict[str, float]) -> list[ShardPositions]:
+        """The shard's positions, as a rule in one part. Nothing of a position that may have ended its worker is looked at again."""
+        if failed.size == shard.row_count:
+            return [snapshots.describe_positions(self._table(run, shard), product=shard.product, first_position_no=shard.first_position_no)]
+        try:
+            return [self._load(run, shard, seconds)]
+        except (RiskrayError, MemoryError):
+            raise
+        except Exception:  # whatever a pricer may raise
+            return lowered_row_by_row_where_needed(
+                self._table(run, shard), product=shard.product, first_position_no=shard.first_position_no,
+                as_of=snapshots.day_number(run.as_of),
+            )  # fmt: skip
+
+    def net(self, run: ClaimedRun, shards: Sequence[Shard]) -> tuple[Any, ...]:
+        """The netted flows of committed shards: one NettedFamily a family, then ScenarioFailures."""
+        with self._busy():
+            parts, held = self._vectors.parts(run.run_no, among=(shard.shard_no for shard in shards))
+            grid = self._vectors.grid(run, self._market(run.market_no, run.base_currency))
+            for shard in shards:
+                if shard.shard_no in held:
+                    continue
+                numbers = ledger.failed_position_nos(
+                    self._database, run_no=run.run_no, first_position_no=shard.first_position_no, row_count=shard.row_count
+                )
+                failed = np.array(sorted(numbers), np.int64)
+                for part in self._parts(run, shard, failed, {"read": 0.0, "lower": 0.0}):
+                    parts.append(net_positions(part, failed=_inside(failed, part), grid=grid, policy=run.failure_policy))
+            merged = merge_netted(parts)
+            return (*merged.families, merged.failures)
+
+    def write_vectors(self, run: ClaimedRun, number: int, part_count: int, *parts: Any) -> None:
+        """Merge the parts of family `number`, value them and write its vectors; and the scenario failures that follow the parts, if any.
+
+        Raises LeaseLost, and ValueError when the parts do not hold every position of the run once.
+        """
+        with self._busy():
+            family = merge_families(parts[:part_count])
+            count = int(family.ok_counts.sum() + family.dropped_counts.sum())
+            if count != run.position_count:
+                raise ValueError(f"the vectors of run {run.run_id} hold {count} of {run.position_count} positions")
+            values = value_family(family, grid=self._vectors.grid(run, self._market(run.market_no, run.base_currency)))
+            failures = merge_failures(parts[part_count:]) if parts[part_count:] else None
+            ledger.write_run_vectors(
+                self._database, run_no=run.run_no, epoch=run.epoch,
+                vectors=GroupVectors(vector_cells(number, family), values.base_pv, values.pnl),
+                failures=None if failures is None else failure_tables(failures),
+            )  # fmt: skip
+
+    @ray.method(concurrency_group=CONTROL)
+    def netted_shards(self, run_no: int) -> frozenset[int]:
+        """Shards of a run whose netted flows are kept here; answers while a shard is being valued."""
+        self._idle_since = max(self._idle_since, time.monotonic())
+        return self._vectors.shard_nos(run_no)
 
     # --------------------------------------------------------------------------------------------------------- on request
 
@@ -267,6 +354,12 @@ def _value(positions: ShardPositions, market: Market, measures: frozenset[Measur
     if spec is None:
         return failed_shard(positions, status=RowStatus.UNSUPPORTED_PRODUCT)
     return value_shard(positions, spec=spec, market=market, measures=measures)
+
+
+def _inside(numbers: np.ndarray, part: ShardPositions) -> np.ndarray:
+    """Those of some sorted position numbers that lie in a part of the shard."""
+    inside: np.ndarray = numbers[slice(*np.searchsorted(numbers, [part.first_position_no, part.first_position_no + part.row_count]))]
+    return inside
 
 
 def _value_table(table: pa.Table, product: str, first: int, market: Market, measures: frozenset[Measure]) -> ShardResult:

@@ -11,7 +11,10 @@ from riskray.store.database import Database
 from riskray.store.markets import get_market
 from riskray.store.portfolios import get_portfolio, read_products, read_requirements
 from riskray.store.runs import NewRun, NewShard, insert_run
-from riskray.store.scenarios import get_scenario_set
+from riskray.store.scenarios import ScenarioSetRecord, get_scenario_set
+
+VECTOR_BYTES_MAX = 64 * 1024**2
+"""Vectors of positions are made and committed a shard at a time: its rows are held to what an actor has room for."""
 
 
 def submit_run(
@@ -24,7 +27,8 @@ def submit_run(
     """
     market = get_market(database, market=request.market)
     portfolio = get_portfolio(database, portfolio=request.portfolio)
-    scenario_set_no = find_scenario_set(database, request)
+    scenarios = find_scenario_set(database, request)
+    scenario_set_no = None if scenarios is None else scenarios.scenario_set_no
     found = run_preflight(database, market_no=market.market_no, portfolio_no=portfolio.portfolio_no, scenario_set_no=scenario_set_no,
                           position_count=portfolio.position_count, base_currency=request.base_currency)  # fmt: skip
     if request.preflight == "strict" and found.gaps:
@@ -35,6 +39,8 @@ def submit_run(
               "code": f"missing_{gap.kind}"} for gap in found.gaps],
         )  # fmt: skip
     rows_per_shard = request.rows_per_shard or settings.rows_per_shard
+    if scenarios is not None and request.vectors_wanted == "position":
+        rows_per_shard = min(rows_per_shard, max(1, VECTOR_BYTES_MAX // (8 * scenarios.scenario_count)))
     ranges = [BatchRange(**vars(product)) for product in read_products(database, portfolio_no=portfolio.portfolio_no)]
     shards = plan_shards(ranges, rows_per_shard=rows_per_shard)
     new_run = NewRun(
@@ -49,11 +55,9 @@ def submit_run(
     )  # fmt: skip
 
 
-def find_scenario_set(database: Database, request: RunRequest) -> int | None:
-    """The number of the scenario set that a run asks for. Raises NotFound."""
-    if request.scenario_set is None:
-        return None
-    return get_scenario_set(database, scenario_set=request.scenario_set).scenario_set_no
+def find_scenario_set(database: Database, request: RunRequest) -> ScenarioSetRecord | None:
+    """The scenario set that a run asks for. Raises NotFound."""
+    return None if request.scenario_set is None else get_scenario_set(database, scenario_set=request.scenario_set)
 
 
 def run_preflight(

@@ -25,6 +25,7 @@ from riskray.store import arrow
 from riskray.store.database import Connection, Database, jsonb
 from riskray.store.failures import lost_connection
 from riskray.store.runs import NewShard, add_event, insert_shards, partition_of
+from riskray.store.vectors import GroupVectors, PositionVectors, write_group_vectors, write_position_vectors, write_scenario_failures
 
 COMMIT_DEADLINE_S = 90.0
 """Longer than a server keeps the locks of a client that vanished, so that a COMMIT without answer can always be looked up."""
@@ -120,6 +121,40 @@ def done_shards(database: Database, *, run_no: int) -> list[DoneShard]:
     return [DoneShard(**row) for row in database.fetch_all("done_shards", {"run_no": run_no})]
 
 
+def done_ranges(database: Database, *, run_no: int) -> list[Shard]:
+    """Which positions the finished shards hold, in order."""
+    return [Shard(**row) for row in database.fetch_all("done_ranges", {"run_no": run_no})]
+
+
+def failed_position_nos(database: Database, *, run_no: int, first_position_no: int, row_count: int) -> list[int]:
+    """Numbers of the failed positions of a range."""
+    parameters = {"run_no": run_no, "first_position_no": first_position_no, "end_position_no": first_position_no + row_count}
+    return [int(row["position_no"]) for row in database.fetch_all("failed_position_nos", parameters)]
+
+
+def write_run_vectors(
+    database: Database, *, run_no: int, epoch: int, vectors: GroupVectors, failures: tuple[pa.Table, pa.Table] | None = None
+) -> None:
+    """Write the vectors of one family's groups, in place of any that an earlier attempt wrote. Nobody sees them before the run's end.
+
+    `failures`: scenarios and positions without value, as `write_scenario_failures` takes them. Raises LeaseLost.
+    """
+    families = {cell.family for cell in vectors.cells}
+
+    def write() -> None:
+        with database.transaction() as connection:
+            connection.execute(sql.load("delete_group_vectors"), {"run_no": run_no, "families": sorted(families)})
+            write_group_vectors(connection, run_no=run_no, cells=vectors.cells, base_pv=vectors.base_pv, pnl=vectors.pnl)
+            if failures is not None:
+                connection.execute(sql.load("delete_scenario_failures"), {"run_no": run_no})
+                write_scenario_failures(connection, run_no=run_no, scenarios=failures[0], positions=failures[1])
+            # Last, because heartbeats wait for this lock; whoever takes the run over finds all of this or nothing.
+            if connection.execute(sql.load("hold_claim"), {"run_no": run_no, "epoch": epoch}).fetchone() is None:
+                raise _lease_lost(run_no, epoch)
+
+    database.retrying(write, deadline_s=COMMIT_DEADLINE_S)
+
+
 def record_attempt(database: Database, *, run_no: int, epoch: int, shard_no: int, reason: str) -> int:
     """Count an attempt at a shard that ended without a result; answers how many there were. Raises LeaseLost."""
     with database.transaction() as connection:
@@ -166,10 +201,12 @@ def commit_shard(
     failures: Rows,
     exact_sums: bytes,
     seconds: dict[str, float],
+    vectors: PositionVectors | None = None,
 ) -> bool:
     """Write a shard: results, failures, ledger, counts and event in one transaction.
 
-    `results`: RESULT_SCHEMA, `failures`: FAILURE_SCHEMA, together one row for each position of the shard. Answers whether this call
+    `results`: RESULT_SCHEMA, `failures`: FAILURE_SCHEMA, together one row for each position of the shard; `vectors`: where they are
+    wanted for every position. Answers whether this call
     wrote the shard; False means that it was done or split before, and nothing was written. Raises LeaseLost when the run belongs to
     another claim or has ended. Passing troubles of the database are retried; when the connection breaks during COMMIT, the ledger says
     whether it took effect.
@@ -194,6 +231,8 @@ def commit_shard(
                 arrow.copy_in(connection, "copy_results", results, schema=RESULT_SCHEMA, keys=keys)
                 if failures.num_rows:
                     arrow.copy_in(connection, "copy_failures", failures, schema=FAILURE_SCHEMA, keys={"run_no": run_no})
+                if vectors is not None:
+                    write_position_vectors(connection, run_no=run_no, first_position_no=vectors.first_position_no, pnl=vectors.pnl)
                 return _mark_done(connection, run_no, shard_no, epoch, counts, {"exact_sums": exact_sums, "seconds": jsonb(seconds)})
         except _DoneMeanwhile:
             return False

@@ -72,6 +72,16 @@ SELECT shard_no, row_count, ok_count, failed_count, exact_sums, seconds
  WHERE run_no = %(run_no)s AND state = 'DONE'
  ORDER BY shard_no
 
+-- name: done_ranges
+-- Positions of the finished shards.
+SELECT shard_no, product, first_position_no, row_count, attempts FROM run_shard WHERE run_no = %(run_no)s AND state = 'DONE' ORDER BY shard_no
+
+-- name: failed_position_nos
+-- Failed positions of a range.
+SELECT position_no
+  FROM position_failure
+ WHERE run_no = %(run_no)s AND position_no >= %(first_position_no)s AND position_no < %(end_position_no)s
+
 -- name: finish_run
 -- The last change of a run.
 UPDATE run
@@ -87,6 +97,10 @@ UPDATE run_shard
    SET state = 'DONE', epoch = %(epoch)s, ok_count = %(ok_count)s, failed_count = %(failed_count)s, exact_sums = %(exact_sums)s,
        seconds = %(seconds)s, attempts = attempts + 1, finished_at = now()
  WHERE run_no = %(run_no)s AND shard_no = %(shard_no)s AND state = 'PENDING'
+
+-- name: hold_claim
+-- Keeps the run from being claimed until the end of the transaction, if the claim still stands.
+SELECT run_no FROM run WHERE run_no = %(run_no)s AND epoch = %(epoch)s AND state = 'RUNNING' FOR SHARE
 
 -- name: lock_claimed_run
 -- A run, held until the end of the transaction.

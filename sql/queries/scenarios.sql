@@ -30,6 +30,10 @@ SELECT count(*) AS total FROM market_history WHERE %(name)s::text IS NULL OR nam
 -- Length of the list, for a page beyond its end.
 SELECT count(*) AS total FROM scenario_set WHERE %(name)s::text IS NULL OR name = %(name)s
 
+-- name: delete_group_vectors
+-- What an earlier attempt wrote.
+DELETE FROM scenario_vector WHERE run_no = %(run_no)s AND family = ANY(%(families)s)
+
 -- name: delete_hierarchy
 -- Deletes a hierarchy; nothing refers to it.
 DELETE FROM hierarchy WHERE hierarchy_no = %(hierarchy_no)s
@@ -41,6 +45,11 @@ DELETE FROM market_history WHERE history_no = %(history_no)s
 -- name: delete_scenario_set
 -- Deletes a scenario set; a run that uses it forbids this.
 DELETE FROM scenario_set WHERE scenario_set_no = %(scenario_set_no)s
+
+-- name: delete_scenario_failures
+-- What an earlier attempt wrote.
+WITH positions AS (DELETE FROM position_scenario_failure WHERE run_no = %(run_no)s)
+DELETE FROM scenario_failure WHERE run_no = %(run_no)s
 
 -- name: find_run_of_scenario_set
 -- One of the runs that use a scenario set.

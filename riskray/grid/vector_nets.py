@@ -1,0 +1,94 @@
+"""What a pricer keeps of the scenario vectors of runs between a shard and the run's end: netted flows, a few megabytes a run.
+
+It is a cache like the others: exact sums of shards that this actor has worked on. Whoever ends a run has what is missing (an actor
+died, or another run pushed it out) netted again from the stored positions, to the same bits.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+
+import pyarrow as pa
+
+from pricers.market import Market
+from pricers.netting import LadderGrid
+from riskray.engine.vectors import FAMILIES, NettedFamily, NettedPositions, ScenarioFailures, merge_netted
+from riskray.grid import snapshots
+from riskray.grid.cache import ByteBudgetCache
+from riskray.store.database import Database
+from riskray.store.ledger import ClaimedRun
+from riskray.store.vectors import POSITION_SCENARIO_FAILURE_SCHEMA, SCENARIO_FAILURE_SCHEMA, VectorCell
+
+RUNS_MAX = 8
+"""As many as one coordinator drives at once."""
+PARTS_MAX = 8
+"""Shards kept apart before they are merged: merging one by one would add up the whole run's sums for every shard."""
+
+
+@dataclass
+class _Held:
+    shard_nos: frozenset[int] = frozenset()
+    parts: list[NettedPositions] = field(default_factory=list)
+
+
+class VectorNets:
+    """Scenarios bound to markets, and netted shards by run."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._grids: ByteBudgetCache[LadderGrid] = ByteBudgetCache(bytes_max=RUNS_MAX, size_of=lambda _: 1)
+        self._held: OrderedDict[int, _Held] = OrderedDict()
+
+    def grid(self, run: ClaimedRun, market: Market) -> LadderGrid:
+        """The run's scenarios on its market."""
+        assert run.scenario_set_no is not None
+        load = partial(snapshots.load_scenarios, self._database, scenario_set_no=run.scenario_set_no, market=market)
+        key = (run.market_no, run.base_currency, run.scenario_set_no)
+        return self._grids.get_or_load(key, lambda: LadderGrid(market=market, scenarios=load()))
+
+    def add(self, run_no: int, shard_no: int, netted: NettedPositions) -> None:
+        """Keep a netted shard."""
+        held = self._held.setdefault(run_no, _Held())
+        self._held.move_to_end(run_no)
+        if len(self._held) > RUNS_MAX:
+            self._held.popitem(last=False)
+        if shard_no in held.shard_nos:
+            return
+        held.parts.append(netted)
+        if len(held.parts) > PARTS_MAX:
+            held.parts = [merge_netted(held.parts)]
+        held.shard_nos |= {shard_no}
+
+    def shard_nos(self, run_no: int) -> frozenset[int]:
+        """Shards of a run that are kept here. May be called from another thread."""
+        held = self._held.get(run_no)
+        return frozenset() if held is None else held.shard_nos
+
+    def parts(self, run_no: int, *, among: Iterable[int]) -> tuple[list[NettedPositions], frozenset[int]]:
+        """What is kept of a run and of which shards; nothing if it holds a shard that is not `among` those wanted, as sums cannot be
+        taken apart."""
+        held = self._held.get(run_no)
+        if held is None or not held.shard_nos <= frozenset(among):
+            return [], frozenset()
+        return list(held.parts), held.shard_nos
+
+
+def vector_cells(number: int, family: NettedFamily) -> tuple[VectorCell, ...]:
+    """The groups of family `number` of FAMILIES as they are stored."""
+    is_books = FAMILIES[number] == "book"
+    return tuple(
+        VectorCell(FAMILIES[number], name if is_books else "", product, currency, "" if is_books else name, ok_count, dropped_count)
+        for (name, product, currency), ok_count, dropped_count in zip(
+            family.cells, family.ok_counts.tolist(), family.dropped_counts.tolist(), strict=True
+        )
+    )
+
+
+def failure_tables(failures: ScenarioFailures) -> tuple[pa.Table, pa.Table]:
+    """Scenarios and positions without value, as they are stored."""
+    positions = (failures.position_no, failures.first_scenario_no, failures.scenario_count)
+    return (
+        pa.table([pa.array(column, pa.int32()) for column in failures.dropped_scenarios], schema=SCENARIO_FAILURE_SCHEMA),
+        pa.table([pa.array(column, pa.int32()) for column in positions], schema=POSITION_SCENARIO_FAILURE_SCHEMA),
+    )

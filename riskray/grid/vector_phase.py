@@ -1,0 +1,121 @@
+"""The last step of a run with scenarios: the netted flows of all its shards become the vectors of its groups.
+
+Every actor adds up what it holds and nets what nobody holds; then one actor a family merges, values and writes. All of it may be done
+again at any time, by the same coordinator or its successor, and comes to the same bits: sums are exact, and each family is valued as a
+whole by one actor, however many there are.
+"""
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ray
+import structlog
+from ray.exceptions import RayActorError, RayTaskError
+
+from riskray.engine.vectors import FAMILIES
+from riskray.errors import LeaseLost, StoreUnavailable
+from riskray.grid.pool import STATUS_TIMEOUT_S, PricerPool
+from riskray.store import ledger
+from riskray.store.database import Database
+from riskray.store.ledger import ClaimedRun, Shard
+
+POLL_S = 0.2
+"""How soon a lost lease is noticed while actors work."""
+RETRY_PAUSE_S = 1.0
+"""An actor that died takes seconds to come back; the others go on without it."""
+
+_log = structlog.get_logger()
+
+
+def write_vectors(run: ClaimedRun, *, database: Database, pool: PricerPool, attempts_max: int, is_lost: threading.Event) -> float:
+    """Write the vectors of a run whose shards are all done; answers the seconds that took.
+
+    Raises LeaseLost, StoreUnavailable, and RayActorError when actors died `attempts_max` times.
+    """
+    started = time.perf_counter()
+    shards = ledger.done_ranges(database, run_no=run.run_no)
+    for attempt in range(1, attempts_max + 1):
+        try:
+            _write(run, shards, pool, is_lost)
+            break
+        except RayActorError as error:
+            if attempt == attempts_max:
+                raise
+            _log.warning("a pricer is gone while vectors were made; once more", attempt=attempt, error=type(error).__name__)
+            if is_lost.wait(RETRY_PAUSE_S):
+                raise _lost(run) from None
+    return time.perf_counter() - started
+
+
+def assign_shards(done: Sequence[int], held: Mapping[int, frozenset[int]]) -> dict[int, list[int]]:
+    """Which actor adds up which shards: those it holds, unless they overlap with another's or are not done; the rest in turn.
+
+    Args:
+        done: numbers of the shards.
+        held: by number of the actor, shards that it has netted.
+    Returns:
+        By number of the actor; every shard once.
+    """
+    left, assigned = set(done), {actor: list[int]() for actor in held}
+    for actor, shard_nos in held.items():
+        if shard_nos <= left:
+            assigned[actor] = sorted(shard_nos)
+            left -= shard_nos
+    actors = sorted(held)
+    for turn, shard_no in enumerate(sorted(left)):
+        assigned[actors[turn % len(actors)]].append(shard_no)
+    return assigned
+
+
+def _write(run: ClaimedRun, shards: Sequence[Shard], pool: PricerPool, is_lost: threading.Event) -> None:
+    by_number = {shard.shard_no: shard for shard in shards}
+    actors, held = _ask_what_is_held(run, pool)
+    assigned = assign_shards(list(by_number), held)
+    netted = [
+        actors[number].net.options(num_returns=len(FAMILIES) + 1).remote(run, [by_number[shard_no] for shard_no in shard_nos])
+        for number, shard_nos in assigned.items()
+        if shard_nos
+    ]
+    reducers = [actors[number] for number in sorted(actors)]
+    waiting = [
+        reducers[index % len(reducers)].write_vectors.remote(run, index, len(netted), *(part[index] for part in netted),
+                                                             *(part[-1] for part in netted if index == 0))
+        for index in range(len(FAMILIES))
+    ]  # fmt: skip
+    while waiting:
+        ended, waiting = ray.wait(waiting, timeout=POLL_S)
+        if is_lost.is_set():
+            raise _lost(run)
+        for reference in ended:
+            _get(reference)
+
+
+def _ask_what_is_held(run: ClaimedRun, pool: PricerPool) -> tuple[dict[int, Any], dict[int, frozenset[int]]]:
+    """The actors that answer at once, which they do even when they are busy, and the shards they hold."""
+    actors = {number: actor for number in pool.numbers() if (actor := pool.find(number)) is not None}
+    asked = {actor.netted_shards.remote(run.run_no): number for number, actor in actors.items()}
+    ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=STATUS_TIMEOUT_S) if asked else ([], [])
+    held = {}
+    for reference in ready:
+        try:
+            held[asked[reference]] = ray.get(reference)
+        except RayActorError:
+            pool.forget(asked[reference])
+    if not held:
+        raise RayActorError(error_msg="no pricer answers")
+    return {number: actors[number] for number in held}, held
+
+
+def _get(reference: Any) -> None:
+    try:
+        ray.get(reference)
+    except RayTaskError as error:
+        if isinstance(error.cause, RayActorError | LeaseLost | StoreUnavailable):
+            raise error.cause from None
+        raise
+
+
+def _lost(run: ClaimedRun) -> LeaseLost:
+    return LeaseLost(f"run {run.run_id} is not ours under epoch {run.epoch} any more")
