@@ -17,9 +17,9 @@ from typing import Any
 
 import httpx
 
+from benchmarks.empty_endpoint import EMPTY_PATH, serve_empty_endpoint
 from benchmarks.temporary_stack import temporary_stack
 from riskray.client import Client
-from riskray.config import Settings
 from riskray.demo import demo_market
 from riskray.models.run import RunState
 from riskray.portfolio.generate import generate_portfolio
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="accepted for uniformity: the last line is always JSON")
     arguments = parser.parse_args()
     with temporary_stack() as settings, Client(settings) as client, httpx.Client(base_url=settings.base_url, trust_env=False) as http:
-        _serve_empty_endpoint(settings)
+        serve_empty_endpoint(settings)
         market = client.upload_market(demo_market()).market_id
         portfolio = _upload(client)
         timed: dict[str, list[float]] = {"submit_to_done": [], "price": [], "empty": []}
@@ -63,22 +63,6 @@ def _upload(client: Client) -> str:
     return client.upload_portfolio(file, name="latency").portfolio_id
 
 
-def _serve_empty_endpoint(settings: Settings) -> None:
-    """On the stack's own Serve."""
-    from ray import serve  # Ray reads its variables when it is imported: after the stack's start
-
-    from riskray.grid.start import connect
-
-    connect(settings)
-
-    class Empty:
-        async def __call__(self, _: Any) -> str:
-            return ""
-
-    deployment = serve.deployment(num_replicas=1, ray_actor_options={"num_cpus": 0})(Empty)
-    serve.run(deployment.bind(), name="benchmark-empty", route_prefix="/benchmark-empty")
-
-
 def _round(client: Client, http: httpx.Client, *, market: str, portfolio: str) -> dict[str, list[float]]:
     def run() -> None:
         handle = client.submit(portfolio=portfolio, market=market)
@@ -94,7 +78,7 @@ def _round(client: Client, http: httpx.Client, *, market: str, portfolio: str) -
     return {
         "submit_to_done": [_milliseconds(run)],
         "price": [_milliseconds(price) for _ in range(CALLS_PER_ROUND)],
-        "empty": [_milliseconds(lambda: http.get("/benchmark-empty").raise_for_status()) for _ in range(CALLS_PER_ROUND)],
+        "empty": [_milliseconds(lambda: http.get(EMPTY_PATH).raise_for_status()) for _ in range(CALLS_PER_ROUND)],
     }
 
 

@@ -1,0 +1,157 @@
+"""What a person waits for who reads a large run: rollups, pages, VaR of any node, and the whole of it as Arrow.
+
+    python -m benchmarks.query --json
+
+A portfolio is generated, stored and run with a scenario set (`--scenarios`, group vectors) on its own stack; then the questions take turns
+with a GET of an endpoint that does nothing (`empty_ms`), over the same kind of connection. Rollups go through every pair of dimensions,
+counterparties among them; pages have 1,000 rows and follow one another through the run; VaR (99 %, with its ten worst scenarios) is of
+random nodes in any dimension, every other time with the contributions of its parts. The first answer to each kind of question, which
+reads what a replica then keeps in memory, is printed as `..._first_ms` and is in the percentiles too.
+"""
+
+import argparse
+import itertools
+import json
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from benchmarks.empty_endpoint import EMPTY_PATH, serve_empty_endpoint
+from benchmarks.temporary_stack import temporary_stack
+from riskray.client import Client
+from riskray.demo import demo_market
+from riskray.market.reader import write_market
+from riskray.models.run import Run
+from riskray.models.tail_risk import DIMENSIONS
+from riskray.portfolio.batches import prepare_portfolio
+from riskray.portfolio.generate import generate_portfolio
+from riskray.store.database import Database
+from riskray.store.portfolios import PortfolioBatch, Requirement, insert_portfolio
+
+PAGE_ROWS = 1_000
+DOWNLOADS = 3
+PAIRS = tuple(itertools.combinations(DIMENSIONS, 2))
+
+
+def main() -> None:
+    """Print one JSON object as the last line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--positions", type=int, default=1_000_000)
+    parser.add_argument("--scenarios", type=int, default=1_000)
+    parser.add_argument("--rounds", type=int, default=120)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", action="store_true", help="accepted for uniformity: the last line is always JSON")
+    arguments = parser.parse_args()
+    with (
+        temporary_stack() as settings,
+        Database(settings) as database,
+        Client(settings, deadline_s=600.0) as client,
+        httpx.Client(base_url=settings.base_url, trust_env=False, timeout=600.0) as http,
+    ):
+        serve_empty_endpoint(settings)
+        run = _run(database, client, positions=arguments.positions, scenarios=arguments.scenarios, seed=arguments.seed)
+        questions = _questions(http, run, seed=arguments.seed)
+        timed: dict[str, list[float]] = {name: [] for name in questions}
+        for _ in range(arguments.rounds):
+            for name, ask in questions.items():
+                timed[name].append(_milliseconds(ask))
+        rates = [_download(http, run) for _ in range(DOWNLOADS)]
+    print(
+        json.dumps(
+            {
+                "benchmark": "query", "positions": arguments.positions, "scenarios": arguments.scenarios, "rounds": arguments.rounds,
+                **_percentiles(timed), "download_rows_per_second": round(statistics.median(rates)),
+            }
+        )
+    )  # fmt: skip
+
+
+def _run(database: Database, client: Client, *, positions: int, scenarios: int, seed: int) -> Run:
+    document = demo_market()
+    market = client.upload_market(write_market(document, format="json")).market_id
+    client.create_demo_history(market=market, name="demo-history")
+    definition = {
+        "kind": "monte_carlo", "history": "demo-history", "window": 500, "gap_policy": "carry_forward", "count": scenarios, "seed": seed,
+    }  # fmt: skip
+    scenario_set = client.create_scenario_set("benchmark", market=market, definition=definition).scenario_set_id
+    prepared = prepare_portfolio(generate_portfolio(positions, seed=seed, as_of=document.as_of))
+    record, _ = insert_portfolio(
+        database, name="benchmark", content_hash=prepared.content_hash, positions=prepared.positions,
+        batches=[PortfolioBatch(batch.product, batch.first_position_no, batch.row_count, batch.payload) for batch in prepared.batches],
+        requirements=[Requirement(**row) for row in prepared.requirements.to_pylist()],
+    )  # fmt: skip
+    started = time.perf_counter()
+    run = client.submit(portfolio=record.portfolio_id, market=market, scenario_set=scenario_set).wait()
+    _say(f"{run.run_id} is {run.state} after {time.perf_counter() - started:.1f} s")
+    return run
+
+
+def _questions(http: httpx.Client, run: Run, *, seed: int) -> dict[str, Callable[[], None]]:
+    results = f"/api/v1/results/{run.run_id}"
+    chance = random.Random(seed)
+    pairs = itertools.cycle(PAIRS)
+    values = {name: _values(http, results, name) for name in DIMENSIONS}
+    cursor: list[str | None] = [None]
+
+    def rollup() -> None:
+        http.get(f"{results}/rollup", params={"group_by": ",".join(next(pairs))}).raise_for_status()
+
+    def page() -> None:
+        params = {"limit": PAGE_ROWS} | ({"cursor": cursor[0]} if cursor[0] else {})
+        cursor[0] = http.get(f"{results}/positions", params=params).raise_for_status().json()["next_cursor"]
+
+    def var() -> None:
+        dimension = chance.choice(DIMENSIONS)
+        parts = {"group_by": chance.choice(["product", "currency"])} if chance.random() < 0.5 else {}
+        http.get(f"{results}/var", params={dimension: chance.choice(values[dimension]), **parts}).raise_for_status()
+
+    def empty() -> None:
+        http.get(EMPTY_PATH).raise_for_status()
+
+    return {"rollup": rollup, "page": page, "var": var, "empty": empty}
+
+
+def _values(http: httpx.Client, results: str, dimension: str) -> list[str]:
+    rows: list[dict[str, Any]] = http.get(f"{results}/rollup", params={"group_by": dimension}).raise_for_status().json()
+    return [row["group"][dimension] for row in rows if row["ok_count"]]
+
+
+def _download(http: httpx.Client, run: Run) -> float:
+    """Rows a second, from the request to the last byte."""
+    started = time.perf_counter()
+    size = 0
+    with http.stream("GET", f"/api/v1/results/{run.run_id}/positions", params={"format": "arrow"}) as response:
+        response.raise_for_status()
+        for chunk in response.iter_raw():
+            size += len(chunk)
+    seconds = time.perf_counter() - started
+    _say(f"{run.progress.ok_count:,} rows, {size / 1e6:.0f} MB in {seconds:.2f} s")
+    return run.progress.ok_count / seconds
+
+
+def _milliseconds(call: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    call()
+    return 1000.0 * (time.perf_counter() - started)
+
+
+def _percentiles(timed: dict[str, list[float]]) -> dict[str, float]:
+    quantiles = {
+        f"{name}_ms_p{percent}": round(statistics.quantiles(values, n=100, method="inclusive")[percent - 1], 2)
+        for name, values in timed.items()
+        for percent in (50, 99)
+    }
+    return {**quantiles, **{f"{name}_first_ms": round(values[0], 2) for name, values in timed.items()}}
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
