@@ -18,6 +18,7 @@ from deployments.errors import REQUEST_ID_HEADER, error_response, http_error_res
 from riskray.config import Settings
 from riskray.errors import Unauthorized
 from riskray.logs import bound
+from riskray.tracing import describe_span, span
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +50,10 @@ class RequestGate:
         asked = headers.get(REQUEST_ID_HEADER, "")
         request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid4().hex
         scope["riskray_request_id"] = request_id
-        with bound(request_id=request_id):
+        with (
+            bound(request_id=request_id),
+            span(f"{scope['method']} {self._service}", parent=headers.get("traceparent"), request_id=request_id, path=scope["path"]),
+        ):
             await self._logged(scope, headers, receive, send)
 
     async def _logged(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
@@ -71,6 +75,7 @@ class RequestGate:
                 raise
             await unhandled_response(Request(scope), error)(scope, receive, send_with_id)
         finally:
+            describe_span(status=status)
             level = "debug" if scope["path"].endswith("/health") else "info"
             getattr(log, level)(
                 "request",

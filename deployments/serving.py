@@ -22,12 +22,16 @@ def serve_application(name: str, create_app: CreateApp, *, requests_at_once: int
     """The application to deploy. `create_app` is called once in every replica, with the replica's own settings and database."""
     from ray import serve  # takes seconds, and a test of the services needs none of it
 
+    from riskray.grid.telemetry import watch_database
+
     def build_app() -> FastAPI:
         settings = Settings()
         configure_logs(settings, component=name)
         require_safe_address(settings, host=_proxy_host())
-        app = create_app(settings, Database(settings, application_name=f"riskray {name}"))
+        database = Database(settings, application_name=f"riskray {name}")
+        app = create_app(settings, database)
         setattr(app.state, PROXY_ADDS_REQUEST_ID, True)
+        watch_database(database, component=name)
         return app
 
     replica = serve.ingress(build_app)()

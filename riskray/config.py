@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     lease_s: float = Field(default=30.0, gt=0, description="A run whose coordinator is silent for this long is taken over.")
     heartbeat_s: float = Field(default=5.0, gt=0, description="How often a coordinator renews its lease.")
 
+    trace_exporter: Literal["none", "otlp", "console"] = Field(
+        default="none", description="Where OpenTelemetry spans go. `otlp` sends them to where OTEL_EXPORTER_OTLP_ENDPOINT says."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
 

@@ -13,6 +13,7 @@ from structlog.contextvars import bound_contextvars
 from structlog.typing import Processor
 
 from riskray.config import Settings
+from riskray.tracing import configure_tracing
 
 REDACTED = "[redacted]"
 _SECRET_NAME = re.compile(r"token|password|passwd|secret|authorization|cookie|api_key|credential", re.IGNORECASE)
@@ -44,7 +45,11 @@ def redact_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) 
 
 
 def configure_logs(settings: Settings, *, component: str) -> None:
-    """Set up the logs of this process; `component` names it in every line, for instance `runs` or `pricer`."""
+    """Set up the logs of this process, and its traces where the settings name an exporter.
+
+    `component` names the process in every line, for instance `runs` or `pricer`. Lines within a trace carry its `trace_id`.
+    """
+    configure_tracing(settings, component=component)
     renderer: list[Processor] = (
         [structlog.processors.format_exc_info, redact_secrets, structlog.processors.JSONRenderer()]
         if settings.log_format == "json"

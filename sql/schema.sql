@@ -82,6 +82,7 @@ CREATE TABLE run (
     scenario_set_no integer,
     vectors text DEFAULT 'none'::text NOT NULL,
     failure_policy text DEFAULT 'drop_position'::text NOT NULL,
+    traceparent text,
     CONSTRAINT run_cancelled_count_check CHECK ((cancelled_count >= 0)),
     CONSTRAINT run_check CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['SUCCEEDED'::run_state, 'PARTIAL'::run_state, 'FAILED'::run_state, 'CANCELLED'::run_state])))),
     CONSTRAINT run_check1 CHECK (((storage_no = 0) OR (storage_no = run_no))),
@@ -98,6 +99,7 @@ CREATE TABLE run (
     CONSTRAINT run_ok_count_check CHECK ((ok_count >= 0)),
     CONSTRAINT run_position_count_check CHECK ((position_count > 0)),
     CONSTRAINT run_rows_per_shard_check CHECK ((rows_per_shard > 0)),
+    CONSTRAINT run_traceparent_check CHECK ((length(traceparent) <= 55)),
     CONSTRAINT run_vectors_check CHECK ((vectors = ANY (ARRAY['none'::text, 'group'::text, 'position'::text])))
 )
 WITH (fillfactor='50');

@@ -24,12 +24,15 @@ class ByteBudgetCache(Generic[Value]):
         self._size_of = size_of
         self._entries: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
         self.nbytes = 0
+        self.hits = self.misses = 0
 
     def get_or_load(self, key: Hashable, load: Callable[[], Value]) -> Value:
         """The cached value, else what `load` answers."""
         if key in self._entries:
+            self.hits += 1
             self._entries.move_to_end(key)
             return self._entries[key][0]
+        self.misses += 1
         value = load()
         size = self._size_of(value)
         if size <= self._bytes_max:

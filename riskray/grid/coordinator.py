@@ -4,18 +4,21 @@ Any number of coordinators may exist, on any number of clusters; the database's 
 nothing: its runs are taken over when their leases end.
 """
 
+import contextlib
 import os
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import ray
 import structlog
 
+from riskray import metrics
 from riskray.config import Settings
 from riskray.errors import LeaseLost, StoreError
+from riskray.grid import telemetry
 from riskray.grid.discovery import COORDINATOR_NAME
 from riskray.grid.dispatcher import Dispatcher
 from riskray.grid.driver import RunDriver, Signal, drive_or_fail
@@ -26,6 +29,8 @@ from riskray.logs import configure_logs
 from riskray.store import ledger
 from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun
+from riskray.store.runs import queued_runs
+from riskray.tracing import describe_span, span
 
 RUNS_AT_ONCE = 8
 """A small run never waits for a large one, and each run costs one thread that mostly sleeps."""
@@ -55,6 +60,7 @@ class Coordinator:
         self._settings = settings
         self._database = database
         self._dispatcher = dispatcher
+        self._connections = telemetry.DatabasePool(database, component="coordinator")
         self._held: dict[tuple[int, int], _Held] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -112,11 +118,19 @@ class Coordinator:
 
     def _drive(self, held: _Held) -> None:
         run = held.driver.run
-        with structlog.contextvars.bound_contextvars(run_id=run.run_id, epoch=run.epoch):
+        started = time.perf_counter()
+        with (
+            structlog.contextvars.bound_contextvars(run_id=run.run_id, epoch=run.epoch),
+            span("run", parent=run.traceparent, run_id=run.run_id, epoch=run.epoch, positions=run.position_count) as traceparent,
+        ):
+            held.driver.run = replace(run, traceparent=traceparent)  # the parent of its shards' spans
             _log.info("run claimed", positions=run.position_count)
             state = drive_or_fail(held.driver, database=self._database)
             if state is not None:
                 _log.info("run finished", state=state.value)
+                describe_span(state=state.value)
+                telemetry.count(metrics.RUNS, state=state.value)
+                telemetry.observe(metrics.RUN_SECONDS, time.perf_counter() - started, state=state.value)
         with self._lock:
             del self._held[run.run_no, run.epoch]
         self._wake.set()
@@ -145,6 +159,7 @@ class Coordinator:
         while not self._stopping.is_set():
             for held in self._snapshot():
                 self._renew(held)
+            self._show()
             self._beat.wait(self._settings.heartbeat_s)
             self._beat.clear()
 
@@ -154,9 +169,11 @@ class Coordinator:
         try:
             cancel_requested = ledger.renew_lease(self._database, run_no=run.run_no, epoch=run.epoch, lease_s=lease_s)
         except LeaseLost:
+            telemetry.count(metrics.LEASES_LOST)
             held.driver.signal(Signal.LEASE_LOST)
             return
         except StoreError as error:
+            telemetry.count(metrics.LEASE_FAILURES)
             silent_s = time.monotonic() - held.renewed_at
             _log.warning("a lease could not be renewed", run_id=run.run_id, silent_s=round(silent_s, 1), error=str(error))
             if silent_s > lease_s:
@@ -171,6 +188,19 @@ class Coordinator:
             held.driver.signal(Signal.GO_ON)
         if cancel_requested:
             held.driver.signal(Signal.CANCEL)
+
+    def _show(self) -> None:
+        """Metrics of the queue, the pricers and the connections."""
+        telemetry.show(metrics.RUNS_HELD, len(self._held))
+        telemetry.show(metrics.SHARDS_WAITING, self._dispatcher.shards_waiting)
+        telemetry.show(metrics.SHARDS_IN_FLIGHT, self._dispatcher.shards_in_flight)
+        for state, pricers in self._dispatcher.pricers_by_state().items():
+            telemetry.show(metrics.PRICERS, pricers, state=state)
+        self._connections.record()
+        with contextlib.suppress(StoreError):  # said by the renewals, and by the next claim
+            for executor, (runs, oldest_s) in queued_runs(self._database).items():
+                telemetry.show(metrics.RUNS_QUEUED, runs, executor=executor)
+                telemetry.show(metrics.QUEUE_AGE, oldest_s, executor=executor)
 
     def _snapshot(self) -> list[_Held]:
         with self._lock:
@@ -199,6 +229,10 @@ class CoordinatorActor:
     def stop(self) -> None:
         """Give every run back."""
         self._coordinator.stop()
+
+    def __repr__(self) -> str:
+        """Its name in Ray's dashboard and logs."""
+        return COORDINATOR_NAME
 
 
 def _end_process(arguments: Any) -> None:

@@ -15,7 +15,7 @@ import math
 import queue
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,7 +24,10 @@ from typing import Any
 import structlog
 from ray.exceptions import ActorDiedError, RayError, RayTaskError
 
+from riskray import metrics
 from riskray.config import Settings
+from riskray.errors import LeaseLost, StoreUnavailable
+from riskray.grid import telemetry
 from riskray.grid.messages import PricerStatus, ShardReport
 from riskray.grid.pool import PricerPool, pricer_name
 from riskray.store.ledger import ClaimedRun, Shard
@@ -140,7 +143,12 @@ class Dispatcher:
     @property
     def shards_in_flight(self) -> int:
         """Shards that actors have."""
-        return sum(len(lane.in_flight) for lane in self._lanes)
+        return sum(len(lane.in_flight) for lane in list(self._lanes))
+
+    def pricers_by_state(self) -> dict[str, int]:
+        """How many actors answer, are gone or restarting, and wait for a CPU or are starting."""
+        states = Counter("joining" if not lane.has_joined else "up" if lane.is_up else "down" for lane in list(self._lanes))
+        return {state: states[state] for state in ("up", "down", "joining")}
 
     # ---------------------------------------------------------------------------------------------------- the thread
 
@@ -210,7 +218,8 @@ class Dispatcher:
     def _send(self, lane: _Lane, task: ShardTask) -> None:
         actor = self._pool.handle(lane.number)
         if task.fail_as is None:
-            reference = actor.execute.remote(task.run, task.shard)
+            # The name is one of few, because Ray counts tasks by it.
+            reference = actor.execute.options(name=f"value {task.shard.product}").remote(task.run, task.shard)
         else:
             reference = actor.fail_row.remote(task.run, task.shard, *task.fail_as)
         lane.in_flight.append(task)
@@ -230,6 +239,8 @@ class Dispatcher:
             ended = Ended(task, loss=self._lost(lane, task, error))
         else:
             ended = Ended(task, error=error)
+        if ended.report is None:
+            telemetry.count(metrics.SHARD_FAILURES, reason=_reason(ended))
         with contextlib.suppress(ValueError):
             lane.in_flight.remove(task)
         lane.head_since = time.monotonic()
@@ -341,6 +352,18 @@ class Dispatcher:
             self._pool.replace_process(lane.number)
         else:
             lane.is_up = False  # it hangs with somebody else's shard, or is restarting
+
+
+def _reason(ended: Ended) -> str:
+    """Why there is no report, as the metric knows it."""
+    match ended:
+        case Ended(loss=Loss() as loss):
+            return loss.value.replace(" ", "_")
+        case Ended(error=LeaseLost()):
+            return "lease_lost"
+        case Ended(error=StoreUnavailable()):
+            return "database"
+    return "error"
 
 
 def _claim(run: ClaimedRun) -> tuple[int, int]:

@@ -26,12 +26,13 @@ from pricers.market import Market
 from pricers.measures import Measure
 from pricers.registry import load_entry_points
 from pricers.status import RowStatus
+from riskray import metrics
 from riskray.config import Settings
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.engine.shard import ShardPositions, ShardResult, failed_shard, value_shard
 from riskray.engine.vectors import merge_failures, merge_families, merge_netted, net_positions, position_pnl, value_family
 from riskray.errors import Conflict, NotFound, RiskrayError
-from riskray.grid import snapshots
+from riskray.grid import snapshots, telemetry
 from riskray.grid.cache import ByteBudgetCache, positions_nbytes
 from riskray.grid.isolation import lowered_row_by_row_where_needed, value_row_by_row_where_needed
 from riskray.grid.messages import ArrowTables, PricedPositions, PricerStatus, ShardReport
@@ -48,6 +49,7 @@ from riskray.store.markets import get_market
 from riskray.store.portfolios import find_position
 from riskray.store.runs import run_keys
 from riskray.store.vectors import GroupVectors, PositionVectors
+from riskray.tracing import describe_span, span
 
 POSITIONS_BYTES_MAX = 1024**3
 """Compiled positions one actor keeps; a million bonds, spread over two actors, take about half of it each."""
@@ -78,6 +80,7 @@ class Pricer:
         self._positions: ByteBudgetCache[ShardPositions] = ByteBudgetCache(bytes_max=POSITIONS_BYTES_MAX, size_of=positions_nbytes)
         self._markets: ByteBudgetCache[Market] = ByteBudgetCache(bytes_max=MARKETS_MAX, size_of=lambda _: 1)
         self._market_numbers: dict[str, int] = {}
+        self._lookups = [telemetry.CacheLookups("positions", self._positions), telemetry.CacheLookups("markets", self._markets)]
         self._vectors = VectorNets(self._database)
         self._work: tuple[int, int, int] | None = None
         self._work_started = 0.0
@@ -98,7 +101,7 @@ class Pricer:
         """
         self._work, self._work_started = (run.run_no, run.epoch, shard.shard_no), time.monotonic()
         try:
-            with self._busy(), structlog.contextvars.bound_contextvars(run_id=run.run_id, shard_no=shard.shard_no, epoch=run.epoch):
+            with self._busy(), self._observed(run, shard):
                 return self._execute(run, shard)
         finally:
             self._work = None
@@ -122,7 +125,7 @@ class Pricer:
     def fail_row(self, run: ClaimedRun, shard: Shard, status_name: str, message: str) -> ShardReport:
         """Commit a shard of one position, which ended its worker or did not finish, as failed."""
         seconds: dict[str, float] = {"read": 0.0, "lower": 0.0}
-        with self._busy():
+        with self._busy(), self._observed(run, shard):
             table = self._table(run, shard)
             positions = snapshots.describe_positions(table, product=shard.product, first_position_no=shard.first_position_no)
             return self._commit(run, shard, failed_shard(positions, status=RowStatus[status_name], message=message), seconds)
@@ -141,6 +144,10 @@ class Pricer:
         seconds["write"] = time.perf_counter() - started
         self._shards_done += 1
         _log.debug("shard done", committed=committed, ok=result.ok_count, failed=result.failed_count, **seconds)
+        describe_span(committed=committed, ok=result.ok_count, failed=result.failed_count, **seconds)
+        telemetry.count_shard(
+            shard.product, committed=committed, ok_count=result.ok_count, failed_count=result.failed_count, seconds=seconds
+        )
         return ShardReport(shard.shard_no, committed, result.ok_count, result.failed_count, seconds)
 
     def _market(self, market_no: int, base_currency: str) -> Market:
@@ -328,6 +335,24 @@ class Pricer:
             cache_bytes=self._positions.nbytes,
             resident_bytes=psutil.Process().memory_info().rss,
         )
+
+    def __repr__(self) -> str:
+        """Its name in Ray's dashboard and logs."""
+        return self._name
+
+    @contextmanager
+    def _observed(self, run: ClaimedRun, shard: Shard) -> Iterator[None]:
+        """Log lines, a span and the metrics of one shard."""
+        core_s = time.process_time()
+        with (
+            structlog.contextvars.bound_contextvars(run_id=run.run_id, shard_no=shard.shard_no, epoch=run.epoch),
+            span("shard", parent=run.traceparent, run_id=run.run_id, shard_no=shard.shard_no, product=shard.product, rows=shard.row_count),
+        ):
+            yield
+        telemetry.count(metrics.CORE_SECONDS, time.process_time() - core_s, product=shard.product)
+        telemetry.show(metrics.CACHE_BYTES, self._positions.nbytes)
+        for lookups in self._lookups:
+            lookups.record()
 
     @contextmanager
     def _busy(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from riskray.store.markets import get_market
 from riskray.store.portfolios import get_portfolio, read_products, read_requirements
 from riskray.store.runs import NewRun, NewShard, insert_run
 from riskray.store.scenarios import ScenarioSetRecord, get_scenario_set
+from riskray.tracing import current_traceparent
 
 VECTOR_BYTES_MAX = 64 * 1024**2
 """Vectors of positions are made and committed a shard at a time: its rows are held to what an actor has room for."""
@@ -48,6 +49,7 @@ def submit_run(
         base_currency=request.base_currency, measures=[measure.value for measure in request.measures], rows_per_shard=rows_per_shard,
         position_count=portfolio.position_count, preflight=found.model_dump(mode="json"),
         scenario_set_no=scenario_set_no, vectors=request.vectors_wanted, failure_policy=request.failure_policy,
+        traceparent=current_traceparent(),
     )  # fmt: skip
     return insert_run(
         database, new_run, shards=[NewShard(shard.product, shard.first_position_no, shard.row_count) for shard in shards],

@@ -33,6 +33,10 @@ class RunState(StrEnum):
         return self not in (RunState.QUEUED, RunState.RUNNING)
 
 
+Executor = Literal["pool", "job"]
+"""Who may claim a run: any coordinator, or the process of `riskray run execute`."""
+
+
 class RunRequest(Model):
     """Value a portfolio under a market."""
 
@@ -46,7 +50,7 @@ class RunRequest(Model):
         description="`flag`: positions without market data fail, the others are valued. `strict`: the run is refused when any "
         "position lacks market data.",
     )
-    executor: Literal["pool", "job"] = Field(
+    executor: Executor = Field(
         default="pool", description="`pool`: the warm pricer pool. `job`: wait for `riskray run execute`, for instance by `ray job submit`."
     )
     rows_per_shard: int | None = Field(default=None, ge=1, le=1_000_000, description="Positions in one shard; changes no result.")
@@ -111,7 +115,7 @@ class Run(Model):
     run_id: str = Field(examples=["run-01972f3e5a7c7d10b7c3a1d2e3f40516"])
     name: str
     state: RunState
-    executor: Literal["pool", "job"]
+    executor: Executor
     portfolio_id: str
     market_id: str
     as_of: date

@@ -11,6 +11,7 @@ from psycopg.sql import SQL, Composed, Identifier
 
 import sql
 from riskray.store.database import Connection, Database, Parameters
+from riskray.tracing import span
 
 COPY_BATCH_ROWS = 4096  # about a megabyte: measured faster than larger pieces, which fall out of the processor's cache
 
@@ -25,7 +26,11 @@ def copy_in(connection: Connection, name: str, rows: pa.Table | pa.RecordBatch, 
     table = (pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows).cast(schema)
     full_schema = pa.schema([*(pa.field(key, pa.int32(), nullable=False) for key in keys), *schema])
     encoder = pgpq.ArrowToPostgresBinaryEncoder(full_schema)
-    with connection.cursor() as cursor, cursor.copy(_copy_statement(name, schema)) as copy:
+    with (
+        span("COPY", statement=name, rows=table.num_rows),
+        connection.cursor() as cursor,
+        cursor.copy(_copy_statement(name, schema)) as copy,
+    ):
         copy.write(encoder.write_header())
         for batch in table.to_batches(max_chunksize=COPY_BATCH_ROWS):
             constants = [pa.repeat(pa.scalar(value, pa.int32()), batch.num_rows) for value in keys.values()]

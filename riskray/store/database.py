@@ -186,15 +186,21 @@ class Database:
             row = connection.execute(sql.load("server_state")).fetchone()
             latency_ms = 1000 * (time.perf_counter() - started)
         missing = migrations.pending(self)
-        statistics = self._pool.get_stats()
+        statistics = self.pool_statistics()
         return {
             "target": self.target,
             **(row or {}),
             "latency_ms": round(latency_ms, 3),
             "migrated": not missing,
             "missing_migrations": missing,
-            "pool": {name: statistics.get(name, 0) for name in ("pool_size", "pool_max", "pool_available", "requests_waiting")},
+            "pool": {name: statistics[name] for name in ("pool_size", "pool_max", "pool_available", "requests_waiting")},
         }
+
+    def pool_statistics(self) -> dict[str, int]:
+        """Connections and requests of the pool now, and milliseconds (`requests_wait_ms`) that requests have waited since the start."""
+        found = self._pool.get_stats()
+        names = ("pool_size", "pool_max", "pool_available", "requests_waiting", "requests_wait_ms")
+        return {name: found.get(name, 0) for name in names}
 
     def probe(self) -> None:
         """Connect once outside the pool. Raises StoreUnavailable with the reason."""

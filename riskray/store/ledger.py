@@ -55,6 +55,7 @@ class ClaimedRun:
     scenario_set_no: int | None = None
     vectors: Vectors = "none"
     failure_policy: FailurePolicy = "drop_position"
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)

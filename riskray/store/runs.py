@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from psycopg.errors import ForeignKeyViolation
 from psycopg.sql import SQL, Identifier, Literal
@@ -18,7 +18,7 @@ import sql
 from riskray.errors import Conflict, InvalidRequest, NotFound, StoreError
 from riskray.models.common import JsonObject
 from riskray.models.event import EventKind, RunEvent
-from riskray.models.run import FailurePolicy, Progress, Run, RunState, Vectors
+from riskray.models.run import Executor, FailurePolicy, Progress, Run, RunState, Vectors
 from riskray.store.database import Connection, Database, jsonb
 
 OWN_STORAGE_POSITIONS_MIN = 20_000
@@ -45,6 +45,7 @@ class NewRun:
     scenario_set_no: int | None = None
     vectors: Vectors = "none"
     failure_policy: FailurePolicy = "drop_position"
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,12 @@ def get_run(database: Database, *, run_id: str) -> Run:
     if row is None:
         raise NotFound("run", run_id)
     return _run_from(row)
+
+
+def queued_runs(database: Database) -> dict[str, tuple[int, float]]:
+    """How many runs nobody drives, and the seconds since the oldest was submitted, for each executor."""
+    found = {row["executor"]: (row["run_count"], row["oldest_s"]) for row in database.fetch_all("queued_runs")}
+    return {executor: found.get(executor, (0, 0.0)) for executor in get_args(Executor)}
 
 
 def run_no_of(database: Database, *, run_id: str) -> int:

@@ -28,7 +28,7 @@ UPDATE run
 RETURNING run.run_no, run.run_id, run.epoch, run.storage_no, run.market_no, market.market_id, run.portfolio_no, portfolio.portfolio_id,
           market.as_of, run.base_currency, run.measures, run.rows_per_shard, run.position_count,
           run.cancel_requested_at IS NOT NULL AS cancel_requested, run.created_at, run.scenario_set_no, run.vectors, run.failure_policy,
-          run.event_seq
+          run.traceparent, run.event_seq
 
 -- name: copy_failures
 -- Failed positions of a shard, from Arrow.

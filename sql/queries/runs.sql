@@ -100,11 +100,12 @@ SELECT pg_notify('run_event', run_no::text) FROM event
 -- A new run, unless its id or idempotency key is taken; a large one is stored under its own number.
 WITH number AS (SELECT nextval(pg_get_serial_sequence('run', 'run_no'))::integer AS run_no)
 INSERT INTO run (run_no, run_id, name, executor, market_no, portfolio_no, base_currency, measures, rows_per_shard, storage_no,
-                 position_count, preflight, scenario_set_no, vectors, failure_policy, idempotency_key, request_fingerprint, event_seq)
+                 position_count, preflight, scenario_set_no, vectors, failure_policy, traceparent, idempotency_key, request_fingerprint,
+                 event_seq)
 OVERRIDING SYSTEM VALUE
 SELECT run_no, %(run_id)s, %(name)s, %(executor)s, %(market_no)s, %(portfolio_no)s, %(base_currency)s, %(measures)s, %(rows_per_shard)s,
        CASE WHEN %(own_storage)s THEN run_no ELSE 0 END, %(position_count)s, %(preflight)s, %(scenario_set_no)s,
-       %(vectors)s, %(failure_policy)s, %(idempotency_key)s, %(request_fingerprint)s, 1
+       %(vectors)s, %(failure_policy)s, %(traceparent)s, %(idempotency_key)s, %(request_fingerprint)s, 1
   FROM number
     ON CONFLICT DO NOTHING
 RETURNING run_no, storage_no
@@ -173,6 +174,13 @@ SELECT run_no, storage_no, state::text AS state, cancel_requested_at IS NOT NULL
   FROM run
  WHERE run_id = %(run_id)s
    FOR NO KEY UPDATE
+
+-- name: queued_runs
+-- Runs that nobody drives, by who may claim them, and the seconds since the oldest was submitted.
+SELECT executor, count(*)::integer AS run_count, extract(epoch FROM clock_timestamp() - min(created_at))::float8 AS oldest_s
+  FROM run
+ WHERE state IN ('QUEUED', 'RUNNING') AND (state = 'QUEUED' OR lease_until < clock_timestamp())
+ GROUP BY executor
 
 -- name: set_cancel_requested
 -- Seen by the coordinator at its next heartbeat.

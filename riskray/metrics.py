@@ -1,0 +1,82 @@
+"""Every number that riskray exports for Prometheus: one list, from which the code records, the page of metrics is written, and
+dashboards and alert rules are checked.
+
+They leave through Ray's own metrics port (`--metrics-export-port`) with `ray_` before the name. Tags have few values by design: no run,
+position, shard or request is ever one; those are in logs, traces and tables. Seconds are counters, because `rate` of them is exact, where
+Ray's histograms know their sum only to the nearest bucket.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+EXPORTED_PREFIX = "ray_"
+"""What Ray puts before the name of every metric that an application records."""
+
+
+class Kind(StrEnum):
+    """As Prometheus knows them."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One name. `boundaries`: upper ends of a histogram's buckets."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    tags: tuple[str, ...] = ()
+    boundaries: tuple[float, ...] = ()
+
+    @property
+    def exported_name(self) -> str:
+        """As Prometheus sees it; a histogram has `_bucket`, `_sum` and `_count` after it."""
+        return EXPORTED_PREFIX + self.name
+
+
+RUNS = Metric("riskray_runs_total", Kind.COUNTER, "Runs that ended, by final state.", ("state",))
+RUN_SECONDS = Metric(
+    "riskray_run_seconds", Kind.HISTOGRAM, "Wall seconds from a run's claim to its end.", ("state",),
+    boundaries=(0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000),
+)  # fmt: skip
+RUNS_QUEUED = Metric("riskray_runs_queued", Kind.GAUGE, "Runs that nobody drives: queued, or with a lease that has run out.", ("executor",))
+QUEUE_AGE = Metric("riskray_queue_age_seconds", Kind.GAUGE, "Age of the oldest run that nobody drives; 0 without one.", ("executor",))
+RUNS_HELD = Metric("riskray_runs_held", Kind.GAUGE, "Runs that this cluster's coordinator drives now.")
+SHARDS_WAITING = Metric("riskray_shards_waiting", Kind.GAUGE, "Shards that no pricer has yet.")
+SHARDS_IN_FLIGHT = Metric("riskray_shards_in_flight", Kind.GAUGE, "Shards that pricers have.")
+PRICERS = Metric("riskray_pricers", Kind.GAUGE, "Pricers: up, down, or joining (waiting for a CPU).", ("state",))
+
+SHARDS = Metric(
+    "riskray_shards_total", Kind.COUNTER, "Shards valued, by outcome: committed, or repeated (it was done already).", ("product", "outcome")
+)
+SHARD_FAILURES = Metric(
+    "riskray_shard_failures_total", Kind.COUNTER,
+    "Attempts at shards that ended without a commit: crashed, timeout, not_started, lease_lost, database, error.", ("reason",),
+)  # fmt: skip
+ROWS = Metric("riskray_rows_total", Kind.COUNTER, "Positions committed, by status: ok or failed.", ("product", "status"))
+SHARD_SECONDS = Metric("riskray_shard_seconds_total", Kind.COUNTER, "Seconds that pricers spent on shards, by phase.", ("phase",))
+CORE_SECONDS = Metric("riskray_core_seconds_total", Kind.COUNTER, "CPU seconds that pricers spent on shards: what runs cost.", ("product",))
+CACHE_LOOKUPS = Metric(
+    "riskray_cache_lookups_total", Kind.COUNTER, "Look-ups in pricers' caches, by outcome: hit or miss.", ("cache", "outcome")
+)
+CACHE_BYTES = Metric("riskray_cache_bytes", Kind.GAUGE, "Bytes of compiled positions that a pricer keeps.")
+
+LEASES_LOST = Metric("riskray_leases_lost_total", Kind.COUNTER, "Runs that were taken from this coordinator, because its lease ran out.")
+LEASE_FAILURES = Metric("riskray_lease_renewal_failures_total", Kind.COUNTER, "Renewals of a lease that the database did not take.")
+
+DATABASE_CONNECTIONS = Metric(
+    "riskray_database_connections", Kind.GAUGE, "Connections in a process's pool, by state: used or idle.", ("component", "state")
+)
+DATABASE_WAITING = Metric("riskray_database_requests_waiting", Kind.GAUGE, "Requests that wait for a connection.", ("component",))
+DATABASE_WAIT_SECONDS = Metric(
+    "riskray_database_wait_seconds_total", Kind.COUNTER, "Seconds that requests waited for a connection.", ("component",)
+)
+
+METRICS = (
+    RUNS, RUN_SECONDS, RUNS_QUEUED, QUEUE_AGE, RUNS_HELD, SHARDS_WAITING, SHARDS_IN_FLIGHT, PRICERS,
+    SHARDS, SHARD_FAILURES, ROWS, SHARD_SECONDS, CORE_SECONDS, CACHE_LOOKUPS, CACHE_BYTES,
+    LEASES_LOST, LEASE_FAILURES, DATABASE_CONNECTIONS, DATABASE_WAITING, DATABASE_WAIT_SECONDS,
+)  # fmt: skip
