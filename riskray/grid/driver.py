@@ -231,6 +231,7 @@ class RunDriver:
 
     def _cancel(self) -> RunState:
         self._dispatcher.discard(self.run)
+        ledger.cancel_pending_shards(self._database, run_no=self.run.run_no, epoch=self.run.epoch)
         rollups, seconds = self._totals()
         ledger.cancel_run(
             self._database, run_no=self.run.run_no, epoch=self.run.epoch, manifest=self._manifest(seconds),

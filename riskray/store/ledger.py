@@ -271,6 +271,20 @@ def finalise_run(
     return _finish(database, run_no=run_no, epoch=epoch, state=None, tables=tables, manifest=manifest)
 
 
+def cancel_pending_shards(database: Database, *, run_no: int, epoch: int) -> None:
+    """Let no more shard be done, so that the totals of a run to be cancelled are those of all that was committed. Raises LeaseLost."""
+
+    def close() -> None:
+        with database.transaction() as connection:
+            run = connection.execute(sql.load("lock_claimed_run"), {"run_no": run_no}).fetchone()
+            if run is None or run["epoch"] != epoch:
+                raise _lease_lost(run_no, epoch)
+            if not RunState(run["state"]).is_final:
+                connection.execute(sql.load("cancel_pending_shards"), {"run_no": run_no})
+
+    database.retrying(close, deadline_s=COMMIT_DEADLINE_S)
+
+
 def cancel_run(
     database: Database,
     *,
@@ -281,7 +295,10 @@ def cancel_run(
     fx_rollups: Rows | None = None,
     key_rate_rollups: Rows | None = None,
 ) -> None:
-    """End a run as CANCELLED. Results of finished shards stay; rollups, where given, sum these. Raises LeaseLost."""
+    """End a run as CANCELLED. Results of finished shards stay; rollups, where given, sum these. Raises LeaseLost.
+
+    Rollups are to be added up after `cancel_pending_shards`: a shard that an actor still has may commit until then.
+    """
     tables = (rollups, fx_rollups, key_rate_rollups)
     _finish(database, run_no=run_no, epoch=epoch, state=RunState.CANCELLED, tables=tables, manifest=manifest)
 

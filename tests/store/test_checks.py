@@ -64,6 +64,15 @@ def test_sound_database_has_no_problem(database: Database, numbers: dict[str, in
     assert check_invariants(database) == []
 
 
+def test_totals_of_a_cancelled_run_that_lack_a_finished_shard_are_seen(database: Database) -> None:
+    store_run(database)
+    claimed = claim(database)
+    for shard in ledger.pending_shards(database, run_no=claimed.run_no):
+        commit(database, claimed, shard)
+    ledger.cancel_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest={}, **true_rollups(5))
+    assert [problem for problem in check_invariants(database) if "ok_count of the rollups is 5, of the results 10" in problem] != []
+
+
 @pytest.mark.parametrize("rule", DAMAGE)
 def test_damage_is_seen(database: Database, numbers: dict[str, int], rule: str) -> None:
     statement, expected = (text.format(**numbers) for text in DAMAGE[rule])

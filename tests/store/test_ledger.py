@@ -273,6 +273,21 @@ def test_cancelled_run_keeps_what_was_done_and_counts_the_rest(database: Databas
     assert len(results.rollups(database, run_id=run.run_id, group_by=["book"])) == 2
 
 
+def test_shard_that_comes_after_the_close_of_a_cancelled_run_has_no_effect(database: Database) -> None:
+    run = store_run(database)
+    claimed = claim(database)
+    first, second = ledger.pending_shards(database, run_no=claimed.run_no)
+    commit(database, claimed, first)
+    runs.request_cancel(database, run_id=run.run_id)
+    ledger.cancel_pending_shards(database, run_no=claimed.run_no, epoch=claimed.epoch)
+    with pytest.raises(LeaseLost):
+        commit(database, claimed, second)
+    assert [shard.shard_no for shard in ledger.done_shards(database, run_no=claimed.run_no)] == [first.shard_no]
+    assert runs.get_run(database, run_id=run.run_id).progress.ok_count == 5
+    with pytest.raises(LeaseLost):
+        ledger.cancel_pending_shards(database, run_no=claimed.run_no, epoch=claimed.epoch + 1)
+
+
 def test_failed_run_says_why(database: Database) -> None:
     run = store_run(database)
     claimed = claim(database)
