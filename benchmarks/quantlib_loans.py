@@ -54,34 +54,47 @@ class LoanOracle:
 
     def reference(self, row: dict[str, Any]) -> Reference:
         """Status, flows after the valuation date and measures of one contract of `random_loans`."""
+        table = self._table(row)
+        return Reference(table) if isinstance(table, RowStatus) else self._measured(row, *table)
+
+    def bond(self, row: dict[str, Any]) -> ql.Bond | None:
+        """The loan as a bond of today's balances, None where it has no value."""
+        table = self._table(row)
+        if isinstance(table, RowStatus):
+            return None
+        schedule, coupons, balances, counter, _ = table
+        return _bond(row, schedule, [*balances, *[0.0] * (len(coupons) - len(balances))], counter)
+
+    def _table(self, row: dict[str, Any]) -> RowStatus | tuple[ql.Schedule, list[Any], list[float], ql.DayCounter, int]:
+        """Schedule, coupons, balance at the start of each, day counter and number of the first coupon to come; or why there is none."""
         dates = _dates(row)
         if dates is None:
-            return Reference(RowStatus.INVALID_SCHEDULE)
+            return RowStatus.INVALID_SCHEDULE
         schedule, unadjusted = dates
         counter = day_counter(row["day_count"], maturity=row["maturity_date"], calendar=row["calendar"] or "NONE")
         probe = _bond(row, schedule, [100.0] * (len(schedule) - 1), counter)
         coupons = [coupon for coupon in map(ql.as_coupon, probe.cashflows()) if coupon is not None]
         if coupons[-1].date() <= self._today:
-            return Reference(RowStatus.MATURED)
+            return RowStatus.MATURED
         years = [coupon.accrualPeriod() for coupon in coupons]
         scheduled = _scheduled_balances(row, schedule, unadjusted, years)
         if scheduled is None:
-            return Reference(RowStatus.INVALID_SCHEDULE)
+            return RowStatus.INVALID_SCHEDULE
         survival = _survival(row, schedule, unadjusted)
         balances = [balance * kept for balance, kept in zip(scheduled, survival, strict=True)]
         first = next(k for k, coupon in enumerate(coupons) if coupon.date() > self._today)
         if "drawn_balance" in row:
             if balances[first] <= 0.0:
-                return Reference(RowStatus.INVALID_PRINCIPAL)
+                return RowStatus.INVALID_PRINCIPAL
             factor = row["drawn_balance"] / balances[first]
         elif max(balances[first:]) <= 0.0:
-            return Reference(RowStatus.MATURED)
+            return RowStatus.MATURED
         else:
             factor = 1.0
         # QuantLib repays an unchanged notional of zero on no date: the table ends with the last balance.
         while balances and balances[-1] <= 0.0:
             balances.pop()
-        return self._measured(row, schedule, coupons, [factor * balance for balance in balances], counter, first)
+        return schedule, coupons, [factor * balance for balance in balances], counter, first
 
     def _measured(
         self, row: dict[str, Any], schedule: ql.Schedule, coupons: list[Any], balances: list[float], counter: ql.DayCounter, first: int

@@ -17,6 +17,8 @@ CALENDARS: Final[dict[str, Any]] = {
     "UK": ql.UnitedKingdom(ql.UnitedKingdom.Settlement),
     "JP": ql.Japan(),
     "BR": ql.Brazil(ql.Brazil.Settlement),
+    "CA": ql.Canada(),
+    "CH": ql.Switzerland(),
     "TARGET+US_FED": ql.JointCalendar(ql.TARGET(), ql.UnitedStates(ql.UnitedStates.FederalReserve), ql.JoinHolidays),
 }
 CONVENTIONS: Final[dict[str, int]] = {
