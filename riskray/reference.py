@@ -11,6 +11,7 @@ from pricers.measures import MEASURES
 from pricers.status import RowStatus
 from riskray import errors
 from riskray.config import Settings
+from riskray.metrics import EXPORTED_PREFIX, METRICS
 from riskray.portfolio.schema import products_markdown
 
 _GENERATED = "<!-- Written by `make docs`; edit the source, not this page. -->"
@@ -63,6 +64,24 @@ def failures_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def metrics_page() -> str:
+    """`docs/metrics.md` from the list of metrics."""
+    lines = [
+        "# Metrics",
+        "",
+        _GENERATED,
+        "",
+        f"Exported for Prometheus by every Ray node, with `{EXPORTED_PREFIX}` before the name. Tags are few by design: no run,",
+        "position or request is ever one. Dashboards and alerts: [operations.md](operations.md). Source: `riskray/metrics.py`.",
+        "",
+        *_table(
+            ("metric", "kind", "tags", "meaning"),
+            ((f"`{m.exported_name}`", m.kind.value, ", ".join(f"`{tag}`" for tag in m.tags), m.meaning) for m in METRICS),
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def settings_page() -> str:
     """`docs/settings.md` from the settings class."""
     lines = [
@@ -108,6 +127,7 @@ def _table(header: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> list[str
 PAGES: dict[str, Callable[[], str]] = {
     "errors.md": failures_page,
     "measures.md": measures_page,
+    "metrics.md": metrics_page,
     "products.md": products_markdown,
     "settings.md": settings_page,
 }

@@ -267,7 +267,8 @@ def _problems_of_selector(name: str, labels: list[str]) -> list[str]:
     metric = _ours(name)
     if metric is not None:
         return [f"{name} has no label {label}; it has {metric.tags}" for label in labels if label not in metric.tags]
-    if name.startswith("ray_") and re.sub(r"_(total|bucket|sum|count)$", "", name.removeprefix("ray_")) in _recorded_by_ray():
+    theirs = name.removeprefix("ray_")
+    if name.startswith("ray_") and {theirs, re.sub(r"_(total|bucket|sum|count)$", "", theirs)} & _recorded_by_ray():
         return []
     return [f"nobody records {name}"]
 

@@ -95,7 +95,7 @@ def test_trace_reaches_from_the_request_to_the_copy(api, coordinator, spans):
     assert lines["POST runs",] == 1
     assert lines["shard", "run", "POST runs"] == 2
     copies = [each for each in recorded if line(each) == ["COPY", "shard", "run", "POST runs"]]
-    rows = Counter()
+    rows: Counter[str] = Counter()
     for each in copies:
         rows[each.attributes["statement"]] += each.attributes["rows"]
     assert rows == {"copy_results": 6, "copy_failures": 1}
