@@ -42,8 +42,8 @@ AD_HOC_POSITIONS_MAX = 1000
 # Longest an ad-hoc pricing request waits for an actor.
 PRICE_TIMEOUT_S = 30.0
 
-# Rows of a JSON page of results; bulk goes out as Arrow, Parquet or CSV.
-STREAM_CHUNK_BYTES = 256 * 1024
+# A download leaves in pieces of this size: each is a message between processes, and as much memory.
+STREAM_CHUNK_BYTES = 2 * 1024**2
 
 
 def deployment_options(*, requests_at_once: int = REQUESTS_AT_ONCE) -> dict[str, Any]:

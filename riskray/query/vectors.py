@@ -1,9 +1,6 @@
 """P&L vectors of finished runs, kept in memory after the first question: what a finished run has stored does not change."""
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Final, TypeVar, cast
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +8,7 @@ from scipy.sparse import csr_array
 
 from riskray.errors import InvalidRequest
 from riskray.models.tail_risk import DIMENSIONS, Dimension, NodeFilter
+from riskray.query.kept import Kept
 from riskray.query.nodes import Groups, Node
 from riskray.scenario.codec import ScenarioMatrix, decode
 from riskray.store.database import Database
@@ -28,8 +26,6 @@ from riskray.store.vectors import (
     vector_run,
 )
 
-Value = TypeVar("Value")
-
 BYTES_MAX: Final = 512 * 1024**2
 """Vectors kept in one process: some runs of a thousand scenarios with thousands of groups."""
 _ALL: Final = NodeFilter()
@@ -41,8 +37,7 @@ class VectorReader:
     def __init__(self, database: Database, *, bytes_max: int = BYTES_MAX) -> None:
         self._database = database
         self._bytes_max = bytes_max
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
+        self._kept = Kept(bytes_max=bytes_max)
 
     def run(self, run_id: str) -> VectorRun:
         """What vectors a run has. Raises NotFound, and Conflict when it has none or has not ended."""
@@ -63,7 +58,7 @@ class VectorReader:
         if size > self._bytes_max:
             # Too many to keep. A hierarchy is then checked against the values that are left.
             return _as_groups(read_group_vectors(self._database, run_id=run_id, filters=node.filters, dimensions=node.dimensions)[1])
-        return self._get((run.run_no, family), lambda: self._family(run_id, family), lambda groups: groups.pnl.nbytes)
+        return self._kept.get((run.run_no, family), lambda: self._family(run_id, family), lambda groups: groups.pnl.nbytes)
 
     def matrix(self, run: VectorRun) -> ScenarioMatrix:
         """The scenario set of a run."""
@@ -71,7 +66,7 @@ class VectorReader:
         def load() -> ScenarioMatrix:
             return decode(get_scenario_set_content(self._database, scenario_set_no=run.scenario_set_no)[1])
 
-        return self._get(("set", run.scenario_set_no), load, lambda matrix: matrix.values.nbytes)
+        return self._kept.get(("set", run.scenario_set_no), load, lambda matrix: matrix.values.nbytes)
 
     def dropped_scenarios(self, run: VectorRun) -> list[int]:
         """Scenarios that are left out of every figure, under drop_scenario."""
@@ -82,18 +77,6 @@ class VectorReader:
     def _family(self, run_id: str, family: Family) -> Groups:
         dimensions: tuple[Dimension, ...] = ("counterparty",) if family == "counterparty" else ()
         return _as_groups(read_group_vectors(self._database, run_id=run_id, filters=_ALL, dimensions=dimensions)[1])
-
-    def _get(self, key: Hashable, load: Callable[[], Value], size_of: Callable[[Value], int]) -> Value:
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return cast(Value, self._kept[key][0])
-        value = load()
-        with self._lock:
-            self._kept[key] = value, size_of(value)
-            while sum(size for _, size in self._kept.values()) > self._bytes_max and len(self._kept) > 1:
-                self._kept.popitem(last=False)
-        return value
 
 
 def _as_groups(vectors: GroupVectors) -> Groups:

@@ -1,8 +1,11 @@
 """What a run found: rows as Arrow, sums and summaries as models."""
 
-from collections.abc import Generator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import chain, islice
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -13,7 +16,7 @@ from riskray.models.result import FailureSummary, FxRollup, KeyRateRollup, Rollu
 from riskray.models.run import Run
 from riskray.store import arrow
 from riskray.store.database import Database
-from riskray.store.portfolios import POSITION_SCHEMA
+from riskray.store.portfolios import POSITION_NO_END, POSITION_SCHEMA
 from riskray.store.runs import get_run, run_keys
 
 RESULT_COLUMNS: tuple[str, ...] = (*POSITION_SCHEMA.names, *RESULT_SCHEMA.names[1:])
@@ -42,6 +45,11 @@ class ResultFilter:
 
 ALL_POSITIONS = ResultFilter()
 
+READERS = 2
+"""Connections that a download reads with."""
+POSITIONS_PER_READ = 50_000
+"""About 17 MB of all columns."""
+
 
 def read_results(
     database: Database,
@@ -64,10 +72,34 @@ def read_results(
 def stream_results(
     database: Database, *, run_id: str, columns: Sequence[str] | None = None, filters: ResultFilter = ALL_POSITIONS
 ) -> Generator[pa.RecordBatchReader, None, None]:
-    """All priced positions in order of position_no, streamed in batches of a few megabytes."""
+    """All priced positions in order of position_no, streamed in batches of a few megabytes.
+
+    Postgres takes most of the time, one core a connection; so ranges of positions are read side by side, some ahead of the caller.
+    """
+    chosen = _columns(columns)
     parameters = _row_parameters(database, run_id, filters, -1, None)
-    with arrow.stream(database, "read_results", parameters, columns=_columns(columns)) as reader:
-        yield reader
+    position_count = get_run(database, run_id=run_id).progress.position_count
+
+    def read(first: int) -> pa.Table:
+        bounds = {"after_position_no": first - 1, "end_position_no": first + POSITIONS_PER_READ}
+        return arrow.read(database, "read_results", {**parameters, **bounds}, columns=chosen)
+
+    with ThreadPoolExecutor(READERS, thread_name_prefix="results") as pool:
+        tables = _in_order(pool, read, range(0, position_count, POSITIONS_PER_READ))
+        first_table = next(tables)
+        batches = (batch for table in chain([first_table], tables) for batch in table.to_batches())
+        yield pa.RecordBatchReader.from_batches(first_table.schema, batches)
+
+
+def _in_order(pool: ThreadPoolExecutor, read: Callable[[int], pa.Table], starts: Iterable[int]) -> Iterator[pa.Table]:
+    """What `read` answers for each start; as many are under way as there are readers, so memory holds few."""
+    waiting: deque[Future[pa.Table]] = deque()
+    left = iter(starts)
+    waiting.extend(pool.submit(read, start) for start in islice(left, READERS))
+    while waiting:
+        table = waiting.popleft().result()
+        waiting.extend(pool.submit(read, start) for start in islice(left, 1))
+        yield table
 
 
 def read_failures(
@@ -169,7 +201,8 @@ def failure_summary(database: Database, *, run_id: str) -> list[FailureSummary]:
 
 def _row_parameters(database: Database, run_id: str, filters: ResultFilter, after_position_no: int, limit: int | None) -> dict[str, Any]:
     keys = run_keys(database, run_id=run_id)
-    return {**keys, **filters.parameters(), "after_position_no": after_position_no, "limit": limit}
+    bounds = {"after_position_no": after_position_no, "end_position_no": POSITION_NO_END, "limit": limit}
+    return {**keys, **filters.parameters(), **bounds}
 
 
 def _columns(columns: Sequence[str] | None) -> list[str]:

@@ -194,6 +194,8 @@ SELECT {columns}
          JOIN position ON position.portfolio_no = %(portfolio_no)s AND position.position_no = r.position_no
         WHERE r.storage_no = %(storage_no)s AND r.run_no = %(run_no)s AND r.position_no > %(after_position_no)s
           AND position.position_no > %(after_position_no)s
+          AND r.position_no < %(end_position_no)s
+          AND position.position_no < %(end_position_no)s
           AND (%(books)s::text[] IS NULL OR position.book = ANY (%(books)s::text[]))
           AND (%(products)s::text[] IS NULL OR position.product = ANY (%(products)s::text[]))
           AND (%(currencies)s::text[] IS NULL OR position.currency = ANY (%(currencies)s::text[]))

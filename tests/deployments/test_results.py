@@ -72,6 +72,28 @@ def test_rollup_of_one_group_is_the_sum_of_its_positions(valued: Valued) -> None
         assert row["dv01"] == pytest.approx(math.fsum(position["dv01"] for position in rows_of(valued, book=book)), rel=ROUNDING)
 
 
+@pytest.mark.parametrize("group_by", ["counterparty", "book,counterparty", "product,currency,counterparty"])
+def test_rollup_by_counterparty_is_the_sum_of_its_positions(valued: Valued, group_by: str) -> None:
+    groups = group_by.split(",")
+    rollups = valued.get("/rollup", params={"group_by": group_by}).json()
+    assert [list(row["group"]) for row in rollups] == [groups] * len(rollups)
+    assert sorted(rollups, key=lambda row: list(row["group"].values())) == rollups
+    for row in rollups:
+        positions = rows_of(valued, **row["group"])
+        assert row["ok_count"] == len(positions)
+        for measure in ("pv_base", "dv01", "cs01", "fx_delta", "theta_1d"):
+            assert row[measure] == pytest.approx(math.fsum(position[measure] or 0.0 for position in positions), rel=1e-12, abs=1e-9)
+        mixes = len({position["currency"] for position in positions}) > 1
+        assert mixes == (row["pv"] is None) or not positions
+    assert sum(row["failed_count"] for row in rollups) == 1
+
+
+def test_rollup_of_a_single_position_is_its_row(valued: Valued) -> None:
+    (row,) = valued.get("/rollup", params={"group_by": "counterparty", "position_id": "BD-000001"}).json()
+    (position,) = rows_of(valued, position_id="BD-000001")
+    assert (row["group"], row["ok_count"], row["pv"], row["dv01"]) == ({"counterparty": "CP-2"}, 1, position["pv"], position["dv01"])
+
+
 def test_unknown_group_is_refused_with_the_known_ones(valued: Valued) -> None:
     answer = valued.get("/rollup", params={"group_by": "book,colour"})
     assert answer.status_code == 422

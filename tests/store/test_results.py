@@ -137,13 +137,26 @@ def test_page_in_the_middle_of_a_large_run_is_read_without_sorting_the_run(datab
     commit(database, claimed, ledger.pending_shards(database, run_no=claimed.run_no)[0])
     ledger.finalise_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest={}, **rollup_tables())
     filters = ResultFilter(books=("ALPHA",))
-    parameters = {**runs.run_keys(database, run_id=stored.run_id), **filters.parameters(), "after_position_no": count // 2, "limit": 100}
+    bounds = {"after_position_no": count // 2, "end_position_no": 2**31 - 1, "limit": 100}
+    parameters = {**runs.run_keys(database, run_id=stored.run_id), **filters.parameters(), **bounds}
     with database.connection() as connection:
         query = psycopg.ClientCursor(connection).mogrify(compose("read_results", columns=["position_no", "pv"]), parameters)
         plan = "\n".join(row["QUERY PLAN"] for row in connection.execute(f"EXPLAIN {query}").fetchall())
     assert f"Index Scan using position_result_{claimed.run_no}_key" in plan
     assert "Sort" not in plan
     assert "Seq Scan" not in plan
+
+
+def test_download_in_several_reads_has_every_row_once_and_in_order(
+    database: Database, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with results.stream_results(database, run_id=run_id) as reader:
+        whole = reader.read_all()
+    monkeypatch.setattr(results, "POSITIONS_PER_READ", 2)
+    with results.stream_results(database, run_id=run_id) as reader:
+        in_parts = reader.read_all()
+    assert whole.num_rows > 4
+    assert in_parts.equals(whole)
 
 
 def test_views_show_results_and_failures_by_name(database: Database, run_id: str) -> None:
