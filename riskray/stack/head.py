@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from riskray.config import Settings
@@ -58,7 +59,11 @@ def _wait_for_database(settings: Settings) -> None:
 
 def _start_ray(settings: Settings) -> None:
     import ray
+    from ray._private import parameter
 
+    # Jobs go through Ray's agent, whose port is fixed unless told otherwise: a second Ray on the machine would take no jobs. 0: any free
+    # one. `ray start` has an option for it, `ray.init` has none.
+    parameter.RayParams = partial(parameter.RayParams, dashboard_agent_listen_port=0)  # type: ignore[misc, assignment]
     os.environ["RAY_GCS_SERVER_PORT"] = str(settings.ray_port)
     ray.init(
         address="local",
