@@ -22,22 +22,27 @@ def serve_application(name: str, create_app: CreateApp, *, requests_at_once: int
     """The application to deploy. `create_app` is called once in every replica, with the replica's own settings and database."""
     from ray import serve  # takes seconds, and a test of the services needs none of it
 
-    from riskray.grid.telemetry import watch_database
-
     def build_app() -> FastAPI:
-        settings = Settings()
-        configure_logs(settings, component=name)
-        require_safe_address(settings, host=_proxy_host())
-        database = Database(settings, application_name=f"riskray {name}")
-        app = create_app(settings, database)
-        setattr(app.state, PROXY_ADDS_REQUEST_ID, True)
-        watch_database(database, component=name)
-        return app
+        return replica_app(name, create_app)
 
     replica = serve.ingress(build_app)()
     deployment: Any = serve.deployment(replica, name=name, **deployment_options(requests_at_once=requests_at_once))
     application: Application = deployment.bind()
     return application
+
+
+def replica_app(name: str, create_app: CreateApp) -> FastAPI:
+    """The service in its replica. Raises StackError where others could reach it and no token is set."""
+    from riskray.grid.telemetry import watch_database  # its metrics are Ray's
+
+    settings = Settings()
+    configure_logs(settings, component=name)
+    require_safe_address(settings, host=_proxy_host())
+    database = Database(settings, application_name=f"riskray {name}")
+    app = create_app(settings, database)
+    setattr(app.state, PROXY_ADDS_REQUEST_ID, True)
+    watch_database(database, component=name)
+    return app
 
 
 def _proxy_host() -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from deployments import index, serving
 from deployments.grid import GridKeeper
 from riskray.config import Settings
 from riskray.errors import StackError
@@ -61,6 +62,15 @@ def test_address_that_others_reach_needs_a_token(host: str) -> None:
     with pytest.raises(StackError, match="RISKRAY_API_TOKEN must be set"):
         require_safe_address(Settings(), host=host)
     require_safe_address(Settings(api_token="secret"), host=host)  # type: ignore[arg-type]
+
+
+def test_replica_that_others_reach_refuses_to_start_without_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What `serve deploy deployments/serve.yaml` on a laptop would open to its network.
+    monkeypatch.setattr(serving, "_proxy_host", lambda: "0.0.0.0")
+    with pytest.raises(StackError, match="RISKRAY_API_TOKEN must be set"):
+        serving.replica_app("index", index.create_app)
+    monkeypatch.setattr(serving, "_proxy_host", lambda: "127.0.0.1")
+    serving.replica_app("index", index.create_app)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.8.9.10"])
