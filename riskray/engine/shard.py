@@ -146,7 +146,8 @@ def _result_rows(valuation: Valuation, is_ok: np.ndarray, *, first_position_no: 
         columns.append(pa.nulls(rows.size, pa.float64()) if values is None else pa.array(values[rows], pa.float64(), from_pandas=True))
     # Failed rows have no legs, so the legs of the others follow each other without a gap.
     leg_offsets = np.append(valuation.leg_offsets[:-1][rows], valuation.leg_offsets[-1])
-    columns.append(_lists(leg_offsets, valuation.leg_curve, pa.int16()))
+    has_legs = not measures.isdisjoint({Measure.FX_DELTA, Measure.KEY_RATE_DV01})
+    columns.append(_lists(leg_offsets, valuation.leg_curve, pa.int16(), wanted=has_legs))
     columns.append(_lists(leg_offsets, valuation.leg_fx_delta, pa.float64(), wanted=Measure.FX_DELTA in measures))
     key_rate_offsets = valuation.key_rate_offsets[leg_offsets]
     columns.append(_lists(key_rate_offsets, valuation.key_rate_dv01, pa.float64(), wanted=Measure.KEY_RATE_DV01 in measures))

@@ -6,6 +6,7 @@ leaves the scenario out. A position that cannot be netted at all (its product is
 currency) is left out of every vector under both policies, and reported as failing in every scenario.
 """
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,13 +16,26 @@ from jaxtyping import Bool, Float, Int64
 
 from pricers.columns import Text
 from pricers.compiled import Compiled
-from pricers.netting import CellValues, LadderGrid, Ladders, group_key, merge_ladders, net_flows_of_families, renumbered, value_ladders
+from pricers.netting import (
+    CellValues,
+    Ladder,
+    LadderGrid,
+    Ladders,
+    group_key,
+    merge_ladders,
+    net_flows_of_families,
+    renumbered,
+    value_ladders,
+)
 from pricers.scenario_values import present_values
 from pricers.status import RowStatus
 from riskray.engine.shard import ShardPositions
 from riskray.models.run import FailurePolicy
 
 FAMILIES: tuple[Literal["book", "counterparty"], ...] = ("book", "counterparty")
+
+PIECES = ((0, 0, 1), *((1, number, 4) for number in range(4)))
+"""(family, number, count): there are few books, and many counterparties."""
 
 Cell = tuple[str, str, str]
 """(book or counterparty, product, currency)."""
@@ -121,6 +135,28 @@ def merge_families(parts: Sequence[NettedFamily]) -> NettedFamily:
         dropped_counts[numbers] += part.dropped_counts
         ladders.append(renumbered(part.ladders, numbers=numbers))
     return NettedFamily(cells, ok_counts, dropped_counts, merge_ladders(ladders))
+
+
+def split_families(netted: NettedPositions) -> tuple[NettedFamily, ...]:
+    """The families in pieces that are merged, valued and written independently: one for each entry of PIECES.
+
+    The name of a group alone says where it goes, so that the pieces are the same for any number of actors.
+    """
+    return tuple(_piece(netted.families[family], number, count) for family, number, count in PIECES)
+
+
+def _piece(family: NettedFamily, number: int, count: int) -> NettedFamily:
+    if count == 1:
+        return family
+    chosen = np.array([zlib.crc32(name.encode()) % count == number for name, _, _ in family.cells], np.bool_)
+    numbers = np.where(chosen, np.cumsum(chosen) - 1, -1).astype(np.int32)
+    ladders = {}
+    for key, ladder in family.ladders.ladders.items():
+        is_in = chosen[ladder.cells]
+        if is_in.any():
+            ladders[key] = Ladder(numbers[ladder.cells[is_in]], ladder.sums[is_in])
+    cells = tuple(cell for cell, is_chosen in zip(family.cells, chosen.tolist(), strict=True) if is_chosen)
+    return NettedFamily(cells, family.ok_counts[chosen], family.dropped_counts[chosen], Ladders(ladders))
 
 
 def merge_failures(parts: Sequence[ScenarioFailures]) -> ScenarioFailures:

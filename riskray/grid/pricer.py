@@ -30,7 +30,16 @@ from riskray import metrics
 from riskray.config import Settings
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.engine.shard import ShardPositions, ShardResult, failed_shard, value_shard
-from riskray.engine.vectors import merge_failures, merge_families, merge_netted, net_positions, position_pnl, value_family
+from riskray.engine.vectors import (
+    PIECES,
+    merge_failures,
+    merge_families,
+    merge_netted,
+    net_positions,
+    position_pnl,
+    split_families,
+    value_family,
+)
 from riskray.errors import Conflict, NotFound, RiskrayError
 from riskray.grid import snapshots, telemetry
 from riskray.grid.cache import ByteBudgetCache, positions_nbytes
@@ -218,7 +227,7 @@ class Pricer:
             )  # fmt: skip
 
     def net(self, run: ClaimedRun, shards: Sequence[Shard]) -> tuple[Any, ...]:
-        """The netted flows of committed shards: one NettedFamily a family, then ScenarioFailures."""
+        """The netted flows of committed shards: one NettedFamily for each of PIECES, then ScenarioFailures."""
         with self._busy():
             parts, held = self._vectors.parts(run.run_no, among=(shard.shard_no for shard in shards))
             grid = self._vectors.grid(run, self._market(run.market_no, run.base_currency))
@@ -232,25 +241,23 @@ class Pricer:
                 for part in self._parts(run, shard, failed, {"read": 0.0, "lower": 0.0}):
                     parts.append(net_positions(part, failed=_inside(failed, part), grid=grid, policy=run.failure_policy))
             merged = merge_netted(parts)
-            return (*merged.families, merged.failures)
+            return (*split_families(merged), merged.failures)
 
-    def write_vectors(self, run: ClaimedRun, number: int, part_count: int, *parts: Any) -> None:
-        """Merge the parts of family `number`, value them and write its vectors; and the scenario failures that follow the parts, if any.
+    def write_vectors(self, run: ClaimedRun, piece: int, part_count: int, *parts: Any) -> int:
+        """Merge the parts of one of PIECES, value them and write its vectors; and the scenario failures that follow the parts, if any.
 
-        Raises LeaseLost, and ValueError when the parts do not hold every position of the run once.
+        Answers the number of positions, those dropped included. Raises LeaseLost.
         """
         with self._busy():
             family = merge_families(parts[:part_count])
-            count = int(family.ok_counts.sum() + family.dropped_counts.sum())
-            if count != run.position_count:
-                raise ValueError(f"the vectors of run {run.run_id} hold {count} of {run.position_count} positions")
             values = value_family(family, grid=self._vectors.grid(run, self._market(run.market_no, run.base_currency)))
             failures = merge_failures(parts[part_count:]) if parts[part_count:] else None
             ledger.write_run_vectors(
                 self._database, run_no=run.run_no, epoch=run.epoch,
-                vectors=GroupVectors(vector_cells(number, family), values.base_pv, values.pnl),
+                vectors=GroupVectors(vector_cells(PIECES[piece][0], family), values.base_pv, values.pnl),
                 failures=None if failures is None else failure_tables(failures),
             )  # fmt: skip
+            return int(family.ok_counts.sum() + family.dropped_counts.sum())
 
     @ray.method(concurrency_group=CONTROL)
     def netted_shards(self, run_no: int) -> frozenset[int]:

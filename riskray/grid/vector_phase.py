@@ -1,8 +1,8 @@
 """The last step of a run with scenarios: the netted flows of all its shards become the vectors of its groups.
 
-Every actor adds up what it holds and nets what nobody holds; then one actor a family merges, values and writes. All of it may be done
-again at any time, by the same coordinator or its successor, and comes to the same bits: sums are exact, and each family is valued as a
-whole by one actor, however many there are.
+Every actor adds up what it holds and nets what nobody holds; then the groups, in a few pieces, are merged, valued and written. All of it
+may be done again at any time, by the same coordinator or its successor, and comes to the same bits: sums are exact, and each piece is
+valued as a whole by one actor, however many there are.
 """
 
 import threading
@@ -14,8 +14,8 @@ import ray
 import structlog
 from ray.exceptions import RayActorError, RayTaskError
 
-from riskray.engine.vectors import FAMILIES
-from riskray.errors import LeaseLost, StoreUnavailable
+from riskray.engine.vectors import FAMILIES, PIECES
+from riskray.errors import LeaseLost, ShardFailed, StoreUnavailable
 from riskray.grid.pool import STATUS_TIMEOUT_S, PricerPool
 from riskray.store import ledger
 from riskray.store.database import Database
@@ -74,22 +74,24 @@ def _write(run: ClaimedRun, shards: Sequence[Shard], pool: PricerPool, is_lost: 
     actors, held = _ask_what_is_held(run, pool)
     assigned = assign_shards(list(by_number), held)
     netted = [
-        actors[number].net.options(num_returns=len(FAMILIES) + 1).remote(run, [by_number[shard_no] for shard_no in shard_nos])
+        actors[number].net.options(num_returns=len(PIECES) + 1).remote(run, [by_number[shard_no] for shard_no in shard_nos])
         for number, shard_nos in assigned.items()
         if shard_nos
     ]
     reducers = [actors[number] for number in sorted(actors)]
-    waiting = [
-        reducers[index % len(reducers)].write_vectors.remote(run, index, len(netted), *(part[index] for part in netted),
-                                                             *(part[-1] for part in netted if index == 0))
-        for index in range(len(FAMILIES))
-    ]  # fmt: skip
+    pieces = {}
+    for piece, (family, _, _) in enumerate(PIECES):
+        parts = [part[piece] for part in netted] + [part[-1] for part in netted if piece == 0]
+        pieces[reducers[piece % len(reducers)].write_vectors.remote(run, piece, len(netted), *parts)] = family
+    counts, waiting = [0] * len(FAMILIES), list(pieces)
     while waiting:
         ended, waiting = ray.wait(waiting, timeout=POLL_S)
         if is_lost.is_set():
             raise _lost(run)
         for reference in ended:
-            _get(reference)
+            counts[pieces[reference]] += _get(reference)
+    if counts != [run.position_count] * len(FAMILIES):
+        raise ShardFailed(f"the vectors of run {run.run_id} hold {counts} positions by family, not {run.position_count}")
 
 
 def _ask_what_is_held(run: ClaimedRun, pool: PricerPool) -> tuple[dict[int, Any], dict[int, frozenset[int]]]:
@@ -108,9 +110,9 @@ def _ask_what_is_held(run: ClaimedRun, pool: PricerPool) -> tuple[dict[int, Any]
     return {number: actors[number] for number in held}, held
 
 
-def _get(reference: Any) -> None:
+def _get(reference: Any) -> int:
     try:
-        ray.get(reference)
+        return int(ray.get(reference))
     except RayTaskError as error:
         if isinstance(error.cause, RayActorError | LeaseLost | StoreUnavailable):
             raise error.cause from None

@@ -136,15 +136,16 @@ def failed_position_nos(database: Database, *, run_no: int, first_position_no: i
 def write_run_vectors(
     database: Database, *, run_no: int, epoch: int, vectors: GroupVectors, failures: tuple[pa.Table, pa.Table] | None = None
 ) -> None:
-    """Write the vectors of one family's groups, in place of any that an earlier attempt wrote. Nobody sees them before the run's end.
+    """Write the vectors of groups, in place of any that an earlier attempt wrote. Nobody sees them before the run's end.
 
     `failures`: scenarios and positions without value, as `write_scenario_failures` takes them. Raises LeaseLost.
     """
-    families = {cell.family for cell in vectors.cells}
+    names = {cell.family: sorted({each.book or each.counterparty for each in vectors.cells}) for cell in vectors.cells}
 
     def write() -> None:
         with database.transaction() as connection:
-            connection.execute(sql.load("delete_group_vectors"), {"run_no": run_no, "families": sorted(families)})
+            for family in names:
+                connection.execute(sql.load("delete_group_vectors"), {"run_no": run_no, "family": family, "names": names[family]})
             write_group_vectors(connection, run_no=run_no, cells=vectors.cells, base_pv=vectors.base_pv, pnl=vectors.pnl)
             if failures is not None:
                 connection.execute(sql.load("delete_scenario_failures"), {"run_no": run_no})
@@ -153,7 +154,12 @@ def write_run_vectors(
             if connection.execute(sql.load("hold_claim"), {"run_no": run_no, "epoch": epoch}).fetchone() is None:
                 raise _lease_lost(run_no, epoch)
 
-    database.retrying(write, deadline_s=COMMIT_DEADLINE_S)
+    try:
+        database.retrying(write, deadline_s=COMMIT_DEADLINE_S)
+    except StoreError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
+        database.retrying(write, deadline_s=COMMIT_DEADLINE_S)  # an earlier attempt was still at it, and has ended now
 
 
 def record_attempt(database: Database, *, run_no: int, epoch: int, shard_no: int, reason: str) -> int:
@@ -229,7 +235,8 @@ def commit_shard(
         try:
             with database.transaction() as connection:
                 keys = {"storage_no": storage_no, "run_no": run_no}
-                arrow.copy_in(connection, "copy_results", results, schema=RESULT_SCHEMA, keys=keys)
+                given = _given(results)
+                arrow.copy_in(connection, "copy_results", results.select(given.names), schema=given, keys=keys)
                 if failures.num_rows:
                     arrow.copy_in(connection, "copy_failures", failures, schema=FAILURE_SCHEMA, keys={"run_no": run_no})
                 if vectors is not None:
@@ -316,6 +323,14 @@ def fail_run(
 
 class _DoneMeanwhile(Exception):
     """Another attempt at the shard was faster; rolls the transaction back."""
+
+
+def _given(results: Rows) -> pa.Schema:
+    """The columns with a value in any row: the others, such as measures that nobody asked for, are null without being written."""
+    if results.schema.names != RESULT_SCHEMA.names:
+        raise ValueError(f"results must have the columns {RESULT_SCHEMA.names}, have {results.schema.names}")
+    rows = results.num_rows
+    return pa.schema([field for field in RESULT_SCHEMA if rows == 0 or results.column(field.name).null_count < rows])
 
 
 def _writable_state(database: Database, *, run_no: int, shard_no: int, epoch: int, row_count: int) -> str:

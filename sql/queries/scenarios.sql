@@ -32,7 +32,7 @@ SELECT count(*) AS total FROM scenario_set WHERE %(name)s::text IS NULL OR name 
 
 -- name: delete_group_vectors
 -- What an earlier attempt wrote.
-DELETE FROM scenario_vector WHERE run_no = %(run_no)s AND family = ANY(%(families)s)
+DELETE FROM scenario_vector WHERE run_no = %(run_no)s AND family = %(family)s AND book || counterparty = ANY(%(names)s)
 
 -- name: delete_hierarchy
 -- Deletes a hierarchy; nothing refers to it.
