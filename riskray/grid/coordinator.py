@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import ray
 import structlog
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from riskray import metrics
 from riskray.config import Settings
@@ -36,6 +37,8 @@ RUNS_AT_ONCE = 8
 """A small run never waits for a large one, and each run costs one thread that mostly sleeps."""
 POLL_S = 2.0
 """How soon a run is found that nobody announced: one whose coordinator died, or whose announcement was lost."""
+HEAD_RESOURCE = "node:__internal_head__"
+"""Ray gives every head node one of this."""
 COORDINATOR_CPUS = 0.1
 """It computes next to nothing, but a claim of zero lets Ray's autoscaler take its node for idle."""
 
@@ -253,7 +256,16 @@ def start_coordinator(settings: Settings) -> Any:
             num_cpus=COORDINATOR_CPUS,
             max_restarts=-1,
             max_task_retries=0,
-            scheduling_strategy="SPREAD",
+            scheduling_strategy=_on_the_head(),
         )
         .remote(settings)
     )
+
+
+def _on_the_head() -> NodeAffinitySchedulingStrategy:
+    """Where the cluster ends anyway when the node does. Elsewhere it would keep a node from going that a run brought, or vanish with a spot
+    node. Soft: a head without logical CPUs takes no actor.
+    """
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    head = next(node["NodeID"] for node in nodes if node["Alive"] and HEAD_RESOURCE in node["Resources"])
+    return NodeAffinitySchedulingStrategy(node_id=head, soft=True)
