@@ -6,7 +6,8 @@ A portfolio is generated, stored and run with a scenario set (`--scenarios`, gro
 with a GET of an endpoint that does nothing (`empty_ms`), over the same kind of connection. Rollups go through every pair of dimensions,
 counterparties among them; pages have 1,000 rows and follow one another through the run; VaR (99 %, with its ten worst scenarios) is of
 random nodes in any dimension, every other time with the contributions of its parts. The first answer to each kind of question, which
-reads what a replica then keeps in memory, is printed as `..._first_ms` and is in the percentiles too.
+reads what a replica then keeps in memory, is printed as `..._first_ms` and is not in the percentiles. Downloads are of all columns, and of
+all but the lists (key rates and what belongs to legs), which are two thirds of the bytes. `load_average`: the machine's at the end.
 """
 
 import argparse
@@ -17,9 +18,11 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
+import psutil
 
 from benchmarks.empty_endpoint import EMPTY_PATH, serve_empty_endpoint
 from benchmarks.temporary_stack import temporary_stack
@@ -32,9 +35,11 @@ from riskray.portfolio.batches import prepare_portfolio
 from riskray.portfolio.generate import generate_portfolio
 from riskray.store.database import Database
 from riskray.store.portfolios import PortfolioBatch, Requirement, insert_portfolio
+from riskray.store.results import RESULT_COLUMNS
 
 PAGE_ROWS = 1_000
 DOWNLOADS = 3
+SCALAR_COLUMNS = tuple(name for name in RESULT_COLUMNS if name not in ("leg_curve_nos", "leg_fx_delta", "key_rate_dv01"))
 PAIRS = tuple(itertools.combinations(DIMENSIONS, 2))
 
 
@@ -56,16 +61,19 @@ def main() -> None:
         serve_empty_endpoint(settings)
         run = _run(database, client, positions=arguments.positions, scenarios=arguments.scenarios, seed=arguments.seed)
         questions = _questions(http, run, seed=arguments.seed)
+        first = _first_answers(http, run, questions)
         timed: dict[str, list[float]] = {name: [] for name in questions}
         for _ in range(arguments.rounds):
             for name, ask in questions.items():
                 timed[name].append(_milliseconds(ask))
         rates = [_download(http, run) for _ in range(DOWNLOADS)]
+        scalar_rates = [_download(http, run, columns=",".join(SCALAR_COLUMNS)) for _ in range(DOWNLOADS)]
     print(
         json.dumps(
             {
                 "benchmark": "query", "positions": arguments.positions, "scenarios": arguments.scenarios, "rounds": arguments.rounds,
-                **_percentiles(timed), "download_rows_per_second": round(statistics.median(rates)),
+                **_percentiles(timed), **first, "download_rows_per_second": round(statistics.median(rates)),
+                "download_without_lists_rows_per_second": round(statistics.median(scalar_rates)), "load_average": psutil.getloadavg()[0],
             }
         )
     )  # fmt: skip
@@ -116,16 +124,20 @@ def _questions(http: httpx.Client, run: Run, *, seed: int) -> dict[str, Callable
     return {"rollup": rollup, "page": page, "var": var, "empty": empty}
 
 
+def _get(http: httpx.Client, path: str, group_by: str) -> None:
+    http.get(path, params={"group_by": group_by}).raise_for_status()
+
+
 def _values(http: httpx.Client, results: str, dimension: str) -> list[str]:
     rows: list[dict[str, Any]] = http.get(f"{results}/rollup", params={"group_by": dimension}).raise_for_status().json()
     return [row["group"][dimension] for row in rows if row["ok_count"]]
 
 
-def _download(http: httpx.Client, run: Run) -> float:
+def _download(http: httpx.Client, run: Run, **columns: str) -> float:
     """Rows a second, from the request to the last byte."""
     started = time.perf_counter()
     size = 0
-    with http.stream("GET", f"/api/v1/results/{run.run_id}/positions", params={"format": "arrow"}) as response:
+    with http.stream("GET", f"/api/v1/results/{run.run_id}/positions", params={"format": "arrow", **columns}) as response:
         response.raise_for_status()
         for chunk in response.iter_raw():
             size += len(chunk)
@@ -141,12 +153,20 @@ def _milliseconds(call: Callable[[], None]) -> float:
 
 
 def _percentiles(timed: dict[str, list[float]]) -> dict[str, float]:
-    quantiles = {
+    return {
         f"{name}_ms_p{percent}": round(statistics.quantiles(values, n=100, method="inclusive")[percent - 1], 2)
         for name, values in timed.items()
         for percent in (50, 99)
     }
-    return {**quantiles, **{f"{name}_first_ms": round(values[0], 2) for name, values in timed.items()}}
+
+
+def _first_answers(http: httpx.Client, run: Run, questions: dict[str, Callable[[], None]]) -> dict[str, float]:
+    """Milliseconds of the first page and empty call, and of the slowest first rollup of a pair and first VaR of a dimension."""
+    results = f"/api/v1/results/{run.run_id}"
+    first = {name: [_milliseconds(questions[name])] for name in ("page", "empty")}
+    first["rollup"] = [_milliseconds(partial(_get, http, f"{results}/rollup", ",".join(pair))) for pair in PAIRS]
+    first["var"] = [_milliseconds(partial(_get, http, f"{results}/var", name)) for name in DIMENSIONS]
+    return {f"{name}_first_ms": round(max(values), 2) for name, values in first.items()}
 
 
 def _say(line: str) -> None:

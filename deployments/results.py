@@ -188,6 +188,7 @@ def _rows_router(database: Database) -> APIRouter:
         filters: Filter,
         limit: CursorLimit = 50,
         cursor: Cursor = None,
+        columns: Annotated[str, Query(description="Files: only these columns, comma-separated.", examples=["position_id,pv_base"])] = "",
         asked: FormatQuery = None,
         partial: Partial = False,
     ) -> Response:
@@ -196,7 +197,10 @@ def _rows_router(database: Database) -> APIRouter:
         run = _readable_run(database, run_id, partial=partial)
         if kind is not Format.JSON:
             count = run.progress.ok_count if filters == store.ALL_POSITIONS and run.state.is_final else None
-            chunks = encoded(lambda: store.stream_results(database, run_id=run_id, filters=filters), kind, metadata=_metadata(run))
+            chosen = store.checked_columns(_groups(columns) or None)
+            chunks = encoded(
+                lambda: store.stream_results(database, run_id=run_id, columns=chosen, filters=filters), kind, metadata=_metadata(run)
+            )
             return stream_answer(chunks, kind, filename=f"{run_id}-{run.as_of}", row_count=count)
         scope = f"results {run_id} {filters}"
         after = decode_cursor(cursor, scope=scope)

@@ -241,9 +241,9 @@ class Client(ScenarioCalls, RiskCalls):
         """One value, flow by flow."""
         return self._get(f"/api/v1/results/{segment(run_id)}/positions/{segment(position_id)}/explain", Explanation)
 
-    def download_results(self, run_id: str, **filters: Any) -> ResultTable:
-        """Measures of all priced positions."""
-        return self._download(f"/api/v1/results/{segment(run_id)}/positions", filters)
+    def download_results(self, run_id: str, *, columns: Sequence[str] = (), **filters: Any) -> ResultTable:
+        """Measures of all priced positions; `columns`: only these, which is faster without the ladders."""
+        return self._download(f"/api/v1/results/{segment(run_id)}/positions", {"columns": ",".join(columns), **filters})
 
     def download_failures(self, run_id: str, **filters: Any) -> ResultTable:
         """All failed positions."""

@@ -65,7 +65,7 @@ def read_results(
     Raises NotFound for the run and InvalidRequest for a column that results have not.
     """
     parameters = _row_parameters(database, run_id, filters, after_position_no, limit)
-    return arrow.read(database, "read_results", parameters, columns=_columns(columns))
+    return arrow.read(database, "read_results", parameters, columns=checked_columns(columns))
 
 
 @contextmanager
@@ -76,7 +76,7 @@ def stream_results(
 
     Postgres takes most of the time, one core a connection; so ranges of positions are read side by side, some ahead of the caller.
     """
-    chosen = _columns(columns)
+    chosen = checked_columns(columns)
     parameters = _row_parameters(database, run_id, filters, -1, None)
     position_count = get_run(database, run_id=run_id).progress.position_count
 
@@ -205,7 +205,8 @@ def _row_parameters(database: Database, run_id: str, filters: ResultFilter, afte
     return {**keys, **filters.parameters(), **bounds}
 
 
-def _columns(columns: Sequence[str] | None) -> list[str]:
+def checked_columns(columns: Sequence[str] | None) -> list[str]:
+    """The columns to read, position_no first; all where None. Raises InvalidRequest for one that results have not."""
     chosen = RESULT_COLUMNS if columns is None else columns
     if unknown := [name for name in chosen if name not in RESULT_COLUMNS]:
         problems = [

@@ -131,6 +131,14 @@ def test_formats_hold_the_same_rows(valued: Valued) -> None:
     assert [float(number) for number in line["key_rate_dv01"].split(";")] == first["key_rate_dv01"]
 
 
+def test_file_has_the_columns_asked_for(valued: Valued) -> None:
+    answer = valued.get("/positions", params={"format": "csv", "columns": "position_id,pv_base"})
+    assert answer.text.splitlines()[0] == '"position_no","position_id","pv_base"'
+    refused = valued.get("/positions", params={"format": "csv", "columns": "colour"})
+    assert refused.status_code == 422
+    assert "pv_base" in refused.json()["detail"]
+
+
 def test_arrow_says_what_it_is(valued: Valued) -> None:
     answer = valued.get("/positions", params={"format": "arrow"})
     metadata = pa.ipc.open_stream(answer.content).schema.metadata
