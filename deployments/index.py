@@ -53,7 +53,9 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     async def index() -> HTMLResponse:
         return HTMLResponse(index_page())
 
-    return create_service("index", description="Where everything is.", settings=settings, database=database, routers=[router])
+    return create_service(
+        "index", description="Where everything is.", settings=settings, database=database, routers=[router], is_root_open=True
+    )
 
 
 def build(_arguments: dict[str, Any]) -> "Application":

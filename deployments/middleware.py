@@ -33,8 +33,9 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 class RequestGate:
     """ASGI middleware around one service."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, service: str) -> None:
+    def __init__(self, app: ASGIApp, *, settings: Settings, service: str, is_root_open: bool) -> None:
         self._app = app
+        self._is_root_open = is_root_open
         self._service = service
         self._body_bytes_max = settings.request_body_bytes_max
         self._token = settings.api_token.get_secret_value().encode() if settings.api_token is not None else None
@@ -100,7 +101,9 @@ class RequestGate:
 
     def _is_open(self, scope: Scope) -> bool:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        return scope["method"] == "OPTIONS" or path == "/" or any(path == known or path.startswith(known + "/") for known in _OPEN_PATHS)
+        if path == "/" and self._is_root_open:
+            return True
+        return scope["method"] == "OPTIONS" or any(path == known or path.startswith(known + "/") for known in _OPEN_PATHS)
 
     def _counted(self, receive: Receive) -> Receive:
         """The same body; a chunked one that grows past the limit raises where it is read."""

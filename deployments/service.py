@@ -36,10 +36,12 @@ def create_service(
     database: Database,
     routers: Sequence[APIRouter],
     on_shutdown: Callable[[], None] | None = None,
+    is_root_open: bool = False,
 ) -> FastAPI:
     """A FastAPI application with CORS, health, errors, request ids, auth, limits, logs and OpenAPI as every service has them.
 
     `title` is the service's short name (`runs`). `on_shutdown` releases what the caller made besides the database, which is closed here.
+    `is_root_open`: its own address (`/` of the service) asks for no token, because it is a page for people.
     """
 
     @asynccontextmanager
@@ -65,7 +67,7 @@ def create_service(
     install_error_handlers(app)
     _describe_security(app, settings)
     # The last added is the outermost: a refused request still gets its CORS headers, so a browser can read the reason.
-    app.add_middleware(RequestGate, settings=settings, service=title)
+    app.add_middleware(RequestGate, settings=settings, service=title, is_root_open=is_root_open)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
