@@ -49,4 +49,5 @@ def _proxy_host() -> str:
     """The address that Serve's proxy listens on: the file's with `serve deploy` and a RayService, the settings' with `riskray up`."""
     from ray.serve.context import _get_global_client
 
-    return str(_get_global_client().http_config.host)
+    client: Any = _get_global_client()
+    return str(client.http_config.host)

@@ -6,12 +6,16 @@ import numpy as np
 import structlog
 
 from pricers.explain import explain
+from pricers.market import Market, Scenarios
 from pricers.measures import Measure
+from pricers.netting import LadderGrid
+from pricers.pnl_explain import explain_pnl
 from pricers.registry import pricer
 from riskray.demo import demo_market
 from riskray.engine.aggregate import roll_up
 from riskray.engine.exact_sum import ExactSums
-from riskray.engine.shard import value_shard
+from riskray.engine.shard import ShardPositions, ShardResult, value_shard
+from riskray.engine.vectors import merge_netted, net_positions, position_pnl, value_family
 from riskray.grid import snapshots
 from riskray.grid.manifest import package_versions
 from riskray.market.build import build_market
@@ -21,6 +25,9 @@ from riskray.portfolio.generate import generate_portfolio
 POSITIONS = 300
 """Enough of every convention, and of the broken rows, to reach every kernel."""
 SEED = 1
+SCENARIOS = 4
+BASIS_POINT = 1e-4
+FX_MOVED = ("EUR", "GBP")
 
 _log = structlog.get_logger()
 
@@ -35,9 +42,10 @@ def warm_totals() -> None:
 
 
 def warm_kernels() -> None:
-    """Value a small generated portfolio of the built-in products under the demo's market, explain a position of each, add it all up."""
+    """Value a small generated portfolio of the built-in products under the demo's market and under scenarios, explain it, add it all up."""
     document = demo_market()
     market = build_market(document, base_currency="USD")
+    grid = LadderGrid(market=market, scenarios=_every_factor_moved(market))
     as_of: date = document.as_of
     sums = []
     for product, table in generate_portfolio(POSITIONS, seed=SEED, as_of=as_of).items():
@@ -46,5 +54,28 @@ def warm_kernels() -> None:
         result = value_shard(positions, spec=spec, market=market, measures=frozenset(Measure))
         sums.append(result.sums.to_bytes())
         explain(spec, contracts_from_arrow(spec.columns, table.slice(0, 1)), 0, market=market)
+        _warm_scenarios(positions, result, grid)
     roll_up(sums)
     _log.info("kernels are warm", positions=POSITIONS)
+
+
+def _warm_scenarios(positions: ShardPositions, result: ShardResult, grid: LadderGrid) -> None:
+    """P&L of the positions, of their groups, and between two markets."""
+    failed = np.asarray(result.failures.column("position_no"), np.int64)
+    netted = net_positions(positions, failed=failed, grid=grid, policy="drop_position")
+    for family in merge_netted([netted]).families:
+        value_family(family, grid=grid)
+    priced, pv_base = np.asarray(result.results.column("position_no"), np.int64), np.asarray(result.results.column("pv_base"))
+    position_pnl(positions, priced=priced, pv_base=pv_base, grid=grid, policy="drop_position")
+    if positions.compiled is not None:
+        explain_pnl(positions.compiled, positions.compiled, market_t0=grid.market, market_t1=grid.market)
+
+
+def _every_factor_moved(market: Market) -> Scenarios:
+    """A few scenarios in which everything that can move does."""
+    curves = market.discount_curves, market.spread_curves
+    shifts = [{curve.name: np.full((curve.pillar_days.size, SCENARIOS), BASIS_POINT) for curve in each} for each in curves]
+    return Scenarios(
+        count=SCENARIOS, zero_shifts=shifts[0], spread_shifts=shifts[1], credit_spread_shift=np.full(SCENARIOS, BASIS_POINT),
+        fx_factors={currency: np.full(SCENARIOS, 1.0 + BASIS_POINT) for currency in FX_MOVED},
+    )  # fmt: skip

@@ -61,7 +61,7 @@ def test_keeper_with_a_defect_is_unhealthy_so_that_serve_replaces_it() -> None:
 def test_address_that_others_reach_needs_a_token(host: str) -> None:
     with pytest.raises(StackError, match="RISKRAY_API_TOKEN must be set"):
         require_safe_address(Settings(), host=host)
-    require_safe_address(Settings(api_token="secret"), host=host)  # type: ignore[arg-type]
+    require_safe_address(Settings(api_token="secret"), host=host)
 
 
 def test_replica_that_others_reach_refuses_to_start_without_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
