@@ -257,7 +257,7 @@ def metrics_of_query(expression: str) -> set[str]:
     def look(node: Any) -> None:
         if isinstance(node, promql_parser.VectorSelector):
             metric = _ours(str(node.name))
-            found.add(node.name if metric is None else metric.exported_name)
+            found.add(str(node.name) if metric is None else metric.exported_name)
 
     promql_parser.walk(promql_parser.parse(expression.replace("$__rate_interval", "5m")), look)
     return found

@@ -122,7 +122,7 @@ def test_every_metric_is_shown():
 
 
 def test_panels_do_not_overlap():
-    taken = set()
+    taken: set[tuple[int, int]] = set()
     for panel in _dashboard().panels:
         at = panel.gridPos
         cells = {(x, y) for x in range(at.x, at.x + at.w) for y in range(at.y, at.y + at.h)}

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from riskray.metrics import METRICS
+
 pytestmark = [pytest.mark.ray, pytest.mark.postgres, pytest.mark.slow]
 
 SCENARIO_TIMEOUT_S = 240.0
@@ -27,7 +29,7 @@ def _observe(scenario, database_url):
             timeout=SCENARIO_TIMEOUT_S,
             cwd=Path(__file__).parents[2],
             # A file in Ray's directory names the cluster that others join by default: so it has one of its own.
-            env={**os.environ, "RAY_TMPDIR": directory, "RAY_AUTH_MODE": "token"},
+            env={**os.environ, "RAY_TMPDIR": directory, "RAY_AUTH_MODE": "token", "RAY_metrics_report_interval_ms": "1000"},
         )
         assert done.returncode == 0, done.stderr
         return json.loads((Path(directory) / "observed.json").read_text())
@@ -65,6 +67,22 @@ def test_node_that_dies_in_the_middle_of_a_run_changes_no_bit(nodes):
     kinds = Counter(nodes["events"][2])
     assert (kinds["shard_done"], kinds["claimed"], kinds["finished"]) == (SHARDS, 1, 1)
     assert kinds["shard_retried"] >= 1
+
+
+def test_nodes_export_what_the_run_did(nodes):
+    metrics = nodes["metrics"]
+    rows = {
+        status: sum(v for k, v in metrics.items() if k.startswith("ray_riskray_rows_total{") and f'"{status}"' in k)
+        for status in ("ok", "failed")
+    }
+    assert rows == {"ok": 78, "failed": 2}
+    assert sum(value for key, value in metrics.items() if key.startswith("ray_riskray_core_seconds_total{")) > 0
+    assert metrics['ray_riskray_pricers{state="up"}'] == 2
+    names = {key.partition("{")[0] for key in metrics}
+    known = {metric.exported_name + suffix for metric in METRICS for suffix in ("", "_bucket", "_sum", "_count")}
+    assert names <= known
+    tags = {tag.partition("=")[0] for key in metrics for tag in key.partition("{")[2].rstrip("}").split(",")} - {"", "le"}
+    assert tags <= {tag for metric in METRICS for tag in metric.tags}
 
 
 def test_run_begun_on_one_cluster_is_resumed_on_another_from_the_ledger(swap):

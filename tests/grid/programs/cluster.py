@@ -1,7 +1,9 @@
 """Ray clusters of several nodes on this machine, for programs that run in processes of their own: a process has one Ray at a time."""
 
+import contextlib
 import json
 import logging
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,8 @@ from tests.fixtures.stored_snapshots import bond, fx_forward
 
 START_ATTEMPTS = 3
 EVERYTHING = 100_000
+RAY_LABELS = ("Component", "NodeAddress", "SessionName", "Version", "WorkerId", "JobId", "NodeId", "IsHeadNode", "otel_scope")
+"""What Ray adds to every metric by itself."""
 ROLLUP_TABLES = ("result_rollup", "result_fx_rollup", "result_key_rate_rollup")
 _OF_RUN = "SELECT t.* FROM {table} t JOIN run USING (run_no) WHERE run_id = %s ORDER BY 2, 3, 4, 5"
 T = TypeVar("T")
@@ -71,6 +75,26 @@ def numbers_of(database: Database, run_id: str) -> dict[str, Any]:
     with database.transaction() as connection:
         sums = [connection.execute(_OF_RUN.format(table=table), [run_id]).fetchall() for table in ROLLUP_TABLES]
     return {"rows": [_bits(row) for row in rows], "sums": [[_bits(row) for row in table] for table in sums]}
+
+
+def exported(prefix: str) -> dict[str, float]:
+    """What the live nodes export now for Prometheus: the sum over nodes and processes of each name and tags of riskray's."""
+    found: dict[str, float] = {}
+    for node in ray.nodes():
+        if node["Alive"]:
+            with contextlib.suppress(OSError):
+                for line in _scraped(f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"):
+                    if line.startswith(prefix):
+                        key, _, value = line.rpartition(" ")
+                        name, _, labels = key.partition("{")
+                        tags = ",".join(label for label in labels.rstrip("}").split(",") if not label.startswith(RAY_LABELS))
+                        found[f"{name}{{{tags}}}"] = found.get(f"{name}{{{tags}}}", 0.0) + float(value)
+    return found
+
+
+def _scraped(url: str) -> list[str]:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return str(answer.read().decode()).splitlines()
 
 
 def _bits(row: dict[str, Any]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from riskray.store.runs import get_run
 from tests.fixtures.local_grid import LocalGrid, grid_settings, local_grid
 from tests.fixtures.stored_snapshots import store_market, store_portfolio
 from tests.fixtures.waiting import wait_until
-from tests.grid.programs.cluster import add_node, answer, book, connected, event_kinds, numbers_of, start_head
+from tests.grid.programs.cluster import add_node, answer, book, connected, event_kinds, exported, numbers_of, start_head
 
 GATED_MODULE = "tests.fixtures.gated_pricer"
 
@@ -61,6 +61,7 @@ def main(database_url: str, directory: Path) -> None:
             gate.touch()
             calm = Driven(grid, portfolio).end()
             spread = _shards_by_node(grid)
+            metrics = wait_until(lambda: _metrics_of_all(spread), what="the metrics of all shards")
 
             _close(gate, reached)
             grown = Driven(grid, portfolio)
@@ -91,6 +92,7 @@ def main(database_url: str, directory: Path) -> None:
                 shards_by_node={("A", "B")[[node.node_id for node in nodes].index(node_id)]: count for node_id, count in spread.items()},
                 pricers={"before": before, "with the node": at_most, "after": after},
                 numbers=[numbers_of(grid.database, run.run_id) for run in (calm, grown_end, shaken_end)],
+                metrics=metrics,
                 events=[event_kinds(grid.database, run.run_id) for run in (calm, grown_end, shaken_end)],
             )
     finally:
@@ -114,6 +116,13 @@ def _numbers(grid: LocalGrid) -> list[int]:
 
 def _shards_by_node(grid: LocalGrid) -> dict[str, int]:
     return {status.node_id: status.shards_done for status in grid.pool.status() if status.node_id is not None}
+
+
+def _metrics_of_all(spread: dict[str, int]) -> dict[str, float] | None:
+    """Once those of all shards have arrived; processes report every second here."""
+    found = exported("ray_riskray_")
+    shards = sum(value for key, value in found.items() if key.startswith("ray_riskray_shards_total{"))
+    return found if shards == sum(spread.values()) and "ray_riskray_runs_held{}" in found else None
 
 
 def _free_cpus(node_id: str) -> float:
