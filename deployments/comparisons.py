@@ -137,6 +137,23 @@ class _Explainer:
             self._known.popitem(last=False)
 
 
+def _largest(positions: pa.Table, *, by: str, limit: int) -> pa.Table:
+    """The rows with the largest absolute values of a part; rows without one come last."""
+    sizes = pc.fill_null(pc.abs(positions.column(by)), -1.0)
+    ranked = pa.table({"size": pc.negate(sizes), "row": pa.array(range(positions.num_rows))})
+    return positions.take(pc.select_k_unstable(ranked, k=limit, sort_keys=[("size", "ascending"), ("row", "ascending")]))
+
+
+def _pnl_metadata(earlier: Run, later: Run) -> dict[str, str]:
+    return {
+        "riskray.run_id_t0": earlier.run_id,
+        "riskray.run_id_t1": later.run_id,
+        "riskray.as_of_t0": earlier.as_of.isoformat(),
+        "riskray.as_of_t1": later.as_of.isoformat(),
+        "riskray.base_currency": earlier.base_currency,
+    }
+
+
 def create_pnl_router(settings: Settings, database: Database, grid: Grid) -> APIRouter:
     """P&L explain: priced on warm actors, not here."""
     router = APIRouter(tags=["comparisons"])
@@ -189,25 +206,9 @@ def create_pnl_router(settings: Settings, database: Database, grid: Grid) -> API
         kind = negotiated(request, asked, offered=_FORMATS)
         earlier, later, found = await explainer.explain(run_id, other_run_id)
         if kind is Format.JSON:
-            order = pc.select_k_unstable(
-                pa.table(
-                    {
-                        "size": pc.negate(pc.fill_null(pc.abs(found.positions.column(by)), -1.0)),
-                        "row": pa.array(range(found.positions.num_rows)),
-                    }
-                ),
-                k=limit,
-                sort_keys=[("size", "ascending"), ("row", "ascending")],
-            )
-            return [PositionPnl(**row) for row in found.positions.take(order).to_pylist()]
-        metadata = {
-            "riskray.run_id_t0": run_id,
-            "riskray.run_id_t1": other_run_id,
-            "riskray.as_of_t0": earlier.as_of.isoformat(),
-            "riskray.as_of_t1": later.as_of.isoformat(),
-            "riskray.base_currency": earlier.base_currency,
-        }
-        chunks = encoded(lambda: nullcontext(found.positions.to_reader(65_536)), kind, metadata=metadata)
+            largest = _largest(found.positions, by=by, limit=limit)
+            return [PositionPnl(**row) for row in largest.to_pylist()]
+        chunks = encoded(lambda: nullcontext(found.positions.to_reader(65_536)), kind, metadata=_pnl_metadata(earlier, later))
         return stream_answer(chunks, kind, filename=f"{run_id}-{other_run_id}-pnl", row_count=found.positions.num_rows)
 
     return router

@@ -12,7 +12,7 @@ from deployments.errors import error_responses
 from deployments.paging import Cursor, CursorLimit, cursor_page, decode_cursor
 from deployments.service import create_service
 from deployments.serving import serve_application
-from deployments.tail_risk import create_tail_risk_router
+from deployments.tail_risk import create_position_stress_router, create_tail_risk_router
 from riskray.config import Settings
 from riskray.errors import Conflict, InvalidRequest
 from riskray.grid.client import Grid
@@ -279,6 +279,7 @@ def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
         routers=[
             _sums_router(database),
             create_tail_risk_router(database),
+            create_position_stress_router(database),
             create_difference_router(database),
             create_pnl_router(settings, database, grid),
             _rows_router(database),

@@ -57,7 +57,7 @@ def _require_small(values: int) -> None:
 
 
 def create_tail_risk_router(database: Database) -> APIRouter:
-    """Routes that answer from stored scenario vectors."""
+    """Routes that answer from stored vectors of groups."""
     router = APIRouter(tags=["scenarios"])
     reader = VectorReader(database)
 
@@ -91,6 +91,14 @@ def create_tail_risk_router(database: Database) -> APIRouter:
         metadata = {"riskray.run_id": run_id, "riskray.base_currency": answer.base_currency}
         chunks = encoded(lambda: nullcontext(table.to_reader()), kind, metadata=metadata)
         return stream_answer(chunks, kind, filename=f"{run_id}-stress", row_count=table.num_rows)
+
+    return router
+
+
+def create_position_stress_router(database: Database) -> APIRouter:
+    """Routes that answer from stored vectors of positions."""
+    router = APIRouter(tags=["scenarios"])
+    reader = VectorReader(database)
 
     @router.get(
         "/{run_id}/stress/positions",
