@@ -56,6 +56,10 @@ def _bits(grid, run):
     return [(cell, base_pv.hex(), pnl.tobytes()) for cell, base_pv, pnl in groups]
 
 
+def _die():
+    raise LeaseLost("as if the coordinator had died here")
+
+
 def _position_pnl(grid, run):
     return np.concatenate([block.pnl for block in read_position_vectors(grid.database, run_id=run.run_id)])
 
@@ -68,11 +72,14 @@ def _direct_pnl(grid, portfolio, *, scenario_set="moves"):
         scenario_set_no = connection.execute(query, [scenario_set]).fetchone()["scenario_set_no"]
     market = snapshots.load_market(grid.database, market_no=market_no, base_currency="USD")
     scenarios = snapshots.load_scenarios(grid.database, scenario_set_no=scenario_set_no, market=market)
-    pnl, groups = [], {"book": [], "counterparty": []}
+    pnl: list[np.ndarray] = []
+    groups: dict[str, list[tuple[str, str, str]]] = {"book": [], "counterparty": []}
     for product, first, rows in (("FIXED_BOND", 0, 40), ("FX_FWD", 40, 30)):
         positions, _ = snapshots.load_positions(
             grid.database, portfolio_no=portfolio.portfolio_no, product=product, first_position_no=first, row_count=rows, as_of=market.as_of
         )
+        assert positions.compiled is not None
+        assert positions.counterparties is not None
         with np.errstate(over="ignore", invalid="ignore"):
             moved = present_values(positions.compiled, market=market, scenarios=scenarios)
             pnl.append(moved - present_values(positions.compiled, market=market, scenarios=Scenarios(count=1)))
@@ -131,11 +138,11 @@ def test_number_of_actors_changes_no_bit_of_a_vector(grid, stored, finished):
     assert _bits(grid, alone) == _bits(grid, finished)
 
 
-def test_run_taken_over_after_its_actors_died_has_the_same_vectors(grid, stored, finished):
+def test_run_taken_over_after_its_actors_died_has_the_same_vectors(grid, stored, finished, monkeypatch):
     run, first = grid.submit(stored.portfolio_id, scenario_set="moves", rows_per_shard=10), grid.coordinator()
     claimed = grid.claim(run, first)
     driver = RunDriver(claimed, settings=grid.settings, database=grid.database, dispatcher=grid.dispatcher)
-    driver._finalise = lambda: (_ for _ in ()).throw(LeaseLost("as if the coordinator had died here"))
+    monkeypatch.setattr(driver, "_finalise", _die)
     assert drive_or_fail(driver, database=grid.database) is None
     assert pending_shards(grid.database, run_no=claimed.run_no) == []
     release_lease(grid.database, run_no=claimed.run_no, epoch=claimed.epoch)

@@ -232,7 +232,8 @@ def test_run_with_work_left_cannot_finish(database: Database) -> None:
     with pytest.raises(StoreError, match="cannot finish: pending_shards is 1, not 0; 5 priced and 0 failed positions are not 10"):
         finish(database, claimed)
     assert runs.get_run(database, run_id=run.run_id).state is RunState.RUNNING
-    assert database.fetch_all("rollups", {"run_no": claimed.run_no, "by_book": True, "by_product": True, "by_currency": True}) == []
+    with database.connection() as connection:
+        assert connection.execute("SELECT FROM result_rollup WHERE run_no = %s", [claimed.run_no]).fetchall() == []
 
 
 def test_run_that_lost_a_result_cannot_finish(database: Database) -> None:
