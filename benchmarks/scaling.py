@@ -45,7 +45,7 @@ OWNER_LEASE_S = 600.0
 def main() -> None:
     """Print one JSON object as the last line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--positions", type=int, default=200_000)
+    parser.add_argument("--positions", type=int, default=500_000)
     parser.add_argument("--rows-per-shard", type=int, default=10_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--shards", type=int, default=10_000, help="largest number of empty shards")
@@ -167,6 +167,7 @@ def _overhead(settings: Settings, database: Database, *, portfolio: str, market:
         commits[writers] = round(coordination.ledger_cost(database, claimed, writers=writers, shards=min(COMMITS, shards_max)))
         _say(f"ledger, {writers} writer(s): {commits[writers]} shards/s")
     dispatch = {lanes: round(coordination.dispatcher_cost(actors=lanes, shards=shards_max), 4) for lanes in LANES}
+    _say(f"dispatcher: {dispatch}")
     return {
         "coordinator_ms_per_shard": round(max(each["wall_ms"] for each in coordinator), 4),
         "coordinator": [{name: round(value, 4) for name, value in each.items()} for each in coordinator],

@@ -28,6 +28,7 @@ from riskray import metrics
 from riskray.config import Settings
 from riskray.errors import LeaseLost, StoreUnavailable
 from riskray.grid import telemetry
+from riskray.grid.backlog import Backlog
 from riskray.grid.messages import PricerStatus, ShardReport
 from riskray.grid.pool import PricerPool, pricer_name
 from riskray.store.ledger import ClaimedRun, Shard
@@ -92,6 +93,8 @@ class _Lane:
     """One actor and what it has been given, oldest first: the first one is being worked on."""
 
     number: int
+    place: int = 0
+    """Among those that have joined."""
     is_up: bool = True
     has_joined: bool = True
     """False until an actor beyond the first `pricer_actors` is warm for the first time: it may have to wait for a node."""
@@ -112,10 +115,11 @@ class Dispatcher:
         self._settings = settings
         self._pool = pool
         self._lanes = [_Lane(number) for number in range(settings.pricer_actors)]
-        self._joined = list(self._lanes)
+        self._joined: list[_Lane] = []
+        self._join(self._lanes)
         self._too_few_since = math.inf
         self._looked_at = -math.inf
-        self._waiting: dict[tuple[int, int], deque[ShardTask]] = {}
+        self._waiting: dict[tuple[int, int], Backlog[ShardTask]] = {}
         self._events: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
         self._thread.start()
@@ -154,34 +158,40 @@ class Dispatcher:
 
     def _loop(self) -> None:
         while True:
-            try:
-                event = self._events.get(timeout=TICK_S)
-            except queue.Empty:
-                event = ("tick",)
-            match event:
-                case ("stop",):
-                    self._resize(0)
-                    return
-                case ("submit", tasks):
-                    for task in tasks:
-                        self._waiting.setdefault(_claim(task.run), deque()).append(task)
-                case ("discard", claim):
-                    self._waiting.pop(claim, None)
-                case ("ended", lane, task, future):
-                    self._ended(lane, task, future)
-                case ("probed", lane, future):
-                    self._probed(lane, future)
+            for event in self._next_events():
+                match event:
+                    case ("stop",):
+                        self._resize(0)
+                        return
+                    case ("submit", tasks):
+                        for task in tasks:
+                            self._waiting.setdefault(_claim(task.run), Backlog()).add([task])
+                    case ("discard", claim):
+                        self._waiting.pop(claim, None)
+                    case ("ended", lane, task, future):
+                        self._ended(lane, task, future)
+                    case ("probed", lane, future):
+                        self._probed(lane, future)
             if time.monotonic() - self._looked_at > LOOK_S:
                 self._looked_at = time.monotonic()
                 self._adapt_size()
                 self._look_after_lanes()
             self._fill()
 
+    def _next_events(self) -> list[tuple[Any, ...]]:
+        """All that have happened, because what follows takes a look at every actor; none when nothing happens for a while."""
+        events = []
+        with contextlib.suppress(queue.Empty):
+            events.append(self._events.get(timeout=TICK_S))
+            while True:
+                events.append(self._events.get_nowait())
+        return events
+
     def _fill(self) -> None:
-        """Give work to the actors with the fewest shards first, so that a few shards spread over all actors."""
+        """Give a shard each to the actors with the fewest first, so that a few shards spread over all actors, until nobody takes one."""
         while self._waiting:
             lanes = sorted(filter(self._has_room, self._lanes), key=lambda lane: len(lane.in_flight))
-            if not any(self._give(lane) for lane in lanes):
+            if not sum(self._give(lane) for lane in lanes):
                 return
 
     def _has_room(self, lane: _Lane) -> bool:
@@ -195,22 +205,18 @@ class Dispatcher:
 
     def _give(self, lane: _Lane) -> bool:
         for claim in sorted(self._waiting, key=lambda claim: (len(self._waiting[claim]), claim)):
-            tasks = self._waiting[claim]
-            task = next((task for task in tasks if self._owner(task) is lane), None)
+            backlog = self._waiting[claim]
+            backlog.arrange(len(self._joined))
+            task = backlog.take(lane.place)
             if task is None and not lane.in_flight:
-                # stolen from the end, which its own actor would reach last, and only if that one cannot take it now
-                task = next((task for task in reversed(tasks) if not self._is_free(self._owner(task))), None)
+                task = backlog.steal(lambda place: not self._is_free(self._joined[place]))  # which cannot take it now
             if task is None:
                 continue
-            tasks.remove(task)
-            if not tasks:
+            if not backlog:
                 del self._waiting[claim]
             self._send(lane, task)
             return True
         return False
-
-    def _owner(self, task: ShardTask) -> _Lane:
-        return self._joined[task.shard.shard_no % len(self._joined)]
 
     def _is_free(self, lane: _Lane) -> bool:
         return lane.is_up and len(lane.in_flight) < self._settings.shards_in_flight_per_actor
@@ -270,6 +276,12 @@ class Dispatcher:
         if time.monotonic() - self._too_few_since >= GROW_AFTER_S:
             self._resize(wanted)
 
+    def _join(self, lanes: Iterable[_Lane]) -> None:
+        """Shards stick to these, in this order."""
+        self._joined = list(lanes)
+        for place, lane in enumerate(self._joined):
+            lane.place = place
+
     def _resize(self, count: int) -> None:
         """Make lanes, whose actors join when they have a CPU and are warm; or drop those beyond the first whose actors are not there.
 
@@ -284,7 +296,7 @@ class Dispatcher:
             lane.probe = None  # an answer that is on its way finds nobody
             self._pool.end(lane.number)  # or it would ask for a node as long as it waits
             if lane.has_joined:
-                self._joined.remove(lane)
+                self._join([other for other in self._joined if other is not lane])
 
     # ------------------------------------------------------------------------------------------------- health of actors
 
@@ -336,7 +348,7 @@ class Dispatcher:
             lane.is_up, lane.suspect = True, None
             if not lane.has_joined:
                 lane.has_joined = True
-                self._joined.append(lane)
+                self._join([*self._joined, lane])
             return
         status: PricerStatus = future.result()
         is_ours = bool(lane.in_flight) and status.work == lane.in_flight[0].key

@@ -15,7 +15,7 @@ from riskray.grid.isolation import value_row_by_row_where_needed
 
 
 def _table(values):
-    return pa.table({"book": ["B"] * len(values), "currency": ["USD"] * len(values), "value": values})
+    return pa.table({"book": ["B"] * len(values), "counterparty": ["C"] * len(values), "currency": ["USD"] * len(values), "value": values})
 
 
 def _value_part(table, first):
