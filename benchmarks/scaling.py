@@ -3,7 +3,7 @@
     python -m benchmarks.scaling --json
 
 `efficiency_2`: wall of a run on one actor over twice that on two actors, from the first shard's dispatch to the last one's commit,
-best of the repeats, taken in turn. `efficiency_2_run`: the same with the finish, which no actor shortens. Postgres works on the same
+median of the neighbouring pairs. `efficiency_2_run`: the same with the finish, which no actor shortens. Postgres works on the same
 cores: a run on one actor keeps `cores_busy_1` of them busy, so the machine allows `efficiency_2_bound` = cores / (2 cores_busy_1).
 `coordinator_ms_per_shard`: wall milliseconds that the coordinator needs for an empty shard, the worst of the numbers of shards up to
 `--shards`.
@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--positions", type=int, default=500_000)
     parser.add_argument("--rows-per-shard", type=int, default=10_000)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--shards", type=int, default=10_000, help="largest number of empty shards")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="accepted for uniformity: the last line is always JSON")
@@ -186,14 +186,19 @@ def _summary(timed: dict[int, list[dict[str, float]]], positions: int) -> dict[s
         "cores": os.cpu_count(),
         "cores_busy_1": round(cores_busy, 2),
         "efficiency_2_bound": round(min(1.0, (os.cpu_count() or 1) / (2 * cores_busy)), 3),
-        "efficiency_2": round(best[1]["shards"] / (2 * best[2]["shards"]), 3),
-        "efficiency_2_run": round(best[1]["run"] / (2 * best[2]["run"]), 3),
+        "efficiency_2": _efficiency(timed, "shards"),
+        "efficiency_2_run": _efficiency(timed, "run"),
         "seconds": {str(actors): {phase: round(value, 4) for phase, value in phases.items()} for actors, phases in best.items()},
         "core_us_per_position": {
             phase: round(1e6 * one[phase] / positions, 3) for phase in ("read", "lower", "value", "gather", "write") if phase in one
         },
         "finish_us_per_position": round(1e6 * one["finish"] / positions, 3),
     }
+
+
+def _efficiency(timed: dict[int, list[dict[str, float]]], phase: str) -> float:
+    """Median over neighbouring runs, because a machine's speed drifts more from minute to minute than within one pair."""
+    return round(statistics.median(one[phase] / (2 * two[phase]) for one, two in zip(timed[1], timed[2], strict=True)), 3)
 
 
 def _say(line: str) -> None:
