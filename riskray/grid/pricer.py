@@ -98,6 +98,7 @@ class Pricer:
         load_entry_points()
         for module in settings.pricer_modules:
             importlib.import_module(module)
+        telemetry.keep_showing(lambda: telemetry.show(metrics.CACHE_BYTES, self._positions.nbytes))
         if leaves_after_idle_s is not None:
             threading.Thread(target=self._leave_when_idle, args=(leaves_after_idle_s,), name="idle", daemon=True).start()
 
@@ -357,7 +358,6 @@ class Pricer:
         ):
             yield
         telemetry.count(metrics.CORE_SECONDS, time.process_time() - core_s, product=shard.product)
-        telemetry.show(metrics.CACHE_BYTES, self._positions.nbytes)
         for lookups in self._lookups:
             lookups.record()
 

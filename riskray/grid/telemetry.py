@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,8 @@ from riskray.store.database import Database
 if TYPE_CHECKING:
     from riskray.grid.cache import ByteBudgetCache  # kernels and all, which a service does without
 
-SAMPLE_S = 10.0
-"""How often a service's pool is looked at; Ray exports as often."""
+SAMPLE_S = 5.0
+"""How often gauges are shown again: Ray exports every ten seconds what was set since the last time, and nothing of what was not."""
 
 
 @cache
@@ -91,12 +91,16 @@ class DatabasePool:
 
 
 def watch_database(database: Database, *, component: str) -> None:
-    """Look at the pool for as long as the process lives, in a thread of its own."""
-    pool = DatabasePool(database, component=component)
+    """Show the pool for as long as the process lives."""
+    keep_showing(DatabasePool(database, component=component).record)
 
-    def look() -> None:
+
+def keep_showing(look: Callable[[], None]) -> None:
+    """Call `look` every few seconds for as long as the process lives, in a thread of its own."""
+
+    def loop() -> None:
         while True:
-            pool.record()
+            look()
             time.sleep(SAMPLE_S)
 
-    threading.Thread(target=look, name="database-pool", daemon=True).start()
+    threading.Thread(target=loop, name="metrics", daemon=True).start()
