@@ -453,9 +453,7 @@ def _write_payments(
         balance = after
         total += amount
         at += 1
-    if not np.isfinite(total):
-        return -1
-    return at
+    return at if np.isfinite(total) else -1
 
 
 @njit(cache=True, nogil=True, inline="always")
