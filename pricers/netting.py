@@ -168,7 +168,7 @@ class Ladder:
 
     cells: Int32[np.ndarray, " member"]
     """Numbers of the cells that have flows here, increasing."""
-    sums: Int64[np.ndarray, "member point 2"]
+    sums: Int64[np.ndarray, "member 2 point"]
     """Coarse and fine limb, base currency."""
 
 
@@ -184,7 +184,7 @@ class Ladders:
 
     def to_bytes(self) -> bytes:
         """Compressed: the keys and sizes as JSON, then cells and sums."""
-        header = [[*key, *ladder.sums.shape[:2]] for key, ladder in self.ladders.items()]
+        header = [[*key, *ladder.sums.shape[::2]] for key, ladder in self.ladders.items()]
         text = json.dumps(header).encode()
         parts = [part for ladder in self.ladders.values() for part in (ladder.cells.astype("<i4"), ladder.sums.astype("<i8"))]
         return zlib.compress(_HEADER.pack(len(text)) + text + b"".join(part.tobytes() for part in parts), 1)
@@ -198,7 +198,7 @@ class Ladders:
         ladders = {}
         for currency, discount_curve, spread_curve, has_credit_spread, members, points in json.loads(raw[_HEADER.size : at]):
             cells = np.frombuffer(raw, "<i4", members, at).astype(np.int32)
-            sums = np.frombuffer(raw, "<i8", members * points * 2, at + 4 * members).reshape(members, points, 2).astype(np.int64)
+            sums = np.frombuffer(raw, "<i8", members * points * 2, at + 4 * members).reshape(members, 2, points).astype(np.int64)
             ladders[LadderKey(currency, discount_curve, spread_curve, has_credit_spread)] = Ladder(cells, sums)
             at += 4 * members + 16 * members * points
         return cls(ladders)
@@ -270,19 +270,18 @@ def net_flows_of_families(
         first_node, last_node = int(compiled.node_offsets[group]), int(compiled.node_offsets[group + 1])
         first_point, weights = interpolation(compiled.node_day[first_node:last_node], basis.breaks)
         weights *= values[first_node:last_node, None]
-        for cell_of_leg, ladders in zip(cells_of_legs, families, strict=True):
-            legs = compiled.leg_order[starts[group] : starts[group + 1]]
-            legs = legs[cell_of_leg[legs] >= 0]
-            if not legs.size:
-                continue
-            cells, member = np.unique(cell_of_leg[legs], return_inverse=True)
-            sums = np.zeros((cells.size, POINTS * (basis.breaks.size - 1), 2), np.int64)
-            _add_flows(
-                legs, member.astype(np.int64), compiled.flow_offsets, compiled.flow_node, compiled.weight, first_node, first_point,
-                weights, sums,
-            )  # fmt: skip
-            _carry(sums)
-            ladders[keys[group]] = Ladder(cells.astype(np.int32), sums)
+        legs = compiled.leg_order[starts[group] : starts[group + 1]]
+        found = [_numbered(cell_of_leg[legs]) for cell_of_leg in cells_of_legs]
+        firsts = np.cumsum([0, *(cells.size for cells, _ in found)])
+        sums = np.zeros((firsts[-1], 2, POINTS * (basis.breaks.size - 1)), np.int64)
+        members = np.stack([np.where(number >= 0, first + number, -1) for first, (_, number) in zip(firsts, found, strict=False)])
+        _add_flows(
+            legs, members, compiled.flow_offsets, compiled.flow_node, compiled.weight, first_node, first_point, weights, POINTS, sums
+        )
+        _carry(sums)
+        for ladders, first, (cells, _) in zip(families, firsts, found, strict=False):
+            if cells.size:
+                ladders[keys[group]] = Ladder(cells, sums[first : first + cells.size])
     return tuple(Ladders(ladders) for ladders in families), status
 
 
@@ -353,19 +352,37 @@ def _refuse_unusable(leg_offsets, flow_offsets, flow_node, weight, values, statu
                     status[row] = _NOT_FINITE
 
 
+def _numbered(cells: Int32[np.ndarray, " leg"]) -> tuple[Int32[np.ndarray, " member"], Int64[np.ndarray, " leg"]]:
+    """The cells that occur, increasing, and which of them each leg has; -1 stays -1."""
+    numbers = np.full(cells.max(initial=-1) + 2, -1)  # the last entry is that of -1
+    numbers[cells] = 0
+    numbers[-1] = -1
+    found = np.flatnonzero(numbers == 0)
+    numbers[found] = np.arange(found.size)
+    return found.astype(np.int32), numbers[cells]
+
+
 @njit(cache=True, nogil=True)
 @no_type_check
-def _add_flows(legs, member, flow_offsets, flow_node, weight, first_node, first_point, weights, sums):
+def _add_flows(legs, members, flow_offsets, flow_node, weight, first_node, first_point, weights, points, sums):
+    """`points` is POINTS: a loop to a number that the compiler does not know is vectorised, a shorter one taken apart."""
+    coarse, fine = np.empty(points, np.int64), np.empty(points, np.int64)
     for i in range(legs.size):
-        ladder = sums[member[i]]
         for flow in range(flow_offsets[legs[i]], flow_offsets[legs[i] + 1]):
             node = flow_node[flow] - first_node
-            point = first_point[node]
-            for k in range(8):
-                value = weight[flow] * weights[node, k]
-                coarse = np.rint(value * COARSE)
-                ladder[point + k, 0] += np.int64(coarse)
-                ladder[point + k, 1] += np.int64(np.rint((value - coarse / COARSE) * FINE))
+            point, amount = first_point[node], weight[flow]
+            for k in range(points):
+                value = amount * weights[node, k]
+                whole = np.rint(value * COARSE)
+                coarse[k] = np.int64(whole)
+                fine[k] = np.int64(np.rint((value - whole / COARSE) * FINE))
+            for family in range(members.shape[0]):
+                member = members[family, i]
+                if member >= 0:
+                    # No slices here: each would cost two atomic reference counts.
+                    for k in range(8):
+                        sums[member, 0, point + k] += coarse[k]
+                        sums[member, 1, point + k] += fine[k]
 
 
 @njit(cache=True, nogil=True)
@@ -373,10 +390,10 @@ def _add_flows(legs, member, flow_offsets, flow_node, weight, first_node, first_
 def _carry(sums):
     """Bring the fine limbs between 0 and a coarse unit, the numbers unchanged: one number, one pair of limbs."""
     for member in range(sums.shape[0]):
-        for point in range(sums.shape[1]):
-            carry = sums[member, point, 1] >> _CARRY_BITS
-            sums[member, point, 0] += carry
-            sums[member, point, 1] -= carry << _CARRY_BITS
+        for point in range(sums.shape[2]):
+            carry = sums[member, 1, point] >> _CARRY_BITS
+            sums[member, 0, point] += carry
+            sums[member, 1, point] -= carry << _CARRY_BITS
 
 
 def merge_ladders(parts: Sequence[Ladders]) -> Ladders:
@@ -388,11 +405,11 @@ def merge_ladders(parts: Sequence[Ladders]) -> Ladders:
     merged: dict[LadderKey, Ladder] = {}
     for key in sorted({key for part in parts for key in part.ladders}):
         found = [part.ladders[key] for part in parts if key in part.ladders]
-        points = {ladder.sums.shape[1] for ladder in found}
+        points = {ladder.sums.shape[2] for ladder in found}
         if len(points) != 1:
             raise ValueError(f"ladders of {key} have {sorted(points)} points: they come from different markets or scenarios")
         cells = np.unique(np.concatenate([ladder.cells for ladder in found]))
-        sums = np.zeros((cells.size, points.pop(), 2), np.int64)
+        sums = np.zeros((cells.size, 2, points.pop()), np.int64)
         for ladder in found:
             sums[np.searchsorted(cells, ladder.cells)] += ladder.sums
         _carry(sums)
@@ -427,7 +444,7 @@ def value_ladders(ladders: Ladders, *, grid: LadderGrid, cell_count: int) -> Cel
     base_pv, pnl = np.zeros(cell_count), np.zeros((cell_count, grid.scenarios.count))
     for key in sorted(ladders.ladders):
         ladder = ladders.ladders[key]
-        amounts = ladder.sums[..., 0] / COARSE + ladder.sums[..., 1] / FINE
+        amounts = ladder.sums[:, 0] / COARSE + ladder.sums[:, 1] / FINE
         today = amounts.sum(axis=1)
         factor = grid.fx_factor(key.currency)
         base_pv[ladder.cells] += today
@@ -435,7 +452,7 @@ def value_ladders(ladders: Ladders, *, grid: LadderGrid, cell_count: int) -> Cel
         fails = np.isnan(changes)
         gain = amounts @ np.where(fails, 0.0, changes)
         if fails.any():
-            has_flows = (ladder.sums != 0).any(axis=2)
+            has_flows = (ladder.sums != 0).any(axis=1)
             gain[has_flows.astype(np.float64) @ fails > 0.0] = np.nan
         pnl[ladder.cells] += gain * factor + today[:, None] * (factor - 1.0)
     return CellValues(base_pv, pnl)

@@ -244,12 +244,14 @@ def _cells(names: Text, positions: ShardPositions) -> tuple[tuple[Cell, ...], In
     """The groups that occur, sorted, and each row's."""
     currencies = positions.currencies
     width = max(len(currencies.names), 1)
-    codes, cell_of_row = np.unique(names.codes.astype(np.int64) * width + currencies.codes, return_inverse=True)
+    all_codes = names.codes.astype(np.int64) * width + currencies.codes
+    counts = np.bincount(all_codes)  # sorting the rows to find the few groups would take longer than netting them
+    codes = np.flatnonzero(counts)
     found = [(names.names[code // width], positions.product, currencies.names[code % width]) for code in codes.tolist()]
     order = sorted(range(len(found)), key=found.__getitem__)
-    rank = np.empty(len(found), np.int64)
-    rank[order] = np.arange(len(found))
-    return tuple(found[index] for index in order), rank[cell_of_row]
+    rank = np.empty_like(counts)
+    rank[codes[order]] = np.arange(len(found))
+    return tuple(found[index] for index in order), rank[all_codes]
 
 
 def _failures(
