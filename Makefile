@@ -74,6 +74,9 @@ bench: setup ## run every benchmark; each prints one JSON object as its last lin
 	$(BIN)/python -m benchmarks.run --json
 	$(BIN)/python -m benchmarks.latency --json
 	$(BIN)/python -m benchmarks.scaling --json
+	$(BIN)/python -m benchmarks.var --json
+	$(BIN)/python -m benchmarks.ingest --json
+	$(BIN)/python -m benchmarks.query --json
 
 clean: ## remove the environment and every cache
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
