@@ -24,7 +24,7 @@ from riskray.errors import LeaseLost, RiskrayError, ShardFailed, StoreError, Sto
 from riskray.grid.dispatcher import Dispatcher, Ended, Loss, ShardTask
 from riskray.grid.manifest import manifest
 from riskray.grid.pool import PricerPool
-from riskray.grid.vector_phase import write_vectors
+from riskray.grid.vector_phase import VectorsStopped, write_vectors
 from riskray.models.run import RunState
 from riskray.store import ledger
 from riskray.store.database import Database
@@ -69,12 +69,15 @@ class RunDriver:
         self._split: list[Shard] = []
         self._is_held = False
         self._is_lost = threading.Event()
+        self._is_stopped = threading.Event()
         self._seconds: Counter[str] = Counter()
 
     def signal(self, signal: Signal) -> None:
         """Tell the driver; it listens even while it waits for the database."""
         if signal is Signal.LEASE_LOST:
             self._is_lost.set()
+        if signal in (Signal.LEASE_LOST, Signal.CANCEL):
+            self._is_stopped.set()
         self._inbox.put(signal)
 
     def drive(self) -> RunState:
@@ -210,13 +213,18 @@ class RunDriver:
 
     def _finalise(self) -> RunState:
         started = time.perf_counter()
-        with ThreadPoolExecutor(2) as beside:
-            key = beside.submit(ledger.build_result_key, self._database, storage_no=self.run.storage_no)
-            vectors = None if self.run.vectors == "none" else beside.submit(self._write_vectors)
-            rollups, seconds = self._totals()
-            key.result()
-            if vectors is not None:
-                seconds["vectors"] = vectors.result()
+        try:
+            with ThreadPoolExecutor(2) as beside:
+                key = beside.submit(ledger.build_result_key, self._database, storage_no=self.run.storage_no)
+                vectors = None if self.run.vectors == "none" else beside.submit(self._write_vectors)
+                rollups, seconds = self._totals()
+                key.result()
+                if vectors is not None:
+                    seconds["vectors"] = vectors.result()
+        except VectorsStopped:
+            if self._is_lost.is_set():
+                raise self._lost() from None
+            return self._cancel()
         seconds["finalise"] = time.perf_counter() - started
         return ledger.finalise_run(
             self._database, run_no=self.run.run_no, epoch=self.run.epoch,
@@ -226,7 +234,7 @@ class RunDriver:
     def _write_vectors(self) -> float:
         return write_vectors(
             self.run, database=self._database, pool=PricerPool(self._settings), attempts_max=self._settings.shard_attempts_max,
-            is_lost=self._is_lost,
+            is_stopped=self._is_stopped,
         )  # fmt: skip
 
     def _cancel(self) -> RunState:

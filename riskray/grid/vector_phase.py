@@ -22,30 +22,34 @@ from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun, Shard
 
 POLL_S = 0.2
-"""How soon a lost lease is noticed while actors work."""
+"""How soon a lost lease or a cancel is noticed while actors work."""
 RETRY_PAUSE_S = 1.0
 """An actor that died takes seconds to come back; the others go on without it."""
 
 _log = structlog.get_logger()
 
 
-def write_vectors(run: ClaimedRun, *, database: Database, pool: PricerPool, attempts_max: int, is_lost: threading.Event) -> float:
+class VectorsStopped(Exception):
+    """Nobody wants the vectors any more. What actors still do for them has no effect once the run has ended."""
+
+
+def write_vectors(run: ClaimedRun, *, database: Database, pool: PricerPool, attempts_max: int, is_stopped: threading.Event) -> float:
     """Write the vectors of a run whose shards are all done; answers the seconds that took.
 
-    Raises LeaseLost, StoreUnavailable, and RayActorError when actors died `attempts_max` times.
+    Raises VectorsStopped soon after `is_stopped`, LeaseLost, StoreUnavailable, and RayActorError when actors died `attempts_max` times.
     """
     started = time.perf_counter()
     shards = ledger.done_ranges(database, run_no=run.run_no)
     for attempt in range(1, attempts_max + 1):
         try:
-            _write(run, shards, pool, is_lost)
+            _write(run, shards, pool, is_stopped)
             break
         except RayActorError as error:
             if attempt == attempts_max:
                 raise
             _log.warning("a pricer is gone while vectors were made; once more", attempt=attempt, error=type(error).__name__)
-            if is_lost.wait(RETRY_PAUSE_S):
-                raise _lost(run) from None
+            if is_stopped.wait(RETRY_PAUSE_S):
+                raise VectorsStopped from None
     return time.perf_counter() - started
 
 
@@ -69,7 +73,7 @@ def assign_shards(done: Sequence[int], held: Mapping[int, frozenset[int]]) -> di
     return assigned
 
 
-def _write(run: ClaimedRun, shards: Sequence[Shard], pool: PricerPool, is_lost: threading.Event) -> None:
+def _write(run: ClaimedRun, shards: Sequence[Shard], pool: PricerPool, is_stopped: threading.Event) -> None:
     by_number = {shard.shard_no: shard for shard in shards}
     actors, held = _ask_what_is_held(run, pool)
     assigned = assign_shards(list(by_number), held)
@@ -86,8 +90,8 @@ def _write(run: ClaimedRun, shards: Sequence[Shard], pool: PricerPool, is_lost: 
     counts, waiting = [0] * len(FAMILIES), list(pieces)
     while waiting:
         ended, waiting = ray.wait(waiting, timeout=POLL_S)
-        if is_lost.is_set():
-            raise _lost(run)
+        if is_stopped.is_set():
+            raise VectorsStopped
         for reference in ended:
             counts[pieces[reference]] += _get(reference)
     if counts != [run.position_count] * len(FAMILIES):
@@ -117,7 +121,3 @@ def _get(reference: Any) -> int:
         if isinstance(error.cause, RayActorError | LeaseLost | StoreUnavailable):
             raise error.cause from None
         raise
-
-
-def _lost(run: ClaimedRun) -> LeaseLost:
-    return LeaseLost(f"run {run.run_id} is not ours under epoch {run.epoch} any more")

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from riskray.errors import Conflict, InvalidRequest
 from riskray.models.comparison import KindSummary, RunDifference
-from riskray.models.run import Run
+from riskray.models.run import Run, RunState
 from riskray.store import arrow
 from riskray.store.database import Database
 from riskray.store.results import MEASURE_COLUMNS
@@ -25,17 +25,21 @@ class Tolerance:
 
 
 def comparable_runs(database: Database, *, before: str, after: str) -> tuple[Run, Run]:
-    """Two finished runs in one base currency.
+    """Two finished runs in one base currency; their portfolios may differ.
 
     Raises:
         NotFound: one of them.
-        Conflict: one has not ended.
+        Conflict: one has not ended, or ended before every position was valued.
         InvalidRequest: their base currencies differ.
     """
     runs = get_run(database, run_id=before), get_run(database, run_id=after)
     for run in runs:
         if not run.state.is_final:
             raise Conflict(f"run {run.run_id} is {run.state.value}; compare it when it has ended")
+        if run.state in (RunState.CANCELLED, RunState.FAILED):  # what it has not valued would look like positions that fail
+            raise Conflict(
+                f"run {run.run_id} is {run.state.value}: not all its positions were valued; submit it again and compare that one"
+            )
     first, second = runs
     if first.base_currency != second.base_currency:
         message = (

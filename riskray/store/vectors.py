@@ -104,7 +104,7 @@ class ScenarioFailure:
 
 
 def vector_run(database: Database, *, run_id: str) -> VectorRun:
-    """What the vectors of a run are. Raises NotFound, and Conflict when it has none or has not ended."""
+    """What the vectors of a run are. Raises NotFound, and Conflict when it has none, has not ended, or ended before they were whole."""
     row = database.fetch_one("get_run_vectors", {"run_id": run_id})
     if row is None:
         raise NotFound("run", run_id)
@@ -113,6 +113,8 @@ def vector_run(database: Database, *, run_id: str) -> VectorRun:
         raise Conflict(f"run {run_id} has no scenario vectors; submit one with a scenario_set")
     if not state.is_final:
         raise Conflict(f"run {run_id} is {state.value}; its vectors are there when it has ended")
+    if state in (RunState.CANCELLED, RunState.FAILED):  # some may be stored, and a sum over some positions is no node's
+        raise Conflict(f"run {run_id} is {state.value} and has not written all its vectors; submit it again")
     return VectorRun(**row)
 
 

@@ -109,6 +109,17 @@ def test_runs_of_different_base_currencies_are_refused_with_both(pair: Pair) -> 
 
 
 @pytest.mark.parametrize("path", ["diff", "pnl"])
+def test_cancelled_run_is_compared_with_none(pair: Pair, path: str) -> None:
+    pair.api.grid.is_asleep = True
+    run_id = pair.api.http.post("/api/v1/runs", json={"portfolio": "before", "market": "close"}).json()["run_id"]
+    pair.api.grid.is_asleep = False
+    assert pair.api.http.post(f"/api/v1/runs/{run_id}/cancel").json()["state"] == "CANCELLED"
+    answer = pair.get(f"{run_id}/{path}/{pair.later}")
+    assert answer.status_code == 409
+    assert "CANCELLED: not all its positions were valued" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["diff", "pnl"])
 def test_comparison_with_a_run_that_is_not_there_is_404(pair: Pair, path: str) -> None:
     answer = pair.get(f"{pair.earlier}/{path}/run-none")
     assert (answer.status_code, answer.json()["error"]) == (404, "not_found")

@@ -1,21 +1,28 @@
 """Runs under scenarios: the vectors in the database are those of every position valued by itself, however the run went."""
 
+import json
+
 import numpy as np
 import pytest
 
 from pricers.market import Scenarios
 from pricers.scenario_values import present_values
-from riskray.errors import InvalidRequest, LeaseLost, NotFound
+from riskray.errors import Conflict, InvalidRequest, LeaseLost, NotFound
 from riskray.grid import snapshots
-from riskray.grid.driver import RunDriver, drive_or_fail
+from riskray.grid.driver import RunDriver, Signal, drive_or_fail
 from riskray.models.run import RunState
-from riskray.models.tail_risk import NodeFilter
+from riskray.models.scenario import StressDefinition
+from riskray.models.tail_risk import NodeFilter, NodeRequest, VarRequest
+from riskray.query.tail_risk import stress_answer, var_answer
+from riskray.query.vectors import VectorReader
+from riskray.scenario.stress import stress_matrix
 from riskray.store.checks import check_invariants
 from riskray.store.ledger import pending_shards, release_lease
+from riskray.store.markets import get_market
 from riskray.store.results import read_results
-from riskray.store.runs import get_run, list_runs
+from riskray.store.runs import get_run, list_runs, request_cancel
 from riskray.store.vectors import position_scenario_failures, read_group_vectors, read_position_vectors, scenario_failures, vector_run
-from tests.fixtures.stored_snapshots import bond, fx_forward, store_market, store_portfolio, store_scenarios
+from tests.fixtures.stored_snapshots import bond, fx_forward, market_document, store_market, store_portfolio, store_scenarios
 
 pytestmark = [pytest.mark.ray, pytest.mark.postgres]
 
@@ -64,13 +71,21 @@ def _position_pnl(grid, run):
     return np.concatenate([block.pnl for block in read_position_vectors(grid.database, run_id=run.run_id)])
 
 
+def _pv_base(grid, run):
+    rows = read_results(grid.database, run_id=run.run_id, limit=EVERYTHING).to_pydict()
+    return dict(zip(rows["position_no"], rows["pv_base"], strict=True))
+
+
+def _market(grid):
+    return snapshots.load_market(grid.database, market_no=get_market(grid.database, market="close").market_no, base_currency="USD")
+
+
 def _direct_pnl(grid, portfolio, *, scenario_set="moves"):
     """P&L of every position by `present_values` alone, NaN for those without value; and their groups by dimension."""
     with grid.database.transaction() as connection:
-        market_no = connection.execute("SELECT market_no FROM market_snapshot WHERE name = 'close'").fetchone()["market_no"]
         query = "SELECT scenario_set_no FROM scenario_set WHERE name = %s"
         scenario_set_no = connection.execute(query, [scenario_set]).fetchone()["scenario_set_no"]
-    market = snapshots.load_market(grid.database, market_no=market_no, base_currency="USD")
+    market = _market(grid)
     scenarios = snapshots.load_scenarios(grid.database, scenario_set_no=scenario_set_no, market=market)
     pnl: list[np.ndarray] = []
     groups: dict[str, list[tuple[str, str, str]]] = {"book": [], "counterparty": []}
@@ -109,8 +124,7 @@ def test_position_vectors_are_those_of_every_position_alone(grid, stored, finish
 def test_group_vectors_are_the_sums_of_their_positions(grid, stored, finished, dimension):
     expected, groups_of = _direct_pnl(grid, stored)
     is_priced = ~np.isnan(expected[:, 0])
-    rows = read_results(grid.database, run_id=finished.run_id, limit=EVERYTHING).to_pydict()
-    pv_base = dict(zip(rows["position_no"], rows["pv_base"], strict=True))
+    pv_base = _pv_base(grid, finished)
     groups = _groups(grid, finished, dimension)
     assert (sum(cell.ok_count for cell, _, _ in groups), sum(cell.dropped_count for cell, _, _ in groups)) == (68, 2)
     for cell, base_pv, pnl in groups:
@@ -156,6 +170,85 @@ def test_run_taken_over_after_its_actors_died_has_the_same_vectors(grid, stored,
     finally:
         second.stop()
     assert _bits(grid, get_run(grid.database, run_id=run.run_id)) == _bits(grid, finished)
+
+
+@pytest.mark.parametrize(
+    "node", [{}, {"books": ("BOOK-A",)}, {"counterparties": ("CP-1",)}, {"books": ("BOOK-B",), "counterparties": ("CP-1",)}]
+)
+def test_var_and_es_of_a_node_are_numpys_on_the_vectors_of_its_positions(grid, finished, node):
+    rows = read_results(grid.database, run_id=finished.run_id, limit=EVERYTHING).to_pylist()
+    pnl = _position_pnl(grid, finished)
+    names = {"books": "book", "counterparties": "counterparty"}
+    members = [row for row in rows if all(row[names[field]] in values for field, values in node.items())]
+    losses = -pnl[[row["position_no"] for row in members]].sum(axis=0)
+    request = VarRequest(confidences=[0.9], filters=NodeFilter(**node), group_by=["product"])
+    answer = var_answer(grid.database, VectorReader(grid.database), run_id=finished.run_id, request=request)
+    (figures,) = answer.figures
+    assert answer.position_count == len(members)
+    worst = np.sort(losses)[::-1][:4]  # a tenth of 40
+    assert figures.var == pytest.approx(worst[-1], rel=1e-9)
+    assert figures.expected_shortfall == pytest.approx(worst.mean(), rel=1e-9)
+    assert sum(part.component_var for part in answer.contributions) == pytest.approx(figures.var, rel=1e-9)
+    assert [row.scenario for row in answer.tail_scenarios[:4]] == [f"s{number}" for number in np.argsort(-losses)[:4]]
+    for part in answer.contributions:
+        own = -pnl[[row["position_no"] for row in members if row["product"] == part.group["product"]]].sum(axis=0)
+        assert part.var == pytest.approx(np.sort(own)[-4], rel=1e-9)
+        assert part.incremental_var == pytest.approx(figures.var - np.sort(losses - own)[-4], rel=1e-9, abs=1e-3)
+
+
+def test_stress_is_what_a_run_on_a_market_bumped_by_hand_finds(grid, stored):
+    definition = StressDefinition.model_validate(
+        {"scenarios": [{"name": "all at once", "shocks": [
+            {"type": "parallel", "curves": ["EUR-*"], "shift": {"bp": 100}},
+            {"type": "tenors", "curves": ["USD-GOVT"], "shifts": {"5Y": {"relative": 0.1}, "10Y": {"bp": -20}}},
+            {"type": "parallel", "target": "spread", "shift": {"bp": 50}},
+            {"type": "fx", "currencies": ["EUR"], "relative": -0.1},
+        ]}]}
+    )  # fmt: skip
+    matrix = stress_matrix(definition, market=_market(grid))
+    moves = {factor.header: matrix.values[:, column] for column, factor in enumerate(matrix.factors)}
+    scenario_set = store_scenarios(grid.database, matrix.labels, moves, name="all at once")
+    bumped = json.loads(json.dumps(market_document())) | {"name": "bumped"}  # no point is shared between curves
+    for point in bumped["curves"][0]["points"]:
+        point["value"] += 0.01
+    by_tenor = {point["tenor"]: point for point in bumped["curves"][1]["points"]}
+    by_tenor["5Y"]["value"] *= 1.1
+    by_tenor["10Y"]["value"] -= 0.002
+    bumped["spread_curves"][0]["points"][0]["value"] += 0.005
+    bumped["fx_spots"][0]["rate"] *= 0.9
+    store_market(grid.database, bumped)
+    run = grid.execute(stored.portfolio_id, scenario_set=scenario_set, vectors="position")
+    after = grid.execute(stored.portfolio_id, market="bumped")
+    before_pv, after_pv = (_pv_base(grid, one) for one in (run, after))
+    expected = {no: after_pv[no] - before_pv[no] for no in before_pv}
+    actual = _position_pnl(grid, run)[:, 0]
+    assert expected.keys() == after_pv.keys()
+    assert {no: actual[no] for no in expected} == pytest.approx(expected, rel=1e-9, abs=1e-6)
+    by_book = stress_answer(
+        grid.database, VectorReader(grid.database), run_id=run.run_id, request=NodeRequest(group_by=["book"]), scenarios=["all at once"]
+    )
+    assert sum(value for node in by_book.nodes for value in node.pnl if value is not None) == pytest.approx(
+        sum(expected.values()), rel=1e-9
+    )
+
+
+def test_run_cancelled_while_its_vectors_are_made_ends_cancelled_and_answers_no_part_of_them(grid, stored, monkeypatch):
+    run, coordinator = grid.submit(stored.portfolio_id, scenario_set="moves", rows_per_shard=20), grid.coordinator()
+    driver = RunDriver(grid.claim(run, coordinator), settings=grid.settings, database=grid.database, dispatcher=grid.dispatcher)
+    write_vectors = driver._write_vectors
+
+    def cancelled_meanwhile():
+        request_cancel(grid.database, run_id=run.run_id)
+        driver.signal(Signal.CANCEL)
+        return write_vectors()
+
+    monkeypatch.setattr(driver, "_write_vectors", cancelled_meanwhile)
+    assert drive_or_fail(driver, database=grid.database) is RunState.CANCELLED
+    end = get_run(grid.database, run_id=run.run_id)
+    assert (end.progress.ok_count, end.progress.failed_count, end.progress.cancelled_count) == (68, 2, 0)
+    with pytest.raises(Conflict, match="is CANCELLED and has not written all its vectors"):
+        vector_run(grid.database, run_id=run.run_id)
+    assert check_invariants(grid.database) == []
 
 
 @pytest.fixture(scope="module")

@@ -123,16 +123,18 @@ def test_hierarchy_document_and_contents_that_are_gone(database: Database) -> No
 
 
 def vector_run(database: Database, *, kind: str = "group", ended: bool = True) -> tuple[str, int]:
-    """A run that is told to have a scenario set and to have ended."""
+    """A run that is told to have a scenario set and to have ended well."""
     run = store_run(database)
     scenario_set, _ = store_set(database)
-    if ended:
-        runs.request_cancel(database, run_id=run.run_id)
     with database.connection() as connection:
         connection.execute("ALTER TABLE run DISABLE TRIGGER run_state_edges")
         connection.execute(
             "UPDATE run SET scenario_set_no = %s, vectors = %s WHERE run_id = %s", (scenario_set.scenario_set_no, kind, run.run_id)
         )
+        if ended:
+            connection.execute(
+                "UPDATE run SET state = 'SUCCEEDED', ok_count = position_count, finished_at = now() WHERE run_id = %s", (run.run_id,)
+            )
     return run.run_id, runs.run_no_of(database, run_id=run.run_id)
 
 
@@ -221,6 +223,9 @@ def test_run_without_vectors_says_what_to_do(database: Database) -> None:
 def test_run_at_work_has_no_vectors_yet(database: Database) -> None:
     run_id, _ = vector_run(database, ended=False)
     with pytest.raises(Conflict, match="is QUEUED"):
+        vectors.vector_run(database, run_id=run_id)
+    runs.request_cancel(database, run_id=run_id)
+    with pytest.raises(Conflict, match="is CANCELLED and has not written all its vectors"):
         vectors.vector_run(database, run_id=run_id)
     ended, _ = vector_run(database)
     with pytest.raises(Conflict, match="vectors=position"):
