@@ -6,14 +6,13 @@ from contextlib import nullcontext
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from deployments.downloads import Format, FormatQuery, encoded, negotiated, stream_answer
 from deployments.errors import error_responses
-from deployments.paging import Cursor, CursorLimit, cursor_page, decode_id_cursor
+from deployments.paging import Cursor, CursorLimit, cursor_page, decode_cursor, decode_id_cursor
 from riskray.config import Settings
 from riskray.errors import InvalidRequest
 from riskray.grid.client import Grid
@@ -21,13 +20,16 @@ from riskray.grid.pnl import BUCKET_SCHEMA, PNL_SCHEMA, PnlPart, plan_parts
 from riskray.models.common import CursorPage
 from riskray.models.comparison import PnlAnswer, PositionDifference, PositionPnl, RunDifference
 from riskray.models.run import Run
-from riskray.query.pnl import ExplainedPnl, pnl_by, pnl_by_pillar, total_pnl
+from riskray.query.kept import Kept
+from riskray.query.pnl import ExplainedPnl, largest_first, pnl_by, pnl_by_pillar, total_pnl
 from riskray.store import comparisons as store
 from riskray.store.database import Database
 from riskray.store.runs import run_keys
 
 EXPLAINED_BYTES_MAX = 256 * 1024**2
 """P&L explains that a replica remembers, for the next question to the same two runs; a million positions take about 150 MB."""
+ORDERS_BYTES_MAX = 64 * 1024**2
+"""Orders of explained positions that pages are cut from; a million positions take 8 MB."""
 _FORMATS = (Format.JSON, Format.ARROW, Format.PARQUET, Format.CSV)
 _FILES: dict[int | str, dict[str, Any]] = {200: {"content": {kind.media_type: {} for kind in _FORMATS[1:]}}}
 
@@ -137,13 +139,6 @@ class _Explainer:
             self._known.popitem(last=False)
 
 
-def _largest(positions: pa.Table, *, by: str, limit: int) -> pa.Table:
-    """The rows with the largest absolute values of a part; rows without one come last."""
-    sizes = pc.fill_null(pc.abs(positions.column(by)), -1.0)
-    ranked = pa.table({"size": pc.negate(sizes), "row": pa.array(range(positions.num_rows))})
-    return positions.take(pc.select_k_unstable(ranked, k=limit, sort_keys=[("size", "ascending"), ("row", "ascending")]))
-
-
 def _pnl_metadata(earlier: Run, later: Run) -> dict[str, str]:
     return {
         "riskray.run_id_t0": earlier.run_id,
@@ -154,10 +149,24 @@ def _pnl_metadata(earlier: Run, later: Run) -> dict[str, str]:
     }
 
 
+class _PnlPages:
+    """Pages of explained positions, in an order that is worked out once."""
+
+    def __init__(self) -> None:
+        self._orders = Kept(bytes_max=ORDERS_BYTES_MAX)
+
+    def page(self, found: ExplainedPnl, key: tuple[str, str, str], *, first: int, limit: int, scope: str) -> CursorPage[PositionPnl]:
+        """Rows from place `first` on; `key`: both runs and the part to order by. The order never changes, so a place in it is a key."""
+        order = self._orders.get(key, lambda: largest_first(found, by=key[2]), lambda rows: rows.nbytes)
+        rows = found.positions.take(pa.array(order[first : first + limit + 1])).to_pylist()
+        return cursor_page([PositionPnl(**row) for row in rows], range(first, first + len(rows)), limit=limit, scope=scope)
+
+
 def create_pnl_router(settings: Settings, database: Database, grid: Grid) -> APIRouter:
     """P&L explain: priced on warm actors, not here."""
     router = APIRouter(tags=["comparisons"])
     explainer = _Explainer(database, grid, settings.rows_per_shard)
+    pages = _PnlPages()
 
     @router.get("/{run_id}/pnl/{other_run_id}", summary="Why the value changed between two runs", responses=error_responses(404, 409))
     async def pnl(
@@ -189,25 +198,32 @@ def create_pnl_router(settings: Settings, database: Database, grid: Grid) -> API
     @router.get(
         "/{run_id}/pnl/{other_run_id}/positions",
         summary="Why positions changed between two runs",
-        response_model=list[PositionPnl],
-        responses={**_FILES, **error_responses(404, 406, 409)},
+        response_model=CursorPage[PositionPnl],
+        responses={**_FILES, **error_responses(400, 404, 406, 409)},
     )
     async def position_pnl(
         request: Request,
         run_id: str,
         other_run_id: str,
         by: Annotated[
-            Literal["pnl", "carry", "rates", "credit", "fx", "new", "dead", "residual"], Query(description="JSON: largest by this part.")
+            Literal["pnl", "carry", "rates", "credit", "fx", "new", "dead", "residual"],
+            Query(description="JSON: in order of this part's size."),
         ] = "pnl",
-        limit: Annotated[int, Query(ge=1, le=1000, description="JSON: how many positions.")] = 50,
+        limit: CursorLimit = 50,
+        cursor: Cursor = None,
         asked: FormatQuery = None,
-    ) -> list[PositionPnl] | StreamingResponse:
-        """JSON has the positions with the largest absolute values of one part; Arrow, Parquet and CSV have all positions."""
+    ) -> CursorPage[PositionPnl] | StreamingResponse:
+        """JSON is paged, the largest absolute values of one part first; Arrow, Parquet and CSV have all positions.
+
+        A position whose contract changed has two rows: dead as it was, new as it is.
+        """
         kind = negotiated(request, asked, offered=_FORMATS)
+        scope = f"pnl {run_id} {other_run_id} {by}"
+        first = decode_cursor(cursor, scope=scope) + 1
         earlier, later, found = await explainer.explain(run_id, other_run_id)
+
         if kind is Format.JSON:
-            largest = _largest(found.positions, by=by, limit=limit)
-            return [PositionPnl(**row) for row in largest.to_pylist()]
+            return await run_in_threadpool(pages.page, found, (run_id, other_run_id, by), first=first, limit=limit, scope=scope)
         chunks = encoded(lambda: nullcontext(found.positions.to_reader(65_536)), kind, metadata=_pnl_metadata(earlier, later))
         return stream_answer(chunks, kind, filename=f"{run_id}-{other_run_id}-pnl", row_count=found.positions.num_rows)
 

@@ -6,12 +6,14 @@ from typing import Any, Literal
 
 from riskray.client.calls import Calls, given, segment
 from riskray.client.results import ResultTable
-from riskray.models.comparison import PnlAnswer, RunDifference
+from riskray.models.common import CursorPage
+from riskray.models.comparison import PnlAnswer, PositionPnl, RunDifference
 from riskray.models.position_result import PositionResult
 from riskray.models.tail_risk import (
     Allocation,
     Dimension,
     NodeFilter,
+    PositionScenarioFailure,
     QuantileConvention,
     StressAnswer,
     VarAnswer,
@@ -61,6 +63,11 @@ class RiskCalls(Calls):
     def position_stress(self, run_id: str, *, scenarios: Sequence[str] = ()) -> ResultTable:
         """P&L of every priced position, a list of one number a scenario; for runs with vectors=position."""
         return self._download(f"/api/v1/results/{segment(run_id)}/stress/positions", {"scenario": list(scenarios)})
+
+    def scenario_failures(self, run_id: str, *, cursor: str | None = None, limit: int = 50) -> CursorPage[PositionScenarioFailure]:
+        """A page of the positions without value in some scenario, to which the run's failure policy was applied."""
+        path = f"/api/v1/results/{segment(run_id)}/stress/failures"
+        return self._get(path, CursorPage[PositionScenarioFailure], cursor=cursor, limit=limit)
 
     def download_stress(
         self,
@@ -122,6 +129,13 @@ class RiskCalls(Calls):
         # An empty group_by is said too: it means no groups, not the default.
         response = self.transport.send("GET", path, repeatable=True, params={"group_by": ",".join(group_by)}, timeout_s=600.0)
         return PnlAnswer.model_validate_json(response.content)
+
+    def page_pnl(
+        self, run_id_t0: str, run_id_t1: str, *, by: str = "pnl", cursor: str | None = None, limit: int = 50
+    ) -> CursorPage[PositionPnl]:
+        """A page of why each position's value changed, the largest absolute values of one part first."""
+        path = f"/api/v1/results/{segment(run_id_t0)}/pnl/{segment(run_id_t1)}/positions"
+        return self._get(path, CursorPage[PositionPnl], by=by, cursor=cursor, limit=limit)
 
     def pnl_positions(self, run_id_t0: str, run_id_t1: str) -> ResultTable:
         """Why each position's value changed."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Int
 
 from riskray.errors import InvalidRequest
 from riskray.models.comparison import PnlBucket, PnlGroup, PnlParts
@@ -52,6 +53,13 @@ def pnl_by_pillar(found: ExplainedPnl) -> list[PnlBucket]:
         key = row["curve"], row["pillar_days"], row["pillar"]
         sums[key] = sums.get(key, 0.0) + row["rates"]
     return [PnlBucket(curve=curve, pillar=pillar, pillar_days=days, rates=rates) for (curve, days, pillar), rates in sorted(sums.items())]
+
+
+def largest_first(found: ExplainedPnl, *, by: str) -> Int[np.ndarray, " position"]:
+    """Rows of `positions`, the largest absolute value of a part first; equal ones in their order, rows without one last."""
+    sizes = np.abs(found.positions.column(by).to_numpy())
+    order: np.ndarray = np.argsort(-np.where(np.isnan(sizes), -1.0, sizes), kind="stable")
+    return order
 
 
 def _sums(positions: pa.Table, group: np.ndarray, count: int) -> list[dict[str, Any]]:

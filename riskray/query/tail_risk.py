@@ -171,6 +171,10 @@ def _parametric(database: Database, reader: VectorReader, run_id: str, run: Vect
     if node.filters.currencies or node.filters.counterparties or {"currency", "counterparty"} & set(node.dimensions):
         message = "the parametric method tells books and products apart, not currencies or counterparties; use full_revaluation"
         raise InvalidRequest(message, [{"loc": ["method"], "msg": message, "code": "not_allowed"}])
+    if node.hierarchy is not None:
+        dimension = node.hierarchy.dimension
+        values = [row.group[dimension] for row in rollups(database, run_id=run_id, group_by=[dimension])]
+        node.hierarchy.membership(values, nodes=[])  # every value has its place
     matrix = reader.matrix(run)
     market = _market_of(database, get_run(database, run_id=run_id))
     sums = _sensitivities(database, run_id, node, matrix, market)

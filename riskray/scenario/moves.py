@@ -43,9 +43,10 @@ def select_levels(definition: FromHistory, history: History, *, market: Market, 
     """The last `observations` usable dates of the definition's range of the factors that the market has; None: all, and at least so many.
 
     Raises:
-        InvalidRequest: nothing in common with the market, fewer dates than wanted, gaps that the policy refuses, a rate that cannot
-            move by a fraction because it is not positive.
+        InvalidRequest: nothing in common with the market, a proxy of or for a curve that is not there, fewer dates than wanted, gaps that
+            the policy refuses, a rate that cannot move by a fraction because it is not positive.
     """
+    _require_proxies(definition, history, market)
     columns = [column for column, name in enumerate(history.factors) if _is_wanted(name, definition, history, market)]
     if not columns:
         listed = f"{', '.join(history.factors[:10])}{', …' * (len(history.factors) > 10)}"
@@ -72,6 +73,16 @@ def select_levels(definition: FromHistory, history: History, *, market: Market, 
     factors = tuple(Factor(name, _kind(name, definition)) for name in names)
     _require_positive(dates, factors, values)
     return Levels(dates, factors, values)
+
+
+def _require_proxies(definition: FromHistory, history: History, market: Market) -> None:
+    ours = {curve.name for kind in ("zero", "spread") for curve in curves_of(market, kind)}
+    theirs = {curve_and_pillar(name)[0] for name in history.factors if factor_type(name) in ("zero", "spread")}
+    for whose, known, names in (("market", ours, definition.curve_proxies), ("history", theirs, definition.curve_proxies.values())):
+        for name in names:
+            if name not in known:
+                listed = ", ".join(sorted(known)[:10]) + ", …" * (len(known) > 10)
+                raise _invalid(f"the {whose} has no curve {name!r}; it has {listed or 'none'}", "unknown_curve", "curve_proxies")
 
 
 def _is_wanted(name: str, definition: FromHistory, history: History, market: Market) -> bool:

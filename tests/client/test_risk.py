@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
@@ -13,6 +14,8 @@ from riskray.cli import app
 from riskray.client import Client, RunHandle
 from riskray.config import Settings
 from riskray.errors import InvalidRequest, NotFound
+from riskray.store.runs import run_no_of
+from riskray.store.vectors import POSITION_SCENARIO_FAILURE_SCHEMA, SCENARIO_FAILURE_SCHEMA, write_scenario_failures
 from tests.fixtures.services import Api, opened_api
 from tests.fixtures.stored_snapshots import bond, fx_forward, market_document
 from tests.fixtures.stored_vectors import replace_vectors
@@ -120,6 +123,34 @@ def test_stress_of_nodes_and_positions(client: Client, run: tuple[RunHandle, np.
     assert len(lines) == 1 + 3 * 200
 
 
+def test_positions_without_value_in_a_scenario_are_listed_page_by_page(client: OpenClient, run: tuple[RunHandle, np.ndarray]) -> None:
+    handle, _ = run
+    lacking = pa.table(
+        {"position_no": [2, 5], "first_scenario_no": [7, 0], "scenario_count": [1, 200]}, schema=POSITION_SCENARIO_FAILURE_SCHEMA
+    )
+    with client.api.database.transaction() as connection:
+        run_no = run_no_of(client.api.database, run_id=handle.run_id)
+        write_scenario_failures(connection, run_no=run_no, scenarios=SCENARIO_FAILURE_SCHEMA.empty_table(), positions=lacking)
+    first = client.scenario_failures(handle.run_id, limit=1)
+    second = client.scenario_failures(handle.run_id, limit=1, cursor=first.next_cursor)
+    found = [(row.position_id, row.first_scenario_no, row.scenario_count) for row in [*first.data, *second.data]]
+    ids = {row["position_no"]: row["position_id"] for row in handle.positions().to_arrow().to_pylist()}
+    assert found == [(ids[2], 7, 1), (ids[5], 0, 200)]
+    assert second.next_cursor is None
+
+
+def test_run_is_submitted_with_scenarios_from_the_command_line(command: Callable[..., Any], client: Client, run: object) -> None:
+    submit = ("run", "submit", "--portfolio", "desk", "--market", "close")
+    plain = command(*submit, "--json")
+    assert (plain["scenario_set_id"], plain["vectors"]) == (None, "none")
+    made = command(*submit, "--scenarios", "shocks", "--vectors", "position", "--failure-policy", "drop_scenario", "--json")
+    assert made["scenario_set_id"] == client.get_scenario_set("shocks").scenario_set_id
+    assert (made["vectors"], made["failure_policy"]) == ("position", "drop_scenario")
+    assert command(*submit, "--scenarios", "shocks", "--json")["vectors"] == "group"
+    with pytest.raises(NotFound, match="none-such"):
+        command(*submit, "--scenarios", "none-such")
+
+
 def test_top_is_the_largest_by_absolute_value(run: tuple[RunHandle, np.ndarray]) -> None:
     handle, _ = run
     rows = handle.positions().to_arrow().to_pylist()
@@ -165,6 +196,9 @@ def test_two_runs_are_compared_and_the_change_explained(
     parts = (answer.total.carry, answer.total.rates, answer.total.credit, answer.total.fx, answer.total.residual)
     assert sum(parts) == pytest.approx(answer.total.pnl, rel=1e-9)
     assert len(client.pnl_positions(handle.run_id, later.run_id)) == len(POSITIONS)
+    page = client.page_pnl(handle.run_id, later.run_id, by="carry", limit=10)
+    rest = client.page_pnl(handle.run_id, later.run_id, by="carry", limit=10, cursor=page.next_cursor)
+    assert (len({row.position_id for row in [*page.data, *rest.data]}), rest.next_cursor) == (len(POSITIONS), None)
     assert command("diff", handle.run_id, later.run_id, "--json") == difference.model_dump(mode="json")
     assert "BD-000001" in command("diff", handle.run_id, later.run_id, "--positions")
     assert command("pnl", handle.run_id, later.run_id, "--json") == answer.model_dump(mode="json")

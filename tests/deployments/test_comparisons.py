@@ -181,10 +181,21 @@ def test_new_dead_and_changed_contracts_are_told_apart(pair: Pair) -> None:
 
 
 def test_positions_come_largest_first_by_the_part_asked_for(pair: Pair) -> None:
-    rows = pair.get(f"{pair.earlier}/pnl/{pair.same}/positions", by="rates", limit=5).json()
+    address = f"{pair.earlier}/pnl/{pair.same}/positions"
+    rows, cursor = [], None
+    while True:
+        page = pair.get(address, by="rates", limit=5, **({"cursor": cursor} if cursor else {})).json()
+        assert len(page["data"]) <= 5
+        rows += page["data"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
     table = pa.ipc.open_stream(pair.get(f"{pair.earlier}/pnl/{pair.same}/positions", format="arrow").content).read_all()
-    largest = sorted((row for row in table.to_pylist() if row["rates"] is not None), key=lambda row: -abs(row["rates"]))[:5]
+    largest = sorted(table.to_pylist(), key=lambda row: 1.0 if row["rates"] is None else -abs(row["rates"]))
     assert [row["position_id"] for row in rows] == [row["position_id"] for row in largest]
+    assert rows[-1]["code"] == "MISSING_CURVE"
+    some = pair.get(address, by="rates", limit=5).json()["next_cursor"]
+    assert pair.get(address, by="carry", cursor=some).status_code == 400
 
 
 def test_runs_in_the_wrong_order_are_refused_with_their_dates(pair: Pair) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.fixtures.services import Api
-from tests.fixtures.stored_snapshots import bond, fx_forward, store_market, store_portfolio
+from tests.fixtures.stored_snapshots import bond, fx_forward, store_market, store_portfolio, store_scenarios
 
 URL = "/api/v1/runs"
 REQUEST = {"portfolio": "desk", "market": "close", "base_currency": "USD"}
@@ -49,6 +49,40 @@ def test_submit_that_may_wait_answers_with_the_ended_run(stored: Api) -> None:
     run = answer.json()
     assert run["state"] == "PARTIAL"
     assert (run["progress"]["ok_count"], run["progress"]["failed_count"]) == (9, 1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, ("group", "drop_position")),
+        ({"vectors": "position", "failure_policy": "drop_scenario"}, ("position", "drop_scenario")),
+        ({"vectors": "none"}, ("none", "drop_position")),
+    ],
+)
+def test_submit_with_a_scenario_set_says_which_vectors_it_leaves(stored: Api, asked: dict[str, Any], expected: tuple[str, str]) -> None:
+    scenario_set_id = store_scenarios(stored.database, ["up", "down"], {"zero/EUR-GOVT/5Y": [0.01, -0.01]})
+    run = submit(stored, headers={"Prefer": "wait=30"}, scenario_set="moves", **asked).json()
+    assert run["scenario_set_id"] == scenario_set_id
+    assert (run["vectors"], run["failure_policy"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "named"),
+    [
+        ({"vectors": "group"}, 422, "needs a scenario_set"),
+        ({"scenario_set": "none-such"}, 404, "none-such"),
+        ({"scenario_set": "foreign"}, 422, "the market has no zero/GBP-GOVT/5Y"),
+        ({"scenario_set": "foreign", "failure_policy": "drop_run"}, 422, "drop_position"),
+    ],
+)
+def test_submit_with_scenarios_that_make_no_sense_is_refused_and_stores_nothing(
+    stored: Api, asked: dict[str, Any], status: int, named: str
+) -> None:
+    store_scenarios(stored.database, ["up"], {"zero/GBP-GOVT/5Y": [0.01]}, name="foreign")
+    answer = submit(stored, **asked)
+    assert answer.status_code == status, answer.text
+    assert named in answer.text
+    assert stored.http.get(URL).json()["total"] == 0
 
 
 def test_submit_that_waited_in_vain_answers_202(stored: Api) -> None:

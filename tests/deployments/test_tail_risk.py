@@ -185,9 +185,10 @@ def test_question_that_cannot_be_answered_is_refused_with_what_is_wrong(valued: 
 def test_hierarchy_that_does_not_know_a_book_of_the_run_is_refused_and_the_book_named(valued: Valued) -> None:
     small = {**TREE, "name": "small", "parents": {"BOOK-A": "BANK", "BOOK-B": "BANK"}}
     valued.api.http.post("/api/v1/scenarios/hierarchies", json=small)
-    answer = valued.var(hierarchy="small", node="BANK")
-    assert answer.status_code == 422
-    assert "BOOK-C" in answer.json()["detail"]
+    for method in ("full_revaluation", "parametric"):
+        answer = valued.var(hierarchy="small", node="BANK", method=method)
+        assert answer.status_code == 422
+        assert "BOOK-C" in answer.json()["detail"]
 
 
 def test_run_without_vectors_is_a_conflict_with_the_remedy(valued: Valued) -> None:

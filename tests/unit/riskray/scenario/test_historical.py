@@ -83,6 +83,13 @@ def test_curve_of_the_market_moves_with_its_proxy() -> None:
     assert not any(factor.curve == "USD-GOVT" for factor in compiled().factors if factor.type == "zero")
 
 
+def test_proxy_of_or_for_a_curve_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match=r"the market has no curve 'GBP-GOVT'; it has .*USD-GOVT"):
+        compiled(curve_proxies={"GBP-GOVT": "EUR-GOVT"})
+    with pytest.raises(InvalidRequest, match=r"the history has no curve 'EUR-SWAP'; it has .*EUR-GOVT"):
+        compiled(curve_proxies={"USD-GOVT": "EUR-SWAP"})
+
+
 def test_dates_restrict_the_window() -> None:
     assert compiled(first_date="2024-01-02", last_date="2024-01-04").labels == ("2024-01-03", "2024-01-04")
 
