@@ -1,9 +1,10 @@
 """Answers in the format that the caller asks for, by `Accept` or `?format=`, bulk ones as a stream."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
-from typing import Annotated
+from types import NoneType, UnionType
+from typing import Annotated, Any, get_args
 
 import pyarrow as pa
 import pyarrow.csv
@@ -13,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from deployments.errors import PROBLEM_MEDIA_TYPE, NotAcceptable
 from deployments.limits import STREAM_CHUNK_BYTES
+from riskray.models.common import Model
 
 
 class Format(StrEnum):
@@ -35,6 +37,10 @@ _MEDIA_TYPES = {
     Format.PARQUET: ("application/vnd.apache.parquet", "application/x-parquet"),
     Format.ARROW: ("application/vnd.apache.arrow.stream",),
 }
+
+_ARROW_TYPES: dict[Any, pa.DataType] = {
+    str: pa.string(), int: pa.int64(), float: pa.float64(), list[int]: pa.list_(pa.int64()), list[float]: pa.list_(pa.float64()),
+}  # fmt: skip
 
 FormatQuery = Annotated[Format | None, Query(alias="format", description="Overrides `Accept`, for browsers.")]
 
@@ -89,6 +95,27 @@ def file_answer(body: bytes, kind: Format, filename: str, content_hash: bytes) -
         "Content-Disposition": f'attachment; filename="{filename}.{_suffix(kind)}"',
     }
     return Response(body, media_type=kind.media_type, headers=headers)
+
+
+def rows_answer(
+    rows: Sequence[Model], kind: Format, *, model: type[Model], groups: Sequence[str] = (), filename: str, metadata: Mapping[str, str]
+) -> StreamingResponse:
+    """A short list of objects as a file, one row each; what they are grouped by becomes a column a group."""
+    columns: dict[str, pa.Array] = {}
+    for name, field in model.model_fields.items():
+        if name == "group":
+            columns |= {group: pa.array([row.group[group] for row in rows], pa.string()) for group in groups}  # type: ignore[attr-defined]
+        else:
+            columns[name] = pa.array([getattr(row, name) for row in rows], _arrow_type(field.annotation))
+    table = pa.table(columns)
+    chunks = encoded(lambda: nullcontext(table.to_reader()), kind, metadata=metadata)
+    return stream_answer(chunks, kind, filename=filename, row_count=table.num_rows)
+
+
+def _arrow_type(annotation: Any) -> pa.DataType:
+    """Of a field that is a text, a number, a list of numbers, or none of these."""
+    kinds = [kind for kind in get_args(annotation) if kind is not NoneType] if isinstance(annotation, UnionType) else [annotation]
+    return _ARROW_TYPES[kinds[0]]
 
 
 def _suffix(kind: Format) -> str:

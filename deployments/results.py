@@ -1,5 +1,6 @@
 """Results over HTTP: totals, roll-ups, ladders, failures, positions in every format, and the explanation of one value."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
@@ -7,7 +8,7 @@ from pydantic import TypeAdapter
 from starlette.responses import StreamingResponse
 
 from deployments.comparisons import create_difference_router, create_pnl_router
-from deployments.downloads import Format, FormatQuery, encoded, negotiated, stream_answer
+from deployments.downloads import Format, FormatQuery, encoded, negotiated, rows_answer, stream_answer
 from deployments.errors import error_responses
 from deployments.paging import Cursor, CursorLimit, cursor_page, decode_cursor
 from deployments.service import create_service
@@ -16,7 +17,7 @@ from deployments.tail_risk import create_position_stress_router, create_tail_ris
 from riskray.config import Settings
 from riskray.errors import Conflict, InvalidRequest
 from riskray.grid.client import Grid
-from riskray.models.common import CursorPage
+from riskray.models.common import CursorPage, Model
 from riskray.models.position_result import PositionFailure, PositionResult
 from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
 from riskray.models.run import Run
@@ -37,6 +38,7 @@ What a run found. Sums leave failed positions out and say how many there are. Wh
 """
 _FORMATS = (Format.JSON, Format.ARROW, Format.PARQUET, Format.CSV)
 _PAGE_OR_FILE: dict[str, Any] = {"content": {kind.media_type: {} for kind in _FORMATS[1:]}}
+_FILES: dict[int | str, dict[str, Any]] = {200: _PAGE_OR_FILE}
 
 GroupBy = Annotated[str, Query(description="Comma-separated groups; empty for one sum.", examples=["book,product"])]
 Partial = Annotated[bool, Query(description="Read what a run has committed so far, before its end.")]
@@ -111,6 +113,13 @@ def _metadata(run: Run) -> dict[str, str]:
     }
 
 
+def _file(
+    database: Database, rows: Sequence[Model], kind: Format, model: type[Model], *, run_id: str, what: str, groups: Sequence[str] = ()
+) -> Response:
+    metadata = _metadata(get_run(database, run_id=run_id))
+    return rows_answer(rows, kind, model=model, groups=groups, filename=f"{run_id}-{what}", metadata=metadata)
+
+
 def _sums_router(database: Database) -> APIRouter:
     """Tens of rows, written when a run ends."""
     router = APIRouter(tags=["sums"])
@@ -121,13 +130,22 @@ def _sums_router(database: Database) -> APIRouter:
     def totals(run_id: str) -> RunTotals:
         return store.totals(database, run_id=run_id)
 
-    @router.get("/{run_id}/rollup", summary="Sums by any dimensions", response_model=list[Rollup], responses=error_responses(404, 409))
-    def rollup(run_id: str, filters: Filter, group_by: GroupBy = "book") -> Response:
+    @router.get(
+        "/{run_id}/rollup",
+        summary="Sums by any dimensions",
+        response_model=list[Rollup],
+        responses={**_FILES, **error_responses(404, 406, 409)},
+    )
+    def rollup(request: Request, run_id: str, filters: Filter, group_by: GroupBy = "book", asked: FormatQuery = None) -> Response:
         """Groups: any of `book`, `product`, `currency` (of the position), `counterparty`; filters drill down.
 
         By book, product and currency the sums are stored; those that need counterparties are added up from the positions.
         """
+        kind = negotiated(request, asked, offered=_FORMATS)
         groups = _groups(group_by)
+        if kind is not Format.JSON:
+            rows = reader.rollups(run_id=run_id, group_by=groups, filters=filters)
+            return _file(database, rows, kind, Rollup, run_id=run_id, what="rollup", groups=groups)
 
         def answer() -> bytes:
             return _ROLLUPS.dump_json(reader.rollups(run_id=run_id, group_by=groups, filters=filters))
@@ -138,20 +156,51 @@ def _sums_router(database: Database) -> APIRouter:
         )  # an error is not kept, so a run that has not ended is asked again
         return Response(body, media_type="application/json")
 
-    @router.get("/{run_id}/fx", summary="FX delta by currency", responses=error_responses(404, 409))
-    def fx(run_id: str, node: Ladder, group_by: GroupBy = "") -> list[FxRollup]:
+    @router.get("/{run_id}/failures/summary", summary="Failed positions by reason", responses=error_responses(404))
+    def failures_summary(run_id: str) -> list[FailureSummary]:
+        return store.failure_summary(database, run_id=run_id)
+
+    return router
+
+
+def _ladders_router(database: Database) -> APIRouter:
+    """What a run is exposed to, and by which positions."""
+    router = APIRouter(tags=["sums"])
+
+    @router.get(
+        "/{run_id}/fx",
+        summary="FX delta by currency",
+        response_model=list[FxRollup],
+        responses={**_FILES, **error_responses(404, 406, 409)},
+    )
+    def fx(request: Request, run_id: str, node: Ladder, group_by: GroupBy = "", asked: FormatQuery = None) -> list[FxRollup] | Response:
         """By currency of the leg, and any of `book`, `product`."""
-        filters = _ladder_filter(database, node)
-        return store.fx_rollups(database, run_id=run_id, group_by=_groups(group_by), filters=filters)
+        kind, groups = negotiated(request, asked, offered=_FORMATS), _groups(group_by)
+        rows = store.fx_rollups(database, run_id=run_id, group_by=groups, filters=_ladder_filter(database, node))
+        return rows if kind is Format.JSON else _file(database, rows, kind, FxRollup, run_id=run_id, what="fx", groups=groups)
 
-    @router.get("/{run_id}/key-rates", summary="Key-rate ladder", responses=error_responses(404, 409))
-    def key_rates(run_id: str, node: Ladder, group_by: GroupBy = "", curve: str | None = None) -> list[KeyRateRollup]:
+    @router.get(
+        "/{run_id}/key-rates",
+        summary="Key-rate ladder",
+        response_model=list[KeyRateRollup],
+        responses={**_FILES, **error_responses(404, 406, 409)},
+    )
+    def key_rates(
+        request: Request, run_id: str, node: Ladder, group_by: GroupBy = "", curve: str | None = None, asked: FormatQuery = None
+    ) -> list[KeyRateRollup] | Response:
         """By curve and pillar, and any of `book`, `product`; of one node of a hierarchy over these where it is named."""
-        filters = _ladder_filter(database, node)
-        return store.key_rate_rollups(database, run_id=run_id, group_by=_groups(group_by), curve=curve, filters=filters)
+        kind, groups = negotiated(request, asked, offered=_FORMATS), _groups(group_by)
+        rows = store.key_rate_rollups(database, run_id=run_id, group_by=groups, curve=curve, filters=_ladder_filter(database, node))
+        return rows if kind is Format.JSON else _file(database, rows, kind, KeyRateRollup, run_id=run_id, what="key-rates", groups=groups)
 
-    @router.get("/{run_id}/top", summary="Positions that contribute most to a measure", responses=error_responses(404, 409))
+    @router.get(
+        "/{run_id}/top",
+        summary="Positions that contribute most to a measure",
+        response_model=list[PositionResult],
+        responses={**_FILES, **error_responses(404, 406, 409)},
+    )
     def top(
+        request: Request,
         run_id: str,
         filters: Filter,
         by: Annotated[str, Query(description="A measure.", examples=["dv01"])] = "pv_base",
@@ -159,15 +208,14 @@ def _sums_router(database: Database) -> APIRouter:
             Literal["absolute", "highest", "lowest"], Query(description="Largest absolute values, or either end.")
         ] = "absolute",
         limit: Annotated[int, Query(ge=1, le=_TOP_MAX, description="How many positions.")] = 20,
+        asked: FormatQuery = None,
         partial: Partial = False,
-    ) -> list[PositionResult]:
+    ) -> list[PositionResult] | Response:
+        kind = negotiated(request, asked, offered=_FORMATS)
         _readable_run(database, run_id, partial=partial)
-        rows = store.top_results(database, run_id=run_id, measure=by, order=order, limit=limit, filters=filters)
-        return [PositionResult(**row) for row in rows]
-
-    @router.get("/{run_id}/failures/summary", summary="Failed positions by reason", responses=error_responses(404))
-    def failures_summary(run_id: str) -> list[FailureSummary]:
-        return store.failure_summary(database, run_id=run_id)
+        found = store.top_results(database, run_id=run_id, measure=by, order=order, limit=limit, filters=filters)
+        rows = [PositionResult(**row) for row in found]
+        return rows if kind is Format.JSON else _file(database, rows, kind, PositionResult, run_id=run_id, what="top")
 
     return router
 
@@ -278,6 +326,7 @@ def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
         database=database,
         routers=[
             _sums_router(database),
+            _ladders_router(database),
             create_tail_risk_router(database),
             create_position_stress_router(database),
             create_difference_router(database),

@@ -1,5 +1,6 @@
 """The SDK and the command line on scenario sets and on runs with scenarios, against the real services."""
 
+import csv
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -178,6 +180,30 @@ def test_ladder_of_a_node_is_that_of_its_books(client: Client, run: tuple[RunHan
     node = {(row.curve, row.pillar): row.dv01 for row in handle.key_rates(hierarchy="desks", node="RATES")}
     books = [row for row in handle.key_rates("book") if row.group["book"] in ("BOOK-A", "BOOK-B")]
     assert sum(node.values()) == pytest.approx(sum(row.dv01 for row in books), rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "csv"])
+def test_views_are_downloaded_as_they_are_answered(client: Client, run: tuple[RunHandle, np.ndarray], tmp_path: Path, kind: Any) -> None:
+    handle, _ = run
+    grouped = [row.model_dump() for row in handle.rollup("book", "counterparty")]
+    views: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
+        "rollup": ({"group_by": ("book", "counterparty")}, [{**row.pop("group"), **row} for row in grouped]),
+        "key-rates": ({"curve": "EUR-GOVT"}, [row.model_dump(exclude={"group"}) for row in handle.key_rates(curve="EUR-GOVT")]),
+        "fx": ({"book": "BOOK-A"}, [row.model_dump(exclude={"group"}) for row in handle.fx(book="BOOK-A")]),
+        "top": ({"by": "dv01", "limit": 3}, [row.model_dump() for row in handle.top("dv01", limit=3)]),
+    }
+    for view, (question, expected) in views.items():
+        path = client.export_view(handle.run_id, view, tmp_path / f"{view}.{kind}", format=kind, **question)  # type: ignore[arg-type]
+        if kind == "csv":
+            lines = list(csv.DictReader(path.read_text().splitlines()))
+            assert [list(line) for line in lines] == [list(row) for row in expected]
+        else:
+            table = pq.read_table(path) if kind == "parquet" else pa.ipc.open_stream(path.read_bytes()).read_all()
+            assert sorted(table.to_pylist(), key=str) == sorted(expected, key=str)
+            assert table.schema.metadata[b"riskray.run_id"] == handle.run_id.encode()
+        assert expected
+    empty = client.export_view(handle.run_id, "top", tmp_path / "none.parquet", book="NONE")
+    assert pq.read_table(empty).column_names == list(expected[0])
 
 
 def test_two_runs_are_compared_and_the_change_explained(
