@@ -71,8 +71,12 @@ def _position_pnl(grid, run):
     return np.concatenate([block.pnl for block in read_position_vectors(grid.database, run_id=run.run_id)])
 
 
+def _results(grid, run):
+    return read_results(grid.database, run_id=run.run_id, limit=EVERYTHING)
+
+
 def _pv_base(grid, run):
-    rows = read_results(grid.database, run_id=run.run_id, limit=EVERYTHING).to_pydict()
+    rows = _results(grid, run).to_pydict()
     return dict(zip(rows["position_no"], rows["pv_base"], strict=True))
 
 
@@ -141,15 +145,23 @@ def test_shard_size_changes_no_bit_of_a_vector(grid, stored, finished, rows_per_
     other = grid.execute(stored.portfolio_id, scenario_set=finished.scenario_set_id, rows_per_shard=rows_per_shard)
     assert other.vectors == "group"
     assert _bits(grid, other) == _bits(grid, finished)
+    assert _results(grid, other).equals(_results(grid, finished))
 
 
-def test_number_of_actors_changes_no_bit_of_a_vector(grid, stored, finished):
+def test_number_of_actors_changes_no_bit_of_a_vector_or_a_result(grid, stored, finished):
     with grid.variant(pricer_actors=1) as single:
         grid.pool.end(1)
         alone = single.execute(stored.portfolio_id, scenario_set="moves", rows_per_shard=9)
         assert single.pool.numbers() == [0]
-    grid.pool.ensure(2)
-    assert _bits(grid, alone) == _bits(grid, finished)
+    with grid.variant(pricer_actors=5) as crowd:
+        crowd.pool.ensure(5)
+        together = crowd.execute(stored.portfolio_id, scenario_set="moves", rows_per_shard=3)
+        assert crowd.pool.numbers() == [0, 1, 2, 3, 4]
+        for number in (2, 3, 4):
+            crowd.pool.end(number)
+    for other in (alone, together):
+        assert _bits(grid, other) == _bits(grid, finished)
+        assert _results(grid, other).equals(_results(grid, finished))
 
 
 def test_run_taken_over_after_its_actors_died_has_the_same_vectors(grid, stored, finished, monkeypatch):
@@ -274,6 +286,9 @@ def test_position_that_fails_in_a_scenario_is_in_no_vector_under_drop_position(g
     assert sum(cell.dropped_count for cell, _, _ in groups) == len(dropped) + 2
     total = np.sum([pnl for _, _, pnl in groups], axis=0)
     np.testing.assert_allclose(total, expected[kept].sum(axis=0), rtol=1e-9, atol=1e-6)
+    answer = var_answer(grid.database, VectorReader(grid.database), run_id=run.run_id, request=VarRequest(confidences=[0.6]))
+    assert (answer.scenario_count, answer.dropped_scenario_count, answer.dropped_position_count) == (3, 0, len(dropped) + 2)
+    assert answer.figures[0].var == pytest.approx(np.sort(-total)[1], rel=1e-9)
 
 
 def test_scenario_that_a_position_fails_in_is_reported_under_drop_scenario(grid, stored, breaking):
@@ -288,6 +303,12 @@ def test_scenario_that_a_position_fails_in_is_reported_under_drop_scenario(grid,
     assert np.isnan(np.sum([pnl for _, _, pnl in groups], axis=0)).tolist() == [False, True, False]
     kept = np.sum([pnl for _, _, pnl in groups], axis=0)[[0, 2]]
     np.testing.assert_allclose(kept, np.nansum(expected[:, [0, 2]], axis=0), rtol=1e-9, atol=1e-6)
+    reader = VectorReader(grid.database)
+    answer = var_answer(grid.database, reader, run_id=run.run_id, request=VarRequest(confidences=[0.6]))
+    assert (answer.scenario_count, answer.dropped_scenario_count, answer.dropped_position_count) == (3, 1, 2)
+    assert answer.figures[0].var == pytest.approx(-kept.min(), rel=1e-9)
+    stressed = stress_answer(grid.database, reader, run_id=run.run_id, request=NodeRequest(), scenarios=[])
+    assert (stressed.nodes[0].pnl, stressed.dropped_scenarios) == ([pytest.approx(kept[0]), None, pytest.approx(kept[1])], ["absurd"])
     assert np.isnan(_position_pnl(grid, run)[failed]).tolist() == [[False, True, False]] * len(failed)
 
 
