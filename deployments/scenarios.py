@@ -17,7 +17,7 @@ from deployments.serving import serve_application
 from deployments.uploads import UPLOAD_BODY, Upload, UploadGate, required_name
 from pricers.market import Market
 from riskray.config import Settings
-from riskray.errors import InvalidRequest
+from riskray.errors import InvalidRequest, NotFound
 from riskray.market.build import build_market
 from riskray.market.reader import read_market
 from riskray.models.common import CurrencyCode, Page
@@ -170,6 +170,16 @@ def _store_matrix(
     return _store(database, name, definition, matrix, market_id=market_id)
 
 
+def _unmoved(database: Database, record: ScenarioSetRecord, matrix: ScenarioMatrix) -> tuple[str, ...] | None:
+    if record.market_id is None:
+        return None
+    try:
+        _, market = _market(database, record.market_id, base_currency=matrix.numeraire)
+    except NotFound:
+        return None
+    return bind(matrix, market=market).untouched
+
+
 def _detail(database: Database, scenario_set: str) -> ScenarioSetDetail:
     record = get_scenario_set(database, scenario_set=scenario_set)
     definition, payload = get_scenario_set_content(database, scenario_set_no=record.scenario_set_no)
@@ -181,6 +191,7 @@ def _detail(database: Database, scenario_set: str) -> ScenarioSetDetail:
             "numeraire": matrix.numeraire,
             "labels": matrix.labels[:NAMES_SHOWN_MAX],
             "factors": [factor.header for factor in matrix.factors[:NAMES_SHOWN_MAX]],
+            "unmoved": _unmoved(database, record, matrix),
         }
     )
 

@@ -230,6 +230,11 @@ class ScenarioSetDetail(ScenarioSet):
     numeraire: CurrencyCode
     labels: list[str] = Field(description="Names of the first scenarios.")
     factors: list[str] = Field(description="Names of the first factors.")
+    unmoved: list[str] | None = Field(
+        description="Curves, currencies and `credit` of the market it was made against that stay still in every scenario; null where "
+        "there is no such market (any more).",
+        examples=[["zero/JPY-GOVT", "credit"]],
+    )
 
 
 class MarketHistory(Model):

@@ -12,7 +12,7 @@ from pricers.market import Curve, Market, Scenarios
 from riskray.errors import InvalidRequest
 from riskray.models.scenario import MoveKind
 from riskray.scenario.codec import ScenarioMatrix
-from riskray.scenario.factors import Factor, curves_of, fx_name, market_factor_names
+from riskray.scenario.factors import Factor, curve_and_pillar, curves_of, factor_type, fx_name, market_factor_names
 
 _LISTED_MAX = 20
 
@@ -24,6 +24,21 @@ class BoundScenarios:
     scenarios: Scenarios
     unmoved: tuple[str, ...]
     """Factors of the market that no scenario of the set moves."""
+
+    @property
+    def untouched(self) -> tuple[str, ...]:
+        """The same for whole curves: `zero/<curve>` or `spread/<curve>` of which no pillar moves; `credit` and `fx/<currency>`."""
+        moved = {*self.scenarios.zero_shifts}, {*self.scenarios.spread_shifts}
+        names = []
+        for name in self.unmoved:
+            kind = factor_type(name)
+            if kind in ("zero", "spread"):
+                curve = curve_and_pillar(name)[0]
+                if curve in moved[kind == "spread"]:
+                    continue
+                name = f"{kind}/{curve}"
+            names.append(name)
+        return tuple(dict.fromkeys(names))
 
 
 def bind(matrix: ScenarioMatrix, *, market: Market) -> BoundScenarios:

@@ -58,9 +58,7 @@ def test_stress_set_is_compiled_against_the_market_and_found_by_id_and_name(api:
     assert detail["definition"]["combinations"] == STRESS["combinations"]
     table = pa.ipc.open_stream(api.http.get(f"{URL}/sets/stress/matrix?format=arrow").content).read_all()
     assert table.column("zero/EUR-GOVT/5Y").to_pylist() == pytest.approx([0.01, 0.0, 0.01])
-    assert (
-        table.column("fx/EUR relative").to_pylist() == pytest.approx([0.0, -0.1, -0.1]) if "fx/EUR relative" in table.column_names else True
-    )
+    assert table.column("fx/EUR").to_pylist() == pytest.approx([0.0, -0.1, -0.1])
 
 
 def test_new_moves_under_a_name_are_its_next_version_and_the_same_moves_the_same_set(api: Api) -> None:
@@ -96,6 +94,7 @@ def test_uploaded_matrix_is_checked_against_the_market_that_is_named(api: Api) -
     assert "zero/EUR-GOVT/7Y" in refused.text
     stored = api.http.post(f"{URL}/sets/matrix", params={"name": "own"}, **send).json()
     assert (stored["kind"], stored["factor_count"], stored["market_id"]) == ("matrix", 2, None)
+    assert api.http.get(f"{URL}/sets/own").json()["unmoved"] is None
 
 
 @pytest.mark.parametrize(
@@ -133,6 +132,7 @@ def test_historical_set_has_one_scenario_a_move_and_names_the_version_of_its_his
     assert (stored["kind"], stored["scenario_count"]) == ("historical", 20)
     detail = api.http.get(f"{URL}/sets/{stored['scenario_set_id']}").json()
     assert detail["definition"]["history"] == history["history_id"]
+    assert detail["unmoved"] == ["zero/USD-GOVT", "spread/CORP-A", "credit"]
     values = pq.read_table(io.BytesIO(api.http.get(f"{URL}/sets/set/matrix?format=parquet").content)).column("zero/EUR-GOVT/5Y").to_numpy()
     assert set(np.round(values * 1e4, 6)) <= {1.0, -6.0}
 
