@@ -43,13 +43,13 @@ def quantlib_rate(
 
 
 def _measure(tables: dict[str, pa.Table], market: Market, scenarios: Scenarios, scenario_count: int, barrier: Any) -> dict[str, float]:
-    sample = _Sample(market)
+    sample = QuantlibSample(market)
     compared, left_out = 0, 0
     for product, table in tables.items():
         positions = prepare_positions(table, product=product, first_position_no=0, as_of=market.as_of)
         assert positions.compiled is not None
         ours = present_values(positions.compiled, market=market, scenarios=Scenarios(count=1))[:, 0]
-        for row, expected in zip(_rows(product, table), ours.tolist(), strict=True):
+        for row, expected in zip(contract_rows(product, table), ours.tolist(), strict=True):
             if np.isnan(expected):
                 continue
             instrument = sample.instrument(product, row)
@@ -73,7 +73,7 @@ def _measure(tables: dict[str, pa.Table], market: Market, scenarios: Scenarios, 
     return {"seconds": seconds, "valuations": compared * scenario_count, "instruments": compared, "left_out": left_out}
 
 
-class _Sample:
+class QuantlibSample:
     """Instruments on relinkable curves of one market."""
 
     def __init__(self, market: Market) -> None:
@@ -141,7 +141,7 @@ def _shifted(curve: Curve, shifts: Mapping[str, np.ndarray], scenario: int) -> C
     return curve if shift is None else replace(curve, zero_rates=curve.zero_rates + shift[:, scenario])
 
 
-def _rows(product: str, table: pa.Table) -> list[dict[str, Any]]:
+def contract_rows(product: str, table: pa.Table) -> list[dict[str, Any]]:
     """Contract terms with their defaults, dates as day numbers, without those that are not given."""
     columns = pricer(product).columns
     rows = []
