@@ -17,10 +17,11 @@ import pytest
 from tests.cluster.aws_inventory import Account, inventory
 from tests.cluster.terraform import FILLED_IN, PROVIDER_OVERRIDE, Terraform, available, require_terraform
 
+TESTS = Path(__file__).resolve().parents[1]
 REGION = "eu-central-1"
 STATE_BUCKET = "terraform-states"
 START_DEADLINE_S = 120.0
-APPLY_DEADLINE_S = 500.0
+DEADLINE_S = 500.0
 
 # Everything optional switched on, so that it is applied too. Storage stays standard, as in dev.tfvars, because moto 5.2 does not know
 # Aurora's I/O-optimised storage; the test of the production plan looks at that.
@@ -46,8 +47,12 @@ class Installation:
 
     def outputs(self) -> dict[str, Any]:
         """The outputs by name, once everything is applied."""
-        self.terraform.finish(self.applying, timeout_s=APPLY_DEADLINE_S)
+        self.terraform.finish(self.applying, timeout_s=DEADLINE_S)
         return {name: output["value"] for name, output in json.loads(self.terraform.run("output", "-json")).items()}
+
+    def made(self) -> dict[str, set[str]]:
+        """What the account holds now and did not before: kind → names."""
+        return {kind: new for kind, names in inventory(self.account).items() if (new := names - self.before.get(kind, set()))}
 
 
 @contextmanager
@@ -55,8 +60,7 @@ def _stand_in() -> Iterator[str]:
     """The address of an empty AWS on this machine."""
     settings = {**os.environ, "MOTO_IAM_LOAD_MANAGED_POLICIES": "true", "MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}
     command = [sys.executable, "-m", "tests.cluster.aws_stand_in"]
-    root = Path(__file__).resolve().parents[2]
-    with subprocess.Popen(command, cwd=root, env=settings, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+    with subprocess.Popen(command, cwd=TESTS.parent, env=settings, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         try:
             assert server.stdout
             assert select.select([server.stdout], [], [], START_DEADLINE_S)[0], "the stand-in for AWS did not start in time"
@@ -90,6 +94,24 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         applying = terraform.start("apply", "-auto-approve", "-no-color", "-parallelism=30", *VARIABLES)
         yield Installation(endpoint, account, before, terraform, applying)
         terraform.abandon(applying)
+
+
+@pytest.fixture(scope="session")
+def destroying(installation: Installation) -> Iterator[subprocess.Popen[bytes]]:
+    """The destruction of the applied installation, begun."""
+    installation.outputs()
+    process = installation.terraform.start("destroy", "-auto-approve", "-no-color", "-refresh=false", "-parallelism=30", *VARIABLES)
+    yield process
+    installation.terraform.abandon(process)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits for Terraform comes late: the looks at what it made behind the services' tests, its end after everything."""
+    applied = [item for item in items if item.path.name == "test_terraform_apply.py"]
+    last = [item for item in applied if item.name == "test_destroy_leaves_nothing"]
+    folders = [TESTS / name for name in ("client", "cluster", "deployments")]
+    early = [item for item in items if item not in applied and any(item.path.is_relative_to(folder) for folder in folders)]
+    items[:] = [*early, *(item for item in applied if item not in last), *(item for item in items if item not in early + applied), *last]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,13 +6,14 @@ what is seen here is that Terraform asks for the right things in an order that w
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster.aws_inventory import Account, inventory
-from tests.cluster.conftest import OPTIONAL, REGION, STATE_BUCKET, VARIABLES, Installation
+from tests.cluster.aws_inventory import Account
+from tests.cluster.conftest import DEADLINE_S, OPTIONAL, REGION, STATE_BUCKET, VARIABLES, Installation
 from tests.cluster.terraform import FILLED_IN, LOCAL_OVERRIDE, PROVIDER_OVERRIDE, SOURCE, Terraform
 
 NAME = "riskray-dev"
@@ -347,15 +348,15 @@ def test_state_is_locked_while_terraform_works(outputs: dict[str, Any], installa
 # ---------------------------------------------------------------------------------------------------------- all of it
 
 
-def test_destroy_leaves_nothing(outputs: dict[str, Any], installation: Installation) -> None:
-    def made() -> dict[str, set[str]]:
-        return {
-            kind: new for kind, names in inventory(installation.account).items() if (new := names - installation.before.get(kind, set()))
-        }
+def test_all_kinds_of_resources_were_made(outputs: dict[str, Any], installation: Installation, request: pytest.FixtureRequest) -> None:
+    assert len(installation.made()) >= 30
+    request.getfixturevalue("destroying")  # two minutes of waiting, in which other tests can run
 
-    assert len(made()) >= 30
-    installation.terraform.run("destroy", "-auto-approve", "-no-color", "-refresh=false", "-parallelism=30", *VARIABLES)
-    assert made() == {}
+
+def test_destroy_leaves_nothing(installation: Installation, destroying: subprocess.Popen[bytes]) -> None:
+    """The last test of the session, see conftest.py."""
+    installation.terraform.finish(destroying, timeout_s=DEADLINE_S)
+    assert installation.made() == {}
 
 
 def tag(resource: dict[str, Any], key: str) -> str:

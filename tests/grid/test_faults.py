@@ -102,8 +102,11 @@ def _failures(grid, run):
     return {row["position_id"]: (row["code"], row["message"]) for row in rows}
 
 
-def _busy_process(grid):
-    return wait_until(lambda: next((status for status in grid.pool.status() if status.work is not None), None), what="a busy pricer")
+def _process_working_on(grid, shard_no):
+    def working():
+        return next((status for status in grid.pool.status() if status.work is not None and status.work[-1] == shard_no), None)
+
+    return wait_until(working, what=f"a pricer that works on shard {shard_no}")
 
 
 def _kinds(grid, run):
@@ -114,7 +117,7 @@ def test_killed_pricer_process_changes_nothing_in_the_result(faulty, gate):
     run = _submit(faulty, [gated(n, **({"gate": str(gate)} if n == 5 else {})) for n in range(20)], rows_per_shard=4)
     driving = _Background(faulty, run)
     wait_until(_reached(gate))
-    os.kill(_busy_process(faulty).pid, signal.SIGKILL)
+    os.kill(_process_working_on(faulty, 1).pid, signal.SIGKILL)
     gate.touch()
     end = driving.end()
     assert end.state is RunState.SUCCEEDED
