@@ -10,7 +10,7 @@ import typer
 from riskray.cli.output import Json, print_json, print_line, print_table, say
 from riskray.errors import InvalidRequest
 
-market_commands = typer.Typer(no_args_is_help=True, help="Market snapshots: upload, list, show, download.")
+market_commands = typer.Typer(no_args_is_help=True, help="Market snapshots: upload, demo, list, show, download.")
 portfolio_commands = typer.Typer(no_args_is_help=True, help="Portfolio snapshots: generate, upload, list, show, download.")
 
 Name = Annotated[str | None, typer.Option(help="Only versions of this name.")]
@@ -50,6 +50,20 @@ def upload_market(file: Annotated[Path, typer.Argument(help="JSON, CSV or Parque
 
     with Client() as client:
         market = client.upload_market(file)
+    if as_json:
+        print_json(market)
+    else:
+        print_line(market.market_id)
+
+
+@market_commands.command("demo")
+def upload_demo_market(as_json: Json = False) -> None:
+    """Store the demo's market, named demo: published government curves and ECB exchange rates of one day."""
+    from riskray.client import Client
+    from riskray.demo import demo_market
+
+    with Client() as client:
+        market = client.upload_market(demo_market())
     if as_json:
         print_json(market)
     else:

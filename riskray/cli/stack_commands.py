@@ -145,11 +145,31 @@ def _check_database(settings: Settings) -> str:
         return f"{database.target}, schema is current"
 
 
+def _check_connections(settings: Settings) -> str:
+    from riskray.stack import connections_wanted
+    from riskray.store.database import Database
+    from riskray.store.embedded import EmbeddedPostgres
+
+    if settings.database_url is None and not EmbeddedPostgres(settings.data_directory).is_running():
+        return "embedded Postgres is not running"
+    wanted = connections_wanted(settings)
+    with Database(settings, pool_size=1) as database:
+        row = database.fetch_one("connection_limit", {})
+    limit = row["connection_limit"] if row else 0
+    if wanted > limit:
+        raise StackError(
+            f"the pricers and the services may open {wanted} connections together, and Postgres allows {limit}: raise its max_connections, "
+            "or lower RISKRAY_DATABASE_POOL_SIZE or RISKRAY_PRICER_ACTORS_MAX"
+        )
+    return f"at most {wanted} of {limit} (one replica of each service)"
+
+
 _CHECKS = {
     "python": _check_python,
     "data directory": _check_data_directory,
     "shared memory": _check_shared_memory,
     "database": _check_database,
+    "connections": _check_connections,
     "stack": _check_stack,
 }
 

@@ -32,6 +32,7 @@ from riskray.stack.ray_head import (
 )
 from riskray.stack.record import StackRecord, processes_below, read_record, remove_record
 from riskray.stack.serve_applications import (
+    application_names,
     application_prefixes,
     deep_health,
     failing_services,
@@ -101,6 +102,14 @@ def require_startable(settings: Settings) -> None:
     """Raise StackError when the address is unsafe or a port is taken."""
     require_safe_address(settings, host=settings.http_host)
     _require_free_ports(settings)
+
+
+def connections_wanted(settings: Settings) -> int:
+    """Database connections that one replica of each service, the coordinator and as many pricers as there may be can open together."""
+    from riskray.grid.pricer import DATABASE_CONNECTIONS
+
+    actors = max(settings.pricer_actors, settings.pricer_actors_max or 0)
+    return (len(application_names()) + 1) * settings.database_pool_size + actors * DATABASE_CONNECTIONS
 
 
 def stack_status(settings: Settings) -> dict[str, Any]:
@@ -211,6 +220,7 @@ def _one_at_a_time(settings: Settings) -> Iterator[None]:
 
 __all__ = [
     "StackRecord",
+    "connections_wanted",
     "execute_run",
     "ray_client_environment",
     "read_record",

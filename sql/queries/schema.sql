@@ -38,3 +38,7 @@ SELECT to_regclass('schema_migration') IS NOT NULL AS found
 -- name: server_state
 -- For the health endpoint.
 SELECT current_setting('server_version') AS server_version, pg_is_in_recovery() AS read_only
+
+-- name: connection_limit
+-- How many connections a role that is no superuser can have at once, if nobody else has any.
+SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int AS connection_limit

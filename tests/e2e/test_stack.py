@@ -38,10 +38,8 @@ def client(running_stack: RunningStack) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def market(client: Client) -> str:
-    from riskray.demo import demo_market
-
-    return client.upload_market(demo_market()).market_id
+def market(running_stack: RunningStack) -> str:
+    return str(running_stack.json("market", "demo")["market_id"])
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +78,13 @@ def test_status_names_every_service_and_its_database(running_stack: RunningStack
 
 def test_doctor_finds_nothing_wrong(running_stack: RunningStack) -> None:
     assert [check for check in running_stack.json("doctor") if not check["ok"]] == []
+
+
+def test_doctor_says_when_the_pool_would_need_more_connections_than_postgres_allows(running_stack: RunningStack) -> None:
+    said = running_stack.run("doctor", "--json", RISKRAY_PRICER_ACTORS_MAX="1000")
+    (found,) = [check for check in json.loads(said.stdout) if not check["ok"]]
+    assert found["check"] == "connections"
+    assert "max_connections" in found["detail"]
 
 
 def test_http_sdk_and_sql_tell_the_same(running_stack: RunningStack, client: Client, valued: RunHandle) -> None:
@@ -283,22 +288,16 @@ def test_open_address_without_a_token_is_refused(running_stack: RunningStack, tm
     assert "RISKRAY_API_TOKEN" in done.stderr
 
 
-def test_stack_that_was_killed_is_cleaned_up_and_started_again(tmp_path: Path, running_stack: RunningStack) -> None:
-    """A second stack beside the first, killed as by the power switch, started anew over its remains, ended without a trace."""
-    second = RunningStack(stack_environment(tmp_path, RISKRAY_PRICER_ACTORS="1"), tmp_path)
-    try:
-        assert second.run("up").returncode == 0
-        record = read_record(second.settings.data_directory)
-        assert record is not None
-        os.kill(record.ray_processes[0].pid, signal.SIGKILL)
-        again = second.run("up")
-        assert again.returncode == 0, again.stderr
-        assert second.json("status")["healthy"]
-        processes = stack_processes(second)
-    finally:
-        stopped = second.run("down")
-    assert stopped.returncode == 0
+def test_stack_that_was_killed_is_cleaned_up_and_started_again(running_stack: RunningStack) -> None:
+    """Killed as by the power switch, started anew over its remains, ended without a trace: the last test, as it ends the stack."""
+    record = read_record(running_stack.settings.data_directory)
+    assert record is not None
+    os.kill(record.ray_processes[0].pid, signal.SIGKILL)
+    again = running_stack.run("up")
+    assert again.returncode == 0, again.stderr
+    assert running_stack.json("status")["healthy"]
+    processes = stack_processes(running_stack)
+    assert running_stack.run("down").returncode == 0
     wait_for(lambda: not any(process.is_running() for process in processes), what="the end of every process")
     assert not Path(record.ray_directory).exists()
-    assert second.run("down").returncode == 0
-    assert running_stack.json("status")["healthy"]
+    assert running_stack.run("down").returncode == 0
