@@ -224,6 +224,32 @@ def test_answers_have_one_request_id(running_stack: RunningStack) -> None:
     assert answer.json()["request_id"] == "trace-1"
 
 
+def test_trace_of_a_run_reaches_from_the_request_to_the_copy(running_stack: RunningStack, market: str, portfolio: str) -> None:
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+    body = {"portfolio": portfolio, "market": market, "rows_per_shard": 5000}
+    caller = {"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"}
+    answer = httpx.post(f"{running_stack.settings.base_url}/api/v1/runs", json=body, headers=caller, trust_env=False)
+    assert answer.status_code == 202, answer.text
+
+    def chain() -> list[str]:
+        """Services from a COPY up to the caller, as far as the spans have arrived."""
+        spans = {span.span_id: span for span in running_stack.collector.spans if span.trace_id == trace_id}
+        copies = [span for span in spans.values() if span.name == "COPY"]
+        at, services = (copies[0] if copies else None), []
+        while at is not None:
+            services.append(f"{at.service}: {at.name}")
+            at = spans.get(at.parent_span_id)
+        return services
+
+    def is_whole() -> bool:
+        services = chain()
+        return len(services) >= 4 and "POST" in services[-1]
+
+    wait_for(is_whole, what="spans from the COPY up to the request")
+    names = [service.split(": ")[1] for service in chain()]
+    assert names[:3] == ["COPY", "shard", "run"]
+
+
 def test_run_under_way_is_not_read_by_accident(client: Client, market: str, portfolio: str) -> None:
     handle = client.submit(portfolio=portfolio, market=market, executor="job")
     with pytest.raises(Conflict, match="partial=true"):
