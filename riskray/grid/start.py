@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import time
 
 import ray
@@ -17,6 +18,10 @@ from riskray.store import ledger
 from riskray.store.database import Database
 from riskray.store.runs import get_run
 
+PROBE_TIMEOUT_S = 5.0
+"""How long an address that refuses connections is tried: a head that starts anew is back by then; Ray itself would try for minutes."""
+PROBE_PAUSE_S = 0.1
+
 
 def connect(settings: Settings) -> None:
     """Join the configured Ray cluster, unless this process belongs to one already. Raises StackError when there is none."""
@@ -25,9 +30,27 @@ def connect(settings: Settings) -> None:
     os.environ["RAY_AUTH_MODE"] = settings.ray_auth_mode  # never left to what happens to lie in somebody's home directory
     address = settings.ray_address or f"127.0.0.1:{settings.ray_port}"
     try:
+        _require_listener(address)
         ray.init(address=address, namespace=settings.ray_namespace, log_to_driver=False, logging_level=logging.WARNING)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise StackError(f"no Ray answers at {address} ({error}); start one with `riskray up`, or set RISKRAY_RAY_ADDRESS") from error
+
+
+def _require_listener(address: str) -> None:
+    """Raise OSError when nobody accepts a connection at `host:port` (or `ray://host:port`) for a few seconds."""
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if not port.isdecimal():
+        return  # `auto` and `local` are for Ray to find
+    deadline = time.monotonic() + PROBE_TIMEOUT_S
+    while True:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_TIMEOUT_S).close()
+        except OSError:
+            if time.monotonic() + PROBE_PAUSE_S > deadline:
+                raise
+            time.sleep(PROBE_PAUSE_S)
+        else:
+            return
 
 
 def start_grid(settings: Settings) -> None:

@@ -1,0 +1,22 @@
+"""Joining Ray where there is none."""
+
+import time
+
+import pytest
+
+from riskray.config import Settings
+from riskray.errors import StackError
+from riskray.grid import start
+from riskray.stack.ray_head import free_port
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_absent_ray_is_told_within_seconds_with_what_to_do(tmp_path, monkeypatch, scheme):
+    monkeypatch.setattr(start, "PROBE_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(start.ray, "is_initialized", lambda: False)  # another test of this process may have joined one
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    address = f"{scheme}127.0.0.1:{free_port()}"
+    began = time.monotonic()
+    with pytest.raises(StackError, match=rf"no Ray answers at {address} .*refused.*riskray up.*RISKRAY_RAY_ADDRESS"):
+        start.connect(Settings(data_directory=tmp_path, ray_address=address, ray_auth_mode="disabled"))
+    assert time.monotonic() - began < 10.0
