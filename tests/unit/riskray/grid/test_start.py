@@ -3,6 +3,7 @@
 import time
 
 import pytest
+import ray
 
 from riskray.config import Settings
 from riskray.errors import StackError
@@ -13,7 +14,7 @@ from riskray.stack.ray_head import free_port
 @pytest.mark.parametrize("scheme", ["", "ray://"])
 def test_absent_ray_is_told_within_seconds_with_what_to_do(tmp_path, monkeypatch, scheme):
     monkeypatch.setattr(start, "PROBE_TIMEOUT_S", 0.3)
-    monkeypatch.setattr(start.ray, "is_initialized", lambda: False)  # another test of this process may have joined one
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)  # another test of this process may have joined one
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     address = f"{scheme}127.0.0.1:{free_port()}"
     began = time.monotonic()
