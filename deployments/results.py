@@ -242,10 +242,13 @@ def _rows_router(database: Database) -> APIRouter:
     ) -> Response:
         """JSON is paged; an Arrow stream, Parquet or CSV has all rows at once, in order of `position_no`."""
         kind = negotiated(request, asked, offered=_FORMATS)
+        chosen = store.checked_columns(_groups(columns) or None)
+        if kind is Format.JSON and _groups(columns):
+            message = "JSON pages have every column; ask for format=csv, arrow or parquet to choose columns"
+            raise InvalidRequest(message, [{"loc": ["query", "columns"], "msg": message, "code": "not_for_json"}])
         run = _readable_run(database, run_id, partial=partial)
         if kind is not Format.JSON:
             count = run.progress.ok_count if filters == store.ALL_POSITIONS and run.state.is_final else None
-            chosen = store.checked_columns(_groups(columns) or None)
             chunks = encoded(
                 lambda: store.stream_results(database, run_id=run_id, columns=chosen, filters=filters), kind, metadata=_metadata(run)
             )

@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 
 from deployments.errors import REQUEST_ID_HEADER, RETRY_AFTER_S, error_responses, install_error_handlers
 from deployments.middleware import RequestGate
+from deployments.parameters import require_known_parameters
 from riskray import __version__
 from riskray.config import Settings
 from riskray.errors import StoreError
@@ -62,7 +63,7 @@ def create_service(
     )
     all_routers = [_health_router(title, database), *routers]
     for router in all_routers:
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(require_known_parameters)])
     app.state.routes = [route for router in all_routers for route in router.routes]
     install_error_handlers(app)
     _describe_security(app, settings)

@@ -127,7 +127,7 @@ def test_comparison_with_a_run_that_is_not_there_is_404(pair: Pair, path: str) -
 
 def test_unknown_measure_is_refused_with_the_known_ones(pair: Pair) -> None:
     for path in ("", "/positions"):
-        answer = pair.get(f"{pair.earlier}/diff/{pair.later}{path}", measure="colour", format="csv" if path else None)
+        answer = pair.get(f"{pair.earlier}/diff/{pair.later}{path}", measure="colour", **({"format": "csv"} if path else {}))
         assert answer.status_code == 422
         assert "dv01" in answer.json()["detail"]
 

@@ -139,6 +139,13 @@ def test_file_has_the_columns_asked_for(valued: Valued) -> None:
     assert "pv_base" in refused.json()["detail"]
 
 
+@pytest.mark.parametrize(("columns", "what"), [("colour", "pv_base"), ("pv_base", "format=csv")])
+def test_columns_of_a_json_page_are_refused_not_ignored(valued: Valued, columns: str, what: str) -> None:
+    refused = valued.get("/positions", params={"columns": columns})
+    assert refused.status_code == 422
+    assert what in refused.json()["detail"]
+
+
 def test_arrow_says_what_it_is(valued: Valued) -> None:
     answer = valued.get("/positions", params={"format": "arrow"})
     metadata = pa.ipc.open_stream(answer.content).schema.metadata

@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from starlette.testclient import TestClient
 
+from deployments.downloads import FormatQuery
 from deployments.errors import STATUS_OF_ERROR, status_of
+from deployments.paging import OffsetPage
 from deployments.service import create_service
 from riskray import errors
 from riskray.config import Settings
 from riskray.logs import configure_logs
+from riskray.models.tail_risk import VarQuery
 from riskray.store.database import Database
 from tests.fixtures.services import API_TOKEN
 
@@ -48,6 +51,14 @@ def failing_router() -> APIRouter:
     @router.post("/count")
     async def count(request: Request) -> int:
         return sum([len(chunk) async for chunk in request.stream()])
+
+    @router.get("/filtered")
+    def filtered(page: OffsetPage, name: str = "", asked: FormatQuery = None) -> str:
+        return name
+
+    @router.get("/modelled")
+    def modelled(question: Annotated[VarQuery, Query()]) -> list[float]:
+        return question.confidence
 
     @router.post("/typed")
     def typed(body: dict[str, int]) -> dict[str, int]:
@@ -110,6 +121,31 @@ def test_error_of_the_framework_is_answered_in_the_house_shape(
     answer = serve().request(method, path, content=content, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["error"]) == (status, code)
     assert set(answer.json()) == HOUSE_FIELDS
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "takes"),
+    [
+        ("GET", "/filtered", "offset, limit, name, format"),
+        ("GET", "/modelled", "group_by, confidence"),
+        ("POST", "/typed", "none"),
+        ("GET", "/health", "none"),
+    ],
+)
+def test_unknown_query_parameter_is_refused_with_those_that_the_route_takes(
+    serve: Callable[..., TestClient], method: str, path: str, takes: str
+) -> None:
+    body = serve().request(method, f"{path}?nam=x", json={}).json()
+    assert (body["status_code"], body["error"]) == (422, "invalid_request")
+    assert "'nam'" in body["detail"]
+    assert [problem["loc"] for problem in body["errors"]] == [["query", "nam"]]
+    listed = body["detail"].rpartition("takes ")[2].split(", ")
+    assert [name for name in takes.split(", ") if name not in listed] == []
+
+
+def test_known_query_parameters_are_taken(serve: Callable[..., TestClient]) -> None:
+    assert serve().get("/filtered?name=x&limit=2&format=json").json() == "x"
+    assert serve().get("/modelled?confidence=0.9&confidence=0.95").json() == [0.9, 0.95]
 
 
 def test_wrong_value_in_a_body_is_located(serve: Callable[..., TestClient]) -> None:
