@@ -179,7 +179,8 @@ def http_error_response(request: Request, error: Exception) -> Response:
     code = _CODE_OF_STATUS.get(error.status_code, "http_error")
     detail = str(error.detail)
     if error.status_code == 404 and detail == HTTPStatus.NOT_FOUND.phrase:
-        detail = f"no such path {request.url.path!r}; the service's paths are in its API docs"
+        root = request.scope.get("root_path", "")
+        detail = f"no such path {request.url.path!r}; {root}/docs shows the paths there are, and / all services"
     headers = dict(error.headers or {})
     if error.status_code == 405:
         headers["Allow"] = ", ".join(_methods(request))

@@ -156,8 +156,9 @@ def _sums_router(database: Database) -> APIRouter:
         )  # an error is not kept, so a run that has not ended is asked again
         return Response(body, media_type="application/json")
 
-    @router.get("/{run_id}/failures/summary", summary="Failed positions by reason", responses=error_responses(404))
-    def failures_summary(run_id: str) -> list[FailureSummary]:
+    @router.get("/{run_id}/failures/summary", summary="Failed positions by reason", responses=error_responses(404, 409))
+    def failures_summary(run_id: str, partial: Partial = False) -> list[FailureSummary]:
+        _readable_run(database, run_id, partial=partial)
         return store.failure_summary(database, run_id=run_id)
 
     return router

@@ -52,15 +52,31 @@ class UnsupportedFormat(InvalidRequest):
     code: ClassVar[str] = "unsupported_format"
 
 
+# How to see which ones there are, by kind of thing; paths are those of the HTTP API.
+_HOW_TO_LIST = {
+    "run": "`riskray run list` or GET /api/v1/runs lists those there are",
+    "market": "`riskray market list` or GET /api/v1/market-data/snapshots lists those there are",
+    "portfolio": "`riskray portfolio list` or GET /api/v1/portfolios lists those there are",
+    "scenario set": "`riskray scenario list` or GET /api/v1/scenarios/sets lists those there are",
+    "market history": "`riskray history list` or GET /api/v1/scenarios/histories lists those there are",
+    "hierarchy": "`riskray hierarchy list` or GET /api/v1/scenarios/hierarchies lists those there are",
+    "node": "`riskray hierarchy show` or GET /api/v1/scenarios/hierarchies/NAME shows the nodes",
+    "product": "GET /api/v1/portfolios/products lists those there are",
+    "position": "GET /api/v1/results/RUN_ID/positions and /failures list a run's, `riskray run export` writes them to a file",
+}
+
+
 class NotFound(RiskrayError):
-    """No such thing. Fields: kind, key."""
+    """No such thing. Fields: kind, key, and `within`, what it was looked for in."""
 
     code: ClassVar[str] = "not_found"
 
-    def __init__(self, kind: str, key: str) -> None:
-        super().__init__(f"no {kind} {key!r}")
-        self.kind, self.key = kind, key
-        self.args = (kind, key)
+    def __init__(self, kind: str, key: str, within: str = "") -> None:
+        where = f" in {within}" if within else ""
+        remedy = f"; {_HOW_TO_LIST[kind]}" if kind in _HOW_TO_LIST else ""
+        super().__init__(f"no {kind} {key!r}{where}{remedy}")
+        self.kind, self.key, self.within = kind, key, within
+        self.args = (kind, key, within)
 
 
 class Conflict(RiskrayError):

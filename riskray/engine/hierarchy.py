@@ -42,7 +42,7 @@ class Hierarchy:
     def path(self, name: str) -> tuple[str, ...]:
         """The node, its parent and so on up to the root. Raises NotFound."""
         if name != self.root and name not in self.parents:
-            raise NotFound(f"node of hierarchy {self.name!r}", name)
+            raise NotFound("node", name, f"hierarchy {self.name!r}")
         path = [name]
         while path[-1] != self.root:
             path.append(self.parents[path[-1]])

@@ -290,7 +290,7 @@ class Pricer:
         """
 
         keys = run_keys(self._database, run_id=run_id)
-        found = find_position(self._database, portfolio_no=keys["portfolio_no"], position_id=position_id)
+        found = find_position(self._database, portfolio_no=keys["portfolio_no"], position_id=position_id, within=f"run {run_id}")
         table = snapshots.load_table(self._database, portfolio_no=keys["portfolio_no"], first_position_no=found["position_no"], row_count=1)
         spec = snapshots.find_pricer(found["product"])
         if spec is None:

@@ -186,11 +186,11 @@ def stream_positions(database: Database, *, portfolio_no: int) -> Generator[pa.R
         yield reader
 
 
-def find_position(database: Database, *, portfolio_no: int, position_id: str) -> dict[str, Any]:
-    """The narrow row of one position. Raises NotFound."""
+def find_position(database: Database, *, portfolio_no: int, position_id: str, within: str) -> dict[str, Any]:
+    """The narrow row of one position. Raises NotFound; `within`: whose position it is asked for as, in its words."""
     row = database.fetch_one("find_position", {"portfolio_no": portfolio_no, "position_id": position_id})
     if row is None:
-        raise NotFound("position", position_id)
+        raise NotFound("position", position_id, within)
     return row
 
 

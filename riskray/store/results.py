@@ -133,7 +133,7 @@ def get_result(database: Database, *, run_id: str, position_id: str) -> dict[str
         row = connection.execute(arrow.compose("get_result", columns=RESULT_COLUMNS), parameters).fetchone()
     row = row or database.fetch_one("get_failure", parameters)
     if row is None:
-        raise NotFound(f"result of run {run_id} for position", position_id)
+        raise NotFound("position", position_id, f"run {run_id}")
     return row
 
 

@@ -119,4 +119,6 @@ def test_csv_download_has_one_line_a_position(api: Api) -> None:
 def test_portfolio_can_be_deleted_when_no_run_uses_it(api: Api) -> None:
     stored = upload(api, POSITIONS)
     assert api.http.delete(f"{URL}/{stored['portfolio_id']}").status_code == 204
-    assert api.http.get(f"{URL}/{stored['portfolio_id']}").status_code == 404
+    gone = api.http.get(f"{URL}/{stored['portfolio_id']}")
+    assert gone.status_code == 404
+    assert f"no portfolio '{stored['portfolio_id']}'; `riskray portfolio list` or GET {URL} lists" in gone.json()["detail"]

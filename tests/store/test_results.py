@@ -79,7 +79,7 @@ def test_one_position_is_found_whether_priced_or_failed(database: Database, run_
     assert (priced["pv"], priced["key_rate_dv01"], priced["book"]) == (8.0, [0.1, 0.8], "ALPHA")
     failed = results.get_result(database, run_id=run_id, position_id="P000003")
     assert (failed["code"], failed["message"], failed["remedy"]) == ("MATURED", "position 3 has matured", "drop it")
-    with pytest.raises(NotFound, match="for position 'P9'"):
+    with pytest.raises(NotFound, match="no position 'P9' in run"):
         results.get_result(database, run_id=run_id, position_id="P9")
 
 

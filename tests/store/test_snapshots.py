@@ -85,9 +85,9 @@ def test_positions_come_out_of_the_database_as_they_went_in(database: Database) 
     assert page["position_no"].to_pylist() == [4, 5]
     with portfolios.stream_positions(database, portfolio_no=stored.portfolio_no) as reader:
         assert reader.read_all()["position_id"].to_pylist() == positions_table(10)["position_id"].to_pylist()
-    assert portfolios.find_position(database, portfolio_no=stored.portfolio_no, position_id="P000007")["position_no"] == 7
-    with pytest.raises(NotFound, match="no position 'P7'"):
-        portfolios.find_position(database, portfolio_no=stored.portfolio_no, position_id="P7")
+    assert portfolios.find_position(database, portfolio_no=stored.portfolio_no, position_id="P000007", within="desk")["position_no"] == 7
+    with pytest.raises(NotFound, match=r"no position 'P7' in desk; .*/positions"):
+        portfolios.find_position(database, portfolio_no=stored.portfolio_no, position_id="P7", within="desk")
 
 
 def test_portfolio_that_cannot_be_stored_leaves_nothing_behind(database: Database) -> None:

@@ -37,7 +37,7 @@ def test_value_without_a_place_is_refused_by_name() -> None:
 
 
 def test_unknown_node_is_not_found() -> None:
-    with pytest.raises(NotFound, match="no node of hierarchy 'desks' 'FX'"):
+    with pytest.raises(NotFound, match="no node 'FX' in hierarchy 'desks'"):
         hierarchy().leaves("FX")
 
 
