@@ -19,6 +19,7 @@ from riskray.errors import (
     Conflict,
     InvalidRequest,
     LeaseLost,
+    MalformedJson,
     NotFound,
     Overloaded,
     PreflightFailed,
@@ -32,10 +33,12 @@ from riskray.errors import (
     UnsupportedFormat,
 )
 from riskray.models.common import ErrorBody, Problem
+from riskray.models.problems import problem_message
 
 REQUEST_ID_HEADER = "X-Request-ID"
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 PROBLEMS_IN_BODY_MAX = 1000
+PROBLEMS_IN_DETAIL_MAX = 3
 RETRY_AFTER_S = 1
 
 log = structlog.get_logger(__name__)
@@ -57,6 +60,7 @@ class InvalidCursor(InvalidRequest):
 STATUS_OF_ERROR: dict[type[RiskrayError], HTTPStatus] = {
     InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
     PreflightFailed: HTTPStatus.UNPROCESSABLE_ENTITY,
+    MalformedJson: HTTPStatus.BAD_REQUEST,
     UnsupportedFormat: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     InvalidCursor: HTTPStatus.BAD_REQUEST,
@@ -88,6 +92,9 @@ _CODE_OF_STATUS = {
     500: "internal_error",
     503: "unavailable",
 }
+
+# What FastAPI says of a body whose bytes are no text.
+_UNREADABLE_BODY = "There was an error parsing the body"
 
 _DESCRIPTIONS = {
     400: "The body is not valid JSON, or a cursor is not from this list.",
@@ -178,6 +185,8 @@ def http_error_response(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = _CODE_OF_STATUS.get(error.status_code, "http_error")
     detail = str(error.detail)
+    if error.status_code == 400 and detail == _UNREADABLE_BODY:
+        return riskray_error_response(request, MalformedJson("the body is not valid JSON: it is not text in UTF-8"))
     if error.status_code == 404 and detail == HTTPStatus.NOT_FOUND.phrase:
         root = request.scope.get("root_path", "")
         detail = f"no such path {request.url.path!r}; {root}/docs shows the paths there are, and / all services"
@@ -197,14 +206,19 @@ def _methods(request: Request) -> list[str]:
 def _validation_error_response(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     raw = error.errors()
-    malformed = any(problem["type"] == "json_invalid" for problem in raw)
-    problems = [Problem(loc=list(problem["loc"]), msg=problem["msg"], code=problem["type"]) for problem in raw]
-    places = ", ".join(".".join(str(part) for part in problem.loc) for problem in problems[:5])
-    if malformed:
-        return error_response(request, status=400, code="malformed_json", detail="the body is not valid JSON", errors=problems)
-    return error_response(
-        request, status=422, code=InvalidRequest.code, detail=f"{len(problems)} wrong value(s): {places}; see errors", errors=problems
-    )
+    if raw[0]["type"] == "json_invalid":
+        return riskray_error_response(request, MalformedJson(f"the body is not valid JSON: {_why_malformed(raw[0], error.body)}"))
+    problems = [Problem(loc=list(problem["loc"]), msg=problem_message(problem), code=problem["type"]) for problem in raw]
+    told = [f"{'.'.join(str(part) for part in problem.loc)}: {problem.msg}" for problem in problems[:PROBLEMS_IN_DETAIL_MAX]]
+    if len(problems) > len(told):
+        told.append(f"and {len(problems) - len(told)} more, see errors")
+    return error_response(request, status=422, code=InvalidRequest.code, detail="; ".join(told), errors=problems)
+
+
+def _why_malformed(raw: Mapping[str, Any], body: str) -> str:
+    """The parser's reason, and the line and column where it gave up."""
+    before = body[: raw["loc"][-1]]
+    return f"{raw['ctx']['error']} at line {before.count(chr(10)) + 1} column {len(before) - before.rfind(chr(10))}"
 
 
 def install_error_handlers(app: FastAPI) -> None:

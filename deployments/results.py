@@ -101,6 +101,15 @@ def _readable_run(database: Database, run_id: str, *, partial: bool) -> Run:
     return run
 
 
+def _chosen_columns(columns: str, kind: Format) -> list[str]:
+    names = _groups(columns)
+    chosen = store.checked_columns(names or None)
+    if names and kind is Format.JSON:
+        message = "JSON pages have every column; ask for format=csv, arrow or parquet to choose columns"
+        raise InvalidRequest(message, [{"loc": ["query", "columns"], "msg": message, "code": "not_for_json"}])
+    return chosen
+
+
 def _metadata(run: Run) -> dict[str, str]:
     return {
         "riskray.run_id": run.run_id,
@@ -243,10 +252,7 @@ def _rows_router(database: Database) -> APIRouter:
     ) -> Response:
         """JSON is paged; an Arrow stream, Parquet or CSV has all rows at once, in order of `position_no`."""
         kind = negotiated(request, asked, offered=_FORMATS)
-        chosen = store.checked_columns(_groups(columns) or None)
-        if kind is Format.JSON and _groups(columns):
-            message = "JSON pages have every column; ask for format=csv, arrow or parquet to choose columns"
-            raise InvalidRequest(message, [{"loc": ["query", "columns"], "msg": message, "code": "not_for_json"}])
+        chosen = _chosen_columns(columns, kind)
         run = _readable_run(database, run_id, partial=partial)
         if kind is not Format.JSON:
             count = run.progress.ok_count if filters == store.ALL_POSITIONS and run.state.is_final else None

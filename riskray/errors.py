@@ -2,7 +2,8 @@
 
     RiskrayError
     ├── InvalidRequest         the caller's input is wrong; `problems` names every place
-    │   └── UnsupportedFormat  a body or answer format that is not offered
+    │   ├── UnsupportedFormat  a body or answer format that is not offered
+    │   └── MalformedJson      a body that is no JSON at all
     ├── NotFound               no such thing
     ├── Conflict               the thing exists, or its state forbids the request
     ├── PreflightFailed        the market lacks what the portfolio needs
@@ -50,6 +51,12 @@ class UnsupportedFormat(InvalidRequest):
     """A body or answer format that is not offered."""
 
     code: ClassVar[str] = "unsupported_format"
+
+
+class MalformedJson(InvalidRequest):
+    """A body or file that is not JSON at all; the detail says where and why."""
+
+    code: ClassVar[str] = "malformed_json"
 
 
 # How to see which ones there are, by kind of thing; paths are those of the HTTP API.

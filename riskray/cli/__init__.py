@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from riskray.cli import demo, risk_commands, run_commands, scenario_commands, snapshot_commands, stack_commands
 from riskray.cli.output import ExitCode, chatter, exit_code_of, print_error
 from riskray.errors import InvalidRequest, RiskrayError
+from riskray.models.problems import problem_message
 
 app = typer.Typer(
     name="riskray",
@@ -64,7 +65,7 @@ def main() -> None:
 
 def _invalid(error: ValidationError) -> InvalidRequest:
     """A wrong setting or a wrong option in the words of an API error."""
-    problems = [{"loc": list(problem["loc"]), "msg": problem["msg"], "code": problem["type"]} for problem in error.errors()]
+    problems = [{"loc": list(problem["loc"]), "msg": problem_message(problem), "code": problem["type"]} for problem in error.errors()]
     if error.title == "Settings":
         names = ", ".join(f"RISKRAY_{str(problem['loc'][0]).upper()}" for problem in error.errors())
         return InvalidRequest(f"the environment has a setting that cannot be used: {names}", problems)

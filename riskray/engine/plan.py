@@ -84,6 +84,7 @@ def even_parts(row_count: int, part_count: int) -> list[int]:
 def preflight(requirements: Iterable[Requirement], *, position_count: int, market: MarketNames, products: Iterable[str]) -> Preflight:
     """What the portfolio needs and neither the market nor the registered pricers have, largest gap first.
 
+    Where the market converts the base currency alone, what it lacks is that one's rate, whatever the positions are in.
     `affected_position_count_max` counts a position once for each thing it misses, at most the whole portfolio.
     """
     present: dict[RequirementKind, frozenset[str]] = {
@@ -94,9 +95,11 @@ def preflight(requirements: Iterable[Requirement], *, position_count: int, marke
     }
     counts: dict[tuple[RequirementKind, str, str], int] = defaultdict(int)
     notionals: dict[tuple[RequirementKind, str, str], dict[str, float]] = defaultdict(dict)
+    (unlinked,) = market.currencies if len(market.currencies) == 1 else (None,)
     for requirement in requirements:
         if requirement.name not in present[requirement.kind]:
-            key = (requirement.kind, requirement.name, requirement.product)
+            name = unlinked if requirement.kind == "currency" and unlinked is not None else requirement.name
+            key = (requirement.kind, name, requirement.product)
             counts[key] += requirement.position_count
             notionals[key][requirement.currency] = notionals[key].get(requirement.currency, 0.0) + requirement.gross_notional
     gaps = [

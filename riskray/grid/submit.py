@@ -88,4 +88,5 @@ def run_preflight(
 
 
 def _gap_message(kind: str, name: str, product: str, position_count: int) -> str:
-    return f"{kind.replace('_', ' ')} {name!r} is missing; {position_count} {product} positions need it"
+    what = f"an exchange rate of {name}" if kind == "currency" else f"{kind.replace('_', ' ')} {name!r}"
+    return f"{what} is missing; {position_count} {product} position{'s need' if position_count != 1 else ' needs'} it"

@@ -75,12 +75,13 @@ def _value_problems(
         return
     rate = continuous_zero_rate(value, days=day, kind=curve.kind, compounding=curve.compounding)
     if not abs(rate) <= ZERO_RATE_MAX:
-        given = (
-            f"discount factor {value:g} means the zero rate {rate:.4g},"
+        message = (
+            f"discount factor {value:g} means the zero rate {rate:.4g}, beyond {ZERO_RATE_MAX:g}; a discount factor is the value now of 1 "
+            "paid then, near 1 at first and falling; for rates say kind zero_rates"
             if curve.kind is CurveKind.DISCOUNT_FACTORS
-            else f"zero rate {value:g}"
+            else f"zero rate {value:g} beyond {ZERO_RATE_MAX:g}; write 4.25 % as 0.0425"
         )
-        yield _problem(loc, "out_of_range", f"{where}: {given} beyond {ZERO_RATE_MAX:g}; write 4.25 % as 0.0425")
+        yield _problem(loc, "out_of_range", f"{where}: {message}")
 
 
 def _fx_problems(document: MarketDocument) -> Iterator[Problem]:

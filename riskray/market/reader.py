@@ -26,9 +26,10 @@ import pyarrow.parquet
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from riskray.errors import InvalidRequest, UnsupportedFormat
+from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
 from riskray.market.checks import market_problems
 from riskray.models.market_data import CurveDocument, CurveKind, MarketDocument, SpreadCurveDocument
+from riskray.models.problems import problem_message
 
 FORMATS = ("json", "csv", "parquet")
 ROWS_MAX = 1_000_000
@@ -85,10 +86,10 @@ def _checked(data: Any, place: Callable[[Location], Location]) -> MarketDocument
         problems = [
             {
                 "loc": list(place(item["loc"])),
-                "msg": f"{_path(place(item['loc']))}: {item['msg'].removeprefix('Value error, ')}",
+                "msg": f"{_path(place(item['loc']))}: {problem_message(item)}",
                 "code": item["type"],
             }
-            for item in error.errors(include_url=False, include_context=False, include_input=False)
+            for item in error.errors(include_url=False, include_context=False)
         ]
     if problems or document is None:
         count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
@@ -184,7 +185,8 @@ def _json(data: bytes) -> Any:
     try:
         return from_json(data)
     except ValueError as error:
-        raise _refuse(f"the file is not readable as JSON: {error}", "malformed") from error
+        message = f"the document is not valid JSON: {error}"
+        raise MalformedJson(message, [{"loc": ["file"], "msg": message, "code": "malformed"}]) from error
 
 
 def _csv_rows(data: bytes) -> list[Row]:

@@ -2,11 +2,22 @@
 
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 PAGE_LIMIT_MAX = 1000
 
 Item = TypeVar("Item")
+Chosen = TypeVar("Chosen", bound=str)
+
+
+def _each_once(chosen: list[Chosen]) -> list[Chosen]:
+    if repeated := sorted({str(item) for item in chosen if chosen.count(item) > 1}):
+        raise ValueError(f"given more than once: {', '.join(repeated)}")
+    return chosen
+
+
+Distinct = Annotated[list[Chosen], AfterValidator(_each_once), Field(json_schema_extra={"uniqueItems": True})]
+"""A list of names, each of them once."""
 
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 currency code.", examples=["EUR"])]
 

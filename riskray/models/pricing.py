@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from pricers.measures import Measure
-from riskray.models.common import CurrencyCode, JsonObject, Model
+from riskray.models.common import CurrencyCode, Distinct, JsonObject, Model
 
 POSITIONS_MAX = 1000
 
@@ -26,7 +26,7 @@ class PriceRequest(Model):
 
     market: str = Field(description="Market id, or a name for its newest version.", examples=["demo"])
     base_currency: CurrencyCode = "USD"
-    measures: list[Measure] = Field(default=[Measure.PV, Measure.PV_BASE, Measure.DV01], min_length=1)
+    measures: Distinct[Measure] = Field(default=[Measure.PV, Measure.PV_BASE, Measure.DV01], min_length=1)
     positions: list[JsonObject] = Field(
         min_length=1,
         max_length=POSITIONS_MAX,

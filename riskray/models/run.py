@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from pricers.measures import Measure
-from riskray.models.common import CurrencyCode, JsonObject, Model
+from riskray.models.common import CurrencyCode, Distinct, JsonObject, Model
 
 ALL_MEASURES = tuple(Measure)
 
@@ -43,7 +43,7 @@ class RunRequest(Model):
     portfolio: str = Field(description="Portfolio id, or a name for its newest version.", examples=["pf-3f2a9c0d1e4b5a67"])
     market: str = Field(description="Market id, or a name for its newest version.", examples=["mkt-90b1c2d3e4f5a6b7"])
     base_currency: CurrencyCode = "USD"
-    measures: list[Measure] = Field(default=list(ALL_MEASURES), min_length=1, description="Measures to compute; the others are null.")
+    measures: Distinct[Measure] = Field(default=list(ALL_MEASURES), min_length=1, description="Measures to compute; the others are null.")
     name: str = Field(default="", max_length=200, description="A label for people.", examples=["end of day"])
     preflight: Literal["flag", "strict"] = Field(
         default="flag",

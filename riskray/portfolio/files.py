@@ -18,7 +18,7 @@ import pyarrow.parquet
 from pydantic_core import from_json
 
 from pricers.columns import Column
-from riskray.errors import InvalidRequest, UnsupportedFormat
+from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
 from riskray.portfolio.values import LIST_SEPARATOR
 
 FileFormat = Literal["csv", "json", "parquet"]
@@ -199,7 +199,7 @@ def _json_items(data: bytes) -> list[Any]:
     except ValueError as error:
         lines = data.strip().splitlines()
         if not lines or not lines[0].startswith(b"{") or "trailing characters" not in str(error):
-            raise file_problem("malformed", f"the file is not readable as JSON: {error}") from error
+            raise _malformed_json(f"the file is not valid JSON: {error}") from error
         return [_json_line(line, number) for number, line in enumerate(lines, start=1) if line.strip()]
     if isinstance(document, dict):
         document = document.get("positions", [document])
@@ -212,7 +212,12 @@ def _json_line(line: bytes, number: int) -> Any:
     try:
         return from_json(line)
     except ValueError as error:
-        raise file_problem("malformed", f"line {number} is not readable as JSON: {error}") from error
+        where = str(error).replace("at line 1 column", "at column")
+        raise _malformed_json(f"line {number} is not valid JSON: {where}") from error
+
+
+def _malformed_json(message: str) -> MalformedJson:
+    return MalformedJson(message, [{"loc": ["file"], "msg": message, "code": "malformed"}])
 
 
 def _json_column(cells: list[Any], name: str, unusable: dict[str, np.ndarray]) -> pa.Array:

@@ -86,7 +86,8 @@ def _checked(raw: RawRows, *, allow_partial: bool) -> ReadResult:
 
 def _summary(result: ReadResult, rows: int) -> str:
     listed = "" if len(result.problems) == result.problem_count else f", the first {len(result.problems):,} of which are listed"
-    return f"{result.rejected:,} of {rows:,} rows are bad ({result.problem_count:,} problems{listed}); nothing was accepted"
+    bad = f"{result.rejected:,} of {rows:,} row{'s' * (rows != 1)} {'is' if result.rejected == 1 else 'are'} bad"
+    return f"{bad} ({result.problem_count:,} problem{'s' * (result.problem_count != 1)}{listed}); nothing was accepted"
 
 
 class _Findings:
@@ -206,7 +207,7 @@ def _product_table(raw: RawRows, product: str, products: pa.Array, position_ids:
         nested = raw.nested(column)
         converted = convert(cells_of(raw.columns[column.name]) if column.name in raw.columns else pa.nulls(len(rows)), column)
         for fault in converted.faults:
-            message = fault.message if column.name in raw.columns else f"{product} needs this column, which the file does not have"
+            message = fault.message if column.name in raw.columns else f"{product} needs this column, which is not there"
             found.add(column.name, Fault(np.setdiff1d(rows[fault.rows], nested), fault.code, message))
         if nested.size:  # almost never, and looking for nothing among a million rows takes a tenth of a second a column
             found.add(column.name, Fault(np.intersect1d(rows, nested), "wrong_type", "expected a single value, got a JSON object or list"))
@@ -239,7 +240,7 @@ def _check_columns(raw: RawRows) -> None:
         for name in unknown[:PROBLEMS_LISTED_MAX]
     ]
     problems += [
-        {"loc": ["columns", name], "msg": f"the file has no column {name!r}", "code": "missing_column", "column": name}
+        {"loc": ["columns", name], "msg": f"column {name!r} is not there", "code": "missing_column", "column": name}
         for name in (POSITION_ID, PRODUCT)
         if name not in raw.columns
     ]

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from riskray.errors import InvalidRequest, UnsupportedFormat
+from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
 from riskray.scenario.codec import LABEL_COLUMN, ScenarioMatrix, checked_matrix, from_table
 from riskray.scenario.factors import parse_factor
 
@@ -84,6 +84,9 @@ def _from_json(data: bytes, numeraire: str) -> ScenarioMatrix:
         labels = tuple(str(scenario["name"]) for scenario in document["scenarios"])
         values = np.array([scenario["values"] for scenario in document["scenarios"]], np.float64).reshape(len(labels), len(factors))
         stated = str(document.get("numeraire", numeraire))
+    except json.JSONDecodeError as error:
+        message = f"the matrix is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}"
+        raise MalformedJson(message, [{"loc": ["file"], "msg": message, "code": "malformed"}]) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f'not a scenario matrix in JSON ({error}); write {{"factors": [...], "scenarios": [{{"name": ..., "values": [...]}}]}}'
         raise _unreadable(message) from None

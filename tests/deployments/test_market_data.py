@@ -54,6 +54,23 @@ def test_file_of_a_form_is_taken_by_its_ending(api: Api) -> None:
     assert answer.status_code == 200
 
 
+@pytest.mark.parametrize("url", [URL, "/api/v1/portfolios?name=desk", "/api/v1/scenarios/sets/matrix?name=moves"])
+def test_upload_that_is_no_json_is_400_with_line_and_column(api: Api, url: str) -> None:
+    answer = api.http.post(url, content=b'{\n "name" "x"}', headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]) == (400, "malformed_json")
+    assert "at line 2 column 9" in answer.json()["detail"]
+
+
+def test_discount_factor_that_cannot_be_is_told_what_one_is(api: Api) -> None:
+    document = market_document()
+    document["curves"][0] |= {"kind": "discount_factors", "points": [{"tenor": "1Y", "value": 97.5}]}
+    answer = api.http.post(URL, json=document)
+    assert answer.status_code == 422
+    assert "discount factor 97.5" in answer.json()["detail"]
+    assert "near 1" in answer.json()["detail"]
+    assert "%" not in answer.json()["detail"]
+
+
 def test_wrong_market_is_refused_whole_with_every_place_named(api: Api) -> None:
     document = market_document()
     document["curves"][0]["currency"] = "EURO"

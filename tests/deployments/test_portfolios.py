@@ -110,6 +110,16 @@ def test_products_are_described_with_their_columns(api: Api) -> None:
     assert "ACT/ACT ICMA" in columns["day_count"]["allowed"]
 
 
+@pytest.mark.parametrize(
+    ("bad", "summary"), [(1, "1 of 2 rows is bad (1 problem); nothing"), (2, "2 of 2 rows are bad (2 problems); nothing")]
+)
+def test_bad_rows_are_counted_in_good_grammar(api: Api, bad: int, summary: str) -> None:
+    rows = [bond(number, notional="many" if number < bad else 1.0) for number in range(2)]
+    answer = api.http.post(f"{URL}?name=desk", json=rows)
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith(summary)
+
+
 def test_csv_download_has_one_line_a_position(api: Api) -> None:
     upload(api, POSITIONS)
     rows = list(csv.DictReader(io.StringIO(api.http.get(f"{URL}/desk/download?format=csv").text)))

@@ -57,6 +57,12 @@ def test_position_that_cannot_be_valued_is_a_failure_beside_its_neighbours(marke
         ({"market": "close", "positions": [bond(1, notional="many")]}, 422, "notional"),
         ({"market": "close", "positions": [bond(1)], "base_currency": "QQQ"}, 422, "QQQ"),
         ({"market": "close", "positions": [bond(1)], "measures": ["vega"]}, 422, "measures"),
+        ({"market": "close", "positions": [bond(1)], "measures": ["pv", "pv"]}, 422, "given more than once: pv"),
+        (
+            {"market": "close", "positions": [{"position_id": "x", "product": "FX_FWD"}]},
+            422,
+            "needs this column, which is not there",
+        ),
         ({"market": "close", "positions": [bond(1)] * 1001}, 422, "positions"),
     ],
 )

@@ -112,12 +112,14 @@ def test_key_used_for_another_request_is_refused(stored: Api) -> None:
     [
         ({"portfolio": "nobody"}, 404, "nobody"),
         ({"market": "never"}, 404, "never"),
-        ({"base_currency": "usd"}, 422, "base_currency"),
+        ({"base_currency": "usd"}, 422, "base_currency: String should match pattern '^[A-Z]{3}$'; given 'usd'"),
         ({"base_currency": "QQQ"}, 422, "QQQ"),
-        ({"measures": ["pv", "vega"]}, 422, "measures"),
+        ({"measures": ["pv", "vega"]}, 422, "given 'vega'"),
+        ({"measures": ["pv", "dv01", "pv"]}, 422, "body.measures: given more than once: pv"),
+        ({"vectors": "group"}, 422, '"detail":"body: vectors=group needs a scenario_set"'),
         ({"measures": []}, 422, "measures"),
-        ({"rows_per_shard": 0}, 422, "rows_per_shard"),
-        ({"colour": "red"}, 422, "colour"),
+        ({"rows_per_shard": 0}, 422, "rows_per_shard: Input should be greater than or equal to 1; given 0"),
+        ({"colour": "red"}, 422, "body.colour: there is no such field"),
     ],
 )
 def test_wrong_request_names_the_offender_and_stores_nothing(stored: Api, changes: dict[str, Any], status: int, named: str) -> None:
@@ -125,6 +127,14 @@ def test_wrong_request_names_the_offender_and_stores_nothing(stored: Api, change
     assert answer.status_code == status
     assert named in answer.text
     assert stored.http.get(URL).json()["total"] == 0
+
+
+def test_base_currency_without_a_rate_is_what_preflight_names(stored: Api) -> None:
+    refused = submit(stored, preflight="strict", base_currency="CHF")
+    assert refused.status_code == 422
+    named = {problem["loc"][2] for problem in refused.json()["errors"] if problem["loc"][1] == "currency"}
+    assert named == {"CHF"}
+    assert "an exchange rate of CHF is missing" in refused.text
 
 
 def test_strict_preflight_refuses_what_flag_runs(stored: Api) -> None:

@@ -148,6 +148,26 @@ def test_known_query_parameters_are_taken(serve: Callable[..., TestClient]) -> N
     assert serve().get("/modelled?confidence=0.9&confidence=0.95").json() == [0.9, 0.95]
 
 
+@pytest.mark.parametrize(
+    ("content", "where"),
+    [
+        (b'{"a": 1,\n "b" 2}', "Expecting ':' delimiter at line 2 column 6"),
+        (b"{'a': 1}", "Expecting property name enclosed in double quotes at line 1 column 2"),
+        (b'{"a": "\xff"}', "not text in UTF-8"),
+    ],
+)
+def test_malformed_json_is_told_with_its_place_and_reason(serve: Callable[..., TestClient], content: bytes, where: str) -> None:
+    answer = serve().post("/typed", content=content, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]) == (400, "malformed_json")
+    assert where in answer.json()["detail"]
+
+
+def test_detail_names_the_first_wrong_values_and_counts_the_others(serve: Callable[..., TestClient]) -> None:
+    detail = serve().post("/typed", json=dict.fromkeys("abcde", "x")).json()["detail"]
+    assert detail.startswith("body.a: Input should be a valid integer, unable to parse string as an integer; given 'x'; body.b: ")
+    assert detail.endswith("and 2 more, see errors")
+
+
 def test_wrong_value_in_a_body_is_located(serve: Callable[..., TestClient]) -> None:
     body = serve().post("/typed", json={"a": 1, "b": "x"}).json()
     assert [problem["loc"] for problem in body["errors"]] == [["body", "b"]]
