@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 PROXY_ADDS_REQUEST_ID = "proxy_adds_request_id"
 
 # What a load balancer or a probe may ask without a token; the API's description is no secret either.
-_OPEN_PATHS = ("/health", "/docs", "/redoc", "/openapi.json")
+_OPEN_PATHS = ("/health", "/docs", "/openapi.json")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 

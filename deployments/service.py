@@ -11,6 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 
+from deployments.documentation import add_documentation
 from deployments.errors import REQUEST_ID_HEADER, RETRY_AFTER_S, error_responses, install_error_handlers
 from deployments.middleware import RequestGate
 from deployments.parameters import require_known_parameters
@@ -57,10 +58,13 @@ def create_service(
         description=f"{description}\n{_API_DESCRIPTION}",
         version=__version__,
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
         responses=error_responses(),
         generate_unique_id_function=lambda route: route.name,
         license_info={"name": "Apache-2.0"},
     )
+    add_documentation(app)  # first: `/{portfolio}` would take its path
     all_routers = [_health_router(title, database), *routers]
     for router in all_routers:
         app.include_router(router, dependencies=[Depends(require_known_parameters)])

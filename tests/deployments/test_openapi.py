@@ -1,6 +1,7 @@
 """What all services promise: documented errors, models in one place, and no answer outside the document."""
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,18 @@ def test_index_links_to_every_service(services: Api) -> None:
     assert page.headers["content-type"].startswith("text/html")
     for name in SERVICES:
         assert f"/api/v1/{name}/docs" in page.text
-        assert services.http.get(f"/api/v1/{name}/docs").status_code == 200
+
+
+def test_docs_page_loads_nothing_from_another_host(services: Api) -> None:
+    for prefix in services.services:
+        root = prefix.rstrip("/")
+        page = services.http.get(f"{root}/docs").text
+        loaded = re.findall(r'(?:src|href)="([^"]+)"', page) + re.findall(r"url: '([^']+)'", page)
+        assert [path.rpartition("/")[2] for path in loaded] == ["swagger-ui.css", "favicon.png", "swagger-ui-bundle.js", "openapi.json"]
+        assert [path for path in loaded if not path.startswith(f"{root}/")] == []
+        assert {services.http.get(path).status_code for path in loaded} == {200}
+        assert "https://" not in page
+        assert '"validatorUrl": null' in page
 
 
 def test_every_service_answers_its_health(services: Api) -> None:
