@@ -23,6 +23,8 @@ from deployments.paging import OffsetPage
 from deployments.run_events import RunBell, wait_for_ring
 from deployments.service import create_service
 from deployments.serving import serve_application
+from deployments.what_if import create_what_if_router
+from pricers import load_entry_points
 from riskray.config import Settings
 from riskray.grid.client import Grid
 from riskray.grid.submit import find_scenario_set, run_preflight, submit_run
@@ -77,6 +79,11 @@ class RunsApi:
         run = await run_in_threadpool(request_cancel, self._database, run_id=run_id)
         self._grid.wake()
         return run
+
+    async def started(self, run: Run, *, wait_s: float) -> Run:
+        """Wake the coordinator, and wait for the run's end as long as asked."""
+        self._grid.wake()
+        return await self._ended(run, wait_s=wait_s)
 
     async def _ended(self, run: Run, *, wait_s: float) -> Run:
         deadline = time.monotonic() + wait_s
@@ -218,6 +225,7 @@ def _runs_router(database: Database, api: RunsApi) -> APIRouter:
 
 def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
     """The runs service."""
+    load_entry_points()
     bell = RunBell(database)
     api = RunsApi(settings, database, grid, bell)
     return create_service(
@@ -225,7 +233,7 @@ def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
         description=DESCRIPTION,
         settings=settings,
         database=database,
-        routers=[_submit_router(database, api), _runs_router(database, api)],
+        routers=[_submit_router(database, api), _runs_router(database, api), create_what_if_router(settings, database, grid, api)],
         on_shutdown=bell.close,
     )
 

@@ -5,12 +5,14 @@ Every command takes `--json` (data on stdout, chatter on stderr). Exit codes: 0 
 """
 
 import sys
+from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
-from riskray.cli import demo, risk_commands, run_commands, scenario_commands, snapshot_commands, stack_commands
-from riskray.cli.output import ExitCode, chatter, exit_code_of, print_error
+from riskray import __version__
+from riskray.cli import demo, risk_commands, run_commands, scenario_commands, snapshot_commands, stack_commands, what_if_command
+from riskray.cli.output import ExitCode, chatter, exit_code_of, print_error, print_line
 from riskray.errors import InvalidRequest, RiskrayError
 from riskray.models.problems import problem_message
 
@@ -20,6 +22,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Every measure of every position of a portfolio, priced on Ray, stored in Postgres.",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print_line(f"riskray {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    pass
+
+
 app.command()(stack_commands.up)
 app.command()(stack_commands.down)
 app.command()(stack_commands.status)
@@ -38,6 +55,7 @@ app.command()(run_commands.rollup)
 app.command()(risk_commands.top)
 app.command()(risk_commands.var)
 app.command()(risk_commands.stress)
+app.command()(what_if_command.what_if)
 app.command()(risk_commands.diff)
 app.command()(risk_commands.pnl)
 app.command()(run_commands.explain)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from riskray.cli.json_file import read_json
 from riskray.cli.output import ExitCode, Json, chatter, print_json, print_line, print_table, say
+from riskray.cli.snapshot_commands import report_deleted
 from riskray.config import Settings
 from riskray.errors import InvalidRequest
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from riskray.models.event import RunEvent
     from riskray.models.run import Run
 
-run_commands = typer.Typer(no_args_is_help=True, help="Runs: submit, watch, cancel, list, export.")
+run_commands = typer.Typer(no_args_is_help=True, help="Runs: submit, execute, status, watch, cancel, list, failures, export, delete.")
 
 RunId = Annotated[str, typer.Argument(help="Id of a run.")]
 
@@ -224,6 +226,16 @@ def cancel(run_id: RunId, as_json: Json = False) -> None:
         print_run(client.cancel_run(run_id), as_json=as_json)
 
 
+@run_commands.command("delete")
+def delete(run_id: RunId, as_json: Json = False) -> None:
+    """Delete an ended run and all its results."""
+    from riskray.client import Client
+
+    with Client() as client:
+        client.delete_run(run_id)
+    report_deleted(run_id, as_json=as_json)
+
+
 @run_commands.command("list")
 def list_runs(
     state: Annotated[str | None, typer.Option(help="Only runs in this state.")] = None,
@@ -353,10 +365,7 @@ def price(
     """Price positions that are not stored; exit code 3 when some cannot be priced."""
     from riskray.client import Client
 
-    try:
-        content = json.loads(sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidRequest(f"{file} is not a JSON file of positions: {error}") from error
+    content = read_json(file, "positions")
     chosen = _measures(measures)
     with Client() as client:
         answer = client.price(

@@ -1,16 +1,14 @@
 """`riskray scenario`, `riskray history` and `riskray hierarchy`: what scenarios are made of."""
 
-import json
-import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from riskray.cli.json_file import read_json
 from riskray.cli.output import Json, print_json, print_line, print_table
-from riskray.cli.snapshot_commands import Limit, Name, Offset, format_of, report_file, show_snapshot
-from riskray.errors import InvalidRequest
+from riskray.cli.snapshot_commands import Limit, Name, Offset, format_of, report_deleted, report_file, show_snapshot
 
 scenario_commands = typer.Typer(no_args_is_help=True, help="Scenario sets: create, upload, list, show, download, delete.")
 history_commands = typer.Typer(no_args_is_help=True, help="Market histories: upload, demo, list, show, download, delete.")
@@ -36,13 +34,6 @@ class HistoryFormat(StrEnum):
     PARQUET = "parquet"
 
 
-def _document(file: Path, what: str) -> Any:
-    try:
-        return json.loads(sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidRequest(f"{file} is not a JSON file of {what}: {error}") from error
-
-
 @scenario_commands.command("create")
 def create_scenario_set(
     file: Annotated[Path, typer.Argument(help="JSON: a definition of kind stress, historical or monte_carlo; - reads stdin.")],
@@ -54,7 +45,7 @@ def create_scenario_set(
     from riskray.client import Client
 
     with Client() as client:
-        stored = client.create_scenario_set(name, market=market, definition=_document(file, "a scenario definition"))
+        stored = client.create_scenario_set(name, market=market, definition=read_json(file, "a scenario definition"))
     if as_json:
         print_json(stored)
     else:
@@ -126,7 +117,7 @@ def delete_scenario_set(scenario_set: Key, as_json: Json = False) -> None:
 
     with Client() as client:
         client.delete_scenario_set(scenario_set)
-    _deleted(scenario_set, as_json=as_json)
+    report_deleted(scenario_set, as_json=as_json)
 
 
 @history_commands.command("upload")
@@ -207,7 +198,7 @@ def delete_history(history: Key, as_json: Json = False) -> None:
 
     with Client() as client:
         client.delete_history(history)
-    _deleted(history, as_json=as_json)
+    report_deleted(history, as_json=as_json)
 
 
 @hierarchy_commands.command("create")
@@ -219,7 +210,7 @@ def create_hierarchy(
     from riskray.client import Client
 
     with Client() as client:
-        stored = client.create_hierarchy(_document(file, "a hierarchy"))
+        stored = client.create_hierarchy(read_json(file, "a hierarchy"))
     if as_json:
         print_json(stored)
     else:
@@ -256,11 +247,4 @@ def delete_hierarchy(hierarchy: Key, as_json: Json = False) -> None:
 
     with Client() as client:
         client.delete_hierarchy(hierarchy)
-    _deleted(hierarchy, as_json=as_json)
-
-
-def _deleted(key: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json({"deleted": key})
-    else:
-        print_line(f"deleted {key}")
+    report_deleted(hierarchy, as_json=as_json)

@@ -16,6 +16,7 @@ from riskray.models.position_result import PositionResult
 from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
 from riskray.models.run import Run
 from riskray.models.tail_risk import Dimension, StressAnswer, VarAnswer
+from riskray.models.what_if import WhatIfAnswer
 
 if TYPE_CHECKING:
     from riskray.client import Client
@@ -159,6 +160,10 @@ class RunHandle:
     def pnl(self, later: "RunHandle | str", *group_by: Dimension) -> PnlAnswer:
         """Why the value changed from this run to a later one; see `Client.pnl`."""
         return self._client.pnl(self.run_id, _run_id(later), group_by)
+
+    def what_if(self, *group_by: Dimension, **question: Any) -> WhatIfAnswer:
+        """This run beside itself after changes of the market or the positions; questions as of `Client.what_if`."""
+        return self._client.what_if(self.run_id, group_by, **question)
 
     def explain(self, position_id: str) -> Explanation:
         """One value, flow by flow."""

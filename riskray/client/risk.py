@@ -1,6 +1,6 @@
-"""The client's methods for tail risk, stress, contributors and comparisons of runs."""
+"""The client's methods for tail risk, stress, what-if, contributors and comparisons of runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from riskray.models.tail_risk import (
     VarMethod,
     VarRequest,
 )
+from riskray.models.what_if import MarketChange, WhatIfAnswer, WhatIfRequest
 
 
 class RiskCalls(Calls):
@@ -97,6 +98,32 @@ class RiskCalls(Calls):
         groups = {} if group_by is None else {"group_by": ",".join(group_by)}  # none at all is one sum, not the default
         self._save(f"/api/v1/results/{segment(run_id)}/{view}", Path(path), params={"format": format, **groups, **given(question)})
         return Path(path)
+
+    def what_if(
+        self,
+        run_id: str,
+        group_by: Sequence[Dimension] = ("book",),
+        *,
+        market: MarketChange | Mapping[str, Any] | None = None,
+        remove: Sequence[str] = (),
+        scale: Mapping[str, float] | None = None,
+        add: Sequence[Mapping[str, Any]] = (),
+        wait_s: float = 30.0,
+    ) -> WhatIfAnswer:
+        """A run beside itself with a changed market and positions removed, scaled or added; nothing that stays is valued again.
+
+        Where the run under the changed market takes longer than `wait_s`, `total` is None: ask again, and it is the same run.
+        """
+        request = WhatIfRequest(
+            market=None if market is None else MarketChange.model_validate(market),
+            remove=list(remove),
+            scale=dict(scale or {}),
+            add=[dict(position) for position in add],
+            group_by=list(group_by),
+            wait_s=wait_s,
+        )
+        path = f"/api/v1/runs/{segment(run_id)}/what-if"
+        return WhatIfAnswer.model_validate_json(self._post_json(path, request, timeout_s=60.0 + wait_s).content)
 
     def top(
         self,

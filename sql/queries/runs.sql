@@ -87,7 +87,7 @@ SELECT run.run_id, run.name, run.state::text AS state, run.executor, portfolio.p
 
 -- name: get_run_keys
 -- The numbers behind a run id.
-SELECT run_no, storage_no, portfolio_no, market_no, base_currency FROM run WHERE run_id = %(run_id)s
+SELECT run_no, storage_no, portfolio_no, market_no, base_currency, rows_per_shard FROM run WHERE run_id = %(run_id)s
 
 -- name: insert_event
 -- Adds an event under a number taken from run.event_seq in the same transaction, and wakes up listeners.

@@ -267,3 +267,38 @@ def test_commands_make_list_and_download_what_scenarios_are_made_of(command: Cal
     tree.write_text(json.dumps(TREE))
     assert command("hierarchy", "create", str(tree)).strip() == command("hierarchy", "show", "desks", "--json")["hierarchy_id"]
     assert "desks" in command("hierarchy", "list")
+
+
+def test_what_if_answers_the_same_to_the_sdk_and_to_the_command_line(
+    client: OpenClient, run: tuple[RunHandle, np.ndarray], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run_id = run[0].run_id
+    new = bond(900, book="BOOK-NEW")
+    answer = client.what_if(
+        run_id,
+        ["book"],
+        market={"shocks": [{"type": "parallel", "curves": ["USD-*"], "shift": {"bp": 25.0}}], "fx_rates": {"EURUSD": 1.1}},
+        remove=["BD-000001"],
+        scale={"FX-000002": 0.5},
+        add=[new],
+    )
+    assert answer.total is not None
+    assert answer.total.pv_base is not None
+    assert answer.total.ok_count_what_if == answer.total.ok_count_base == len(POSITIONS)
+    assert [group.group["book"] for group in answer.groups] == ["BOOK-A", "BOOK-B", "BOOK-C", "BOOK-NEW"]
+
+    monkeypatch.setattr("riskray.client.Client", OpenClient)
+    file = tmp_path / "new.json"
+    file.write_text(json.dumps(new))
+    options = ["--parallel", "USD-*=25", "--fx-rate", "EURUSD=1.1", "--remove", "BD-000001", "--scale", "FX-000002=0.5", "--add", str(file)]
+    printed = CliRunner().invoke(app, ["what-if", run_id, *options, "--json"])
+    assert json.loads(printed.stdout) == answer.model_dump(mode="json")
+    table = CliRunner().invoke(app, ["what-if", run_id, *options]).stdout
+    assert "BOOK-NEW" in table
+    assert f"{answer.total.pv_base.difference:,.2f}" in table.replace("\n", "")
+
+
+def test_what_if_option_without_a_number_is_named(client: OpenClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("riskray.client.Client", OpenClient)
+    with pytest.raises(InvalidRequest, match="--scale 'BD-000001' is not a name, = and a number"):
+        CliRunner().invoke(app, ["what-if", "run-1", "--scale", "BD-000001"], catch_exceptions=False)

@@ -1,0 +1,99 @@
+"""`riskray what-if`: a stored run beside itself under another market or with other positions."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from riskray.cli.json_file import read_json
+from riskray.cli.output import ExitCode, Json, chatter, print_json, print_table, say
+from riskray.cli.risk_commands import By, RunId, groups_of
+from riskray.errors import InvalidRequest
+from riskray.models.what_if import WhatIfAnswer, WhatIfGroup
+
+_MEASURES = ("pv_base", "dv01", "cs01", "fx_delta", "theta_1d")
+
+
+def what_if(
+    run_id: RunId,
+    by: By = "book",
+    parallel: Annotated[list[str], typer.Option(help="Move discount curves: a name with * and ? = basis points, as USD-*=25.")] = [],  # noqa: B006
+    spread: Annotated[list[str], typer.Option(help="Move spread curves: a name with * and ? = basis points, as EUR-CORP-*=50.")] = [],  # noqa: B006
+    fx_shock: Annotated[list[str], typer.Option(help="Move a currency against the US dollar by a fraction, as EUR=-0.1.")] = [],  # noqa: B006
+    fx_rate: Annotated[list[str], typer.Option(help="New rate of a quoted pair, as EURUSD=1.15.")] = [],  # noqa: B006
+    market: Annotated[
+        Path | None, typer.Option(help="JSON: curves, spread_curves, fx_rates, shocks, numeraire, as in the API; - reads stdin.")
+    ] = None,
+    remove: Annotated[list[str], typer.Option(help="Leave out this position; may be given again.")] = [],  # noqa: B006
+    scale: Annotated[list[str], typer.Option(help="Change the size of a position by a factor, as P-000000017=0.5.")] = [],  # noqa: B006
+    add: Annotated[Path | None, typer.Option(help="JSON: a position or a list of positions to add; - reads stdin.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What if the market or the positions were different? Exit code 3 when an added position cannot be priced."""
+    from riskray.client import Client
+
+    change: Any = {} if market is None else read_json(market, "a market change")
+    if not isinstance(change, dict):
+        raise InvalidRequest(f"{market} is no JSON object; give curves, spread_curves, fx_rates, shocks or numeraire")
+    change["shocks"] = [
+        *change.get("shocks", []),
+        *({"type": "parallel", "curves": [name], "shift": {"bp": bp}} for name, bp in _pairs("--parallel", parallel)),
+        *({"type": "parallel", "target": "spread", "curves": [name], "shift": {"bp": bp}} for name, bp in _pairs("--spread", spread)),
+        *({"type": "fx", "currencies": [name], "relative": size} for name, size in _pairs("--fx-shock", fx_shock)),
+    ]
+    change["fx_rates"] = {**change.get("fx_rates", {}), **dict(_pairs("--fx-rate", fx_rate))}
+    positions = [] if add is None else read_json(add, "positions")
+    question: dict[str, Any] = {
+        "market": {name: value for name, value in change.items() if value} or None,
+        "remove": remove,
+        "scale": dict(_pairs("--scale", scale)),
+        "add": positions if isinstance(positions, list) else [positions],
+    }
+    with Client() as client:
+        answer = _ended(lambda: client.what_if(run_id, groups_of(by), **question))
+    if as_json:
+        print_json(answer)
+    else:
+        _print(answer)
+    if answer.failures:
+        raise typer.Exit(ExitCode.PARTIAL)
+
+
+def _ended(ask: Callable[[], WhatIfAnswer]) -> WhatIfAnswer:
+    answer = ask()
+    while answer.total is None:
+        chatter.print(f"run {answer.what_if_run_id} under the changed market is {answer.state.value}; still waiting")
+        answer = ask()
+    return answer
+
+
+def _pairs(option: str, given: Sequence[str]) -> list[tuple[str, float]]:
+    found = []
+    for text in given:
+        name, _, number = text.rpartition("=")
+        try:
+            found.append((name, float(number)))
+        except ValueError as error:
+            raise InvalidRequest(f"{option} {text!r} is not a name, = and a number") from error
+        if not name:
+            raise InvalidRequest(f"{option} {text!r} has no name before the =")
+    return found
+
+
+def _print(answer: WhatIfAnswer) -> None:
+    assert answer.total is not None
+    shown = [name for name in _MEASURES if getattr(answer.total, name) is not None]
+    names = list(answer.groups[0].group) if answer.groups else []
+
+    def row(keys: Sequence[str], group: WhatIfGroup) -> list[Any]:
+        figures = [getattr(group, name) for name in shown]
+        return [*keys, group.ok_count_what_if, figures[0].base, *(figure.difference for figure in figures)]
+
+    rows = [row(list(group.group.values()), group) for group in answer.groups]
+    rows.append(row(["all", *[""] * (len(names) - 1)] if names else [], answer.total))
+    columns = [*names, "priced", f"PV base {answer.base_currency}", *(f"Δ {name}" for name in shown)]
+    same = "the run's own market" if answer.what_if_run_id == answer.run_id else f"market {answer.market_id}, run {answer.what_if_run_id}"
+    print_table(columns, rows, title=f"{answer.run_id} with the changes less as it was; {same}")
+    for failure in answer.failures:
+        say(f"{failure.position_id}: {failure.code}: {failure.message}; {failure.remedy}")
