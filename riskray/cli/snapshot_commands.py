@@ -10,8 +10,8 @@ import typer
 from riskray.cli.output import Json, print_json, print_line, print_table, say
 from riskray.errors import InvalidRequest
 
-market_commands = typer.Typer(no_args_is_help=True, help="Market snapshots: upload, demo, list, show, download.")
-portfolio_commands = typer.Typer(no_args_is_help=True, help="Portfolio snapshots: generate, upload, list, show, download.")
+market_commands = typer.Typer(no_args_is_help=True, help="Market snapshots: upload, demo, list, show, download, delete.")
+portfolio_commands = typer.Typer(no_args_is_help=True, help="Portfolio snapshots: generate, upload, list, show, download, delete.")
 
 Name = Annotated[str | None, typer.Option(help="Only versions of this name.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="Most lines.")]
@@ -108,6 +108,16 @@ def download_market(
     report_file(file, as_json=as_json)
 
 
+@market_commands.command("delete")
+def delete_market(market: Annotated[str, typer.Argument(help="Id or name.")], as_json: Json = False) -> None:
+    """Delete a market no run uses; of a name, its newest version."""
+    from riskray.client import Client
+
+    with Client() as client:
+        client.delete_market(market)
+    report_deleted(market, as_json=as_json)
+
+
 @portfolio_commands.command("generate")
 def generate(
     file: Annotated[Path, typer.Argument(help="Ending .parquet, .csv or .json.")],
@@ -200,12 +210,30 @@ def download_portfolio(
     report_file(file, as_json=as_json)
 
 
+@portfolio_commands.command("delete")
+def delete_portfolio(portfolio: Annotated[str, typer.Argument(help="Id or name.")], as_json: Json = False) -> None:
+    """Delete a portfolio no run uses; of a name, its newest version."""
+    from riskray.client import Client
+
+    with Client() as client:
+        client.delete_portfolio(portfolio)
+    report_deleted(portfolio, as_json=as_json)
+
+
 def show_snapshot(snapshot: Any, *, as_json: bool) -> None:
     """Name and value of every field."""
     if as_json:
         print_json(snapshot)
     else:
         print_table(["", ""], [(name, value) for name, value in snapshot.model_dump(mode="json").items()])
+
+
+def report_deleted(key: str, *, as_json: bool) -> None:
+    """Say what is gone."""
+    if as_json:
+        print_json({"deleted": key})
+    else:
+        print_line(f"deleted {key}")
 
 
 def report_file(file: Path, *, as_json: bool) -> None:

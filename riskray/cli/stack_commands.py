@@ -47,9 +47,13 @@ def down(as_json: Json = False) -> None:
 
 def env(as_json: Json = False) -> None:
     """Print what Ray's own commands need to find this Ray and be let in: eval "$(riskray env)", then `ray job submit ...`."""
-    from riskray.stack import ray_client_environment
+    from riskray.stack import ray_client_environment, read_record
 
-    variables = ray_client_environment(Settings())
+    settings = Settings()
+    variables = ray_client_environment(settings)
+    record = read_record(settings.data_directory)
+    if settings.ray_address is None and (record is None or not record.is_alive):
+        say(f"no Ray of {settings.data_directory} runs: `riskray up` starts it, or set RISKRAY_RAY_ADDRESS to one that does")
     if as_json:
         print_json(variables)
     else:
@@ -67,6 +71,8 @@ def status(as_json: Json = False) -> None:
     else:
         rows = [(name, health.get("status"), health.get("detail") or _database_line(health)) for name, health in state["services"].items()]
         print_table(["service", "status", "database"], rows, title=f"{state['http_url']}  (since {state['started_at'] or 'not started'})")
+    if state["remedy"]:
+        say(state["remedy"])
     if not state["healthy"]:
         raise typer.Exit(ExitCode.UNREACHABLE)
 

@@ -19,6 +19,7 @@ from riskray.logs import configure_logs
 from riskray.models.run import Run
 from riskray.stack.address import require_safe_address
 from riskray.stack.ray_head import (
+    LOG_FILE,
     disconnect,
     enter_environment,
     launch_head,
@@ -113,12 +114,15 @@ def connections_wanted(settings: Settings) -> int:
 
 
 def stack_status(settings: Settings) -> dict[str, Any]:
-    """The record, and the deep health of every service."""
+    """The record, the deep health of every service, and what to do where that is not well (empty where it is)."""
     record = read_record(settings.data_directory)
     services = {name: deep_health(settings, prefix) for name, prefix in application_prefixes().items()}
+    running = record is not None and record.ready and record.is_alive
+    healthy = all(health.get("status") == "ok" for health in services.values())
     return {
-        "running": record is not None and record.ready and record.is_alive,
-        "healthy": all(health.get("status") == "ok" for health in services.values()),
+        "running": running,
+        "healthy": healthy,
+        "remedy": "" if healthy else _remedy(settings, running=running),
         "http_url": settings.base_url,
         "dashboard_url": record.dashboard_url if record else None,
         "ray_address": record.ray_address if record else None,
@@ -126,6 +130,14 @@ def stack_status(settings: Settings) -> dict[str, Any]:
         "started_at": record.started_at if record else None,
         "services": services,
     }
+
+
+def _remedy(settings: Settings, *, running: bool) -> str:
+    if running:
+        return f"the stack runs and is not well: see `riskray doctor` and {settings.data_directory / LOG_FILE}"
+    if settings.api_url is not None:
+        return f"{settings.api_url} (RISKRAY_API_URL) is not well, and no stack of this machine is asked; look there"
+    return f"no stack of {settings.data_directory} runs: `riskray up` starts it; for one elsewhere set RISKRAY_API_URL"
 
 
 def _new_record(settings: Settings) -> StackRecord:

@@ -104,7 +104,7 @@ def deep_health(settings: Settings, prefix: str) -> dict[str, Any]:
         answer = httpx.get(f"{settings.base_url}{prefix.rstrip('/')}/health/deep", headers=headers, timeout=5.0, trust_env=False)
         body: dict[str, Any] = answer.json()
     except (httpx.TransportError, ValueError) as error:
-        return {"status": "failing", "detail": f"{type(error).__name__}: {error}"}
+        return {"status": "failing", "detail": f"no answer from {settings.base_url} ({str(error) or type(error).__name__})"}
     return body
 
 

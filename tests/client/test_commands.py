@@ -1,0 +1,70 @@
+"""The command line where there is nothing to start: what is deleted, and what is said where no stack runs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from riskray import __version__
+from riskray.cli import app
+from riskray.client import Client
+from riskray.config import Settings
+from riskray.errors import Conflict
+from riskray.stack.ray_head import free_port
+from tests.fixtures.services import Api
+from tests.fixtures.stored_snapshots import bond, market_document
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def client(api: Api, monkeypatch: pytest.MonkeyPatch) -> Client:
+    """The SDK on the services, which commands get too."""
+    client = Client(Settings(api_url="http://testserver"), http=api.http)
+    monkeypatch.setattr(client.transport, "close", lambda: None)
+    monkeypatch.setattr("riskray.client.Client", lambda: client)
+    return client
+
+
+@pytest.fixture
+def no_stack(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Settings of a machine on which nothing runs; the API's address."""
+    port = str(free_port())
+    monkeypatch.setenv("RISKRAY_DATA_DIRECTORY", str(tmp_path / "data"))
+    monkeypatch.setenv("RISKRAY_HTTP_PORT", port)
+    return f"http://127.0.0.1:{port}"
+
+
+def command(*arguments: str) -> Any:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_snapshots_and_runs_are_deleted_once_nothing_uses_them(client: Client) -> None:
+    market = client.upload_market(market_document()).market_id
+    portfolio = client.upload_portfolio([bond(1)], name="desk").portfolio_id
+    run = client.submit(portfolio="desk", market=market, wait_s=30).run_id
+    for kind, key in (("market", market), ("portfolio", portfolio)):
+        refused = command(kind, "delete", key)
+        assert isinstance(refused.exception, Conflict), refused.output
+        assert "run" in str(refused.exception)
+    for kind, key in (("run", run), ("market", market), ("portfolio", portfolio)):
+        assert command(kind, "delete", key).stdout == f"deleted {key}\n"
+    assert [page.total for page in (client.list_runs(), client.list_markets(), client.list_portfolios())] == [0, 0, 0]
+
+
+def test_version_is_printed() -> None:
+    assert command("--version").stdout == f"riskray {__version__}\n"
+
+
+def test_env_says_that_no_ray_runs_and_what_to_do(no_stack: str) -> None:
+    done = command("env")
+    assert "export RAY_ADDRESS=" in done.stdout
+    assert "runs: `riskray up` starts it" in done.stderr
+
+
+def test_status_says_what_to_do_where_no_stack_runs(no_stack: str) -> None:
+    done = command("status")
+    assert done.exit_code == 5
+    assert f"no answer from {no_stack} (" in done.stdout
+    assert "`riskray up` starts it" in done.stderr
