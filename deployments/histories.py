@@ -9,7 +9,7 @@ from deployments.downloads import Format, FormatQuery, file_answer, negotiated
 from deployments.errors import error_responses
 from deployments.limits import UPLOADS_AT_ONCE
 from deployments.paging import OffsetPage
-from deployments.uploads import UPLOAD_BODY, Upload, UploadGate, required_name
+from deployments.uploads import Upload, UploadGate, required_name, upload_body
 from pricers.dates import to_date
 from riskray.market.build import build_market
 from riskray.market.reader import read_market
@@ -29,6 +29,7 @@ from riskray.store.scenarios import (
 )
 
 _FORMATS = (Format.CSV, Format.PARQUET)
+_EXAMPLE_CSV = "date,zero/EUR-GOVT/10Y,fx/EUR\n2024-03-27,0.0239,1.0826\n2024-03-28,0.0243,1.0811\n"
 
 
 def _model(record: HistoryRecord) -> MarketHistory:
@@ -84,7 +85,7 @@ def create_history_router(database: Database) -> APIRouter:
         summary="Store a market history",
         response_model=MarketHistory,
         responses={**known, **error_responses(400, 413, 415)},
-        openapi_extra=UPLOAD_BODY,
+        openapi_extra=upload_body(csv=_EXAMPLE_CSV),
     )
     async def upload_history(
         request: Request,

@@ -11,10 +11,10 @@ from deployments.limits import UPLOADS_AT_ONCE
 from deployments.paging import OffsetPage
 from deployments.service import create_service
 from deployments.serving import serve_application
-from deployments.uploads import UPLOAD_BODY, Upload, UploadGate
+from deployments.uploads import Upload, UploadGate, upload_body
 from riskray.config import Settings
 from riskray.market.build import market_curve_rows
-from riskray.market.reader import canonical_json, content_hash, read_market, write_market
+from riskray.market.reader import canonical_json, content_hash, parse_market, read_market, write_market
 from riskray.models.common import Page
 from riskray.models.market_data import MarketDocument
 from riskray.models.snapshot import MarketSnapshot
@@ -37,6 +37,17 @@ A market snapshot is everything that positions are valued against on one date: d
 It is immutable and known by the hash of its content, so uploading the same content again answers the snapshot that is there.
 Wherever a market is asked for, give its id or its name; a name means the newest version.
 """
+
+EXAMPLE: dict[str, Any] = {
+    "name": "example",
+    "as_of": "2024-03-28",
+    "curves": [
+        {"name": "EUR-GOVT", "currency": "EUR", "points": [{"tenor": "1Y", "value": 0.0331}, {"tenor": "10Y", "value": 0.0243}]},
+        {"name": "USD-GOVT", "currency": "USD", "points": [{"tenor": "1Y", "value": 0.0492}, {"tenor": "10Y", "value": 0.0418}]},
+    ],
+    "spread_curves": [{"name": "EUR-CORP-BBB", "rating": "BBB", "points": [{"tenor": "5Y", "value": 0.0125}]}],
+    "fx_spots": [{"pair": "EURUSD", "rate": 1.0811}],
+}
 
 
 def _snapshot(record: MarketRecord) -> MarketSnapshot:
@@ -78,7 +89,7 @@ def create_router(database: Database) -> APIRouter:
         summary="Store a market",
         response_model=MarketSnapshot,
         responses={200: {"model": MarketSnapshot, "description": "This content is stored already."}, **error_responses(400, 413, 415)},
-        openapi_extra=UPLOAD_BODY,
+        openapi_extra=upload_body(document=EXAMPLE, csv=write_market(parse_market(EXAMPLE), format="csv").decode()),
     )
     async def upload_market(request: Request, response: Response) -> MarketSnapshot:
         """Send the document as JSON, or as CSV or Parquet with one row a point; a wrong one is refused whole, with every place named."""

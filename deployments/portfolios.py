@@ -14,11 +14,12 @@ from deployments.limits import UPLOADS_AT_ONCE
 from deployments.paging import Cursor, CursorLimit, OffsetPage, cursor_page, decode_cursor
 from deployments.service import create_service
 from deployments.serving import serve_application
-from deployments.uploads import UPLOAD_BODY, Upload, UploadGate, required_name
+from deployments.uploads import Upload, UploadGate, required_name, upload_body
 from pricers import known_products, load_entry_points
 from riskray.config import Settings
 from riskray.models.common import CursorPage, Page, Problem
 from riskray.models.instrument import ProductDescription, describe_product
+from riskray.models.pricing import EXAMPLE_POSITION
 from riskray.models.snapshot import PortfolioDetail, PortfolioSnapshot, PortfolioUpload, StoredPosition
 from riskray.portfolio.batches import decode_batch, prepare_portfolio
 from riskray.portfolio.reader import read_portfolio
@@ -46,6 +47,7 @@ A portfolio snapshot is a set of positions, each with the terms of its contract.
 format and order of rows do not matter. Wherever a portfolio is asked for, give its id or its name; a name means the newest version.
 """
 _FORMATS = (Format.JSON, Format.CSV, Format.PARQUET, Format.ARROW)
+_EXAMPLE_CSV = f"{','.join(EXAMPLE_POSITION)}\n{','.join(map(str, EXAMPLE_POSITION.values()))}\n"
 
 
 def _fields(record: PortfolioRecord) -> dict[str, Any]:
@@ -109,7 +111,7 @@ def create_router(database: Database) -> APIRouter:
         summary="Store a portfolio",
         response_model=PortfolioUpload,
         responses={200: {"model": PortfolioUpload, "description": "This content is stored already."}, **error_responses(400, 413, 415)},
-        openapi_extra=UPLOAD_BODY,
+        openapi_extra=upload_body(document=[EXAMPLE_POSITION], csv=_EXAMPLE_CSV),
     )
     async def upload_portfolio(
         request: Request,

@@ -14,7 +14,7 @@ from deployments.limits import UPLOADS_AT_ONCE
 from deployments.paging import OffsetPage
 from deployments.service import create_service
 from deployments.serving import serve_application
-from deployments.uploads import UPLOAD_BODY, Upload, UploadGate, required_name
+from deployments.uploads import Upload, UploadGate, required_name, upload_body
 from pricers.market import Market
 from riskray.config import Settings
 from riskray.errors import InvalidRequest, NotFound
@@ -59,6 +59,11 @@ read. Wherever a set, a history or a hierarchy is asked for, give its id or its 
 NAMES_SHOWN_MAX = 1000
 _FORMATS = (Format.JSON, Format.CSV, Format.PARQUET, Format.ARROW)
 
+_EXAMPLE_CSV = "scenario,zero/EUR-GOVT/10Y,fx/EUR\ncrash,-0.0100,-0.08\nrally,0.0050,0.04\n"
+_EXAMPLE_MATRIX: dict[str, Any] = {
+    "factors": ["zero/EUR-GOVT/10Y", "fx/EUR"],
+    "scenarios": [{"name": "crash", "values": [-0.01, -0.08]}, {"name": "rally", "values": [0.005, 0.04]}],
+}
 _EXAMPLES: dict[str, Any] = {
     "stress": {
         "summary": "Named shocks",
@@ -220,7 +225,7 @@ def create_set_router(database: Database) -> APIRouter:
         summary="Upload a matrix of moves",
         response_model=ScenarioSet,
         responses={**known, **error_responses(400, 404, 413, 415)},
-        openapi_extra=UPLOAD_BODY,
+        openapi_extra=upload_body(csv=_EXAMPLE_CSV, document=_EXAMPLE_MATRIX),
     )
     async def upload_matrix(
         request: Request,

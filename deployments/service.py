@@ -18,6 +18,7 @@ from deployments.parameters import require_known_parameters
 from riskray import __version__
 from riskray.config import Settings
 from riskray.errors import StoreError
+from riskray.models.glossary import describe_parameters
 from riskray.models.health import DeepHealth, Health
 from riskray.store.database import Database
 
@@ -70,7 +71,7 @@ def create_service(
         app.include_router(router, dependencies=[Depends(require_known_parameters)])
     app.state.routes = [route for router in all_routers for route in router.routes]
     install_error_handlers(app)
-    _describe_security(app, settings)
+    _complete_document(app, settings)
     # The last added is the outermost: a refused request still gets its CORS headers, so a browser can read the reason.
     app.add_middleware(RequestGate, settings=settings, service=title, is_root_open=is_root_open)
     if settings.allowed_origins:
@@ -124,14 +125,15 @@ def _health_router(service: str, database: Database) -> APIRouter:
     return router
 
 
-def _describe_security(app: FastAPI, settings: Settings) -> None:
-    """State the bearer token in the OpenAPI document, where one is demanded."""
+def _complete_document(app: FastAPI, settings: Settings) -> None:
+    """Let the OpenAPI document describe every parameter, and state the bearer token where one is demanded."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             schema = get_openapi(
                 title=app.title, version=app.version, description=app.description, routes=app.routes, license_info=app.license_info
             )
+            describe_parameters(schema)
             if settings.api_token is not None:
                 schema.setdefault("components", {})["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
                 schema["security"] = [{"bearer": []}]

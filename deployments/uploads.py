@@ -25,20 +25,18 @@ _FORMAT_OF_SUFFIX = {".json": "json", ".jsonl": "json", ".ndjson": "json", ".csv
 # Up to here a body stays in memory; a larger one goes to a temporary file.
 _MEMORY_BYTES_MAX = 16 * 1024**2
 
+
 # OpenAPI: FastAPI cannot see a body that is read from the request itself.
-UPLOAD_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": {}},
-            "text/csv": {"schema": {"type": "string"}},
-            "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
-            "multipart/form-data": {
-                "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
-            },
-        },
+def upload_body(*, csv: str, document: Any = None) -> dict[str, Any]:
+    """`openapi_extra` of a route that takes a file, with an example as CSV and, where the route takes JSON, as JSON."""
+    binary = {"type": "string", "format": "binary"}
+    content: dict[str, Any] = {"application/json": {"schema": {}, "example": document}} if document is not None else {}
+    content |= {
+        "text/csv": {"schema": {"type": "string"}, "example": csv},
+        "application/vnd.apache.parquet": {"schema": binary},
+        "multipart/form-data": {"schema": {"type": "object", "properties": {"file": binary}, "required": ["file"]}},
     }
-}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 @dataclass(frozen=True)

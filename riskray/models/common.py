@@ -4,6 +4,8 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from riskray.models.glossary import describe_fields
+
 PAGE_LIMIT_MAX = 1000
 
 Item = TypeVar("Item")
@@ -25,7 +27,7 @@ CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217
 class Model(BaseModel):
     """Base of every contract: unknown fields are refused, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=describe_fields)
 
 
 class Page(Model, Generic[Item]):
@@ -51,7 +53,7 @@ class Problem(Model):
 
     loc: list[str | int] = Field(description="Path to the value.", examples=[["positions", 12, "notional"]])
     msg: str = Field(description="What is wrong and what is right.")
-    code: str = Field(examples=["missing", "not_finite", "unknown_value"])
+    code: str = Field(description="Stable code of what is wrong.", examples=["missing", "not_finite", "unknown_value"])
 
 
 class ErrorBody(Model):
@@ -59,13 +61,13 @@ class ErrorBody(Model):
 
     error: str = Field(description="Stable code.", examples=["not_found"])
     detail: str = Field(description="What is wrong, with which thing, and what to do.")
-    status_code: int = Field(examples=[404])
-    type: str = "about:blank"
-    title: str
-    status: int
-    instance: str
-    request_id: str
-    errors: list[Problem] = []
+    status_code: int = Field(description="HTTP status.", examples=[404])
+    type: str = Field(default="about:blank", description="RFC 9457: address of a page about the error; none here.")
+    title: str = Field(description="The status in words.", examples=["Not Found"])
+    status: int = Field(description="HTTP status, as RFC 9457 names it.", examples=[404])
+    instance: str = Field(description="Path of the request.", examples=["/api/v1/runs/run-0"])
+    request_id: str = Field(description="As in `X-Request-ID`; the service's log has it too.", examples=["6f1d0c9b8a7e4d5c"])
+    errors: list[Problem] = Field(default=[], description="Every wrong place, where there are several.")
 
 
 JsonObject = dict[str, Any]

@@ -1,11 +1,13 @@
 """What all services promise: documented errors, models in one place, and no answer outside the document."""
 
 import ast
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -32,6 +34,13 @@ def operations(api: Api) -> Iterator[tuple[str, str, dict[str, Any]]]:
                 yield prefix, f"{method.upper()} {path}", operation
 
 
+def fields(api: Api) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    for prefix, app in api.services.items():
+        for model, schema in app.openapi().get("components", {}).get("schemas", {}).items():
+            for name, field in schema.get("properties", {}).items():
+                yield prefix, model, name, field
+
+
 def test_every_route_documents_its_errors_in_the_house_shape(services: Api) -> None:
     for prefix, route, operation in operations(services):
         for status in ("401", "422", "429", "500", "503"):
@@ -47,6 +56,44 @@ def test_route_with_an_id_documents_that_there_may_be_none(services: Api) -> Non
 
 def test_every_route_has_a_summary(services: Api) -> None:
     assert [(prefix, route) for prefix, route, operation in operations(services) if not operation.get("summary")] == []
+
+
+def test_every_parameter_and_field_is_described(services: Api) -> None:
+    missing = [
+        (prefix, route, parameter["name"])
+        for prefix, route, operation in operations(services)
+        for parameter in operation.get("parameters", [])
+        if not parameter.get("description")
+    ]
+    missing += [(prefix, model, name) for prefix, model, name, field in fields(services) if not field.get("description")]
+    assert missing == []
+
+
+def test_examples_of_fields_are_what_the_fields_take(services: Api) -> None:
+    for prefix, app in services.services.items():
+        parts = {"components": app.openapi().get("components", {})}
+        for where, model, name, field in fields(services):
+            if where == prefix:
+                for example in field.get("examples", []):
+                    problems = [error.message for error in jsonschema_rs.validator_for({**field, **parts}).iter_errors(example)]
+                    assert problems == [], (prefix, model, name)
+
+
+def test_example_of_every_upload_can_be_uploaded(services: Api) -> None:
+    taken = []
+    for prefix, route, operation in operations(services):
+        for media_type, body in operation.get("requestBody", {}).get("content", {}).items():
+            if "example" in body:
+                content = body["example"] if media_type == "text/csv" else json.dumps(body["example"])
+                address = prefix + route.removeprefix("POST ")
+                params = {} if "market-data" in prefix else {"name": "example"}
+                answer = services.http.post(address, content=content, params=params, headers={"Content-Type": media_type})
+                assert answer.status_code in (200, 201), (address, media_type, answer.text)
+                taken.append((prefix.rpartition("/")[2], media_type))
+    assert taken == [
+        ("market-data", "application/json"), ("market-data", "text/csv"), ("portfolios", "application/json"), ("portfolios", "text/csv"),
+        ("scenarios", "application/json"), ("scenarios", "text/csv"), ("scenarios", "text/csv"),
+    ]  # fmt: skip
 
 
 def test_no_service_defines_a_model_of_its_own() -> None:
