@@ -91,7 +91,7 @@ def require_free_port(host: str, port: int, *, what: str, variable: str) -> None
         except OSError as error:
             raise StackError(
                 f"port {port} on {host}, meant for {what}, cannot be used ({error.strerror}); "
-                f"stop what listens there or set {variable} to another port"
+                f"stop what listens there or set {variable} to another port, such as {free_port()}, which is free now"
             ) from error
 
 

@@ -1,11 +1,14 @@
 """What `riskray up` tells while the head starts."""
 
+import re
+import socket
 import subprocess
 import sys
 
 import pytest
 
 from riskray.config import Settings
+from riskray.errors import StackError
 from riskray.stack import ray_head
 
 
@@ -24,6 +27,16 @@ def test_long_first_start_says_that_kernels_are_compiled(tmp_path, monkeypatch):
         head.communicate(b"\n")
     assert len(said) == 1
     assert "compiles" in said[0]
+
+
+def test_port_in_use_is_refused_with_its_variable_and_a_free_one():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(StackError, match=r"set RISKRAY_HTTP_PORT to another port, such as \d+") as refused:
+            ray_head.require_free_port("127.0.0.1", taken.getsockname()[1], what="the API", variable="RISKRAY_HTTP_PORT")
+    proposed = int(re.findall(r"such as (\d+)", str(refused.value))[0])
+    ray_head.require_free_port("127.0.0.1", proposed, what="the API", variable="RISKRAY_HTTP_PORT")
 
 
 @pytest.mark.parametrize("mode", ["token", "disabled"])
