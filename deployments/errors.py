@@ -189,7 +189,8 @@ def http_error_response(request: Request, error: Exception) -> Response:
         return riskray_error_response(request, MalformedJson("the body is not valid JSON: it is not text in UTF-8"))
     if error.status_code == 404 and detail == HTTPStatus.NOT_FOUND.phrase:
         root = request.scope.get("root_path", "")
-        detail = f"no such path {request.url.path!r}; {root}/docs shows the paths there are, and / all services"
+        shown = f"{root}/docs shows this service's paths" if root else "the page at / leads to every service and its paths"
+        detail = f"no such path {request.url.path!r}; {shown}"
     headers = dict(error.headers or {})
     if error.status_code == 405:
         headers["Allow"] = ", ".join(_methods(request))

@@ -87,7 +87,8 @@ def _checked(raw: RawRows, *, allow_partial: bool) -> ReadResult:
 def _summary(result: ReadResult, rows: int) -> str:
     listed = "" if len(result.problems) == result.problem_count else f", the first {len(result.problems):,} of which are listed"
     bad = f"{result.rejected:,} of {rows:,} row{'s' * (rows != 1)} {'is' if result.rejected == 1 else 'are'} bad"
-    return f"{bad} ({result.problem_count:,} problem{'s' * (result.problem_count != 1)}{listed}); nothing was accepted"
+    count = f"{result.problem_count:,} problem{'s' * (result.problem_count != 1)}{listed}"
+    return f"{bad} ({count}); nothing was accepted; first: {result.problems[0]['msg']}"
 
 
 class _Findings:

@@ -111,7 +111,11 @@ def test_products_are_described_with_their_columns(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bad", "summary"), [(1, "1 of 2 rows is bad (1 problem); nothing"), (2, "2 of 2 rows are bad (2 problems); nothing")]
+    ("bad", "summary"),
+    [
+        (1, "1 of 2 rows is bad (1 problem); nothing was accepted; first: row 1 (BD-000000), column notional: "),
+        (2, "2 of 2 rows are bad (2 problems); nothing was accepted; first: row 1 "),
+    ],
 )
 def test_bad_rows_are_counted_in_good_grammar(api: Api, bad: int, summary: str) -> None:
     rows = [bond(number, notional="many" if number < bad else 1.0) for number in range(2)]
