@@ -11,6 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 
+from deployments.answer_examples import add_answer_examples
 from deployments.documentation import add_documentation
 from deployments.errors import REQUEST_ID_HEADER, RETRY_AFTER_S, error_responses, install_error_handlers
 from deployments.middleware import RequestGate
@@ -126,7 +127,7 @@ def _health_router(service: str, database: Database) -> APIRouter:
 
 
 def _complete_document(app: FastAPI, settings: Settings) -> None:
-    """Let the OpenAPI document describe every parameter, and state the bearer token where one is demanded."""
+    """Let the OpenAPI document describe every parameter, show every answer, and state the bearer token where one is demanded."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -134,6 +135,7 @@ def _complete_document(app: FastAPI, settings: Settings) -> None:
                 title=app.title, version=app.version, description=app.description, routes=app.routes, license_info=app.license_info
             )
             describe_parameters(schema)
+            add_answer_examples(schema)
             if settings.api_token is not None:
                 schema.setdefault("components", {})["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
                 schema["security"] = [{"bearer": []}]

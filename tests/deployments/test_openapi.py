@@ -79,6 +79,21 @@ def test_examples_of_fields_are_what_the_fields_take(services: Api) -> None:
                     assert problems == [], (prefix, model, name)
 
 
+def test_every_json_answer_has_an_example_that_fits(services: Api) -> None:
+    for prefix, app in services.services.items():
+        document = app.openapi()
+        for path, methods in document["paths"].items():
+            for method, operation in methods.items():
+                for status, answer in operation["responses"].items():
+                    content = answer.get("content", {}).get("application/json", {})
+                    if status < "300" and content.get("schema"):
+                        schema = {**content["schema"], "components": document["components"]}
+                        problems = [str(error) for error in jsonschema_rs.validator_for(schema).iter_errors(content["example"])]
+                        assert problems == [], (prefix, method, path)
+    run = services.services["/api/v1/runs"].openapi()["paths"]["/{run_id}"]["get"]["responses"]["200"]["content"]["application/json"]
+    assert (run["example"]["state"], run["example"]["progress"]["ok_count"]) == ("PARTIAL", 9_950)
+
+
 def test_example_of_every_upload_can_be_uploaded(services: Api) -> None:
     taken = []
     for prefix, route, operation in operations(services):
