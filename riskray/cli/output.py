@@ -60,6 +60,7 @@ def print_error(error: RiskrayError, *, as_json: bool) -> None:
         return
     shown = 10
     chatter.print(f"[bold red]error:[/] {_escaped(str(error))}", soft_wrap=True)
+    problems = [problem for problem in problems if str(problem.get("msg", "")) not in str(error)]  # which has said the others
     for problem in problems[:shown]:
         place = ".".join(str(part) for part in problem.get("loc", []))
         chatter.print(f"  {_escaped(place)}: {_escaped(str(problem.get('msg', '')))}", soft_wrap=True)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from riskray.cli.output import print_table
+from riskray.cli.output import print_error, print_table
+from riskray.errors import InvalidRequest
 
 
 class Screen(io.StringIO):
@@ -60,3 +61,12 @@ def test_cells_that_look_like_markup_and_times_are_shown_as_they_are(printed):
     text = printed(["name", "at"], [("[bold]x[/bold]", datetime(2026, 11, 23, 23, 35, 51, 825659, tzinfo=UTC))], columns=80)
     assert "[bold]x[/bold]" in text
     assert "2026-11-23 23:35:51Z" in text
+
+
+def test_problem_that_the_error_names_is_not_repeated(capsys):
+    problems = [{"loc": ["rows", number], "msg": f"row {number}: notional is NaN", "code": "nan"} for number in (1, 2)]
+    print_error(InvalidRequest("2 rows are bad; first: row 1: notional is NaN", problems), as_json=False)
+    assert capsys.readouterr().err.splitlines() == [
+        "error: 2 rows are bad; first: row 1: notional is NaN",
+        "  rows.2: row 2: notional is NaN",
+    ]
