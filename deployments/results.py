@@ -18,7 +18,7 @@ from riskray.config import Settings
 from riskray.errors import Conflict, InvalidRequest
 from riskray.grid.client import Grid
 from riskray.models.common import CursorPage, Model
-from riskray.models.position_result import PositionFailure, PositionResult
+from riskray.models.position_result import PositionFailure, PositionOrigin, PositionResult
 from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
 from riskray.models.run import Run
 from riskray.models.tail_risk import NodeQuery
@@ -317,6 +317,11 @@ def _position_router(database: Database, grid: Grid) -> APIRouter:
         _readable_run(database, run_id, partial=partial)
         row = store.get_result(database, run_id=run_id, position_id=position_id)
         return PositionFailure(**row) if "code" in row else PositionResult(**row)
+
+    @router.get("/{run_id}/positions/{position_id}/origin", summary="Which run valued a position", responses=error_responses(404))
+    def origin(run_id: str, position_id: str) -> PositionOrigin:
+        """The run itself, or an earlier one whose row was carried over because nothing that the position depends on had changed."""
+        return store.position_origin(database, run_id=run_id, position_id=position_id)
 
     @router.get("/{run_id}/positions/{position_id}/explain", summary="One value, flow by flow", responses=error_responses(404, 409))
     async def explain(run_id: str, position_id: str) -> Explanation:

@@ -83,6 +83,7 @@ CREATE TABLE run (
     vectors text DEFAULT 'none'::text NOT NULL,
     failure_policy text DEFAULT 'drop_position'::text NOT NULL,
     traceparent text,
+    carried_from_run_no integer,
     CONSTRAINT run_cancelled_count_check CHECK ((cancelled_count >= 0)),
     CONSTRAINT run_check CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['SUCCEEDED'::run_state, 'PARTIAL'::run_state, 'FAILED'::run_state, 'CANCELLED'::run_state])))),
     CONSTRAINT run_check1 CHECK (((storage_no = 0) OR (storage_no = run_no))),
@@ -414,12 +415,13 @@ CREATE TABLE run_shard (
     exact_sums bytea,
     seconds jsonb,
     finished_at timestamp with time zone,
-    ladders bytea,
+    carried int4multirange DEFAULT '{}'::int4multirange NOT NULL,
+    carried_count integer DEFAULT 0 NOT NULL,
     CONSTRAINT run_shard_check CHECK (((state = 'DONE'::shard_state) = ((ok_count IS NOT NULL) AND (failed_count IS NOT NULL) AND (epoch IS NOT NULL)))),
     CONSTRAINT run_shard_check1 CHECK (((state <> 'DONE'::shard_state) OR ((ok_count + failed_count) = row_count))),
+    CONSTRAINT run_shard_check2 CHECK (((carried_count >= 0) AND (carried_count <= row_count))),
     CONSTRAINT run_shard_row_count_check CHECK ((row_count > 0))
 );
-ALTER TABLE ONLY run_shard ALTER COLUMN ladders SET STORAGE EXTERNAL;
 
 CREATE TABLE scenario_failure (
     run_no integer NOT NULL,
@@ -615,6 +617,8 @@ CREATE INDEX run_by_portfolio ON run USING btree (portfolio_no);
 
 CREATE INDEX run_by_scenario_set ON run USING btree (scenario_set_no) WHERE (scenario_set_no IS NOT NULL);
 
+CREATE INDEX run_carried_from ON run USING btree (carried_from_run_no) WHERE (carried_from_run_no IS NOT NULL);
+
 CREATE INDEX run_claimable ON run USING btree (run_no) WHERE (state = ANY (ARRAY['QUEUED'::run_state, 'RUNNING'::run_state]));
 
 CREATE TRIGGER run_state_edges BEFORE UPDATE ON run FOR EACH ROW EXECUTE FUNCTION run_state_edges();
@@ -645,6 +649,9 @@ ALTER TABLE ONLY result_key_rate_rollup
 
 ALTER TABLE ONLY result_rollup
     ADD CONSTRAINT result_rollup_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
+
+ALTER TABLE ONLY run
+    ADD CONSTRAINT run_carried_from_run_no_fkey FOREIGN KEY (carried_from_run_no) REFERENCES run(run_no);
 
 ALTER TABLE ONLY run_event
     ADD CONSTRAINT run_event_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;

@@ -127,6 +127,10 @@ def submit(
     failure_policy: Annotated[
         FailurePolicy, typer.Option(help="A position without value in some scenario: leave out the position, or the scenario.")
     ] = FailurePolicy.DROP_POSITION,
+    carry_from: Annotated[
+        str | None,
+        typer.Option(help="Id of an ended run: value only what failed there or depends on what has changed, carry the rest over."),
+    ] = None,
     idempotency_key: Annotated[str | None, typer.Option(help="Repeating a submit with the same key never makes a second run.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch the run to its end.")] = False,
     as_json: Json = False,
@@ -148,6 +152,7 @@ def submit(
             scenario_set=scenarios,
             vectors=None if vectors is None else vectors.value,
             failure_policy=failure_policy.value,
+            carry_from=carry_from,
             idempotency_key=idempotency_key,
         )
         run = watch_handle(handle) if wait else handle.run

@@ -34,7 +34,7 @@ from riskray.errors import Overloaded, StoreUnavailable
 from riskray.models.common import CursorPage, Page
 from riskray.models.event import RunEvent
 from riskray.models.instrument import ProductDescription
-from riskray.models.position_result import PositionFailure, PositionResult
+from riskray.models.position_result import PositionFailure, PositionOrigin, PositionResult
 from riskray.models.pricing import PriceAnswer, PriceRequest
 from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
 from riskray.models.run import ALL_MEASURES, FailurePolicy, Preflight, Run, RunRequest, Vectors
@@ -128,12 +128,14 @@ class Client(ScenarioCalls, RiskCalls):
         scenario_set: str | None = None,
         vectors: Vectors | None = None,
         failure_policy: FailurePolicy = "drop_position",
+        carry_from: str | None = None,
         idempotency_key: str | None = None,
         wait_s: int = 0,
     ) -> RunHandle:
         """Submit a run; `wait_s` lets the call answer only at the run's end, or after so many seconds.
 
         With a `scenario_set` (id or name) the portfolio is valued under every scenario of it too; see `RunRequest` for what is stored.
+        With `carry_from` (a run id) only what failed there or depends on what has changed is valued; the other results are carried over.
         """
         request = RunRequest(
             portfolio=portfolio,
@@ -147,6 +149,7 @@ class Client(ScenarioCalls, RiskCalls):
             scenario_set=scenario_set,
             vectors=vectors,
             failure_policy=failure_policy,
+            carry_from=carry_from,
         )
         headers = {"Idempotency-Key": idempotency_key or uuid4().hex}
         if wait_s:
@@ -231,6 +234,10 @@ class Client(ScenarioCalls, RiskCalls):
             self.transport.send("GET", path, repeatable=True).json()
         )
         return answer
+
+    def position_origin(self, run_id: str, position_id: str) -> PositionOrigin:
+        """The run that valued a position's row: `run_id`, or the one that it was carried over from."""
+        return self._get(f"/api/v1/results/{segment(run_id)}/positions/{segment(position_id)}/origin", PositionOrigin)
 
     def page_positions(self, run_id: str, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> CursorPage[PositionResult]:
         """A page of results as objects; `positions` downloads all of them at once."""

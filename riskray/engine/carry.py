@@ -73,10 +73,10 @@ def renumber_curves(leg_curve_nos: pa.ListArray, *, before: Sequence[str], after
     Raises ValueError where a row names a curve that `after` lacks: its position depends on the difference and must not be carried.
     """
     number_of = {name: number for number, name in enumerate(after)}
-    numbers = np.array([number_of.get(name, -1) for name in before], np.int16)
+    numbers = np.array([*(number_of.get(name, -1) for name in before), -1], np.int16)  # the last one is for legs without a curve, -1
     legs = np.asarray(leg_curve_nos.flatten())
     renumbered = numbers[legs]
-    if (missing := np.flatnonzero(renumbered < 0)).size:
+    if (missing := np.flatnonzero((renumbered < 0) & (legs >= 0))).size:
         raise ValueError(f"curve {before[int(legs[missing[0]])]!r} is not in the market that rows are carried to")
     lengths = leg_curve_nos.value_lengths().fill_null(0).to_numpy()
     offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))

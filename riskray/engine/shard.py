@@ -94,7 +94,7 @@ def shard_result(positions: ShardPositions, valuation: Valuation, *, market: Mar
     return ShardResult(
         results=_result_rows(valuation, is_ok, first_position_no=positions.first_position_no, measures=measures),
         failures=_failure_rows(valuation, is_ok, first_position_no=positions.first_position_no),
-        sums=_sums(positions, valuation, is_ok, market=market, measures=measures),
+        sums=sums_of(positions, valuation, is_ok, market=market, measures=measures),
         seconds={},
     )
 
@@ -175,7 +175,10 @@ def _failure_rows(valuation: Valuation, is_ok: np.ndarray, *, first_position_no:
     )
 
 
-def _sums(positions: ShardPositions, valuation: Valuation, is_ok: np.ndarray, *, market: Market, measures: frozenset[Measure]) -> ShardSums:
+def sums_of(
+    positions: ShardPositions, valuation: Valuation, is_ok: np.ndarray, *, market: Market, measures: frozenset[Measure]
+) -> ShardSums:
+    """The exact sums of a valuation under `market`; `is_ok`: bool[row]."""
     leg_counts = np.diff(valuation.leg_offsets)
     leg_book = np.repeat(positions.books.codes, leg_counts)
     return ShardSums(

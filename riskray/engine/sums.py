@@ -66,6 +66,15 @@ class ShardSums:
         parts = [json.dumps(keys).encode(), *(part.sums.to_bytes() for part in (self.groups, self.fx, self.ladders))]
         return zlib.compress(_LENGTHS.pack(*(len(part) for part in parts)) + b"".join(parts), _COMPRESSION_LEVEL)
 
+    def negated(self) -> "ShardSums":
+        """All sums and counts with their signs turned round: merging it takes these positions out of other sums."""
+        groups, fx, ladders = self.groups, self.fx, self.ladders
+        return ShardSums(
+            GroupSums(groups.keys, -groups.ok_counts, -groups.failed_counts, groups.sums.negated()),
+            FxSums(fx.keys, fx.sums.negated()),
+            LadderSums(ladders.keys, ladders.pillar_counts, ladders.sums.negated()),
+        )
+
     def _group_columns(self) -> tuple[list[GroupKey], np.ndarray, np.ndarray]:
         return self.groups.keys, self.groups.ok_counts, self.groups.failed_counts
 

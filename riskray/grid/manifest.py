@@ -25,6 +25,7 @@ def manifest(database: Database, run: ClaimedRun, *, settings: Settings, seconds
         "base_currency": run.base_currency,
         "measures": list(run.measures),
         **_scenarios(database, run),
+        **_carried(database, run),
         "versions": {"riskray": riskray.__version__, **package_versions()},
         "settings": {
             "rows_per_shard": run.rows_per_shard,
@@ -35,6 +36,13 @@ def manifest(database: Database, run: ClaimedRun, *, settings: Settings, seconds
         "epoch": run.epoch,
         "seconds": {phase: round(spent, 6) for phase, spent in sorted(seconds.items())},
     }
+
+
+def _carried(database: Database, run: ClaimedRun) -> dict[str, Any]:
+    if run.carried_from_run_no is None:
+        return {}
+    stored = get_run(database, run_id=run.run_id)
+    return {"carried": {"run_id": stored.carried_from, "position_count": stored.progress.carried_count}}
 
 
 def _scenarios(database: Database, run: ClaimedRun) -> dict[str, Any]:

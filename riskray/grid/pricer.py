@@ -43,6 +43,7 @@ from riskray.engine.vectors import (
 from riskray.errors import Conflict, NotFound, RiskrayError
 from riskray.grid import snapshots, telemetry
 from riskray.grid.cache import ByteBudgetCache, positions_nbytes
+from riskray.grid.carry import carry_shard
 from riskray.grid.isolation import lowered_row_by_row_where_needed, value_row_by_row_where_needed
 from riskray.grid.messages import ArrowTables, PricedPositions, PricerStatus, ShardReport
 from riskray.grid.pnl import PnlPart, explain_part
@@ -121,8 +122,14 @@ class Pricer:
         market = self._market(run.market_no, run.base_currency)
         seconds = {"read": time.perf_counter() - started, "lower": 0.0}
         measures = frozenset(Measure(name) for name in run.measures)
+        carried = None
         try:
-            result = _value(self._load(run, shard, seconds), market, measures)
+            if run.carried_from_run_no is not None:
+                carried = carry_shard(
+                    self._database, run, shard, market=market, measures=measures,
+                    market_of=lambda market_no: self._market(market_no, run.base_currency), table_of=lambda: self._table(run, shard),
+                )  # fmt: skip
+            result = carried.result if carried is not None else _value(self._load(run, shard, seconds), market, measures)
         except (RiskrayError, MemoryError):
             raise
         except Exception:  # whatever a pricer may raise
@@ -130,7 +137,7 @@ class Pricer:
             result = _value_in_parts(self._table(run, shard), shard.product, shard.first_position_no, market, measures)
         seconds |= result.seconds
         vectors = None if run.vectors == "none" else self._net_shard(run, shard, result, market, seconds)
-        return self._commit(run, shard, result, seconds, vectors)
+        return self._commit(run, shard, result, seconds, vectors, carried=[] if carried is None else carried.ranges())
 
     def fail_row(self, run: ClaimedRun, shard: Shard, status_name: str, message: str) -> ShardReport:
         """Commit a shard of one position, which ended its worker or did not finish, as failed."""
@@ -141,7 +148,13 @@ class Pricer:
             return self._commit(run, shard, failed_shard(positions, status=RowStatus[status_name], message=message), seconds)
 
     def _commit(
-        self, run: ClaimedRun, shard: Shard, result: ShardResult, seconds: dict[str, float], vectors: PositionVectors | None = None
+        self,
+        run: ClaimedRun,
+        shard: Shard,
+        result: ShardResult,
+        seconds: dict[str, float],
+        vectors: PositionVectors | None = None,
+        carried: Sequence[tuple[int, int]] = (),
     ) -> ShardReport:
         started = time.perf_counter()
         sums = result.sums.to_bytes()
@@ -150,6 +163,7 @@ class Pricer:
         committed = ledger.commit_shard(
             self._database, run_no=run.run_no, storage_no=run.storage_no, epoch=run.epoch, shard_no=shard.shard_no,
             results=result.results, failures=result.failures, exact_sums=sums, seconds=seconds, vectors=vectors,
+            carried=carried,
         )  # fmt: skip
         seconds["write"] = time.perf_counter() - started
         self._shards_done += 1

@@ -5,12 +5,13 @@ from riskray.config import Settings
 from riskray.engine.plan import BatchRange, MarketNames, plan_shards, preflight
 from riskray.engine.plan import Requirement as PlanRequirement
 from riskray.errors import PreflightFailed
+from riskray.grid.carry import require_same_question
 from riskray.grid.snapshots import load_market, load_scenarios
 from riskray.models.run import Preflight, Run, RunRequest
 from riskray.store.database import Database
 from riskray.store.markets import get_market
 from riskray.store.portfolios import get_portfolio, read_products, read_requirements
-from riskray.store.runs import NewRun, NewShard, insert_run
+from riskray.store.runs import NewRun, NewShard, get_run, insert_run, run_keys
 from riskray.store.scenarios import ScenarioSetRecord, get_scenario_set
 from riskray.tracing import current_traceparent
 
@@ -24,7 +25,8 @@ def submit_run(
     """Store a run with its shards and its first event; answers it and whether it is new. The grid is not told: see `Grid.wake`.
 
     Raises NotFound for the portfolio, the market or the scenario set, InvalidRequest for the base currency, a scenario set that moves
-    what the market has not got, or a reused idempotency key, and PreflightFailed under `preflight="strict"` when the market lacks anything.
+    what the market has not got, a run to carry from that asked for something else, or a reused idempotency key, Conflict for one that
+    cannot be carried from, and PreflightFailed under `preflight="strict"` when the market lacks anything.
     """
     market = get_market(database, market=request.market)
     portfolio = get_portfolio(database, portfolio=request.portfolio)
@@ -39,7 +41,13 @@ def submit_run(
             [{"loc": ["market", gap.kind, gap.name], "msg": _gap_message(gap.kind, gap.name, gap.product, gap.position_count),
               "code": f"missing_{gap.kind}"} for gap in found.gaps],
         )  # fmt: skip
-    rows_per_shard = request.rows_per_shard or settings.rows_per_shard
+    rows_per_shard, carried_from_run_no = request.rows_per_shard or settings.rows_per_shard, None
+    if request.carry_from is not None:
+        base = get_run(database, run_id=request.carry_from)
+        require_same_question(base, request, market=market, portfolio=portfolio, settings=settings)
+        keys = run_keys(database, run_id=base.run_id)
+        # In the shards of that run, unless asked otherwise: only a shard of the same positions can be carried.
+        rows_per_shard, carried_from_run_no = request.rows_per_shard or keys["rows_per_shard"], keys["run_no"]
     if scenarios is not None and request.vectors_wanted == "position":
         rows_per_shard = min(rows_per_shard, max(1, VECTOR_BYTES_MAX // (8 * scenarios.scenario_count)))
     ranges = [BatchRange(**vars(product)) for product in read_products(database, portfolio_no=portfolio.portfolio_no)]
@@ -49,7 +57,7 @@ def submit_run(
         base_currency=request.base_currency, measures=[measure.value for measure in request.measures], rows_per_shard=rows_per_shard,
         position_count=portfolio.position_count, preflight=found.model_dump(mode="json"),
         scenario_set_no=scenario_set_no, vectors=request.vectors_wanted, failure_policy=request.failure_policy,
-        traceparent=current_traceparent(),
+        traceparent=current_traceparent(), carried_from_run_no=carried_from_run_no,
     )  # fmt: skip
     return insert_run(
         database, new_run, shards=[NewShard(shard.product, shard.first_position_no, shard.row_count) for shard in shards],

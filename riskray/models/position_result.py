@@ -38,6 +38,16 @@ class PositionResult(_PositionOfRun):
     key_rate_dv01: list[float] | None = Field(description="The legs' pillars, one leg after the other.")
 
 
+class PositionOrigin(Model):
+    """Where a position's row was valued: in the run itself, or in an earlier one that it was carried over from."""
+
+    run_id: str = Field(description="The run asked about.")
+    position_id: str = Field(description="Of the portfolio.")
+    valued_in: str = Field(description="Id of the run that valued the position; `run_id` where the row was not carried.")
+    market_id: str = Field(description="Market of that run; what the position depends on is the same in the market of `run_id`.")
+    carried_times: int = Field(description="How many runs carried the row on, one after the other; 0 where it was not carried.")
+
+
 class PositionFailure(_PositionOfRun):
     """Why a position has no value. It is in no total."""
 

@@ -68,6 +68,13 @@ class RunRequest(Model):
         "the scenario out of every figure.",
     )
 
+    carry_from: str | None = Field(
+        default=None,
+        description="Id of an ended run of the same portfolio, date, base currency and measures: only its failed positions and those that "
+        "depend on what differs between the two markets are valued, the other results are carried over, bit for bit. Vectors are always "
+        "valued in full.",
+    )
+
     @model_validator(mode="after")
     def _has_scenarios_for_vectors(self) -> "RunRequest":
         if self.scenario_set is None and self.vectors in ("group", "position"):
@@ -107,6 +114,7 @@ class Progress(Model):
     cancelled_count: int
     shard_count: int
     shards_done: int
+    carried_count: int = Field(default=0, description="Positions, among those priced, whose results come from the run carried from.")
 
 
 class Run(Model):
@@ -124,6 +132,7 @@ class Run(Model):
     scenario_set_id: str | None = Field(default=None, description="The scenarios that the portfolio was valued under.")
     vectors: Vectors = Field(default="none", description="P&L vectors that the run leaves.")
     failure_policy: FailurePolicy = Field(default="drop_position", description="What a position without value in some scenario leads to.")
+    carried_from: str | None = Field(default=None, description="The run that unchanged results were carried over from.")
     progress: Progress
     preflight: Preflight
     created_at: datetime

@@ -14,6 +14,8 @@ from uuid import UUID
 import pyarrow as pa
 from psycopg.errors import UniqueViolation
 from psycopg.sql import SQL, Identifier
+from psycopg.types.multirange import Multirange
+from psycopg.types.range import Range
 
 import sql
 from riskray.engine.result_schema import FAILURE_SCHEMA, FX_ROLLUP_SCHEMA, KEY_RATE_ROLLUP_SCHEMA, RESULT_SCHEMA, ROLLUP_SCHEMA
@@ -56,6 +58,7 @@ class ClaimedRun:
     vectors: Vectors = "none"
     failure_policy: FailurePolicy = "drop_position"
     traceparent: str | None = None
+    carried_from_run_no: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,17 @@ class Shard:
     first_position_no: int
     row_count: int
     attempts: int
+
+
+@dataclass(frozen=True)
+class EarlierRows:
+    """A finished shard of an earlier run, of the same positions."""
+
+    run_no: int
+    storage_no: int
+    market_no: int
+    failed_count: int
+    exact_sums: bytes
 
 
 @dataclass(frozen=True)
@@ -125,6 +139,19 @@ def done_shards(database: Database, *, run_no: int) -> list[DoneShard]:
 def done_ranges(database: Database, *, run_no: int) -> list[Shard]:
     """Which positions the finished shards hold, in order."""
     return [Shard(**row) for row in database.fetch_all("done_ranges", {"run_no": run_no})]
+
+
+def earlier_shard(database: Database, *, run_no: int, first_position_no: int, row_count: int) -> EarlierRows | None:
+    """The finished shard of a run that holds exactly these positions; None where the run was cut up otherwise."""
+    row = database.fetch_one("earlier_shard", {"run_no": run_no, "first_position_no": first_position_no, "row_count": row_count})
+    return None if row is None else EarlierRows(**row)
+
+
+def earlier_results(database: Database, rows: EarlierRows, *, first_position_no: int, row_count: int) -> pa.Table:
+    """The priced positions of a shard, columns of RESULT_SCHEMA in order of position_no."""
+    bounds = {"first_position_no": first_position_no, "end_position_no": first_position_no + row_count}
+    keys = {"storage_no": rows.storage_no, "run_no": rows.run_no}
+    return arrow.read(database, "earlier_results", {**keys, **bounds}, columns=RESULT_SCHEMA.names)
 
 
 def failed_position_nos(database: Database, *, run_no: int, first_position_no: int, row_count: int) -> list[int]:
@@ -209,16 +236,21 @@ def commit_shard(
     exact_sums: bytes,
     seconds: dict[str, float],
     vectors: PositionVectors | None = None,
+    carried: Sequence[tuple[int, int]] = (),
 ) -> bool:
     """Write a shard: results, failures, ledger, counts and event in one transaction.
 
     `results`: RESULT_SCHEMA, `failures`: FAILURE_SCHEMA, together one row for each position of the shard; `vectors`: where they are
-    wanted for every position. Answers whether this call
-    wrote the shard; False means that it was done or split before, and nothing was written. Raises LeaseLost when the run belongs to
-    another claim or has ended. Passing troubles of the database are retried; when the connection breaks during COMMIT, the ledger says
-    whether it took effect.
+    wanted for every position; `carried`: ranges [first, end) of positions whose rows come from the run that this one carries from.
+    Answers whether this call wrote the shard; False means that it was done or split before, and nothing was written. Raises LeaseLost
+    when the run belongs to another claim or has ended. Passing troubles of the database are retried; when the connection breaks during
+    COMMIT, the ledger says whether it took effect.
     """
     counts = {"ok_count": results.num_rows, "failed_count": failures.num_rows}
+    content = {
+        "exact_sums": exact_sums, "seconds": jsonb(seconds), "carried": Multirange([Range(first, end) for first, end in carried]),
+        "carried_count": sum(end - first for first, end in carried),
+    }  # fmt: skip
     answer_lost = False
 
     def look() -> str:
@@ -241,7 +273,7 @@ def commit_shard(
                     arrow.copy_in(connection, "copy_failures", failures, schema=FAILURE_SCHEMA, keys={"run_no": run_no})
                 if vectors is not None:
                     write_position_vectors(connection, run_no=run_no, first_position_no=vectors.first_position_no, pnl=vectors.pnl)
-                return _mark_done(connection, run_no, shard_no, epoch, counts, {"exact_sums": exact_sums, "seconds": jsonb(seconds)})
+                return _mark_done(connection, run_no, shard_no, epoch, counts, content)
         except _DoneMeanwhile:
             return False
         except StoreError as error:

@@ -12,11 +12,12 @@ import pyarrow as pa
 
 from riskray.engine.result_schema import RESULT_SCHEMA
 from riskray.errors import Conflict, InvalidRequest, NotFound
+from riskray.models.position_result import PositionOrigin
 from riskray.models.result import FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
 from riskray.models.run import Run
 from riskray.store import arrow
 from riskray.store.database import Database
-from riskray.store.portfolios import POSITION_NO_END, POSITION_SCHEMA
+from riskray.store.portfolios import POSITION_NO_END, POSITION_SCHEMA, find_position
 from riskray.store.runs import get_run, run_keys
 
 RESULT_COLUMNS: tuple[str, ...] = (*POSITION_SCHEMA.names, *RESULT_SCHEMA.names[1:])
@@ -135,6 +136,15 @@ def get_result(database: Database, *, run_id: str, position_id: str) -> dict[str
     if row is None:
         raise NotFound("position", position_id, f"run {run_id}")
     return row
+
+
+def position_origin(database: Database, *, run_id: str, position_id: str) -> PositionOrigin:
+    """The run that valued a position's row, through all runs that carried it. Raises NotFound."""
+    keys = run_keys(database, run_id=run_id)
+    found = find_position(database, portfolio_no=keys["portfolio_no"], position_id=position_id, within=f"run {run_id}")
+    row = database.fetch_one("position_origin", {"run_no": keys["run_no"], "position_no": found["position_no"]})
+    assert row is not None
+    return PositionOrigin(run_id=run_id, position_id=position_id, **row)
 
 
 def totals(database: Database, *, run_id: str) -> RunTotals:

@@ -46,6 +46,7 @@ class NewRun:
     vectors: Vectors = "none"
     failure_policy: FailurePolicy = "drop_position"
     traceparent: str | None = None
+    carried_from_run_no: int | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,9 @@ def insert_run(
         created = database.retrying(insert)
     except StoreError as error:
         if isinstance(error.__cause__, ForeignKeyViolation):
-            raise Conflict("the market, the portfolio or the scenario set of the run was deleted meanwhile; upload it again") from error
+            raise Conflict(
+                "the market, the portfolio, the scenario set or the run to carry from was deleted meanwhile; submit anew"
+            ) from error
         raise
     if not created and idempotency_key is not None:
         return _replayed(database, run_id, idempotency_key, request_fingerprint)
@@ -181,13 +184,16 @@ def request_cancel(database: Database, *, run_id: str) -> Run:
 
 
 def delete_run(database: Database, *, run_id: str) -> None:
-    """Delete a finished run and all it left. Raises NotFound, and Conflict while it is queued or running."""
+    """Delete a finished run and all it left. Raises NotFound, and Conflict while it is queued or running or another carries from it."""
     with database.transaction() as connection:
         row = connection.execute(sql.load("lock_run"), {"run_id": run_id}).fetchone()
         if row is None:
             raise NotFound("run", run_id)
         if not RunState(row["state"]).is_final:
             raise Conflict(f"run {run_id} is {row['state']}; cancel it first")
+        carrying = connection.execute(sql.load("find_run_that_carries"), {"run_no": row["run_no"]}).fetchone()
+        if carrying is not None:
+            raise Conflict(f"run {carrying['run_id']} has results carried from run {run_id}; delete that one first")
         if row["storage_no"] == 0:
             connection.execute(sql.load("delete_shared_results"), {"run_no": row["run_no"]})
         connection.execute(sql.load("delete_run"), {"run_no": row["run_no"]})

@@ -28,7 +28,7 @@ UPDATE run
 RETURNING run.run_no, run.run_id, run.epoch, run.storage_no, run.market_no, market.market_id, run.portfolio_no, portfolio.portfolio_id,
           market.as_of, run.base_currency, run.measures, run.rows_per_shard, run.position_count,
           run.cancel_requested_at IS NOT NULL AS cancel_requested, run.created_at, run.scenario_set_no, run.vectors, run.failure_policy,
-          run.traceparent, run.event_seq
+          run.traceparent, run.carried_from_run_no, run.event_seq
 
 -- name: copy_failures
 -- Failed positions of a shard, from Arrow.
@@ -76,6 +76,21 @@ SELECT shard_no, row_count, ok_count, failed_count, exact_sums, seconds
 -- Positions of the finished shards.
 SELECT shard_no, product, first_position_no, row_count, attempts FROM run_shard WHERE run_no = %(run_no)s AND state = 'DONE' ORDER BY shard_no
 
+-- name: earlier_shard
+-- What a run left of exactly these positions.
+SELECT run.run_no, run.storage_no, run.market_no, shard.failed_count, shard.exact_sums
+  FROM run
+  JOIN run_shard shard USING (run_no)
+ WHERE run.run_no = %(run_no)s AND shard.state = 'DONE' AND shard.first_position_no = %(first_position_no)s AND shard.row_count = %(row_count)s
+
+-- name: earlier_results
+-- Priced positions of a range, to be carried.
+SELECT {columns}
+  FROM position_result
+ WHERE storage_no = %(storage_no)s AND run_no = %(run_no)s
+   AND position_no >= %(first_position_no)s AND position_no < %(end_position_no)s
+ ORDER BY position_no
+
 -- name: failed_position_nos
 -- Failed positions of a range.
 SELECT position_no
@@ -95,7 +110,7 @@ RETURNING event_seq, ok_count, failed_count, cancelled_count
 -- Marks a shard as done, once.
 UPDATE run_shard
    SET state = 'DONE', epoch = %(epoch)s, ok_count = %(ok_count)s, failed_count = %(failed_count)s, exact_sums = %(exact_sums)s,
-       seconds = %(seconds)s, attempts = attempts + 1, finished_at = now()
+       seconds = %(seconds)s, carried = %(carried)s, carried_count = %(carried_count)s, attempts = attempts + 1, finished_at = now()
  WHERE run_no = %(run_no)s AND shard_no = %(shard_no)s AND state = 'PENDING'
 
 -- name: hold_claim

@@ -141,6 +141,23 @@ SELECT CASE WHEN %(by_book)s THEN rollup.book END AS book,
  GROUP BY 1, 2, 3, 4, 5, rollup.pillar_no
  ORDER BY 1, 2, 3, rollup.pillar_no
 
+-- name: position_origin
+-- From a run to the one that valued a position's row, through those that carried it.
+WITH RECURSIVE step AS (
+     SELECT run_no, carried_from_run_no, 0 AS carried_times FROM run WHERE run_no = %(run_no)s
+      UNION ALL
+     SELECT earlier.run_no, earlier.carried_from_run_no, step.carried_times + 1
+       FROM step
+       JOIN run_shard shard ON shard.run_no = step.run_no AND shard.carried @> %(position_no)s::integer
+       JOIN run earlier ON earlier.run_no = step.carried_from_run_no
+)
+SELECT run.run_id AS valued_in, market.market_id, step.carried_times
+  FROM step
+  JOIN run USING (run_no)
+  JOIN market_snapshot market USING (market_no)
+ ORDER BY step.carried_times DESC
+ LIMIT 1
+
 -- name: position_rollups
 -- Sums over any groups, from the positions themselves, added in their order.
 SELECT CASE WHEN %(by_book)s THEN position.book END AS book,

@@ -63,6 +63,10 @@ SELECT run_id FROM run WHERE market_no = %(market_no)s ORDER BY run_no LIMIT 1
 -- Any run that uses a portfolio.
 SELECT run_id FROM run WHERE portfolio_no = %(portfolio_no)s ORDER BY run_no LIMIT 1
 
+-- name: find_run_that_carries
+-- Any run with results of another.
+SELECT run_id FROM run WHERE carried_from_run_no = %(run_no)s ORDER BY run_no LIMIT 1
+
 -- name: finish_detach
 -- Completes a detachment that was interrupted.
 ALTER TABLE position_result DETACH PARTITION {partition} FINALIZE
@@ -73,13 +77,15 @@ SELECT run.run_id, run.name, run.state::text AS state, run.executor, portfolio.p
        run.base_currency, run.measures, scenario_set.scenario_set_id, run.vectors, run.failure_policy, run.preflight,
        run.created_at, run.started_at, run.finished_at, run.cancel_requested_at,
        run.error_code, run.error_detail, run.manifest, run.position_count, run.ok_count, run.failed_count, run.cancelled_count,
-       shards.shard_count, shards.shards_done
+       shards.shard_count, shards.shards_done, shards.carried_count, earlier.run_id AS carried_from
   FROM run
   JOIN market_snapshot market USING (market_no)
   JOIN portfolio_snapshot portfolio USING (portfolio_no)
   LEFT JOIN scenario_set USING (scenario_set_no)
+  LEFT JOIN run earlier ON earlier.run_no = run.carried_from_run_no
  CROSS JOIN LATERAL (
-       SELECT count(*) FILTER (WHERE shard.state <> 'SPLIT') AS shard_count, count(*) FILTER (WHERE shard.state = 'DONE') AS shards_done
+       SELECT count(*) FILTER (WHERE shard.state <> 'SPLIT') AS shard_count, count(*) FILTER (WHERE shard.state = 'DONE') AS shards_done,
+              coalesce(sum(shard.carried_count) FILTER (WHERE shard.state = 'DONE'), 0)::integer AS carried_count
          FROM run_shard shard
         WHERE shard.run_no = run.run_no
        ) shards
@@ -101,11 +107,12 @@ SELECT pg_notify('run_event', run_no::text) FROM event
 WITH number AS (SELECT nextval(pg_get_serial_sequence('run', 'run_no'))::integer AS run_no)
 INSERT INTO run (run_no, run_id, name, executor, market_no, portfolio_no, base_currency, measures, rows_per_shard, storage_no,
                  position_count, preflight, scenario_set_no, vectors, failure_policy, traceparent, idempotency_key, request_fingerprint,
-                 event_seq)
+                 carried_from_run_no, event_seq)
 OVERRIDING SYSTEM VALUE
 SELECT run_no, %(run_id)s, %(name)s, %(executor)s, %(market_no)s, %(portfolio_no)s, %(base_currency)s, %(measures)s, %(rows_per_shard)s,
        CASE WHEN %(own_storage)s THEN run_no ELSE 0 END, %(position_count)s, %(preflight)s, %(scenario_set_no)s,
-       %(vectors)s, %(failure_policy)s, %(traceparent)s, %(idempotency_key)s, %(request_fingerprint)s, 1
+       %(vectors)s, %(failure_policy)s, %(traceparent)s, %(idempotency_key)s, %(request_fingerprint)s,
+       %(carried_from_run_no)s, 1
   FROM number
     ON CONFLICT DO NOTHING
 RETURNING run_no, storage_no
@@ -137,7 +144,7 @@ SELECT run.run_id, run.name, run.state::text AS state, run.executor, portfolio.p
        run.base_currency, run.measures, scenario_set.scenario_set_id, run.vectors, run.failure_policy, run.preflight,
        run.created_at, run.started_at, run.finished_at, run.cancel_requested_at,
        run.error_code, run.error_detail, run.manifest, run.position_count, run.ok_count, run.failed_count, run.cancelled_count,
-       shards.shard_count, shards.shards_done
+       shards.shard_count, shards.shards_done, shards.carried_count, earlier.run_id AS carried_from
   FROM (
        SELECT run.*
          FROM run
@@ -153,8 +160,10 @@ SELECT run.run_id, run.name, run.state::text AS state, run.executor, portfolio.p
   JOIN market_snapshot market USING (market_no)
   JOIN portfolio_snapshot portfolio USING (portfolio_no)
   LEFT JOIN scenario_set USING (scenario_set_no)
+  LEFT JOIN run earlier ON earlier.run_no = run.carried_from_run_no
  CROSS JOIN LATERAL (
-       SELECT count(*) FILTER (WHERE shard.state <> 'SPLIT') AS shard_count, count(*) FILTER (WHERE shard.state = 'DONE') AS shards_done
+       SELECT count(*) FILTER (WHERE shard.state <> 'SPLIT') AS shard_count, count(*) FILTER (WHERE shard.state = 'DONE') AS shards_done,
+              coalesce(sum(shard.carried_count) FILTER (WHERE shard.state = 'DONE'), 0)::integer AS carried_count
          FROM run_shard shard
         WHERE shard.run_no = run.run_no
        ) shards
