@@ -6,11 +6,13 @@ from typing import Any
 
 import riskray
 from riskray.config import Settings
+from riskray.engine.carry import market_difference
+from riskray.grid.snapshots import load_market
 from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun
 from riskray.store.markets import get_market
 from riskray.store.portfolios import get_portfolio
-from riskray.store.runs import get_run
+from riskray.store.runs import get_run, run_keys
 from riskray.store.scenarios import get_scenario_set
 
 PACKAGES = ("numpy", "numba", "scipy", "pyarrow", "ray", "QuantLib")
@@ -42,7 +44,11 @@ def _carried(database: Database, run: ClaimedRun) -> dict[str, Any]:
     if run.carried_from_run_no is None:
         return {}
     stored = get_run(database, run_id=run.run_id)
-    return {"carried": {"run_id": stored.carried_from, "position_count": stored.progress.carried_count}}
+    assert stored.carried_from is not None
+    market_no = run_keys(database, run_id=stored.carried_from)["market_no"]
+    before, after = (load_market(database, market_no=number, base_currency=run.base_currency) for number in (market_no, run.market_no))
+    changed = {kind: sorted(names) for kind, names in vars(market_difference(before, after)).items()}
+    return {"carried": {"run_id": stored.carried_from, "position_count": stored.progress.carried_count, "market_difference": changed}}
 
 
 def _scenarios(database: Database, run: ClaimedRun) -> dict[str, Any]:

@@ -186,7 +186,7 @@ def request_cancel(database: Database, *, run_id: str) -> Run:
 def delete_run(database: Database, *, run_id: str) -> None:
     """Delete a finished run and all it left. Raises NotFound, and Conflict while it is queued or running or another carries from it."""
     with database.transaction() as connection:
-        row = connection.execute(sql.load("lock_run"), {"run_id": run_id}).fetchone()
+        row = connection.execute(sql.load("lock_run_to_delete"), {"run_id": run_id}).fetchone()
         if row is None:
             raise NotFound("run", run_id)
         if not RunState(row["state"]).is_final:

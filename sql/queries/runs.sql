@@ -184,6 +184,10 @@ SELECT run_no, storage_no, state::text AS state, cancel_requested_at IS NOT NULL
  WHERE run_id = %(run_id)s
    FOR NO KEY UPDATE
 
+-- name: lock_run_to_delete
+-- A run's state; no run that is being submitted can carry from it any more.
+SELECT run_no, storage_no, state::text AS state FROM run WHERE run_id = %(run_id)s FOR UPDATE
+
 -- name: queued_runs
 -- Runs that nobody drives, by who may claim them, and the seconds since the oldest was submitted.
 SELECT executor, count(*)::integer AS run_count, extract(epoch FROM clock_timestamp() - min(created_at))::float8 AS oldest_s

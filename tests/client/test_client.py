@@ -61,6 +61,19 @@ def test_run_is_submitted_watched_and_read(client: Client, tmp_path: Path) -> No
     assert len((tmp_path / "results.csv").read_text().splitlines()) == 15
 
 
+def test_run_carries_from_another_and_says_where_a_position_was_valued(client: Client) -> None:
+    first = client.submit(portfolio="desk", market="close", wait_s=30)
+    second = client.submit(portfolio="desk", market="close", carry_from=first.run_id, wait_s=30)
+    assert (second.run.carried_from, second.run.progress.carried_count) == (first.run_id, 14)
+    assert second.positions().to_arrow().equals(first.positions().to_arrow())
+    assert client.position_origin(second.run_id, "BD-000001").valued_in == first.run_id
+    assert client.position_origin(second.run_id, "BD-000090").valued_in == second.run_id
+    with pytest.raises(InvalidRequest, match=f"base_currency is EUR, but run {first.run_id} has USD.*submit without carry_from"):
+        client.submit(portfolio="desk", market="close", base_currency="EUR", carry_from=first.run_id)
+    with pytest.raises(Conflict, match=f"{second.run_id} has results carried from run {first.run_id}; delete that one first"):
+        client.delete_run(first.run_id)
+
+
 def test_results_go_into_any_data_frame_without_an_adapter(client: Client, tmp_path: Path) -> None:
     handle = client.submit(portfolio="desk", market="close", wait_s=30)
     results = handle.positions()

@@ -5,11 +5,13 @@ import copy
 import pytest
 
 from riskray.errors import Conflict, InvalidRequest, NotFound
+from riskray.grid.pricer import Pricer
 from riskray.models.run import RunState
 from riskray.store.checks import check_invariants
+from riskray.store.ledger import pending_shards, release_lease
 from riskray.store.results import position_origin, read_failures, read_results
 from riskray.store.runs import delete_run
-from tests.fixtures.stored_snapshots import bond, fx_forward, market_document, store_market, store_portfolio
+from tests.fixtures.stored_snapshots import bond, fx_forward, market_document, store_market, store_portfolio, store_scenarios
 
 pytestmark = [pytest.mark.ray, pytest.mark.postgres]
 
@@ -103,8 +105,48 @@ def test_run_that_carries_has_the_bits_of_one_that_values_everything(grid, store
     assert _everything(grid, run) == _everything(grid, whole)
     assert run.progress.carried_count == carried_count
     assert (run.carried_from, run.progress.shard_count) == (base.run_id, base.progress.shard_count)
-    assert run.manifest["carried"] == {"run_id": base.run_id, "position_count": carried_count}
+    assert (run.manifest["carried"]["run_id"], run.manifest["carried"]["position_count"]) == (base.run_id, carried_count)
     assert check_invariants(grid.database) == []
+
+
+def test_manifest_names_what_differs_between_the_two_markets(grid, stored, base):
+    market = _changed(grid, "two changes", lambda document: (_spread_up(document), _spot_up(document)))
+    run = grid.execute(stored.portfolio_id, market=market, carry_from=base.run_id)
+    assert run.manifest["carried"]["market_difference"] == {"discount_curves": [], "spread_curves": ["CORP-A"], "currencies": ["EUR"]}
+
+
+def test_run_that_carries_goes_on_from_its_ledger_after_its_coordinator_died(grid, stored, base):
+    market = _changed(grid, "resumed", _eur_curve_up)
+    run, first = grid.submit(stored.portfolio_id, market=market, carry_from=base.run_id), grid.coordinator()
+    claimed = grid.claim(run, first)
+    shards = pending_shards(grid.database, run_no=claimed.run_no)
+    pricer = Pricer(grid.settings, "pricer-that-loses-its-coordinator")
+    pricer.execute(claimed, shards[0])
+    release_lease(grid.database, run_no=claimed.run_no, epoch=claimed.epoch)
+    resumed = grid.drive(run)
+    assert not pricer.execute(claimed, shards[1]).committed
+    whole = grid.execute(stored.portfolio_id, market=market)
+    assert _everything(grid, resumed) == _everything(grid, whole)
+    assert resumed.progress.carried_count == 11
+    assert check_invariants(grid.database) == []
+
+
+def test_vectors_of_a_run_that_carries_are_those_of_a_run_that_values_everything(grid, stored, base):
+    store_scenarios(grid.database, ["up", "down"], {"zero/EUR-GOVT/10Y": [0.01, -0.01], "fx/EUR": [0.05, -0.05]}, name="carried")
+    market = _changed(grid, "with vectors", _spread_up)
+    run = grid.execute(stored.portfolio_id, market=market, carry_from=base.run_id, scenario_set="carried", vectors="group")
+    whole = grid.execute(stored.portfolio_id, market=market, scenario_set="carried", vectors="group")
+    with grid.database.transaction() as connection:
+        vectors = [
+            connection.execute(
+                "SELECT v.family, v.book, v.product, v.currency, v.counterparty, v.base_pv, v.pnl"
+                "  FROM scenario_vector v JOIN run USING (run_no) WHERE run_id = %s ORDER BY 1, 2, 3, 4, 5",
+                [each.run_id],
+            ).fetchall()
+            for each in (run, whole)
+        ]
+    assert vectors[0] == vectors[1] != []
+    assert run.progress.carried_count == 32
 
 
 def test_under_the_same_market_only_failed_positions_are_valued(grid, stored, base):
