@@ -107,6 +107,7 @@ def print_run(run: "Run", *, as_json: bool) -> None:
     print_line(
         f"{run.run_id}  {run.state.value}  {progress.ok_count:,} ok, {progress.failed_count:,} failed"
         f", {progress.cancelled_count:,} cancelled of {progress.position_count:,}"
+        + (f", {progress.carried_count:,} carried from {run.carried_from}" if run.carried_from else "")
         + (f", {run.vectors} vectors of {run.scenario_set_id}" if run.vectors != "none" else "")
         + (f"  {run.error_code}: {run.error_detail}" if run.error_code else "")
     )

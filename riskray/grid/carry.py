@@ -53,7 +53,8 @@ def require_same_question(base: Run, request: RunRequest, *, market: MarketRecor
     Raises Conflict when the base run has no results or was made by other code, InvalidRequest when it asked for something else.
     """
     if base.state not in (RunState.SUCCEEDED, RunState.PARTIAL):
-        raise Conflict(f"run {base.run_id} is {base.state.value}; results are carried from a run that is SUCCEEDED or PARTIAL")
+        raise Conflict(f"run {base.run_id} is {base.state.value}; results are carried from a run that is SUCCEEDED or PARTIAL: "
+                       "wait for its end, or submit without carry_from")  # fmt: skip
     asked: dict[str, tuple[Any, Any]] = {
         "portfolio": (base.portfolio_id, portfolio.portfolio_id),
         "base_currency": (base.base_currency, request.base_currency),

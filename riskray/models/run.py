@@ -71,8 +71,8 @@ class RunRequest(Model):
     carry_from: str | None = Field(
         default=None,
         description="Id of an ended run of the same portfolio, date, base currency and measures: only its failed positions and those that "
-        "depend on what differs between the two markets are valued, the other results are carried over, bit for bit. Vectors are always "
-        "valued in full.",
+        "depend on what differs between the two markets are valued, the other results are carried over, bit for bit. The run is cut into "
+        "shards as that one was unless `rows_per_shard` says otherwise; a shard of other positions is valued whole, as are all vectors.",
     )
 
     @model_validator(mode="after")
