@@ -1,4 +1,4 @@
-"""`riskray var`, `stress`, `top`, `diff` and `pnl`: questions to finished runs."""
+"""`riskray var`, `stress`, `key-rates`, `fx`, `top`, `diff` and `pnl`: questions to finished runs."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -135,6 +135,49 @@ def stress(
     print_table([*names, "scenario", f"P&L {answer.base_currency}"], rows)
     if answer.dropped_scenarios:
         print_line(f"left out: {', '.join(answer.dropped_scenarios)}")
+
+
+def key_rates(
+    run_id: RunId,
+    by: Annotated[str, typer.Option("--by", help="Parts: comma-separated, any of book and product.")] = "",
+    curve: Annotated[str | None, typer.Option(help="Only this discount curve.")] = None,
+    book: Books = [],  # noqa: B006
+    product: Products = [],  # noqa: B006
+    hierarchy: HierarchyKey = None,
+    node: NodeName = None,
+    as_json: Json = False,
+) -> None:
+    """Key-rate ladder: DV01 by curve and pillar."""
+    from riskray.client import Client
+
+    with Client() as client:
+        rungs = client.key_rates(run_id, groups_of(by), curve=curve, book=book, product=product, hierarchy=hierarchy, node=node)
+    if as_json:
+        print_json(rungs)
+        return
+    cells = [(*rung.group.values(), rung.curve, rung.pillar, rung.dv01) for rung in rungs]
+    print_table([*(rungs[0].group if rungs else ()), "curve", "pillar", "DV01"], cells)
+
+
+def fx(
+    run_id: RunId,
+    by: Annotated[str, typer.Option("--by", help="Parts: comma-separated, any of book and product.")] = "",
+    book: Books = [],  # noqa: B006
+    product: Products = [],  # noqa: B006
+    hierarchy: HierarchyKey = None,
+    node: NodeName = None,
+    as_json: Json = False,
+) -> None:
+    """FX delta by currency."""
+    from riskray.client import Client
+
+    with Client() as client:
+        deltas = client.fx(run_id, groups_of(by), book=book, product=product, hierarchy=hierarchy, node=node)
+    if as_json:
+        print_json(deltas)
+        return
+    cells = [(*delta.group.values(), delta.currency, delta.fx_delta) for delta in deltas]
+    print_table([*(deltas[0].group if deltas else ()), "currency", "FX delta"], cells)
 
 
 def top(

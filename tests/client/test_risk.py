@@ -302,3 +302,16 @@ def test_what_if_option_without_a_number_is_named(client: OpenClient, monkeypatc
     monkeypatch.setattr("riskray.client.Client", OpenClient)
     with pytest.raises(InvalidRequest, match="--scale 'BD-000001' is not a name, = and a number"):
         CliRunner().invoke(app, ["what-if", "run-1", "--scale", "BD-000001"], catch_exceptions=False)
+
+
+def test_ladders_are_printed_as_the_sdk_has_them(
+    client: OpenClient, run: tuple[RunHandle, np.ndarray], command: Callable[..., Any]
+) -> None:
+    run_id = run[0].run_id
+    rungs = [rung.model_dump(mode="json") for rung in client.key_rates(run_id, ["product"], curve="EUR-GOVT")]
+    assert command("key-rates", run_id, "--by", "product", "--curve", "EUR-GOVT", "--json") == rungs
+    assert {rung["pillar"] for rung in rungs} == {"3M", "1Y", "2Y", "5Y", "10Y", "30Y"}
+    assert "EUR-GOVT" in command("key-rates", run_id)
+    deltas = client.fx(run_id, book="BOOK-A")
+    assert command("fx", run_id, "--book", "BOOK-A", "--json") == [delta.model_dump(mode="json") for delta in deltas]
+    assert f"{deltas[0].fx_delta:,.2f}" in command("fx", run_id, "--book", "BOOK-A")
