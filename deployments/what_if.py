@@ -79,7 +79,7 @@ class WhatIfApi:
         new_ids = [name for table in added.values() for name in table.column("position_id").to_pylist()]
         known = self._rows(base, [*request.remove, *request.scale, *new_ids])
         problems = [
-            *(_problem(part, name, "unknown_position", f"the run {run_id} has no position {name!r}; `riskray run positions` lists them")
+            *(_problem(part, name, "unknown_position", f"the run {run_id} has no position {name!r}; GET /api/v1/results/{run_id}/positions lists them")
               for part, names in (("remove", request.remove), ("scale", request.scale)) for name in names if name not in known),
             *(_problem("scale", name, "contradiction", f"position {name!r} is removed, so it cannot be scaled; do one of them")
               for name in request.scale if name in request.remove),

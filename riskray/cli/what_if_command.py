@@ -94,6 +94,6 @@ def _print(answer: WhatIfAnswer) -> None:
     rows.append(row(["all", *[""] * (len(names) - 1)] if names else [], answer.total))
     columns = [*names, "priced", f"PV base {answer.base_currency}", *(f"Δ {name}" for name in shown)]
     same = "the run's own market" if answer.what_if_run_id == answer.run_id else f"market {answer.market_id}, run {answer.what_if_run_id}"
-    print_table(columns, rows, title=f"{answer.run_id} with the changes less as it was; {same}")
+    print_table(columns, rows, title=f"{answer.run_id} before, and the difference that the changes make; {same}")
     for failure in answer.failures:
         say(f"{failure.position_id}: {failure.code}: {failure.message}; {failure.remedy}")
