@@ -79,7 +79,7 @@ class WhatIfApi:
         new_ids = [name for table in added.values() for name in table.column("position_id").to_pylist()]
         known = self._rows(base, [*request.remove, *request.scale, *new_ids])
         problems = [
-            *(_problem(part, name, "unknown_position", f"the run {run_id} has no position {name!r}; GET /api/v1/results/{run_id}/positions lists them")
+            *(_problem(part, name, "unknown_position", _not_there(run_id, name))
               for part, names in (("remove", request.remove), ("scale", request.scale)) for name in names if name not in known),
             *(_problem("scale", name, "contradiction", f"position {name!r} is removed, so it cannot be scaled; do one of them")
               for name in request.scale if name in request.remove),
@@ -142,6 +142,10 @@ class WhatIfApi:
         return answer.model_copy(
             update={"total": groups([])[0], "groups": groups(group_by) if group_by else [], "failures": list(failures)}
         )
+
+
+def _not_there(run_id: str, name: str) -> str:
+    return f"the run {run_id} has no position {name!r}; GET /api/v1/results/{run_id}/positions lists them"
 
 
 def _problem(part: str, name: str, code: str, message: str) -> dict[str, Any]:
