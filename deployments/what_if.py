@@ -54,7 +54,7 @@ class WhatIfApi:
         """The comparison, or what there is of it when the run under the changed market has not ended in time."""
         base, added = await run_in_threadpool(self._checked, run_id, request)
         run = base
-        if request.market is not None:
+        if request.changes_market:
             run = await run_in_threadpool(self._submit, base, request)
             if not run.state.is_final:
                 run = await self._runs.started(run, wait_s=request.wait_s)

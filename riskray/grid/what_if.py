@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import json
 
 from riskray.config import Settings
 from riskray.errors import InvalidRequest
@@ -36,7 +37,8 @@ def derive_market(database: Database, *, run: Run, change: MarketChange) -> Mark
     document = _checked(document)  # before it is moved: a curve that is wrong has no pillars to move
     if change.shocks:
         document = _shocked(document, change, base_currency=run.base_currency)
-    text = f"what-if from {run.market_id}: {change.model_dump_json(exclude_defaults=True)}"
+    words = json.dumps(change.model_dump(mode="json", exclude_defaults=True), sort_keys=True, ensure_ascii=False)
+    text = f"what-if from {run.market_id}: {words}"
     name = f"{given.name.removesuffix(_SUFFIX)[: _NAME_LENGTH_MAX - len(_SUFFIX)]}{_SUFFIX}"
     return _checked(document.model_copy(update={"name": name, "description": text[:_DESCRIPTION_LENGTH_MAX]}))
 

@@ -63,15 +63,15 @@ class WhatIfRequest(Model):
 
     @model_validator(mode="after")
     def _changes_something(self) -> "WhatIfRequest":
-        change = self.market
-        if not (
-            self.remove
-            or self.scale
-            or self.add
-            or (change and (change.curves or change.spread_curves or change.fx_rates or change.shocks))
-        ):
+        if not (self.remove or self.scale or self.add or self.changes_market):
             raise ValueError("nothing is changed: give market (curves, spread_curves, fx_rates or shocks), remove, scale or add")
         return self
+
+    @property
+    def changes_market(self) -> bool:
+        """Whether the market becomes another one."""
+        change = self.market
+        return change is not None and bool(change.curves or change.spread_curves or change.fx_rates or change.shocks)
 
 
 class MeasureChange(Model):

@@ -126,6 +126,13 @@ def test_the_same_question_finds_the_same_run_and_another_makes_another(base: tu
     assert first["market_id"] == again["market_id"] != other["market_id"]
 
 
+def test_market_without_changes_is_the_runs_own(base: tuple[Api, str]) -> None:
+    api, run_id = base
+    answer = what_if(api, run_id, market={"numeraire": "EUR"}, remove=["BD-000001"])
+    assert answer["what_if_run_id"] == run_id
+    assert api.http.get("/api/v1/market-data/snapshots").json()["total"] == 1
+
+
 def test_run_that_has_not_ended_in_time_is_found_by_asking_again(base: tuple[Api, str]) -> None:
     api, run_id = base
     api.grid.is_asleep = True
