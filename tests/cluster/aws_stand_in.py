@@ -9,6 +9,7 @@ import io
 import json
 import re
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -24,6 +25,22 @@ REGION = "eu-central-1"
 
 Body = dict[str, Any]
 Answer = tuple[int, Body]
+
+
+class OneAtATime:
+    """Another WSGI application, entered by one request at a time: moto's stores are not made for threads.
+
+    Two at once can end one in a 500 after it has stored its resource; Terraform asks again and is told that the resource already exists.
+    """
+
+    def __init__(self, other: Any) -> None:
+        self._other = other
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """WSGI. The answer is complete before the next request begins."""
+        with self._lock:
+            return list(self._other(environ, start_response))
 
 
 class EksAdditions:
@@ -177,7 +194,8 @@ def _arn(kind: str, cluster: str, identifier: str) -> str:
 
 def main() -> None:
     """Serve on a free port of the loopback interface; the port is the first line of standard output."""
-    server = make_server("127.0.0.1", 0, EksAdditions(DomainDispatcherApplication(create_backend_app)), threaded=True)
+    account = OneAtATime(EksAdditions(DomainDispatcherApplication(create_backend_app)))
+    server = make_server("127.0.0.1", 0, account, threaded=True)
     sys.stdout.write(f"{server.server_port}\n")
     sys.stdout.flush()
     server.serve_forever()
