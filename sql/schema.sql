@@ -365,8 +365,7 @@ CREATE TABLE result_key_rate_rollup (
     book text NOT NULL,
     product text NOT NULL,
     curve_no smallint NOT NULL,
-    pillar_no smallint NOT NULL,
-    dv01 double precision NOT NULL
+    dv01 double precision[] NOT NULL
 );
 
 CREATE TABLE result_rollup (
@@ -566,7 +565,7 @@ ALTER TABLE ONLY result_fx_rollup
     ADD CONSTRAINT result_fx_rollup_pkey PRIMARY KEY (run_no, book, product, currency);
 
 ALTER TABLE ONLY result_key_rate_rollup
-    ADD CONSTRAINT result_key_rate_rollup_pkey PRIMARY KEY (run_no, book, product, curve_no, pillar_no);
+    ADD CONSTRAINT result_key_rate_rollup_pkey PRIMARY KEY (run_no, book, product, curve_no);
 
 ALTER TABLE ONLY result_rollup
     ADD CONSTRAINT result_rollup_pkey PRIMARY KEY (run_no, book, product, currency);

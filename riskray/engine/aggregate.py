@@ -19,7 +19,7 @@ class Rollups:
     fx: pa.Table
     """FX_ROLLUP_SCHEMA, one row a (book, product, currency of the leg)."""
     key_rates: pa.Table
-    """KEY_RATE_ROLLUP_SCHEMA, one row a (book, product, curve, pillar)."""
+    """KEY_RATE_ROLLUP_SCHEMA, one row a (book, product, curve)."""
 
 
 def roll_up(shard_sums: Iterable[bytes]) -> Rollups:
@@ -40,13 +40,9 @@ def _fx(total: ShardSums) -> pa.Table:
 
 
 def _key_rates(total: ShardSums) -> pa.Table:
-    counts = total.ladders.pillar_counts
-    key_of_bucket = np.repeat(np.arange(counts.size), counts)
-    books, products, curves = _columns(total.ladders.keys)
-    pillars = np.concatenate([np.empty(0, np.int64), *(np.arange(count) for count in counts)])
-    columns = [pa.array(column).take(pa.array(key_of_bucket)) if column else pa.array([]) for column in (books, products, curves)]
-    arrays = [*columns, pa.array(pillars), pa.array(total.ladders.sums.round())]
-    return pa.table([array.cast(field.type) for array, field in zip(arrays, KEY_RATE_ROLLUP_SCHEMA, strict=True)], KEY_RATE_ROLLUP_SCHEMA)
+    offsets = np.concatenate([np.zeros(1, np.int32), np.cumsum(total.ladders.pillar_counts, dtype=np.int32)])
+    ladders = pa.ListArray.from_arrays(pa.array(offsets), pa.array(total.ladders.sums.round()))
+    return pa.table([*_columns(total.ladders.keys), ladders], schema=KEY_RATE_ROLLUP_SCHEMA)
 
 
 def _columns(keys: list[tuple[str, str, str]] | list[tuple[str, str, int]]) -> tuple[list, list, list]:  # type: ignore[type-arg]

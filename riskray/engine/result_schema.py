@@ -47,7 +47,5 @@ ROLLUP_SCHEMA = pa.schema(
 FX_ROLLUP_SCHEMA = pa.schema([*_GROUP, _not_null("fx_delta", pa.float64())])
 """FX delta by the currency of the leg."""
 
-KEY_RATE_ROLLUP_SCHEMA = pa.schema(
-    [*_GROUP[:2], _not_null("curve_no", pa.int16()), _not_null("pillar_no", pa.int16()), _not_null("dv01", pa.float64())]
-)
-"""Key-rate DV01 by discount curve (its number in the market's sorted list) and pillar, both from 0."""
+KEY_RATE_ROLLUP_SCHEMA = pa.schema([*_GROUP[:2], _not_null("curve_no", pa.int16()), _not_null("dv01", pa.list_(pa.float64()))])
+"""Key-rate DV01 by discount curve (its number in the market's sorted list, from 0): one number for each of its pillars."""

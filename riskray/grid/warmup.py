@@ -3,6 +3,7 @@
 from datetime import date
 
 import numpy as np
+import pyarrow as pa
 import structlog
 
 from pricers.explain import explain
@@ -14,6 +15,7 @@ from pricers.registry import pricer
 from riskray.demo import demo_market
 from riskray.engine.aggregate import roll_up
 from riskray.engine.exact_sum import ExactSums
+from riskray.engine.result_schema import KEY_RATE_ROLLUP_SCHEMA, ROLLUP_SCHEMA
 from riskray.engine.shard import ShardPositions, ShardResult, value_shard
 from riskray.engine.vectors import merge_netted, net_positions, position_pnl, value_family
 from riskray.grid import snapshots
@@ -21,6 +23,7 @@ from riskray.grid.manifest import package_versions
 from riskray.market.build import build_market
 from riskray.portfolio.contracts import contracts_from_arrow
 from riskray.portfolio.generate import generate_portfolio
+from riskray.store.binary_copy import encode_rows
 
 POSITIONS = 300
 """Enough of every convention, and of the broken rows, to reach every kernel."""
@@ -38,6 +41,8 @@ def warm_totals() -> None:
     sums.add(np.zeros(1, np.int64), np.ones(1))
     sums.add_sums(np.zeros(1, np.int64), ExactSums.from_bytes(sums.to_bytes()))
     sums.round()
+    for schema in (ROLLUP_SCHEMA, KEY_RATE_ROLLUP_SCHEMA):
+        encode_rows(pa.RecordBatch.from_pylist([], schema=schema))
     package_versions()
 
 
@@ -53,6 +58,8 @@ def warm_kernels() -> None:
         spec = pricer(product)
         result = value_shard(positions, spec=spec, market=market, measures=frozenset(Measure))
         sums.append(result.sums.to_bytes())
+        encode_rows(result.results)
+        encode_rows(result.failures)
         explain(spec, contracts_from_arrow(spec.columns, table.slice(0, 1)), 0, market=market)
         _warm_scenarios(positions, result, grid)
     roll_up(sums)

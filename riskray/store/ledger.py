@@ -461,6 +461,7 @@ def _build_key(connection: Connection, storage_no: int) -> None:
         return
     partition = partition_of(storage_no)
     connection.execute(SQL(sql.load("create_partition_key")).format(index=Identifier(index), partition=partition))
+    connection.execute(sql.load("sample_little"))
     connection.execute(SQL(sql.load("analyze_partition")).format(partition=partition))
 
 

@@ -130,16 +130,17 @@ SELECT {columns}
 SELECT CASE WHEN %(by_book)s THEN rollup.book END AS book,
        CASE WHEN %(by_product)s THEN rollup.product END AS product,
        curve.name AS curve,
-       curve.pillar_labels[rollup.pillar_no + 1] AS pillar,
-       curve.pillar_days[rollup.pillar_no + 1] AS pillar_days,
-       sum(rollup.dv01 ORDER BY rollup.book, rollup.product) AS dv01
+       curve.pillar_labels[pillar.number] AS pillar,
+       curve.pillar_days[pillar.number] AS pillar_days,
+       sum(pillar.dv01 ORDER BY rollup.book, rollup.product) AS dv01
   FROM result_key_rate_rollup rollup
+ CROSS JOIN LATERAL unnest(rollup.dv01) WITH ORDINALITY AS pillar (dv01, number)
   JOIN market_curve curve ON curve.market_no = %(market_no)s AND curve.kind = 'discount' AND curve.curve_no = rollup.curve_no
  WHERE rollup.run_no = %(run_no)s AND (%(curve)s::text IS NULL OR curve.name = %(curve)s)
    AND (%(books)s::text[] IS NULL OR rollup.book = ANY (%(books)s::text[]))
    AND (%(products)s::text[] IS NULL OR rollup.product = ANY (%(products)s::text[]))
- GROUP BY 1, 2, 3, 4, 5, rollup.pillar_no
- ORDER BY 1, 2, 3, rollup.pillar_no
+ GROUP BY 1, 2, 3, 4, 5, pillar.number
+ ORDER BY 1, 2, 3, pillar.number
 
 -- name: position_origin
 -- From a run to the one that valued a position's row, through those that carried it.

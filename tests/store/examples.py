@@ -118,7 +118,7 @@ def rollup_tables() -> dict[str, pa.Table]:
         "rollups": pa.table({**groups, "ok_count": [1, 2, 3], "failed_count": [0, 1, 0], **sums}, schema=ROLLUP_SCHEMA),
         "fx_rollups": pa.table({**groups, "fx_delta": [1.0, 10.0, 100.0]}, schema=FX_ROLLUP_SCHEMA),
         "key_rate_rollups": pa.table(
-            {"book": ["ALPHA", "BETA"], "product": ["FIXED_BOND"] * 2, "curve_no": [0, 0], "pillar_no": [0, 1], "dv01": [-1.0, -2.0]},
+            {"book": ["ALPHA", "BETA"], "product": ["FIXED_BOND"] * 2, "curve_no": [0, 0], "dv01": [[-1.0, -3.0], [-2.0, -4.0]]},
             schema=KEY_RATE_ROLLUP_SCHEMA,
         ),
     }

@@ -115,8 +115,11 @@ def test_risk_to_currencies_and_pillars_is_named(database: Database, run_id: str
     assert [(row.group, row.currency, row.fx_delta) for row in fx] == [({}, "EUR", 101.0), ({}, "USD", 10.0)]
     ladder = results.key_rate_rollups(database, run_id=run_id, group_by=["book"])
     assert [(row.group, row.curve, row.pillar, row.pillar_days, row.dv01) for row in ladder] == [
-        ({"book": "ALPHA"}, "EUR-ESTR", "1Y", 365, -1.0), ({"book": "BETA"}, "EUR-ESTR", "2Y", 731, -2.0),
+        ({"book": "ALPHA"}, "EUR-ESTR", "1Y", 365, -1.0), ({"book": "ALPHA"}, "EUR-ESTR", "2Y", 731, -3.0),
+        ({"book": "BETA"}, "EUR-ESTR", "1Y", 365, -2.0), ({"book": "BETA"}, "EUR-ESTR", "2Y", 731, -4.0),
     ]  # fmt: skip
+    whole = results.key_rate_rollups(database, run_id=run_id, group_by=[], curve="EUR-ESTR")
+    assert [(row.group, row.pillar, row.dv01) for row in whole] == [({}, "1Y", -3.0), ({}, "2Y", -7.0)]
     assert results.key_rate_rollups(database, run_id=run_id, group_by=[], curve="USD-SOFR") == []
 
 
