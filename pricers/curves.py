@@ -13,14 +13,14 @@ from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int
-from numba import njit
 
+from pricers.jit import kernel
 from pricers.market import Curve, CurveTables, curve_tables
 
 DAYS_PER_YEAR = 365.0  # ACT/365F, the time of all zero rates and spreads
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def pillar_gains(day, curve, tables):
     """The two pillars that a day feels, and how much: (left pillar, gain_left, gain_right), gains in years.
@@ -28,19 +28,36 @@ def pillar_gains(day, curve, tables):
     `day` counts from the valuation date; `left` counts from the curve's first pillar; `gain_right` belongs to left + 1 and is 0
     for a curve of one pillar.
     """
-    first = tables.offsets[curve]
+    first, last = tables.offsets[curve], tables.offsets[curve + 1] - 1
+    low, high = first, last
+    while high - low > 1:  # binary search for the segment
+        middle = (low + high) // 2
+        if tables.pillar_days[middle] < day:
+            low = middle
+        else:
+            high = middle
+    return segment_gains(day, low, curve, tables)
+
+
+@kernel
+@no_type_check
+def next_segment(day, low, curve, tables):
+    """`low` of `segment_gains` for a day not before the one that the given `low` belongs to: for days in order, without a search."""
     last = tables.offsets[curve + 1] - 1
+    while low + 1 < last and tables.pillar_days[low + 1] < day:
+        low += 1
+    return low
+
+
+@kernel
+@no_type_check
+def segment_gains(day, low, curve, tables):
+    """`pillar_gains` where the segment is known: `low` is the last pillar of all before the day that has another one to its right."""
+    first, last = tables.offsets[curve], tables.offsets[curve + 1] - 1
     pillar_days = tables.pillar_days
     time = day / DAYS_PER_YEAR
     if day <= pillar_days[first] or last == first:
         return 0, time, 0.0
-    low, high = first, last  # pillar_days[low] < day; binary search for the segment
-    while high - low > 1:
-        middle = (low + high) // 2
-        if pillar_days[middle] < day:
-            low = middle
-        else:
-            high = middle
     left = low - first
     weight = (day - pillar_days[low]) / (pillar_days[low + 1] - pillar_days[low])
     if tables.log_linear[curve]:  # past the last pillar the last forward rate goes on: weight exceeds 1
@@ -52,11 +69,18 @@ def pillar_gains(day, curve, tables):
     return left, (1.0 - weight) * time, weight * time
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def rate_time(day, curve, tables):
     """Zero rate × time, that is -ln(discount factor), of a curve `day` days after the valuation date."""
     left, gain_left, gain_right = pillar_gains(day, curve, tables)
+    return gained(left, gain_left, gain_right, curve, tables)
+
+
+@kernel
+@no_type_check
+def gained(left, gain_left, gain_right, curve, tables):
+    """Zero rate × time from what `pillar_gains` answers."""
     at = tables.offsets[curve] + left
     result = gain_left * tables.zero_rates[at]
     if gain_right != 0.0:
@@ -64,7 +88,7 @@ def rate_time(day, curve, tables):
     return result
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _rate_times(days, tables, out):
     for i in range(days.size):

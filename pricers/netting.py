@@ -31,6 +31,7 @@ from numba import njit
 from pricers.calendars import LAST_DAY
 from pricers.compiled import Compiled
 from pricers.curves import DAYS_PER_YEAR, pillar_gains, rate_time
+from pricers.jit import kernel
 from pricers.market import CurveTables, Market, Scenarios
 from pricers.nodes import bind
 from pricers.scenario_values import check_scenarios
@@ -153,7 +154,7 @@ def _add_exponents(days: np.ndarray, curve: int, tables: CurveTables, shifts: np
     _add_shifts(days, curve, tables, np.vstack([shifts, np.zeros((1, shifts.shape[1]))]), out)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _add_shifts(days, curve, tables, shifts, out):
     for i in range(days.size):
@@ -323,7 +324,7 @@ def _segments(days: np.ndarray, breaks: np.ndarray) -> Int64[np.ndarray, " node"
     return segment
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _fill_weights(days, breaks, segment, weights):
     for i in range(days.size):

@@ -9,10 +9,10 @@ from typing import Final, no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int32, UInt8
-from numba import njit
 
 from pricers.compiled import Compiled
-from pricers.curves import DAYS_PER_YEAR, pillar_gains, rate_time
+from pricers.curves import DAYS_PER_YEAR, gained, next_segment, segment_gains
+from pricers.jit import kernel
 from pricers.market import Market
 from pricers.measures import BASIS_POINT
 from pricers.status import RowStatus
@@ -103,24 +103,33 @@ def node_table(compiled: Compiled, *, binding: Binding, market: Market) -> Float
     return table
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _fill_nodes(node_offsets, node_day, discount_curve, spread_curve, spread_missing, discount_tables, spread_tables, table):
     for group in range(node_offsets.size - 1):
         curve, spread = discount_curve[group], spread_curve[group]
-        for node in range(node_offsets[group], node_offsets[group + 1]):
-            if curve < 0 or spread_missing[group]:
+        if curve < 0 or spread_missing[group]:
+            for node in range(node_offsets[group], node_offsets[group + 1]):
                 table[node, :] = np.nan
                 table[node, LEFT] = 0.0  # an index must stay one
-                continue
-            day = node_day[node]
-            discounting = rate_time(day, curve, discount_tables)
+            continue
+        segment = discount_tables.offsets[curve]
+        spread_segment = spread_tables.offsets[max(spread, 0)]
+        for node in range(node_offsets[group], node_offsets[group + 1]):
+            day = node_day[node]  # in order within a group
+            discounting_before, segment = _rate_time_in_order(day - 1, segment, curve, discount_tables)
+            segment = next_segment(day, segment, curve, discount_tables)
+            left, gain_left, gain_right = segment_gains(day, segment, curve, discount_tables)
+            discounting = gained(left, gain_left, gain_right, curve, discount_tables)
             exponent = discounting
-            tomorrow = rate_time(day - 1, curve, discount_tables) if day > 0 else 0.0
+            tomorrow = discounting_before
             if spread >= 0:
-                exponent += rate_time(day, spread, spread_tables)
-                tomorrow += rate_time(day - 1, spread, spread_tables) if day > 0 else 0.0
-            left, gain_left, gain_right = pillar_gains(day, curve, discount_tables)
+                spread_before, spread_segment = _rate_time_in_order(day - 1, spread_segment, spread, spread_tables)
+                spreading, spread_segment = _rate_time_in_order(day, spread_segment, spread, spread_tables)
+                exponent += spreading
+                tomorrow += spread_before
+            if day == 0:
+                tomorrow = 0.0
             factor = np.exp(-exponent)
             table[node, FACTOR] = factor
             table[node, PARALLEL] = factor * np.expm1(-BASIS_POINT * (day / DAYS_PER_YEAR))
@@ -130,3 +139,12 @@ def _fill_nodes(node_offsets, node_day, discount_curve, spread_curve, spread_mis
             table[node, LEFT] = left
             table[node, EXPONENT] = exponent
             table[node, DISCOUNT_FACTOR] = np.exp(-discounting)
+
+
+@kernel
+@no_type_check
+def _rate_time_in_order(day, segment, curve, tables):
+    """Zero rate × time, and the segment, of a day that is not before the one of the given segment."""
+    segment = next_segment(day, segment, curve, tables)
+    left, gain_left, gain_right = segment_gains(day, segment, curve, tables)
+    return gained(left, gain_left, gain_right, curve, tables), segment

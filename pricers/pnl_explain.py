@@ -25,6 +25,7 @@ from numba import njit
 
 from pricers.compiled import Compiled
 from pricers.curves import DAYS_PER_YEAR, pillar_gains, rate_time
+from pricers.jit import kernel
 from pricers.market import Curve, CurveTables, Market, curve_tables
 from pricers.nodes import FACTOR, Binding, bind, node_table
 from pricers.status import RowStatus
@@ -230,7 +231,7 @@ def _change(earlier: Curve | None, later: Curve) -> np.ndarray:
     return changes
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _fill_steps(
     node_offsets, node_day, aged_discount, later_discount, aged_spread, later_spread, is_unbound,
@@ -264,7 +265,7 @@ def _fill_steps(
             table[node, _CREDIT] = after_left * np.exp(-right_change) * np.expm1(-spread_change)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _sum_steps(flow_offsets, flow_node, weight, table, rate_offsets, aged, rates, credit, later, by_pillar):
     for leg in range(aged.size):

@@ -13,6 +13,7 @@ from numba import njit
 
 from pricers.compiled import Compiled
 from pricers.curves import DAYS_PER_YEAR, pillar_gains, rate_time
+from pricers.jit import kernel
 from pricers.market import CurveTables, Market, Scenarios
 from pricers.nodes import Binding, bind
 from pricers.status import RowStatus
@@ -127,7 +128,7 @@ class GroupFactors:
         return np.exp(table, out=table), self._fx[first:last]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _node_gains(day, curve, tables, left, gain_left, gain_right, exponent):
     for node in range(day.size):
@@ -135,7 +136,7 @@ def _node_gains(day, curve, tables, left, gain_left, gain_right, exponent):
         exponent[node] += rate_time(day[node], curve, tables)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _add_moves(left, gain_left, gain_right, shifts, table):
     """Subtract gain × shift of both neighbouring pillars from the exponents."""

@@ -10,11 +10,11 @@ from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int16, Int64, UInt8
-from numba import njit
 
 from pricers.columns import Text
 from pricers.compiled import Compiled
 from pricers.curves import DAYS_PER_YEAR
+from pricers.jit import kernel
 from pricers.market import Market
 from pricers.measures import FX_SHIFT, SCALAR_MEASURES, Measure
 from pricers.nodes import FACTOR, KEY_RATE_LEFT, KEY_RATE_RIGHT, LEFT, PARALLEL, TOMORROW, Binding, bind, node_table
@@ -111,7 +111,7 @@ def row_status(compiled: Compiled, binding: Binding) -> UInt8[np.ndarray, " row"
     return status
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _first_leg_trouble(leg_offsets, leg_status, status):
     for row in range(status.size):
@@ -136,7 +136,7 @@ def _value_legs(compiled: Compiled, *, binding: Binding, table: np.ndarray, mark
     return _LegValues(pv, parallel, tomorrow, offsets, key_rate)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _sum_flows(flow_offsets, flow_node, weight, table, credit_spread, pv, parallel, tomorrow):
     for leg in range(pv.size):
@@ -151,7 +151,7 @@ def _sum_flows(flow_offsets, flow_node, weight, table, credit_spread, pv, parall
         tomorrow[leg] = later * np.exp(credit_spread[leg] / DAYS_PER_YEAR) if credit_spread[leg] != 0.0 else later
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _sum_flows_and_key_rates(
     flow_offsets, flow_node, weight, table, credit_spread, fx, key_rate_offsets, ladder, pv, parallel, tomorrow, key_rate
@@ -193,7 +193,7 @@ def _row_values(
     return values, leg_fx_delta
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _sum_legs(
     leg_offsets, leg_pv, leg_parallel, leg_tomorrow, fx, is_foreign, native_fx, status, pv, pv_base, dv01, theta, fx_delta, leg_fx_delta

@@ -12,10 +12,10 @@ References:
 from typing import Final, no_type_check
 
 import numpy as np
-from numba import njit
 
 from pricers.compiled import Compiled
 from pricers.curves import DAYS_PER_YEAR
+from pricers.jit import kernel
 from pricers.measures import Measure
 from pricers.nodes import DISCOUNT_FACTOR, EXPONENT, FACTOR
 from pricers.status import RowStatus
@@ -35,7 +35,7 @@ YIELD_MEASURES: Final = frozenset(
 
 ITERATIONS_MAX: Final = 100
 FORCE_STEP_SMALL: Final = 1e-7  # a year; after a step this small, sums over flows follow from their derivatives to 1e-11
-SPREAD_STEP_DONE: Final = 1e-12  # a year
+SPREAD_STEP_SMALL: Final = 1e-6  # a year; Halley's next step would be its cube
 FORCE_MAX: Final = 1000.0  # a year; a bond at half its value a day before maturity has a force of 250
 BRACKET_FIRST: Final = 0.05
 NO_YIELD: Final = "no yield reproduces the price: check the market price against the contract's cash flows"
@@ -70,10 +70,11 @@ def yield_measures(compiled: Compiled, *, table: np.ndarray, status: np.ndarray)
     assert compiled.settlement_node is not None
     result = np.full((len(_COLUMNS), status.size), np.nan)
     spread_group = compiled.group_spread_curve[compiled.leg_group] >= 0
+    flows_max = int(np.diff(compiled.flow_offsets).max(initial=0))
     _yield_rows(
         compiled.flow_offsets, compiled.amount, compiled.weight, compiled.flow_node, compiled.node_day, table, compiled.settlement_node,
         compiled.leg_credit_spread, spread_group, terms.first_flow, terms.yield_time, terms.yield_frequency, terms.outstanding,
-        terms.accrued, terms.market_clean_price, status, result,
+        terms.accrued, terms.market_clean_price, status, np.empty(flows_max), np.empty(flows_max), result,
     )  # fmt: skip
     messages: dict[int, str] = {}
     priced = np.isfinite(result[1])
@@ -84,11 +85,11 @@ def yield_measures(compiled: Compiled, *, table: np.ndarray, status: np.ndarray)
     return dict(zip(_COLUMNS, result, strict=True)), messages
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _yield_rows(
     flow_offsets, amount, weight, flow_node, node_day, table, settlement_node, credit_spread, has_spread_curve, first_flow, yield_time,
-    yield_frequency, outstanding, accrued, market_clean_price, status, result,
+    yield_frequency, outstanding, accrued, market_clean_price, status, discounted, years, result,
 ):  # fmt: skip
     for row in range(status.size):
         first, end = first_flow[row], flow_offsets[row + 1]
@@ -104,8 +105,7 @@ def _yield_rows(
         is_quoted = not np.isnan(market_clean_price[row])
         if is_quoted:
             value = (market_clean_price[row] + accrued[row]) / 100.0 * outstanding[row]
-        model_force = force
-        force, price, first_moment, second_moment = _solve_force(first, end, amount, yield_time, value, model_force)
+        force, price, first_moment, second_moment = _solve_force(first, end, amount, yield_time, value, force)
         frequency = yield_frequency[row]
         growth = np.exp(force / frequency)  # 1 + y/N
         duration = first_moment / price
@@ -114,13 +114,13 @@ def _yield_rows(
         result[5, row] = duration / growth
         result[6, row] = (second_moment / price + duration / frequency) / (growth * growth)
         if is_quoted or has_spread_curve[row]:
-            spread = credit_spread[row] + (force - model_force if np.isfinite(force) else 0.0)  # a first guess
-            result[7, row] = _solve_z_spread(first, end, amount, flow_node, node_day, table, node, value, spread)
+            without_spread = _discount(first, end, amount, flow_node, node_day, table, node, discounted, years)
+            result[7, row] = _solve_z_spread(end - first, discounted, years, value, without_spread)
         else:  # the model's only spread is the contract's constant one
             result[7, row] = credit_spread[row]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _settlement_value(first, end, weight, flow_node, table, settlement, spread_time, yield_time):
     """Model value on the settlement date, and a first guess of the force of yield: the mean of zero rates, weighted by value and time."""
@@ -138,22 +138,14 @@ def _settlement_value(first, end, weight, flow_node, table, settlement, spread_t
     return value, min(max(force, -0.5), 0.5)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _moments(start, end, amount, yield_time, force):
-    """Σ a B, Σ t a B, Σ t² a B and Σ t³ a B with B = exp(-force t). Equal steps between flows share one exponential."""
+    """Σ a B, Σ t a B, Σ t² a B and Σ t³ a B with B = exp(-force t)."""
     price = first = second = third = 0.0
-    last_time, last_step = 0.0, 0.0
-    factor, step_factor = 1.0, 1.0
     for flow in range(start, end):
         time = yield_time[flow]
-        step = time - last_time
-        if abs(step - last_step) > 1e-15:
-            step_factor = np.exp(-force * step)
-            last_step = step
-        factor *= step_factor
-        last_time = time
-        x = amount[flow] * factor
+        x = amount[flow] * np.exp(-force * time)
         price += x
         first += x * time
         second += x * time * time
@@ -161,7 +153,7 @@ def _moments(start, end, amount, yield_time, force):
     return price, first, second, third
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _solve_force(start, end, amount, yield_time, target, guess):
     """Force of yield k with Σ a exp(-k t) = target, and the first three sums there; NaN where there is none."""
@@ -172,12 +164,7 @@ def _solve_force(start, end, amount, yield_time, target, guess):
         duration = first / price
         if not (ratio > 0.0 and duration > 0.0):
             break
-        # Halley's step on ln(price): slope -duration, curvature = variance of the times.
-        variance = second / price - duration * duration
-        step = np.log(ratio) / duration
-        bend = 0.5 * variance * step / duration
-        if abs(bend) < 0.5:
-            step *= 1.0 + bend
+        step = _halley_step(np.log(ratio), duration, second / price)
         force += step
         if abs(force) > FORCE_MAX:
             break
@@ -187,7 +174,17 @@ def _solve_force(start, end, amount, yield_time, target, guess):
     return _bracket_force(start, end, amount, yield_time, target, guess)
 
 
-@njit(cache=True, nogil=True)
+@kernel
+@no_type_check
+def _halley_step(miss, duration, mean_square):
+    """Halley's step on ln(price): slope -duration, curvature = variance of the times."""
+    variance = mean_square - duration * duration
+    step = miss / duration
+    bend = 0.5 * variance * step / duration
+    return step * (1.0 + bend) if abs(bend) < 0.5 else step
+
+
+@kernel
 @no_type_check
 def _bracket_force(first, end, amount, yield_time, target, guess):
     """The same by widening a bracket around the guess and halving it, for flows of both signs."""
@@ -217,51 +214,70 @@ def _bracket_force(first, end, amount, yield_time, target, guess):
     return (high, price, first_moment, second_moment) if price != 0.0 else nothing
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
-def _spread_moments(first, end, amount, flow_node, node_day, table, settlement, spread):
-    """Σ a DF exp(-spread t) and Σ t of it, from the settlement date on the discount curve alone."""
-    price = first_moment = 0.0
-    start_day = node_day[settlement]
+def _discount(first, end, amount, flow_node, node_day, table, settlement, discounted, years):
+    """Flows discounted to the settlement date on the discount curve alone, and their times from it; answers their moments."""
+    start_day, growth = node_day[settlement], 1.0 / table[settlement, DISCOUNT_FACTOR]
+    price = first_moment = second_moment = 0.0
     for flow in range(first, end):
         node = flow_node[flow]
         time = (node_day[node] - start_day) / DAYS_PER_YEAR
-        x = amount[flow] * table[node, DISCOUNT_FACTOR] * np.exp(-spread * time)
+        x = amount[flow] * (table[node, DISCOUNT_FACTOR] * growth)
+        discounted[flow - first], years[flow - first] = x, time
         price += x
         first_moment += x * time
-    discount = table[settlement, DISCOUNT_FACTOR]
-    return price / discount, first_moment / discount
+        second_moment += x * time * time
+    return price, first_moment, second_moment
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
-def _solve_z_spread(first, end, amount, flow_node, node_day, table, settlement, target, guess):
-    """Constant zero spread at which the flows are worth the target on the settlement date; NaN where there is none."""
-    spread = guess
+def _spread_moments(count, discounted, years, spread):
+    """Σ b S, Σ t b S and Σ t² b S with S = exp(-spread t), b the discounted flows."""
+    price = first = second = 0.0
+    for flow in range(count):
+        time = years[flow]
+        x = discounted[flow] * np.exp(-spread * time)
+        price += x
+        first += x * time
+        second += x * time * time
+    return price, first, second
+
+
+@kernel
+@no_type_check
+def _solve_z_spread(count, discounted, years, target, start):
+    """Constant zero spread at which the flows are worth the target on the settlement date, NaN where there is none; `start`: sums at 0."""
+    price, first, second = start
+    spread = 0.0
     for _ in range(ITERATIONS_MAX):
-        price, first_moment = _spread_moments(first, end, amount, flow_node, node_day, table, settlement, spread)
         ratio = price / target
-        if not (ratio > 0.0 and first_moment / price > 0.0) or abs(spread) > FORCE_MAX:
+        duration = first / price
+        if not (ratio > 0.0 and duration > 0.0):
             break
-        step = np.log(ratio) * price / first_moment
+        step = _halley_step(np.log(ratio), duration, second / price)
         spread += step
-        if abs(step) < SPREAD_STEP_DONE:
+        if abs(spread) > FORCE_MAX:
+            break
+        if abs(step) < SPREAD_STEP_SMALL:
             return spread
-    return _bracket_z_spread(first, end, amount, flow_node, node_day, table, settlement, target, guess)
+        price, first, second = _spread_moments(count, discounted, years, spread)
+    return _bracket_z_spread(count, discounted, years, target)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
-def _bracket_z_spread(first, end, amount, flow_node, node_day, table, settlement, target, guess):
+def _bracket_z_spread(count, discounted, years, target):
     if not np.isfinite(target):
         return np.nan
     width = BRACKET_FIRST
-    low = high = guess
-    low_miss = high_miss = _spread_moments(first, end, amount, flow_node, node_day, table, settlement, guess)[0] - target
+    low = high = 0.0
+    low_miss = high_miss = _spread_moments(count, discounted, years, 0.0)[0] - target
     while low_miss * high_miss > 0.0 and width < FORCE_MAX:
-        low, high = guess - width, guess + width
-        low_miss = _spread_moments(first, end, amount, flow_node, node_day, table, settlement, low)[0] - target
-        high_miss = _spread_moments(first, end, amount, flow_node, node_day, table, settlement, high)[0] - target
+        low, high = -width, width
+        low_miss = _spread_moments(count, discounted, years, low)[0] - target
+        high_miss = _spread_moments(count, discounted, years, high)[0] - target
         width *= 2.0
     if not low_miss * high_miss <= 0.0:
         return np.nan
@@ -269,7 +285,7 @@ def _bracket_z_spread(first, end, amount, flow_node, node_day, table, settlement
         middle = 0.5 * (low + high)
         if middle in (low, high):
             break
-        miss = _spread_moments(first, end, amount, flow_node, node_day, table, settlement, middle)[0] - target
+        miss = _spread_moments(count, discounted, years, middle)[0] - target
         if low_miss * miss <= 0.0:
             high = middle
         else:

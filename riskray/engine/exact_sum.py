@@ -11,7 +11,8 @@ import math
 import struct
 
 import numpy as np
-from numba import njit
+
+from pricers.jit import kernel
 
 LIMB_BITS = 32
 LIMB_COUNT = 68
@@ -135,7 +136,7 @@ class ExactSums:
         self._additions = 0
 
 
-@njit(cache=True)
+@kernel
 def _add(limbs, groups, bits):  # type: ignore[no-untyped-def]
     """Add doubles, given as their bits, to the limbs of their groups."""
     low = np.uint64(0xFFFFFFFF)
@@ -157,7 +158,7 @@ def _add(limbs, groups, bits):  # type: ignore[no-untyped-def]
         limbs[group, first + 2] += sign * np.int64(b >> np.uint64(32))
 
 
-@njit(cache=True)
+@kernel
 def _settle(limbs):  # type: ignore[no-untyped-def]
     """Settle carries: afterwards all limbs of a sum have its sign and a magnitude below 2^32, which is the same for equal sums."""
     for group in range(limbs.shape[0]):

@@ -17,8 +17,10 @@ from typing import Final, NamedTuple, no_type_check
 import numpy as np
 import pyarrow as pa
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from pricers.jit import kernel
 
 HEADER: Final = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 TRAILER: Final = struct.pack(">h", -1)
@@ -121,7 +123,7 @@ def _store(typing_context, out, at, number):
     return types.void(out, at, number), generate
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _put_field_counts(out, at, count):
     for row in range(at.size):
@@ -129,7 +131,7 @@ def _put_field_counts(out, at, count):
         at[row] += _FIELD_COUNT_BYTES
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _put_numbers(numbers, out, at, is_null):
     size = numbers.itemsize
@@ -144,7 +146,7 @@ def _put_numbers(numbers, out, at, is_null):
             at[row] = start + _LENGTH_BYTES + size
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _put_bytes(offsets, data, out, at, is_null):
     for row in range(at.size):
@@ -161,7 +163,7 @@ def _put_bytes(offsets, data, out, at, is_null):
         at[row] = start + size
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _put_arrays(offsets, numbers, element_type, out, at, is_null):
     size = numbers.itemsize
