@@ -1,0 +1,61 @@
+"""The driver of one run against a real database, with a dispatcher that the test plays; no Ray."""
+
+import threading
+from collections.abc import Iterable
+from typing import Any, cast
+
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from riskray.config import Settings
+from riskray.grid.dispatcher import Dispatcher, Ended, Loss, ShardTask
+from riskray.grid.driver import RunDriver, Signal, drive_or_fail
+from riskray.models.run import RunState
+from riskray.store.database import Database
+from riskray.store.ledger import ClaimedRun
+from riskray.store.runs import events_after, get_run
+from tests.fixtures.postgres import settings_for
+from tests.fixtures.waiting import wait_until
+from tests.store.examples import claim, store_run
+
+pytestmark = pytest.mark.postgres
+
+Tasks = list[ShardTask]
+
+
+class _Played(Dispatcher):
+    """Keeps what it is given; the test says how it ends."""
+
+    def __init__(self) -> None:
+        self.submitted: list[Tasks] = []
+
+    def submit(self, tasks: Iterable[ShardTask]) -> None:
+        """Keep the shards."""
+        self.submitted.append(list(tasks))
+
+    def discard(self, run: ClaimedRun) -> None:
+        """Nothing is queued here."""
+
+
+def test_lock_that_somebody_holds_for_long_costs_only_time(database: Database, database_url: str) -> None:
+    run = store_run(database, rows_per_shard=10)
+    claimed = claim(database)
+    played = _Played()
+    with Database(settings_for(make_conninfo(database_url, options="-c lock_timeout=50"))) as impatient:
+        driver = RunDriver(claimed, settings=Settings(), database=impatient, dispatcher=played)
+        outcome: list[Any] = []
+        driving = threading.Thread(target=lambda: outcome.append(drive_or_fail(driver, database=impatient)))
+        with database.transaction() as holder:
+            holder.execute("SELECT 1 FROM run WHERE run_no = %s FOR UPDATE", [claimed.run_no])
+            driving.start()
+            ((task,),) = wait_until(lambda: cast(tuple[Tasks], tuple(played.submitted)), what="the run's only shard")
+            task.inbox.put(Ended(task, loss=Loss.CRASHED))  # to be counted in the ledger, where the run is locked
+            wait_until(lambda: len(played.submitted) > 1 or not driving.is_alive(), what="the shard again, from the ledger")
+        again = played.submitted[-1][0]
+        again.inbox.put(Ended(again, loss=Loss.CRASHED))
+        wait_until(lambda: len(played.submitted) > 2 or not driving.is_alive(), what="the shard once more, as its attempt is counted")
+        driver.signal(Signal.LEASE_LOST)
+        driving.join(30)
+    assert outcome == [None]
+    assert get_run(database, run_id=run.run_id).state is RunState.RUNNING
+    assert [event.kind.value for event in events_after(database, run_id=run.run_id)] == ["submitted", "claimed", "shard_retried"]
