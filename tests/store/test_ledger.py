@@ -68,6 +68,17 @@ def test_run_for_a_job_is_claimed_by_name_or_by_its_kind_only(database: Database
     assert claimed.run_id == run.run_id
 
 
+def test_run_whose_job_is_gone_is_claimed_by_anybody_once_it_is_to_be_cancelled(database: Database) -> None:
+    run = store_run(database, executor="job")
+    job = ledger.claim_run(database, owner=uuid4(), lease_s=30, executor=None, run_id=run.run_id)
+    assert job is not None
+    expire_lease(database, job)
+    assert ledger.claim_run(database, owner=uuid4(), lease_s=30) is None
+    runs.request_cancel(database, run_id=run.run_id)
+    claimed = claim(database)
+    assert (claimed.run_id, claimed.cancel_requested) == (run.run_id, True)
+
+
 def test_renewal_keeps_the_lease_and_tells_of_a_wanted_cancel(database: Database) -> None:
     run = store_run(database)
     claimed = claim(database, lease_s=0.0)
