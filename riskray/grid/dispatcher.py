@@ -255,7 +255,10 @@ class Dispatcher:
     def _lost(self, lane: _Lane, task: ShardTask, error: RayError) -> Loss:
         """The actor is gone. Only the shard at the head of its queue can have been the reason."""
         if lane.is_up:
-            _log.warning("a pricer is gone", pricer=pricer_name(lane.number), error=type(error).__name__, shard_no=task.shard.shard_no)
+            _log.warning(
+                "a pricer is gone", pricer=pricer_name(lane.number), error=type(error).__name__, run_id=task.run.run_id,
+                shard_no=task.shard.shard_no,
+            )  # fmt: skip
             self._take_down(lane, Loss.CRASHED)
         if isinstance(error, ActorDiedError):
             self._pool.forget(lane.number)

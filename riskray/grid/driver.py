@@ -19,6 +19,7 @@ from pricers.status import RowStatus
 from riskray.config import Settings
 from riskray.engine.aggregate import Rollups, roll_up
 from riskray.engine.plan import even_parts
+from riskray.engine.shard import storable
 from riskray.engine.states import ShardRemedy, remedy_for
 from riskray.errors import LeaseLost, RiskrayError, ShardFailed, StoreError, StoreUnavailable
 from riskray.grid.dispatcher import Dispatcher, Ended, Loss, ShardTask
@@ -162,7 +163,7 @@ class RunDriver:
                 self._rest(task)
             case Ended(error=error):
                 _log.error("a shard raised an error", shard_no=task.shard.shard_no, error=repr(error))
-                self._charge(task, Charge(RowStatus.PRICER_ERROR, f"{type(error).__name__}: {error}"))
+                self._charge(task, Charge(RowStatus.PRICER_ERROR, storable(f"{type(error).__name__}: {error}")))
 
     def _rest(self, task: ShardTask) -> None:
         """The actor could not reach the database: no fault of the shard, so nothing is counted."""
