@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
 
@@ -102,7 +102,7 @@ class RunDriver:
         shards = ledger.pending_shards(self._database, run_no=self.run.run_no)
         self._outstanding = {shard.shard_no: shard for shard in shards}
         self._resting = []
-        self._submit([ShardTask(self.run, shard, self._inbox) for shard in shards])
+        self._submit([ShardTask(self.run, shard, self._inbox, is_suspect=shard.attempts > 0) for shard in shards])
         while self._outstanding:
             match self._next_event():
                 case Ended() as ended:
@@ -186,7 +186,7 @@ class RunDriver:
         _log.warning("a shard did not end well", shard_no=shard.shard_no, reason=charge.reason, attempts=attempts, remedy=remedy.value)
         match remedy:
             case ShardRemedy.RETRY:
-                self._submit([task])
+                self._submit([replace(task, is_suspect=True)])
             case ShardRemedy.SPLIT:
                 parts = ledger.split_shard(
                     self._database, run_no=run.run_no, epoch=run.epoch, shard_no=shard.shard_no, row_counts=even_parts(shard.row_count, 2)
@@ -194,7 +194,7 @@ class RunDriver:
                 self._split.append(shard)
                 del self._outstanding[shard.shard_no]
                 self._outstanding |= {part.shard_no: part for part in parts}
-                self._submit([ShardTask(run, part, self._inbox) for part in parts])
+                self._submit([ShardTask(run, part, self._inbox, is_suspect=True) for part in parts])
             case ShardRemedy.FAIL_ROW:
                 self._submit([ShardTask(run, shard, self._inbox, fail_as=(charge.status.name, charge.reason))])
 
