@@ -48,10 +48,11 @@ class Signal(Enum):
 
 @dataclass(frozen=True)
 class Charge:
-    """How a failed attempt is recorded and, in the end, what the poison row's failure says."""
+    """How a failed attempt is recorded and, in the end, what the poison row's failure says: `message`, else the reason."""
 
     status: RowStatus
     reason: str
+    message: str | None = None
 
 
 class RunDriver:
@@ -196,7 +197,7 @@ class RunDriver:
                 self._outstanding |= {part.shard_no: part for part in parts}
                 self._submit([ShardTask(run, part, self._inbox, is_suspect=True) for part in parts])
             case ShardRemedy.FAIL_ROW:
-                self._submit([ShardTask(run, shard, self._inbox, fail_as=(charge.status.name, charge.reason))])
+                self._submit([ShardTask(run, shard, self._inbox, fail_as=(charge.status.name, charge.message or charge.reason))])
 
     def _count_attempt(self, shard: Shard, reason: str) -> int | None:
         """None when the shard is done after all: its actor died between the commit and the answer."""
@@ -294,4 +295,4 @@ def _try_to_fail(database: Database, run: ClaimedRun, *, code: str, detail: str)
 def _charge_for_loss(loss: Loss, settings: Settings) -> Charge:
     if loss is Loss.TIMEOUT:
         return Charge(RowStatus.TIMEOUT, f"{RowStatus.TIMEOUT.message} of {settings.shard_timeout_s:g} s")
-    return Charge(RowStatus.WORKER_CRASHED, RowStatus.WORKER_CRASHED.message)
+    return Charge(RowStatus.WORKER_CRASHED, "its worker process ended", message=RowStatus.WORKER_CRASHED.message)

@@ -8,15 +8,18 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from riskray.config import Settings
+from riskray.errors import StoreUnavailable
+from riskray.grid.coordinator import Coordinator
 from riskray.grid.dispatcher import Dispatcher, Ended, Loss, ShardTask
 from riskray.grid.driver import RunDriver, Signal, drive_or_fail
 from riskray.models.run import RunState
+from riskray.store import ledger
 from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun
 from riskray.store.runs import events_after, get_run
 from tests.fixtures.postgres import settings_for
 from tests.fixtures.waiting import wait_until
-from tests.store.examples import claim, store_run
+from tests.store.examples import claim, commit, store_run
 
 pytestmark = pytest.mark.postgres
 
@@ -35,6 +38,47 @@ class _Played(Dispatcher):
 
     def discard(self, run: ClaimedRun) -> None:
         """Nothing is queued here."""
+
+
+def test_run_on_hold_gives_out_nothing_and_goes_on_from_its_ledger(database: Database) -> None:
+    store_run(database, rows_per_shard=5)
+    claimed = claim(database)
+    played = _Played()
+    driver = RunDriver(claimed, settings=Settings(), database=database, dispatcher=played)
+    outcome: list[Any] = []
+    driving = threading.Thread(target=lambda: outcome.append(drive_or_fail(driver, database=database)))
+    driving.start()
+    first, second = wait_until(lambda: [task for tasks in played.submitted for task in tasks], what="both shards")
+    driver.signal(Signal.HOLD)
+    first.inbox.put(Ended(first, loss=Loss.NOT_STARTED))
+    commit(database, claimed, second.shard)  # what an actor has already, may still commit
+    driver.signal(Signal.GO_ON)
+    (again,) = wait_until(lambda: [task for tasks in played.submitted[1:] for task in tasks], what="what the ledger says is left")
+    driver.signal(Signal.LEASE_LOST)
+    driving.join(30)
+    assert (again.shard, outcome, len(played.submitted)) == (first.shard, [None], 2)
+
+
+@pytest.mark.parametrize(("silent", "told"), [(0.1, []), (0.6, [Signal.HOLD]), (1.1, [Signal.LEASE_LOST])])
+def test_lease_that_cannot_be_renewed_puts_the_run_on_hold_then_ends_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch, silent: float, told: list[Signal]
+) -> None:
+    store_run(database)
+    coordinator = Coordinator(Settings(), database, _Played())
+    held = coordinator._hold(claim(database))
+    signals: list[Signal] = []
+    monkeypatch.setattr(held.driver, "signal", signals.append)
+
+    def fail(*_: Any, **__: Any) -> bool:
+        raise StoreUnavailable("away")
+
+    with monkeypatch.context() as away:
+        away.setattr(ledger, "renew_lease", fail)
+        held.renewed_at -= silent * Settings().lease_s
+        coordinator._renew(held)
+        assert signals == told
+    coordinator._renew(held)
+    assert signals == told + ([Signal.GO_ON] if told == [Signal.HOLD] else [])
 
 
 def test_lock_that_somebody_holds_for_long_costs_only_time(database: Database, database_url: str) -> None:
