@@ -16,7 +16,7 @@ from riskray.models.run import RunState
 from riskray.store import ledger
 from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun
-from riskray.store.runs import events_after, get_run
+from riskray.store.runs import events_after, get_run, request_cancel
 from tests.fixtures.postgres import settings_for
 from tests.fixtures.waiting import wait_until
 from tests.store.examples import claim, commit, store_run
@@ -38,6 +38,17 @@ class _Played(Dispatcher):
 
     def discard(self, run: ClaimedRun) -> None:
         """Nothing is queued here."""
+
+
+def test_cancel_that_comes_with_the_claim_ends_the_run_before_anything_is_given_out(database: Database) -> None:
+    run = store_run(database)
+    lost = claim(database)
+    request_cancel(database, run_id=run.run_id)
+    ledger.release_lease(database, run_no=lost.run_no, epoch=lost.epoch)
+    played = _Played()
+    driver = RunDriver(claim(database), settings=Settings(), database=database, dispatcher=played)
+    assert drive_or_fail(driver, database=database) is RunState.CANCELLED
+    assert (played.submitted, get_run(database, run_id=run.run_id).progress.cancelled_count) == ([], 10)
 
 
 def test_run_on_hold_gives_out_nothing_and_goes_on_from_its_ledger(database: Database) -> None:
