@@ -51,6 +51,30 @@ def test_cancel_that_comes_with_the_claim_ends_the_run_before_anything_is_given_
     assert (played.submitted, get_run(database, run_id=run.run_id).progress.cancelled_count) == ([], 10)
 
 
+def test_whatever_is_left_of_a_shard_that_ended_its_worker_is_under_suspicion(database: Database) -> None:
+    store_run(database, rows_per_shard=10)
+    played = _Played()
+    driver = RunDriver(claim(database), settings=Settings(shard_attempts_max=2), database=database, dispatcher=played)
+    driving = threading.Thread(target=lambda: drive_or_fail(driver, database=database))
+    driving.start()
+
+    def given_out(times: int) -> Tasks:
+        return wait_until(lambda: len(played.submitted) >= times and played.submitted[times - 1], what=f"shards for time {times}") or []
+
+    (first,) = given_out(1)
+    first.inbox.put(Ended(first, loss=Loss.CRASHED))
+    (again,) = given_out(2)
+    driver.signal(Signal.HOLD)
+    driver.signal(Signal.GO_ON)
+    (from_the_ledger,) = given_out(3)
+    again.inbox.put(Ended(again, loss=Loss.CRASHED))
+    parts = given_out(4)
+    driver.signal(Signal.LEASE_LOST)
+    driving.join(30)
+    assert (first.is_suspect, again.is_suspect, from_the_ledger.is_suspect) == (False, True, True)
+    assert [(part.shard.row_count, part.is_suspect) for part in parts] == [(5, True), (5, True)]
+
+
 def test_run_on_hold_gives_out_nothing_and_goes_on_from_its_ledger(database: Database) -> None:
     store_run(database, rows_per_shard=5)
     claimed = claim(database)
