@@ -26,6 +26,9 @@ UPLOADS_AT_ONCE = 2
 # How often an open event stream looks into the database when nothing wakes it.
 EVENT_POLL_S = 2.0
 
+# Events that a stream reads from the database in one go; a late reader of a run with more gets the next ones without a pause.
+EVENTS_AT_ONCE = 1000
+
 # An event stream is closed after this long, so that proxies and rolling updates never meet an endless connection; clients come back.
 EVENT_STREAM_S = 55.0
 EVENT_RETRY_MS = 1000

@@ -15,6 +15,7 @@ from deployments.limits import (
     EVENT_POLL_S,
     EVENT_RETRY_MS,
     EVENT_STREAM_S,
+    EVENTS_AT_ONCE,
     RUN_RETRY_AFTER_S,
     RUNS_REQUESTS_AT_ONCE,
     WAIT_S_MAX,
@@ -26,10 +27,11 @@ from deployments.serving import serve_application
 from deployments.what_if import create_what_if_router
 from pricers import load_entry_points
 from riskray.config import Settings
+from riskray.errors import NotFound, StoreUnavailable
 from riskray.grid.client import Grid
 from riskray.grid.submit import find_scenario_set, run_preflight, submit_run
 from riskray.models.common import Page
-from riskray.models.event import EventKind
+from riskray.models.event import EventKind, RunEvent
 from riskray.models.run import Preflight, Run, RunRequest, RunState
 from riskray.store.database import Database
 from riskray.store.markets import get_market
@@ -97,29 +99,41 @@ class RunsApi:
                 await wait_for_ring(ring, timeout_s=min(left, EVENT_POLL_S))
 
     async def events(self, run_id: str, run_no: int, after_seq: int) -> AsyncIterator[str]:
-        """The event stream's text: what happened, then what happens, until the run's end or the stream's recycling."""
+        """The event stream's text: what happened, then what happens, until the run's end, its deletion, or the stream's recycling."""
         deadline = time.monotonic() + EVENT_STREAM_S
         yield f"retry: {EVENT_RETRY_MS}\n\n"
         async with self._bell.rings(run_no) as ring:
             while True:
-                events = await run_in_threadpool(events_after, self._database, run_id=run_id, after_seq=after_seq)
+                try:
+                    events, ended = await run_in_threadpool(self._news, run_id, after_seq)
+                except NotFound:
+                    return  # deleted meanwhile; who comes back is told so
+                except StoreUnavailable:
+                    events, ended = [], None  # nothing is lost: it is in the database when that is back
                 for event in events:
                     after_seq = event.seq
                     yield f"id: {event.seq}\nevent: {event.kind.value}\ndata: {event.model_dump_json()}\n\n"
-                    if event.kind is EventKind.FINISHED:
-                        run = await run_in_threadpool(get_run, self._database, run_id=run_id)
-                        yield f"event: end\ndata: {run.model_dump_json()}\n\n"
-                        return
-                if not events:
-                    # A client that comes back after the last event still learns of the end.
-                    run = await run_in_threadpool(get_run, self._database, run_id=run_id)
-                    if run.state.is_final:
-                        yield f"event: end\ndata: {run.model_dump_json()}\n\n"
-                        return
-                    yield ": waiting\n\n"
+                if ended is not None:
+                    yield f"event: end\ndata: {ended.model_dump_json()}\n\n"
+                    return
                 if time.monotonic() > deadline:
                     return
-                await wait_for_ring(ring, timeout_s=EVENT_POLL_S)
+                if not events:
+                    yield ": waiting\n\n"
+                if len(events) < EVENTS_AT_ONCE:
+                    await wait_for_ring(ring, timeout_s=EVENT_POLL_S)
+
+    def _news(self, run_id: str, after_seq: int) -> tuple[list[RunEvent], Run | None]:
+        """Events that a reader has not seen, and the run if it has ended and these are the last."""
+        events = events_after(self._database, run_id=run_id, after_seq=after_seq, limit=EVENTS_AT_ONCE)
+        if events:
+            return events, get_run(self._database, run_id=run_id) if events[-1].kind is EventKind.FINISHED else None
+        # A client that comes back after the last event still learns of the end. Only then: what happened since the look comes first.
+        run = get_run(self._database, run_id=run_id)
+        if not run.state.is_final:
+            return [], None
+        events = events_after(self._database, run_id=run_id, after_seq=after_seq, limit=EVENTS_AT_ONCE)
+        return events, run if not events or events[-1].kind is EventKind.FINISHED else None
 
 
 def _submit_router(database: Database, api: RunsApi) -> APIRouter:

@@ -105,7 +105,7 @@ class ScalarPricer:
                 instrument = instrument_of(contracts, row, columns=self.columns)
                 names = frozenset(measure.value for measure in wanted)
                 result = checked_measures(self.price(position, instrument, market, names, scenario_id))
-            except Exception as error:  # whatever the function raises is this row's outcome
+            except (Exception, SystemExit) as error:  # whatever the function raises is this row's outcome; scripts like to end the process
                 rows.fail(row, RowStatus.PRICER_ERROR, f"{type(error).__name__}: {error}")
                 continue
             _fill_row(rows, row, result, currency=instrument["currency"], market=market)

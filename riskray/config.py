@@ -1,6 +1,8 @@
 """Settings: the only reader of the environment. Every variable is `RISKRAY_` plus the field's name in capitals."""
 
+import difflib
 import json
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -8,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -62,13 +64,26 @@ class Settings(BaseSettings):
         default=3, ge=1, le=100, description="A shard that ends its worker this often is split until the poison row is alone."
     )
     lease_s: float = Field(default=30.0, gt=0, description="A run whose coordinator is silent for this long is taken over.")
-    heartbeat_s: float = Field(default=5.0, gt=0, description="How often a coordinator renews its lease.")
+    heartbeat_s: float = Field(default=5.0, gt=0, description="How often a coordinator renews its lease: at most half of lease_s.")
 
     trace_exporter: Literal["none", "otlp", "console"] = Field(
         default="none", description="Where OpenTelemetry spans go. `otlp` sends them to where OTEL_EXPORTER_OTLP_ENDPOINT says."
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="The least that is logged; DEBUG has a line for every shard."
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="A JSON object or a line for people, for each event, on standard error."
+    )
+
+    @field_validator("heartbeat_s")
+    @classmethod
+    def _fits_into_the_lease(cls, heartbeat_s: float, others: ValidationInfo) -> float:
+        # A coordinator that renews too late loses every run again and again, and no run longer than the lease would ever end.
+        lease_s = others.data.get("lease_s", math.inf)
+        if heartbeat_s > lease_s / 2:
+            raise ValueError(f"is {heartbeat_s:g}, but may be at most half of RISKRAY_LEASE_S, which is {lease_s:g}")
+        return heartbeat_s
 
     @cached_property
     def base_url(self) -> str:
@@ -88,6 +103,16 @@ def _variable(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     return json.dumps(value) if isinstance(value, list) else str(value)
+
+
+def misspelt_variables() -> dict[str, str]:
+    """Variables of the environment that look like a setting and are none, each with the setting that is meant.
+
+    Only those that are close to one: Kubernetes, for instance, makes variables of its own for a service of that name.
+    """
+    known = [f"RISKRAY_{name.upper()}" for name in Settings.model_fields]
+    unknown = sorted(name for name in os.environ if name.startswith("RISKRAY_") and name not in known)
+    return {name: close[0] for name in unknown if (close := difflib.get_close_matches(name, known, n=1, cutoff=0.9))}
 
 
 def set_environment(settings: Settings, extra: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@
     ├── Overloaded             try again later
     ├── Unauthorized           no valid credentials
     ├── StoreError             the database
-    │   ├── StoreUnavailable   cannot be reached
+    │   ├── StoreUnavailable   cannot be reached, or others hold what is needed: try again
     │   └── StoreNotMigrated   reached, but its schema is not this version's
     ├── LeaseLost              another coordinator has taken the run
     ├── ShardFailed            a shard could not be completed
@@ -117,7 +117,7 @@ class StoreError(RiskrayError):
 
 
 class StoreUnavailable(StoreError):
-    """The database cannot be reached."""
+    """The database cannot be reached, or others hold what is needed for too long: try again."""
 
     code: ClassVar[str] = "store_unavailable"
 

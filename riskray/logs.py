@@ -18,7 +18,7 @@ from riskray.tracing import configure_tracing
 REDACTED = "[redacted]"
 _SECRET_NAME = re.compile(r"token|password|passwd|secret|authorization|cookie|api_key|credential", re.IGNORECASE)
 _PASSWORD_IN_URL = re.compile(r"(?P<before>\w+://[^\s:/@]*:)[^\s@]+(?=@)")
-_PASSWORD_IN_DSN = re.compile(r"(?P<before>\bpassword=)('[^']*'|\S+)", re.IGNORECASE)
+_PASSWORD_IN_DSN = re.compile(r"(?P<before>password['\"]?\s*[=:]\s*)('[^']*'|\"[^\"]*\"|[^\s'\"&]+)", re.IGNORECASE)
 _BEARER = re.compile(r"(?P<before>\bBearer\s+)\S+", re.IGNORECASE)
 
 # Fields for the duration of a `with` block, in this thread or task and what it calls.

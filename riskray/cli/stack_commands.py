@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from riskray.cli.output import ExitCode, Json, print_json, print_line, print_table, say
-from riskray.config import Settings
+from riskray.config import Settings, misspelt_variables
 from riskray.errors import RiskrayError, StackError
 
 database_commands = typer.Typer(no_args_is_help=True, help="The database: migrate, check, and the line that opens psql.")
@@ -105,6 +105,13 @@ def _check_python(_settings: Settings) -> str:
     return f"{sys.version.split()[0]} at {sys.prefix}"
 
 
+def _check_settings(settings: Settings) -> str:
+    misspelt = [f"{name} (for {meant}?)" for name, meant in misspelt_variables().items()]
+    if misspelt:
+        raise StackError(f"the environment has variables that nothing reads: {', '.join(misspelt)}; correct or unset them")
+    return f"{len(settings.environment())} not at their defaults"
+
+
 def _check_data_directory(settings: Settings) -> str:
     existing = next(path for path in (settings.data_directory, *settings.data_directory.absolute().parents) if path.exists())
     try:
@@ -172,6 +179,7 @@ def _check_connections(settings: Settings) -> str:
 
 _CHECKS = {
     "python": _check_python,
+    "settings": _check_settings,
     "data directory": _check_data_directory,
     "shared memory": _check_shared_memory,
     "database": _check_database,

@@ -103,7 +103,7 @@ def failed_shard(positions: ShardPositions, *, status: RowStatus, message: str |
     """Every position of the shard fails for one reason."""
     rows = positions.row_count
     numbers = np.arange(positions.first_position_no, positions.first_position_no + rows, dtype=np.int32)
-    text = (message or status.message)[:MESSAGE_LENGTH_MAX]
+    text = storable(message or status.message)
     columns = [pa.array(numbers), *(pa.array([word] * rows, pa.string()) for word in (status.name, text, status.remedy))]
     return ShardResult(
         results=pa.RecordBatch.from_pylist([], schema=RESULT_SCHEMA),
@@ -115,6 +115,11 @@ def failed_shard(positions: ShardPositions, *, status: RowStatus, message: str |
         ),
         seconds={},
     )
+
+
+def storable(message: str) -> str:
+    """A message as Postgres takes it: without zero bytes and halves of characters, which a pricer's error may hold, and not too long."""
+    return message[:MESSAGE_LENGTH_MAX].replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
 
 
 def _check(positions: ShardPositions, valuation: Valuation) -> None:
@@ -168,7 +173,7 @@ def _failure_rows(valuation: Valuation, is_ok: np.ndarray, *, first_position_no:
         [
             pa.array((rows + first_position_no).astype(np.int32)),
             pa.array([status.name for status in statuses], pa.string()),
-            pa.array([message[:MESSAGE_LENGTH_MAX] for message in messages], pa.string()),
+            pa.array([storable(message) for message in messages], pa.string()),
             pa.array([status.remedy for status in statuses], pa.string()),
         ],
         schema=FAILURE_SCHEMA,

@@ -21,6 +21,9 @@ from riskray.models.result import Explanation
 ANSWER_TIMEOUT_S = 60.0
 """Pricing on request waits behind the shards its actor has already; longer than this, the caller had better try again."""
 
+DEATHS_MAX = 3
+"""A request that so many pricers did not survive, one after the other, may be what ends them: the others are spared."""
+
 _log = structlog.get_logger()
 
 
@@ -79,6 +82,7 @@ class Grid:
         """Ask one actor after the other, beginning with whose turn it is, until one answers. All methods asked this way only read."""
         count = self._settings.pricer_actors
         first = next(self._turn)
+        deaths = 0
         for number in range(first, first + count):
             actor = self._pool.find(number % count)
             if actor is None:
@@ -91,6 +95,12 @@ class Grid:
                 raise
             except RayActorError:
                 self._pool.forget(number % count)
+                deaths += 1
+                if deaths == DEATHS_MAX:
+                    raise Overloaded(
+                        f"{deaths} pricers in turn ended or were starting; try again later; if it comes to the same, it is a position of "
+                        "this request that ends them: a run finds out which"
+                    ) from None
             except TimeoutError:
                 raise Overloaded(f"no answer from the pricers within {ANSWER_TIMEOUT_S:g} s; try again later") from None
         raise Overloaded(f"none of {count} pricers is there; they are starting, or the grid is down (`riskray up`)")

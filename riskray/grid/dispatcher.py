@@ -5,6 +5,8 @@
 * Sticky: shard n goes to actor n modulo the number of actors, which has its compiled positions from the last run; an idle actor steals.
 * Fair: the run with the fewest waiting shards goes first.
 * An actor that dies takes nothing with it: the shard it was working on is reported as lost, those queued behind it simply go elsewhere.
+* Actors are shared with other processes' dispatchers, whose shards may end them too. So a shard that is under suspicion goes only to an
+  actor that has just said that it does nothing: if that one dies, it was this shard.
 * A shard that runs for too long is taken from its actor by killing the actor's process.
 
 The dispatcher decides nothing about runs: each shard's end goes to the `inbox` of the run's driver.
@@ -49,6 +51,9 @@ GROW_AFTER_S = 2.0
 LOOK_S = 0.05
 """The pool's size and health are looked at so often at most, however fast shards end: it takes a look at every actor."""
 
+SUSPECT_PATIENCE_S = 30.0
+"""A shard under suspicion waits so long for an actor that does nothing, should others keep it busy all the time."""
+
 _FAILED_PROBE = object()
 
 _log = structlog.get_logger()
@@ -75,12 +80,17 @@ class Ended:
 
 @dataclass(frozen=True)
 class ShardTask:
-    """A shard to be worked on, and whom to tell. `fail_as`: commit its one position as failed for this (status, message) instead."""
+    """A shard to be worked on, and whom to tell.
+
+    `fail_as`: commit its one position as failed for this (status, message) instead. `is_suspect`: an attempt at it, or at the shard that it
+    is a part of, has ended badly.
+    """
 
     run: ClaimedRun
     shard: Shard
     inbox: "queue.SimpleQueue[Any]"
     fail_as: tuple[str, str] | None = None
+    is_suspect: bool = False
 
     @property
     def key(self) -> tuple[int, int, int]:
@@ -106,6 +116,9 @@ class _Lane:
     probe_since: float = 0.0
     heard_at: float = -math.inf
     """When the actor last answered anything."""
+    has_just_said_idle: bool = False
+    is_reserved: bool = False
+    """For a shard under suspicion: nothing else is sent."""
 
 
 class Dispatcher:
@@ -120,6 +133,7 @@ class Dispatcher:
         self._too_few_since = math.inf
         self._looked_at = -math.inf
         self._waiting: dict[tuple[int, int], Backlog[ShardTask]] = {}
+        self._suspects: list[tuple[float, ShardTask]] = []
         self._events: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
         self._thread.start()
@@ -142,7 +156,7 @@ class Dispatcher:
     @property
     def shards_waiting(self) -> int:
         """Shards that no actor has yet."""
-        return sum(len(tasks) for tasks in list(self._waiting.values()))
+        return sum(len(tasks) for tasks in list(self._waiting.values())) + len(self._suspects)
 
     @property
     def shards_in_flight(self) -> int:
@@ -165,9 +179,13 @@ class Dispatcher:
                         return
                     case ("submit", tasks):
                         for task in tasks:
-                            self._waiting.setdefault(_claim(task.run), Backlog()).add([task])
+                            if task.is_suspect:
+                                self._suspects.append((time.monotonic(), task))
+                            else:
+                                self._waiting.setdefault(_claim(task.run), Backlog()).add([task])
                     case ("discard", claim):
                         self._waiting.pop(claim, None)
+                        self._suspects = [(since, task) for since, task in self._suspects if _claim(task.run) != claim]
                     case ("ended", lane, task, future):
                         self._ended(lane, task, future)
                     case ("probed", lane, future):
@@ -176,6 +194,7 @@ class Dispatcher:
                 self._looked_at = time.monotonic()
                 self._adapt_size()
                 self._look_after_lanes()
+            self._place_suspects()
             self._fill()
 
     def _next_events(self) -> list[tuple[Any, ...]]:
@@ -194,8 +213,29 @@ class Dispatcher:
             if not sum(self._give(lane) for lane in lanes):
                 return
 
+    def _place_suspects(self) -> None:
+        """Send each to its actor once that does nothing; until then the actor gets nothing else from here, and is asked again and again."""
+        now = time.monotonic()
+        for lane in self._lanes:
+            lane.is_reserved = False
+        for since, task in list(self._suspects):
+            own = self._joined[task.shard.shard_no % len(self._joined)]
+            lane = own if own.is_up else next((other for other in self._joined if other.is_up), own)
+            if not lane.is_up or lane.is_reserved:
+                continue
+            lane.is_reserved = True
+            if lane.in_flight:
+                continue
+            if lane.has_just_said_idle or now - since > SUSPECT_PATIENCE_S:
+                self._suspects.remove((since, task))
+                self._send(lane, task)
+            elif lane.probe is None and now - lane.probe_since > LOOK_S:
+                self._probe(lane)
+        for lane in self._lanes:
+            lane.has_just_said_idle = False
+
     def _has_room(self, lane: _Lane) -> bool:
-        if not self._is_free(lane):
+        if lane.is_reserved or not self._is_free(lane):
             return False
         if lane.in_flight or time.monotonic() - lane.heard_at < IDLE_S:
             return True
@@ -255,7 +295,10 @@ class Dispatcher:
     def _lost(self, lane: _Lane, task: ShardTask, error: RayError) -> Loss:
         """The actor is gone. Only the shard at the head of its queue can have been the reason."""
         if lane.is_up:
-            _log.warning("a pricer is gone", pricer=pricer_name(lane.number), error=type(error).__name__, shard_no=task.shard.shard_no)
+            _log.warning(
+                "a pricer is gone", pricer=pricer_name(lane.number), error=type(error).__name__, run_id=task.run.run_id,
+                shard_no=task.shard.shard_no,
+            )  # fmt: skip
             self._take_down(lane, Loss.CRASHED)
         if isinstance(error, ActorDiedError):
             self._pool.forget(lane.number)
@@ -344,6 +387,7 @@ class Dispatcher:
                 lane.is_up, lane.probe = False, _FAILED_PROBE
             return
         lane.probe, lane.heard_at = None, time.monotonic()
+        lane.has_just_said_idle = lane.has_joined and future.result().work is None
         if not lane.is_up:
             lane.is_up, lane.suspect = True, None
             if not lane.has_joined:

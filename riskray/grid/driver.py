@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
 
@@ -19,6 +19,7 @@ from pricers.status import RowStatus
 from riskray.config import Settings
 from riskray.engine.aggregate import Rollups, roll_up
 from riskray.engine.plan import even_parts
+from riskray.engine.shard import storable
 from riskray.engine.states import ShardRemedy, remedy_for
 from riskray.errors import LeaseLost, RiskrayError, ShardFailed, StoreError, StoreUnavailable
 from riskray.grid.dispatcher import Dispatcher, Ended, Loss, ShardTask
@@ -47,10 +48,11 @@ class Signal(Enum):
 
 @dataclass(frozen=True)
 class Charge:
-    """How a failed attempt is recorded and, in the end, what the poison row's failure says."""
+    """How a failed attempt is recorded and, in the end, what the poison row's failure says: `message`, else the reason."""
 
     status: RowStatus
     reason: str
+    message: str | None = None
 
 
 class RunDriver:
@@ -101,7 +103,7 @@ class RunDriver:
         shards = ledger.pending_shards(self._database, run_no=self.run.run_no)
         self._outstanding = {shard.shard_no: shard for shard in shards}
         self._resting = []
-        self._submit([ShardTask(self.run, shard, self._inbox) for shard in shards])
+        self._submit([ShardTask(self.run, shard, self._inbox, is_suspect=shard.attempts > 0) for shard in shards])
         while self._outstanding:
             match self._next_event():
                 case Ended() as ended:
@@ -162,7 +164,7 @@ class RunDriver:
                 self._rest(task)
             case Ended(error=error):
                 _log.error("a shard raised an error", shard_no=task.shard.shard_no, error=repr(error))
-                self._charge(task, Charge(RowStatus.PRICER_ERROR, f"{type(error).__name__}: {error}"))
+                self._charge(task, Charge(RowStatus.PRICER_ERROR, storable(f"{type(error).__name__}: {error}")))
 
     def _rest(self, task: ShardTask) -> None:
         """The actor could not reach the database: no fault of the shard, so nothing is counted."""
@@ -185,7 +187,7 @@ class RunDriver:
         _log.warning("a shard did not end well", shard_no=shard.shard_no, reason=charge.reason, attempts=attempts, remedy=remedy.value)
         match remedy:
             case ShardRemedy.RETRY:
-                self._submit([task])
+                self._submit([replace(task, is_suspect=True)])
             case ShardRemedy.SPLIT:
                 parts = ledger.split_shard(
                     self._database, run_no=run.run_no, epoch=run.epoch, shard_no=shard.shard_no, row_counts=even_parts(shard.row_count, 2)
@@ -193,9 +195,9 @@ class RunDriver:
                 self._split.append(shard)
                 del self._outstanding[shard.shard_no]
                 self._outstanding |= {part.shard_no: part for part in parts}
-                self._submit([ShardTask(run, part, self._inbox) for part in parts])
+                self._submit([ShardTask(run, part, self._inbox, is_suspect=True) for part in parts])
             case ShardRemedy.FAIL_ROW:
-                self._submit([ShardTask(run, shard, self._inbox, fail_as=(charge.status.name, charge.reason))])
+                self._submit([ShardTask(run, shard, self._inbox, fail_as=(charge.status.name, charge.message or charge.reason))])
 
     def _count_attempt(self, shard: Shard, reason: str) -> int | None:
         """None when the shard is done after all: its actor died between the commit and the answer."""
@@ -293,4 +295,4 @@ def _try_to_fail(database: Database, run: ClaimedRun, *, code: str, detail: str)
 def _charge_for_loss(loss: Loss, settings: Settings) -> Charge:
     if loss is Loss.TIMEOUT:
         return Charge(RowStatus.TIMEOUT, f"{RowStatus.TIMEOUT.message} of {settings.shard_timeout_s:g} s")
-    return Charge(RowStatus.WORKER_CRASHED, RowStatus.WORKER_CRASHED.message)
+    return Charge(RowStatus.WORKER_CRASHED, "its worker process ended", message=RowStatus.WORKER_CRASHED.message)

@@ -23,6 +23,8 @@ def explain(error: Exception, target: str, *, embedded: bool) -> StoreError:
         return StoreNotMigrated(f"the database {target} has not the schema of this version ({message}); run `riskray db migrate`")
     if state == TIMEOUT_STATE:
         return StoreError(f"a statement ran into its time limit on {target} ({message}); raise RISKRAY_STATEMENT_TIMEOUT_S if it is large")
+    if state in TRANSIENT_STATES:
+        return StoreUnavailable(f"others were in the way in the database {target} ({message}); nothing was changed, try again")
     if _is_connection_trouble(error, state) or state == READ_ONLY_STATE:
         return StoreUnavailable(f"the database {target} cannot be used: {message}; {_remedy(state, message, embedded=embedded)}")
     return StoreError(f"the database {target} refused: {message}" + (f" (SQLSTATE {state})" if state else ""))

@@ -100,7 +100,8 @@ def claim_run(
 ) -> ClaimedRun | None:
     """Take the oldest run that is queued or whose lease is over; None where there is none.
 
-    `owner`: fresh for every boot of a process. `executor`: which kind of run may be taken, None for any. `run_id`: that run or none.
+    `owner`: fresh for every boot of a process. `executor`: which kind of run may be taken, None for any; one that is to be
+    cancelled may be taken in any case. `run_id`: that run or none.
     """
     with database.transaction() as connection:
         parameters = {"owner": owner, "lease_s": lease_s, "executor": executor, "run_id": run_id}

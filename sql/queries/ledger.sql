@@ -8,6 +8,7 @@ UPDATE run_shard SET state = 'CANCELLED', finished_at = now() WHERE run_no = %(r
 
 -- name: claim_run
 -- Takes the oldest run that nobody holds, or the one asked for; every claim has its own epoch. Leases live on the database's clock.
+-- A run that is to be cancelled may be claimed by anybody: the job that it waits for may never come.
 UPDATE run
    SET state = 'RUNNING', owner = %(owner)s, epoch = epoch + 1, event_seq = event_seq + 1,
        lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s),
@@ -18,7 +19,7 @@ UPDATE run
              FROM run candidate
             WHERE candidate.state IN ('QUEUED', 'RUNNING')
               AND (candidate.state = 'QUEUED' OR candidate.lease_until < clock_timestamp())
-              AND (%(executor)s::text IS NULL OR candidate.executor = %(executor)s)
+              AND (%(executor)s::text IS NULL OR candidate.executor = %(executor)s OR candidate.cancel_requested_at IS NOT NULL)
               AND (%(run_id)s::text IS NULL OR candidate.run_id = %(run_id)s)
             ORDER BY candidate.run_no
             LIMIT 1

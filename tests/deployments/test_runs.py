@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from deployments import runs
+from riskray.errors import StoreUnavailable
+from riskray.store.runs import delete_run, events_after, request_cancel
 from tests.fixtures.services import Api
 from tests.fixtures.stored_snapshots import bond, fx_forward, store_market, store_portfolio, store_scenarios
 
@@ -183,6 +186,61 @@ def test_stream_goes_on_after_the_last_event_seen(stored: Api) -> None:
     rest = stream(stored, run_id, **{"Last-Event-ID": "2"})
     assert rest == everything[2:]
     assert [event["event"] for event in stream(stored, run_id, **{"Last-Event-ID": "999"})] == ["end"]
+
+
+def test_end_that_comes_between_two_looks_leaves_no_event_out(stored: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored.grid.is_asleep = True
+    run_id = submit(stored).json()["run_id"]
+
+    def look_then_end(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(runs, "events_after", events_after)
+        seen = events_after(*args, **kwargs)
+        stored.grid.drive()
+        return seen
+
+    monkeypatch.setattr(runs, "events_after", look_then_end)
+    assert [event["event"] for event in stream(stored, run_id, **{"Last-Event-ID": "1"})] == [
+        "claimed",
+        "shard_done",
+        "shard_done",
+        "finished",
+        "end",
+    ]
+
+
+def test_late_reader_of_many_events_gets_them_without_pauses(stored: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_pause(*_: Any, **__: Any) -> Any:
+        pytest.fail("the stream paused though there was more to read")
+
+    monkeypatch.setattr(runs, "EVENTS_AT_ONCE", 2)
+    monkeypatch.setattr(runs, "wait_for_ring", no_pause)
+    run_id = submit(stored, rows_per_shard=1, headers={"Prefer": "wait=0"}).json()["run_id"]
+    stored.grid.join()
+    assert [event["event"] for event in stream(stored, run_id)].count("shard_done") == 10
+
+
+def test_stream_of_a_run_that_is_deleted_ends(stored: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored.grid.is_asleep = True
+    run_id = submit(stored).json()["run_id"]
+
+    async def delete(*_: Any, **__: Any) -> None:
+        request_cancel(stored.database, run_id=run_id)
+        delete_run(stored.database, run_id=run_id)
+
+    monkeypatch.setattr(runs, "wait_for_ring", delete)
+    assert [event["event"] for event in stream(stored, run_id)] == ["submitted"]
+    assert stored.http.get(f"{URL}/{run_id}/events").status_code == 404
+
+
+def test_stream_outlives_a_database_that_is_away_for_a_while(stored: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = submit(stored, headers={"Prefer": "wait=30"}).json()["run_id"]
+
+    def away(*_: Any, **__: Any) -> Any:
+        monkeypatch.setattr(runs, "events_after", events_after)
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(runs, "events_after", away)
+    assert [event["event"] for event in stream(stored, run_id)][-2:] == ["finished", "end"]
 
 
 def test_cancelled_run_is_final_and_cancelling_again_changes_nothing(stored: Api) -> None:

@@ -28,7 +28,7 @@ from tests.fixtures.running_stack import RAY, RISKRAY, RunningStack, stack_envir
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
 POSITIONS = 10_000
-KILLED_POSITIONS = 30_000
+KILLED_POSITIONS = 100_000
 
 
 @pytest.fixture(scope="module")
@@ -124,20 +124,19 @@ def test_killed_pricer_changes_nothing_in_the_result(running_stack: RunningStack
     file = running_stack.directory / "killed.parquet"
     running_stack.run("portfolio", "generate", str(file), "--positions", str(KILLED_POSITIONS), "--seed", "7")
     portfolio = running_stack.json("portfolio", "upload", str(file))["portfolio_id"]
-    calm = client.submit(portfolio=portfolio, market=market, rows_per_shard=500)
+    calm = client.submit(portfolio=portfolio, market=market)
     calm.wait(timeout_s=120.0)
-    shaken = client.submit(portfolio=portfolio, market=market, rows_per_shard=400)
-    killed = False
+    shaken = client.submit(portfolio=portfolio, market=market, rows_per_shard=200)
+    in_the_middle: list[bool] = []
 
     def kill_one(event: RunEvent) -> None:
-        nonlocal killed
-        if event.kind.value == "shard_done" and not killed:
-            killed = True
+        if event.kind.value == "shard_done" and not in_the_middle:
             pricer = next(process for process in stack_processes(running_stack) if process.name().startswith("ray::Pricer"))
             pricer.kill()
+            in_the_middle.append(client.get_run(shaken.run_id).state is RunState.RUNNING)
 
     run = shaken.wait(timeout_s=240.0, progress=kill_one)
-    assert killed
+    assert in_the_middle == [True]
     assert run.progress.ok_count + run.progress.failed_count == KILLED_POSITIONS
     assert shaken.totals().model_dump(exclude={"run_id"}) == calm.totals().model_dump(exclude={"run_id"})
     assert shaken.positions().to_arrow().drop_columns(["position_no"]).equals(calm.positions().to_arrow().drop_columns(["position_no"]))

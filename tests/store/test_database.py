@@ -121,7 +121,7 @@ def test_deadlocked_transactions_both_come_through(database: Database) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(update, [(1, 2), (2, 1)]))
-    assert len(attempts) == 3, "one of the two was the victim and tried again"
+    assert len(attempts) > 2, "one of the two was the victim and tried again; it may have been so twice"
     with database.connection() as connection:
         assert [row["n"] for row in connection.execute("SELECT n FROM pair ORDER BY id").fetchall()] == [2, 2]
 
@@ -155,6 +155,13 @@ def test_reads_go_on_after_the_server_cut_every_connection(database: Database, d
         )
     assert runs.get_run(database, run_id=run.run_id) == run
     assert results.read_results(database, run_id=run.run_id, limit=1).num_rows == 0
+
+
+def test_lock_that_somebody_holds_is_reported_as_passing(database: Database, database_url: str) -> None:
+    with Database(settings_for(make_conninfo(database_url, options="-c lock_timeout=50"))) as impatient, database.transaction() as holder:
+        holder.execute("LOCK TABLE run")
+        with pytest.raises(StoreUnavailable, match="lock timeout"):
+            impatient.fetch_all("queued_runs")
 
 
 def test_read_only_server_is_reported_as_unavailable(database_url: str) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -66,6 +67,17 @@ def test_run_for_a_job_is_claimed_by_name_or_by_its_kind_only(database: Database
     claimed = ledger.claim_run(database, owner=uuid4(), lease_s=30, executor="job", run_id=run.run_id)
     assert claimed is not None
     assert claimed.run_id == run.run_id
+
+
+def test_run_whose_job_is_gone_is_claimed_by_anybody_once_it_is_to_be_cancelled(database: Database) -> None:
+    run = store_run(database, executor="job")
+    job = ledger.claim_run(database, owner=uuid4(), lease_s=30, executor=None, run_id=run.run_id)
+    assert job is not None
+    expire_lease(database, job)
+    assert ledger.claim_run(database, owner=uuid4(), lease_s=30) is None
+    runs.request_cancel(database, run_id=run.run_id)
+    claimed = claim(database)
+    assert (claimed.run_id, claimed.cancel_requested) == (run.run_id, True)
 
 
 def test_renewal_keeps_the_lease_and_tells_of_a_wanted_cancel(database: Database) -> None:
@@ -142,18 +154,26 @@ def test_shard_written_twice_counts_once(database: Database) -> None:
     assert [event.kind for event in runs.events_after(database, run_id=run.run_id, after_seq=2)] == ["shard_done"]
 
 
-def test_same_shard_from_many_threads_is_written_once(database: Database) -> None:
-    run = store_run(database, count=20, rows_per_shard=20)
+@pytest.mark.parametrize("own_storage", [False, True])  # a large run has no key before its end that would refuse a second copy
+def test_same_shard_from_many_threads_is_written_once(database: Database, monkeypatch: pytest.MonkeyPatch, own_storage: bool) -> None:
+    monkeypatch.setattr(runs, "OWN_STORAGE_POSITIONS_MIN", 1 if own_storage else 100)
+    run = store_run(database, count=40, rows_per_shard=20)
     claimed = claim(database)
     shard = ledger.pending_shards(database, run_no=claimed.run_no)[0]
-    start = threading.Barrier(6)
+    all_have_looked = threading.Barrier(6)
+    look = ledger._writable_state
+    lookers: set[int] = set()
 
-    def commit_after_start(_: int) -> bool:
-        start.wait()
-        return commit(database, claimed, shard)
+    def look_together(*args: Any, **kwargs: Any) -> str:
+        state = look(*args, **kwargs)
+        if threading.get_ident() not in lookers:
+            lookers.add(threading.get_ident())
+            all_have_looked.wait(30)
+        return state
 
+    monkeypatch.setattr(ledger, "_writable_state", look_together)
     with ThreadPoolExecutor(6) as pool:
-        assert sorted(pool.map(commit_after_start, range(6))) == [False] * 5 + [True]
+        assert sorted(pool.map(lambda _: commit(database, claimed, shard), range(6))) == [False] * 5 + [True]
     assert stored_positions(database, run.run_id) == list(range(20))
     assert runs.get_run(database, run_id=run.run_id).progress.ok_count == 20
 

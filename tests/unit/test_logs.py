@@ -31,6 +31,9 @@ def test_line_carries_what_is_bound_around_it(lines) -> None:
         {"settings": {"database": {"password": "hush"}}},
         {"url": "postgresql://me:hush@host/db"},
         {"detail": "connection to host=x password=hush failed"},
+        {"detail": "sslkey=k sslpassword=hush or password = 'hush hush'"},
+        {"detail": "postgresql://host/db?user=me&password=hush"},
+        {"error": "the environment: {'PGPASSWORD': 'hush', 'HOME': '/'}"},
         {"headers": ["Authorization: Bearer hush"]},
     ],
 )

@@ -1,4 +1,5 @@
 import pickle
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -81,6 +82,16 @@ def test_function_that_raises_fails_its_row_alone_with_its_text():
     assert valuation.messages == {1: "RuntimeError: the quote is broken"}
     assert np.isnan(valuation.values[Measure.PV]).tolist() == [False, True, False]
     assert valuation.leg_offsets.tolist() == [0, 1, 1, 2]
+
+
+def test_function_that_wants_to_end_the_process_fails_its_row_alone():
+    def leave(position, instrument, *_):
+        return sys.exit("no such curve") if instrument["quote"] == "none" else {"pv": 1.0}
+
+    spec = register("QUOTED", leave)
+    valuation = value("QUOTED", batch(spec, 1.5, '"none"', 2.0), market=MARKET, positions=POSITIONS)
+    assert valuation.messages == {1: "SystemExit: no such curve"}
+    assert valuation.status.tolist() == [RowStatus.OK, RowStatus.PRICER_ERROR, RowStatus.OK]
 
 
 @pytest.mark.parametrize(

@@ -129,3 +129,10 @@ def test_pricer_that_breaks_its_contract_raises(changes, message):
 def test_pricer_that_returns_another_number_of_rows_raises():
     with pytest.raises(ValueError, match="4 positions were given"):
         shard_result(_positions(books=("X", "Y", "X", "Y")), _valuation(), market=MARKET, measures=ALL)
+
+
+@pytest.mark.parametrize(("raised", "stored"), [("a\0b", "a\\0b"), ("half \ud83d", "half \\ud83d"), ("é" * 600, "é" * 500)])
+def test_message_that_the_database_would_refuse_is_made_storable(raised, stored):
+    result = shard_result(_positions(), _valuation(messages={1: raised}), market=MARKET, measures=ALL)
+    whole = failed_shard(_positions(), status=RowStatus.PRICER_ERROR, message=raised)
+    assert {row["message"] for row in [*result.failures.to_pylist(), *whole.failures.to_pylist()]} == {stored}

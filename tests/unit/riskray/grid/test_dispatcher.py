@@ -2,7 +2,7 @@
 
 import queue
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import cast
 
@@ -222,6 +222,38 @@ def test_actor_busy_for_another_coordinator_is_left_alone(start, inbox):
     before = pool.actors[0].times_asked
     wait_until(lambda: pool.actors[0].times_asked >= before + 2, deadline_s=10)
     assert pool.replaced == []
+
+
+def test_shard_under_suspicion_goes_only_to_an_actor_that_does_nothing(start, inbox):
+    dispatcher, pool = start(2)
+    actor = pool.actors[0]
+    actor.status_answer = PricerStatus("pricer-0", "BUSY", work=(7, 7, 7), busy_s=0.1)  # for another process's dispatcher
+    suspect, _, behind = _tasks(inbox, 3)
+    dispatcher.submit([replace(suspect, is_suspect=True), behind])
+    wait_until(lambda: actor.times_asked >= 3, deadline_s=10, what="questions whether it is idle")
+    assert (actor.shards, dispatcher.shards_waiting) == ([], 2)
+    actor.status_answer = None
+    _settled(pool, [[0, 2], []])
+
+
+def test_shard_under_suspicion_does_not_wait_for_ever(start, inbox, monkeypatch):
+    monkeypatch.setattr(dispatching, "SUSPECT_PATIENCE_S", 0.3)
+    dispatcher, pool = start(1)
+    pool.actors[0].status_answer = PricerStatus("pricer-0", "BUSY", work=(7, 7, 7), busy_s=0.1)
+    dispatcher.submit([replace(_tasks(inbox, 1)[0], is_suspect=True)])
+    _settled(pool, [[0]])
+
+
+def test_suspects_of_a_run_that_is_discarded_are_not_sent(start, inbox):
+    dispatcher, pool = start(1)
+    pool.actors[0].status_answer = PricerStatus("pricer-0", "BUSY", work=(7, 7, 7), busy_s=0.1)
+    suspect, other = _tasks(inbox, 1)[0], _tasks(inbox, 1, run_no=2)[0]
+    dispatcher.submit([replace(suspect, is_suspect=True), replace(other, is_suspect=True)])
+    dispatcher.discard(suspect.run)
+    wait_until(lambda: dispatcher.shards_waiting == 1, deadline_s=10)
+    pool.actors[0].status_answer = None
+    wait_until(lambda: pool.actors[0].calls, deadline_s=10)
+    assert [run.run_no for run, _, _ in pool.actors[0].calls] == [2]
 
 
 def test_work_that_stays_brings_another_actor_which_joins_when_it_is_warm(start, inbox, monkeypatch):

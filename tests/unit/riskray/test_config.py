@@ -1,0 +1,26 @@
+"""Settings: every one is described, and those that do not go together are refused by name."""
+
+import pytest
+from pydantic import ValidationError
+
+from riskray.config import Settings, misspelt_variables
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_setting_says_what_it_means(name: str) -> None:
+    assert (Settings.model_fields[name].description or "").endswith(".")
+
+
+@pytest.mark.parametrize("times", [{"RISKRAY_HEARTBEAT_S": "20"}, {"RISKRAY_LEASE_S": "4"}])
+def test_lease_that_would_end_before_its_renewal_is_refused(monkeypatch: pytest.MonkeyPatch, times: dict[str, str]) -> None:
+    for name, value in times.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match="at most half of RISKRAY_LEASE_S") as refused:
+        Settings()
+    assert [problem["loc"] for problem in refused.value.errors()] == [("heartbeat_s",)]
+
+
+def test_misspelt_variable_is_found_and_the_one_that_is_meant_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RISKRAY_PRICER_ACTOR", "3")
+    monkeypatch.setenv("RISKRAY_HEAD_SVC_SERVICE_HOST", "10.0.0.1")  # as Kubernetes sets it
+    assert misspelt_variables() == {"RISKRAY_PRICER_ACTOR": "RISKRAY_PRICER_ACTORS"}
