@@ -89,6 +89,13 @@ def test_unknown_kind_of_body_is_415_and_names_the_known_ones(api: Api) -> None:
     assert "text/csv" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("url", ["/a%00b", "?name=a%00b"])
+def test_name_with_a_nul_is_the_caller_s_mistake(api: Api, url: str) -> None:
+    answer = api.http.get(URL + url)
+    assert (answer.status_code, answer.json()["error"]) == (422, "invalid_request")
+    assert "NUL character" in answer.json()["detail"]
+
+
 def test_answer_in_a_format_that_is_not_offered_is_406(api: Api) -> None:
     api.http.post(URL, json=market_document())
     answer = api.http.get(f"{URL}/close/document", headers={"Accept": "image/png"})

@@ -9,7 +9,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from riskray.config import Settings
-from riskray.errors import StoreError, StoreNotMigrated, StoreUnavailable
+from riskray.errors import InvalidRequest, StoreError, StoreNotMigrated, StoreUnavailable
 from riskray.models.run import RunState
 from riskray.store import ledger, results, runs
 from riskray.store.database import Database
@@ -52,6 +52,11 @@ def test_database_without_schema_asks_for_migration(empty_database_url: str) -> 
             runs.list_runs(database, offset=0, limit=1)
         health = database.health()
         assert (health["migrated"], health["missing_migrations"][0]) == (False, "001_snapshots.sql")
+
+
+def test_text_that_postgres_cannot_hold_is_the_caller_s_mistake(database: Database) -> None:
+    with pytest.raises(InvalidRequest, match="NUL character"):
+        runs.get_run(database, run_id="run-\x00")
 
 
 def test_health_tells_version_latency_and_pool(database: Database) -> None:
