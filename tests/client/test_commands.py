@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from riskray import __version__
-from riskray.cli import app
+from riskray.cli import app, main
 from riskray.client import Client
 from riskray.config import Settings
 from riskray.errors import Conflict, InvalidRequest
@@ -76,6 +76,22 @@ def test_content_that_is_stored_under_another_name_is_told(client: Client, tmp_p
     first, again = command("portfolio", "upload", str(file)), command("portfolio", "upload", str(file), "--name", "other")
     told = "this content is stored already, under the name desk: use that name, or the id\n"
     assert (again.stdout, told in first.stderr, told in again.stderr) == (first.stdout, False, True)
+
+
+@pytest.mark.parametrize(
+    "arguments", ["market download close {}.json", "portfolio download desk {}.parquet", "portfolio generate --positions 1 {}.csv"]
+)
+def test_file_that_cannot_be_written_is_named_in_one_line(
+    client: Client, arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.upload_market(market_document())
+    client.upload_portfolio([bond(1)], name="desk")
+    target = tmp_path / "not-there" / "file"
+    monkeypatch.setattr("sys.argv", ["riskray", *arguments.format(target).split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert (ended.value.code, last.startswith(f"error: {target}"), "No such file or directory" in last) == (1, True, True)
 
 
 def test_version_is_printed() -> None:
