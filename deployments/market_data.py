@@ -14,10 +14,10 @@ from deployments.serving import serve_application
 from deployments.uploads import Upload, UploadGate, upload_body
 from riskray.config import Settings
 from riskray.market.build import market_curve_rows
-from riskray.market.reader import canonical_json, content_hash, parse_market, read_market, write_market
-from riskray.models.common import Page
+from riskray.market.reader import canonical_json, content_hash, parse_market, read_market, read_market_upload, write_market
+from riskray.models.common import Page, Problem
 from riskray.models.market_data import MarketDocument
-from riskray.models.snapshot import MarketSnapshot
+from riskray.models.snapshot import MarketSnapshot, MarketUpload
 from riskray.store.database import Database
 from riskray.store.markets import (
     MarketCurve,
@@ -87,14 +87,21 @@ def create_router(database: Database) -> APIRouter:
         "/snapshots",
         status_code=201,
         summary="Store a market",
-        response_model=MarketSnapshot,
-        responses={200: {"model": MarketSnapshot, "description": "This content is stored already."}, **error_responses(400, 413, 415)},
+        response_model=MarketUpload,
+        responses={200: {"model": MarketUpload, "description": "This content is stored already."}, **error_responses(400, 413, 415)},
         openapi_extra=upload_body(document=EXAMPLE, csv=write_market(parse_market(EXAMPLE), format="csv").decode()),
     )
-    async def upload_market(request: Request, response: Response) -> MarketSnapshot:
-        """Send the document as JSON, or as CSV or Parquet with one row a point; a wrong one is refused whole, with every place named."""
+    async def upload_market(
+        request: Request,
+        response: Response,
+        allow_partial: Annotated[bool, Query(description="Store the document without the curves and quotes that are wrong.")] = False,
+    ) -> MarketUpload:
+        """Send the document as JSON, or as CSV or Parquet with one row a point; a wrong one is refused whole, with every place named.
+
+        Under allow_partial a curve with a wrong point is left out whole, since without the point it would be another curve.
+        """
         async with gate.receive(request) as upload:
-            snapshot, created = await run_in_threadpool(_store_upload, database, upload)
+            snapshot, created = await run_in_threadpool(_store_upload, database, upload, allow_partial)
         response.status_code = 201 if created else 200
         response.headers["Location"] = f"{request.scope.get('root_path', '')}/snapshots/{snapshot.market_id}"
         return snapshot
@@ -134,8 +141,11 @@ def create_router(database: Database) -> APIRouter:
     return router
 
 
-def _store_upload(database: Database, upload: Upload) -> tuple[MarketSnapshot, bool]:
-    return store_market(database, read_market(upload.content.read(), format=upload.format))
+def _store_upload(database: Database, upload: Upload, allow_partial: bool) -> tuple[MarketUpload, bool]:
+    read = read_market_upload(upload.content.read(), format=upload.format, allow_partial=allow_partial)
+    snapshot, created = store_market(database, read.document)
+    problems = [Problem(**problem) for problem in read.problems]
+    return MarketUpload(**snapshot.model_dump(), rejected_count=read.rejected, problems=problems), created
 
 
 def create_app(settings: Settings, database: Database) -> FastAPI:

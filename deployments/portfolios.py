@@ -73,7 +73,8 @@ def _store_upload(database: Database, upload: Upload, name: str, allow_partial: 
         rejected_count=read.rejected,
     )
     problems = [Problem(loc=list(problem["loc"]), msg=problem["msg"], code=problem["code"]) for problem in read.problems]
-    return PortfolioUpload(**_fields(record), problems=problems), created
+    # A portfolio that was there already keeps the count of its own upload; this answer is about this one.
+    return PortfolioUpload(**{**_fields(record), "rejected_count": read.rejected}, problems=problems), created
 
 
 def _detail(database: Database, portfolio: str) -> PortfolioDetail:

@@ -78,9 +78,19 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader has seen enough
         sys.exit(ExitCode.OK)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print_error(_unusable_file(error), as_json=as_json)
+        sys.exit(ExitCode.FAILED)
     except KeyboardInterrupt:
         chatter.print("interrupted")
         sys.exit(ExitCode.INTERRUPTED)
+
+
+def _unusable_file(error: OSError) -> InvalidRequest:
+    """A file that a command was told to read or write and cannot."""
+    return InvalidRequest(f"{error.filename} cannot be used: {error.strerror}; check the path and its permissions")
 
 
 def _invalid(error: ValidationError) -> InvalidRequest:

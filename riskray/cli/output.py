@@ -62,10 +62,15 @@ def print_error(error: RiskrayError, *, as_json: bool) -> None:
     chatter.print(f"[bold red]error:[/] {_escaped(str(error))}", soft_wrap=True)
     problems = [problem for problem in problems if str(problem.get("msg", "")) not in str(error)]  # which has said the others
     for problem in problems[:shown]:
-        place = ".".join(str(part) for part in problem.get("loc", []))
-        chatter.print(f"  {_escaped(place)}: {_escaped(str(problem.get('msg', '')))}", soft_wrap=True)
+        say(f"  {problem_line(problem.get('loc', []), str(problem.get('msg', '')))}")
     if len(problems) > shown:
         chatter.print(f"  and {len(problems) - shown} more; --json lists them all")
+
+
+def problem_line(loc: Sequence[str | int], message: str) -> str:
+    """The place, unless the message begins with it, and the message."""
+    place = ".".join(str(part) for part in loc)
+    return message if message.startswith(place) else f"{place}: {message}"
 
 
 def _escaped(text: str) -> str:

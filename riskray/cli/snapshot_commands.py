@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from riskray.cli.output import Json, print_json, print_line, print_table, say
+from riskray.cli.output import Json, print_json, print_line, print_table, problem_line, say
 from riskray.errors import InvalidRequest
+from riskray.models.common import Problem
 
 market_commands = typer.Typer(no_args_is_help=True, help="Market snapshots: upload, demo, list, show, download, delete.")
 portfolio_commands = typer.Typer(no_args_is_help=True, help="Portfolio snapshots: generate, upload, list, show, download, delete.")
@@ -16,6 +17,9 @@ portfolio_commands = typer.Typer(no_args_is_help=True, help="Portfolio snapshots
 Name = Annotated[str | None, typer.Option(help="Only versions of this name.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="Most lines.")]
 Offset = Annotated[int, typer.Option(min=0, help="Lines to skip.")]
+
+
+LEFT_OUT_SHOWN_MAX = 10
 
 
 class MarketFormat(StrEnum):
@@ -44,16 +48,21 @@ def format_of(path: Path, formats: type[StrEnum]) -> Any:
 
 
 @market_commands.command("upload")
-def upload_market(file: Annotated[Path, typer.Argument(help="JSON, CSV or Parquet.")], as_json: Json = False) -> None:
+def upload_market(
+    file: Annotated[Path, typer.Argument(help="JSON, CSV or Parquet.")],
+    allow_partial: Annotated[bool, typer.Option("--allow-partial", help="Store it without the curves and quotes that are wrong.")] = False,
+    as_json: Json = False,
+) -> None:
     """Store a market."""
     from riskray.client import Client
 
     with Client() as client:
-        market = client.upload_market(file)
+        market = client.upload_market(file, allow_partial=allow_partial)
     if as_json:
         print_json(market)
-    else:
-        print_line(market.market_id)
+        return
+    say_left_out(market.problems)
+    print_line(market.market_id)
 
 
 @market_commands.command("demo")
@@ -167,8 +176,9 @@ def upload_portfolio(
     if as_json:
         print_json(portfolio)
         return
-    for problem in portfolio.problems[:10]:
-        say(f"left out: {'.'.join(map(str, problem.loc))}: {problem.msg}")
+    say_left_out(portfolio.problems)
+    if name and portfolio.name != name:
+        say(f"this content is stored already, under the name {portfolio.name}: use that name, or the id")
     print_line(portfolio.portfolio_id)
 
 
@@ -218,6 +228,14 @@ def delete_portfolio(portfolio: Annotated[str, typer.Argument(help="Id or name."
     with Client() as client:
         client.delete_portfolio(portfolio)
     report_deleted(portfolio, as_json=as_json)
+
+
+def say_left_out(problems: list[Problem]) -> None:
+    """Say what an upload under `--allow-partial` left out, the first of it where it is much."""
+    for problem in problems[:LEFT_OUT_SHOWN_MAX]:
+        say(f"left out: {problem_line(problem.loc, problem.msg)}")
+    if len(problems) > LEFT_OUT_SHOWN_MAX:
+        say(f"and {len(problems) - LEFT_OUT_SHOWN_MAX} more; --json lists them")
 
 
 def show_snapshot(snapshot: Any, *, as_json: bool) -> None:

@@ -38,7 +38,7 @@ from riskray.models.position_result import PositionFailure, PositionOrigin, Posi
 from riskray.models.pricing import PriceAnswer, PriceRequest
 from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
 from riskray.models.run import ALL_MEASURES, FailurePolicy, Preflight, Run, RunRequest, Vectors
-from riskray.models.snapshot import MarketSnapshot, PortfolioDetail, PortfolioSnapshot, PortfolioUpload
+from riskray.models.snapshot import MarketSnapshot, MarketUpload, PortfolioDetail, PortfolioSnapshot, PortfolioUpload
 
 EVENT_READ_TIMEOUT_S = 30.0
 
@@ -61,10 +61,11 @@ class Client(ScenarioCalls, RiskCalls):
 
     # --------------------------------------------------------------------------------------------------------- snapshots
 
-    def upload_market(self, source: Source) -> MarketSnapshot:
-        """Store a market: a file (JSON, CSV, Parquet), or the document as a dictionary or bytes of JSON."""
+    def upload_market(self, source: Source, *, allow_partial: bool = False) -> MarketUpload:
+        """Store a market: a file (JSON, CSV, Parquet), the document as a dictionary or bytes of JSON, or its rows as a table."""
         content, media_type = payload_of(source)
-        return self._post_content("/api/v1/market-data/snapshots", content, media_type, MarketSnapshot)
+        params = {"allow_partial": str(allow_partial).lower()}
+        return self._post_content("/api/v1/market-data/snapshots", content, media_type, MarketUpload, params=params)
 
     def list_markets(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[MarketSnapshot]:
         """A page of markets, newest first."""

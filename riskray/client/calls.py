@@ -11,6 +11,7 @@ from typing_extensions import TypeForm
 
 from riskray.client.results import ResultTable, read_arrow
 from riskray.client.transport import Transport
+from riskray.errors import InvalidRequest
 
 ARROW_MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 
@@ -67,6 +68,8 @@ class Calls:
                 for chunk in response.iter_bytes():
                     out.write(chunk)
             draft.replace(target)
+        except OSError as error:
+            raise InvalidRequest(f"{target} cannot be written: {error.strerror}") from error
         finally:
             draft.unlink(missing_ok=True)
         return response.headers

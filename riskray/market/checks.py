@@ -3,13 +3,14 @@
 `market_problems` lists every one of them; the document's own types have checked single values before.
 """
 
+import math
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 from riskray.market.fx import CYCLE_TOLERANCE, inconsistent_quotes
 from riskray.market.zero_rates import continuous_zero_rate, pillar_day
-from riskray.models.market_data import Compounding, CurveDocument, CurveKind, MarketDocument, SpreadCurveDocument
+from riskray.models.market_data import FX_RATE_MAX, FX_RATE_MIN, Compounding, CurveDocument, CurveKind, MarketDocument, SpreadCurveDocument
 
 ZERO_RATE_MAX = 2.0  # 200 % a year: above that a rate was given in per cent
 SPREAD_MAX = 1.0
@@ -42,7 +43,7 @@ def _duplicates(part: str, names: list[str]) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for index, name in enumerate(names):
         if first.setdefault(name, index) != index:
-            yield _problem((part, index), "duplicate", f"{name!r} is given twice: {part} {first[name]} and {index}")
+            yield _problem((part, index), "duplicate", f"{part} has {name!r} twice; give it once")
 
 
 def _curve_problems(document: MarketDocument, curve: CurveDocument | SpreadCurveDocument, loc: tuple[str | int, ...]) -> Iterator[Problem]:
@@ -74,7 +75,10 @@ def _value_problems(
         yield _problem(loc, "not_positive", f"{where}: discount factor {value:g} is not positive")
         return
     rate = continuous_zero_rate(value, days=day, kind=curve.kind, compounding=curve.compounding)
-    if not abs(rate) <= ZERO_RATE_MAX:
+    if math.isnan(rate):
+        message = f"zero rate {value:g}, {curve.compounding.value} compounding: 1 grows to nothing or less; write -0.5 % as -0.005"
+        yield _problem(loc, "out_of_range", f"{where}: {message}")
+    elif not abs(rate) <= ZERO_RATE_MAX:
         message = (
             f"discount factor {value:g} means the zero rate {rate:.4g}, beyond {ZERO_RATE_MAX:g}; a discount factor is the value now of 1 "
             "paid then, near 1 at first and falling; for rates say kind zero_rates"
@@ -86,6 +90,9 @@ def _value_problems(
 
 def _fx_problems(document: MarketDocument) -> Iterator[Problem]:
     for index, spot in enumerate(document.fx_spots):
+        if not FX_RATE_MIN <= spot.rate <= FX_RATE_MAX:
+            message = f"{spot.pair}: rate {spot.rate:g} is not between {FX_RATE_MIN:g} and {FX_RATE_MAX:g}; check it, or the pair's order"
+            yield _problem(("fx_spots", index, "rate"), "out_of_range", message)
         if spot.spot_date is not None and not timedelta(0) <= spot.spot_date - document.as_of <= timedelta(_SPOT_DATE_DAYS_MAX):
             message = f"{spot.pair}: spot date {spot.spot_date} is not within {_SPOT_DATE_DAYS_MAX} days after {document.as_of}"
             yield _problem(("fx_spots", index, "spot_date"), "out_of_range", message)

@@ -101,6 +101,6 @@ def inconsistent_quotes(document: MarketDocument) -> list[tuple[int, float, tupl
         implied = conversions(both_directions(accepted), base_currency=spot.pair[3:]).get(spot.pair[:3])
         if implied is None:
             accepted.append((spot.pair, spot.rate))
-        elif abs(spot.rate / implied.rate - 1.0) > CYCLE_TOLERANCE:
+        elif abs(spot.rate - implied.rate) > CYCLE_TOLERANCE * implied.rate:
             contradictions.append((index, implied.rate, implied.path))
     return contradictions

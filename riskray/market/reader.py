@@ -13,23 +13,25 @@ with source, quality and observed_on on any row. The rows of one curve agree on 
 """
 
 import csv
+import datetime
 import hashlib
 import io
 import json
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet
-from pydantic import ValidationError
 from pydantic_core import from_json
 
 from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
-from riskray.market.checks import market_problems
+from riskray.market.checks import Problem
+from riskray.market.examine import Part, examine
 from riskray.models.market_data import CurveDocument, CurveKind, MarketDocument, SpreadCurveDocument
-from riskray.models.problems import problem_message
 
 FORMATS = ("json", "csv", "parquet")
 ROWS_MAX = 1_000_000
@@ -50,12 +52,27 @@ Row = dict[str, Any]
 Location = tuple[str | int, ...]
 
 
+@dataclass(frozen=True)
+class MarketRead:
+    """What was read. `problems`: why `rejected` curves, quotes and entries were left out."""
+
+    document: MarketDocument
+    rejected: int = 0
+    problems: list[Problem] = dataclass_field(default_factory=list)
+
+
 def read_market(source: bytes | Path | BinaryIO, *, format: str) -> MarketDocument:
+    """Read and check a market document, all of which must be sound; arguments and errors as of `read_market_upload`."""
+    return read_market_upload(source, format=format, allow_partial=False).document
+
+
+def read_market_upload(source: bytes | Path | BinaryIO, *, format: str, allow_partial: bool) -> MarketRead:
     """Read and check a market document.
 
     Args:
         source: the file's bytes, its path, or an open binary file.
         format: "json", "csv" or "parquet".
+        allow_partial: leave out the curves, quotes and entries that something is wrong with (see `riskray.market.examine`).
     Raises:
         UnsupportedFormat: another format.
         InvalidRequest: not readable or not sound; `problems` names every place by `loc`, a path in the JSON document or
@@ -64,36 +81,44 @@ def read_market(source: bytes | Path | BinaryIO, *, format: str) -> MarketDocume
     data = source if isinstance(source, bytes) else source.read_bytes() if isinstance(source, Path) else source.read()
     match format:
         case "json":
-            return parse_market(_json(data))
+            return _checked(_json(data), allow_partial=allow_partial)
         case "csv":
-            return _parse_table(_csv_rows(data))
+            return _parse_table(*_csv_rows(data), allow_partial=allow_partial)
         case "parquet":
-            return _parse_table(_parquet_rows(data))
+            return _parse_table(_parquet_rows(data), [], allow_partial=allow_partial)
     raise UnsupportedFormat(f"format {format!r} is not offered; use {', '.join(FORMATS)}")
 
 
 def parse_market(data: Any) -> MarketDocument:
     """Check a document that is already a dictionary. Curves, spots and so on come out sorted by name. Raises InvalidRequest."""
-    return _checked(data, lambda loc: loc)
+    return _checked(data, allow_partial=False).document
 
 
-def _checked(data: Any, place: Callable[[Location], Location]) -> MarketDocument:
-    document = None
-    try:
-        document = MarketDocument.model_validate(data)
-        problems = [problem | {"loc": list(place(tuple(problem["loc"])))} for problem in market_problems(document)]
-    except ValidationError as error:
-        problems = [
-            {
-                "loc": list(place(item["loc"])),
-                "msg": f"{_path(place(item['loc']))}: {problem_message(item)}",
-                "code": item["type"],
-            }
-            for item in error.errors(include_url=False, include_context=False)
-        ]
-    if problems or document is None:
+def _checked(data: Any, *, allow_partial: bool, table: "_TableReader | None" = None) -> MarketRead:
+    """`table`: what the document was made of."""
+    found = examine(data, known_bad=table.contradicted if table is not None else ())
+    place = table.place if table is not None else lambda loc: loc
+    problems = [_placed(problem, place) for problem in found.problems]
+    consequences = [_placed(problem, place) for problem in found.consequences]
+    if table is not None:
+        if table.problems:  # then what seems to be missing may be on a row that could not be placed
+            problems = [problem for problem in problems if problem["loc"][:1] == ["rows"]]
+        problems = sorted([*table.problems, *table.contradictions, *problems], key=lambda problem: tuple(problem["loc"][1:2]))
+    is_hopeless = found.document is None or (table is not None and bool(table.problems))
+    if found.document is None or is_hopeless or (problems and not allow_partial):
+        what = "document" if table is None else "file"
         count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
-        raise InvalidRequest(f"the market document has {count}: {problems[0]['msg']}", problems)
+        raise InvalidRequest(f"the market {what} has {count}: {problems[0]['msg']}", problems)
+    return MarketRead(_sorted(found.document), len(found.left_out), problems + consequences)
+
+
+def _placed(problem: Problem, place: Callable[[Location], Location]) -> Problem:
+    loc = place(tuple(problem["loc"]))
+    message = f"{_path(loc)}: {problem['msg']}" if problem.get("is_of_value") else problem["msg"]
+    return {"loc": list(loc), "msg": message, "code": problem["code"]}
+
+
+def _sorted(document: MarketDocument) -> MarketDocument:
     return document.model_copy(
         update={
             "curves": sorted(document.curves, key=lambda curve: curve.name),
@@ -189,34 +214,47 @@ def _json(data: bytes) -> Any:
         raise MalformedJson(message, [{"loc": ["file"], "msg": message, "code": "malformed"}]) from error
 
 
-def _csv_rows(data: bytes) -> list[Row]:
+def _csv_rows(data: bytes) -> tuple[dict[int, Row], list[Problem]]:
+    """Rows by number, and what is wrong with those that do not fit the header."""
     try:
         reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
         names = [name.strip() for name in reader.fieldnames or ()]
         reader.fieldnames = names
         _check_columns(names)
-        rows = []
+        rows: dict[int, Row] = {}
+        problems = []
         for number, row in enumerate(reader, start=1):
-            if None in row or None in row.values():
-                raise _refuse(f"row {number} does not have the {len(names)} cells of the header", "malformed_row", ("rows", number))
             if number > ROWS_MAX:
                 raise _refuse(f"the file has more than {ROWS_MAX:,} rows", "too_many_rows")
-            rows.append({name: cell.strip() or None for name, cell in row.items()})
-        return rows
+            if None in row or None in row.values():
+                message = f"row {number} does not have the {len(names)} cells of the header"
+                problems.append({"loc": ["rows", number], "msg": message, "code": "malformed_row"})
+            else:
+                rows[number] = {name: cell.strip() or None for name, cell in row.items()}
+        return rows, problems
     except (UnicodeDecodeError, csv.Error) as error:
         raise _refuse(f"the file is not readable as CSV in UTF-8: {error}", "malformed") from error
 
 
-def _parquet_rows(data: bytes) -> list[Row]:
+def _parquet_rows(data: bytes) -> dict[int, Row]:
     try:
         with pa.parquet.ParquetFile(pa.BufferReader(data)) as file:
             if file.metadata.num_rows > ROWS_MAX:
                 raise _refuse(f"the file has more than {ROWS_MAX:,} rows", "too_many_rows")
             _check_columns(file.schema_arrow.names)
             rows = file.read().to_pylist()
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # OverflowError: a date that Python cannot hold
         raise _refuse(f"the file is not readable as Parquet: {error}", "malformed") from error
-    return [{name: str(cell) if hasattr(cell, "isoformat") else cell for name, cell in row.items()} for row in rows]
+    return {number: {name: _cell(cell) for name, cell in row.items()} for number, row in enumerate(rows, start=1)}
+
+
+def _cell(cell: Any) -> Any:
+    """Dates as text, also those that pandas keeps with a time of midnight; blank text as nothing, as in CSV."""
+    if isinstance(cell, datetime.datetime) and cell.time() == datetime.time.min:
+        cell = cell.date()
+    if isinstance(cell, datetime.date | datetime.time):
+        return str(cell)
+    return (cell.strip() or None) if isinstance(cell, str) else cell
 
 
 def _check_columns(names: list[str]) -> None:
@@ -241,12 +279,23 @@ def _check_columns(names: list[str]) -> None:
 # -------------------------------------------------------------------------------------------------------------- table
 
 
-class _TableReader:
-    """Rows to a document's dictionary, remembering which row each part came from."""
+# Where a document's fields stand in a table, other than in a column of their name; and the column of what is wrong with a whole part.
+_COLUMN_OF_FIELD = {"as_of": "tenor_or_date", "tenor": "tenor_or_date", "date": "tenor_or_date", "spot_date": "tenor_or_date",
+                    "pair": "name", "rate": "value", "[key]": "currency"}  # fmt: skip
+_COLUMN_OF_PART = {"points": "tenor_or_date", "fx_spots": "name", "fx_discount_curves": "name"}
 
-    def __init__(self) -> None:
+
+class _TableReader:
+    """Rows to a document's dictionary, remembering which row each part came from.
+
+    `problems` are of rows that could not be placed, `contradictions` of the parts `contradicted`.
+    """
+
+    def __init__(self, problems: list[Problem]) -> None:
         self.document: dict[str, Any] = {"curves": [], "spread_curves": [], "fx_spots": [], "fx_discount_curves": {}}
-        self.problems: list[dict[str, Any]] = []
+        self.problems = problems
+        self.contradictions: list[Problem] = []
+        self.contradicted: set[Part] = set()
         self._rows_of: dict[Location, int] = {}
         self._curve_index: dict[tuple[str, str], int] = {}
 
@@ -254,7 +303,12 @@ class _TableReader:
         """["rows", number, column] for a path in the document."""
         for length in range(len(loc), 0, -1):
             if loc[:length] in self._rows_of:
-                return ("rows", self._rows_of[loc[:length]], *loc[length:])
+                field, *deeper = loc[length:] or loc[:1]
+                if len(loc) == length and length > 1:
+                    column = _COLUMN_OF_PART.get(str(loc[-2]), "name")
+                else:
+                    column = _COLUMN_OF_FIELD.get(str(field), str(field))
+                return ("rows", self._rows_of[loc[:length]], column, *deeper)
         return loc
 
     def add(self, number: int, row: Row) -> None:
@@ -275,7 +329,9 @@ class _TableReader:
                 currency = str(row.get("currency") or "")
                 self._rows_of["fx_discount_curves", currency] = number
                 if currency in self.document["fx_discount_curves"]:
-                    self._problem(number, "currency", "duplicate", f"{currency} has a curve already")
+                    self._contradiction(
+                        ("fx_discount_curves", currency), number, "currency", "duplicate", f"{currency} has a curve already"
+                    )
                 self.document["fx_discount_curves"][currency] = row.get("name")
             case _:
                 known = "snapshot, zero_rate, discount_factor, spread, fx_spot, fx_discount_curve"
@@ -299,7 +355,7 @@ class _TableReader:
         for field, value in given.items():
             if curves[index].get(field) != value:
                 message = f"{name}: {field} {value!r} differs from {curves[index].get(field)!r} on row {self._rows_of[part, index]}"
-                self._problem(number, field, "contradiction", message)
+                self._contradiction((part, index), number, field, "contradiction", message)
         place = str(row.get("tenor_or_date") or "")
         self._rows_of[part, index, "points", len(curves[index]["points"])] = number
         curves[index]["points"].append({"date" if _DATE.fullmatch(place) else "tenor": place, "value": row.get("value")})
@@ -307,29 +363,21 @@ class _TableReader:
     def _problem(self, number: int, column: str, code: str, message: str) -> None:
         self.problems.append({"loc": ["rows", number, column], "msg": f"row {number}: {message}", "code": code})
 
+    def _contradiction(self, part: Part, number: int, column: str, code: str, message: str) -> None:
+        self.contradicted.add(part)
+        self.contradictions.append({"loc": ["rows", number, column], "msg": f"row {number}: {message}", "code": code})
+
 
 def _some(fields: Row) -> Row:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _parse_table(rows: list[Row]) -> MarketDocument:
-    if not rows:
+def _parse_table(rows: dict[int, Row], malformed: list[Problem], *, allow_partial: bool) -> MarketRead:
+    if not rows and not malformed:
         raise _refuse("the file has no rows", "empty")
-    reader = _TableReader()
-    for number, row in enumerate(rows, start=1):
+    reader = _TableReader(malformed)
+    for number, row in rows.items():
         reader.add(number, row)
     if "as_of" not in reader.document:
         reader.problems.append({"loc": ["rows"], "msg": "there is no row of kind snapshot with name and date", "code": "missing"})
-    if not reader.problems:
-        return _checked(reader.document, reader.place)
-    problems = sorted([*reader.problems, *_further_problems(reader)], key=lambda problem: tuple(problem["loc"][1:2]))
-    raise InvalidRequest(f"the market file has {len(problems)} problem{'s' * (len(problems) > 1)}: {problems[0]['msg']}", problems)
-
-
-def _further_problems(reader: _TableReader) -> list[dict[str, Any]]:
-    """What is wrong in the rows of a table that could be placed, where others could not."""
-    try:
-        _checked(reader.document, reader.place)
-    except InvalidRequest as error:
-        return [problem for problem in error.problems if problem["loc"][:1] == ["rows"]]
-    return []
+    return _checked(reader.document, allow_partial=allow_partial, table=reader)

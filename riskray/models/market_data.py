@@ -4,15 +4,21 @@ Single values are checked here; what involves several (order of points, consiste
 """
 
 import datetime
+import re
 import unicodedata
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
 from pricers.calendars import CALENDARS, is_calendar
 from pricers.dates import parse_tenor
 from riskray.models.instrument import CURRENCIES
+
+AS_OF_MIN, AS_OF_MAX = datetime.date(1950, 1, 1), datetime.date(2149, 12, 31)
+"""A year before the end of the holiday calendars, so that the days that a market itself needs are in them."""
+FX_RATE_MIN, FX_RATE_MAX = 1e-12, 1e12
+"""Beyond every exchange rate there was, the worst inflations included, and far from what a product of several rates overflows at."""
 
 
 class Quality(StrEnum):
@@ -70,12 +76,36 @@ def _calendar(name: str) -> str:
     return name
 
 
+def _not_boolean(value: object) -> object:
+    if isinstance(value, bool):  # which Python takes for 0 or 1
+        raise ValueError("expected a number, got true or false")
+    return value
+
+
+def _iso_date(value: object) -> object:
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        return value
+    if not isinstance(value, str) or not _ISO_DATE.fullmatch(value.strip()):
+        raise ValueError("not a date; write it as 2026-12-16")
+    return value
+
+
+def _within_calendars(day: datetime.date) -> datetime.date:
+    if not AS_OF_MIN <= day <= AS_OF_MAX:
+        raise ValueError(f"{day} is not between {AS_OF_MIN} and {AS_OF_MAX}, for which holidays are known")
+    return day
+
+
 def _printable(text: str) -> str:
     if any(unicodedata.category(character) == "Cc" for character in text):
         raise ValueError("text has a control character or a line break")
     return text
 
 
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+Date = Annotated[datetime.date, BeforeValidator(_iso_date)]
+Number = Annotated[FiniteFloat, BeforeValidator(_not_boolean)]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 Note = Annotated[str, Field(max_length=2_000), AfterValidator(_printable)]
 Currency = Annotated[str, AfterValidator(_currency)]
@@ -89,8 +119,8 @@ class CurvePoint(_Document):
     """One pillar, at a tenor from `as_of` or on a date."""
 
     tenor: Annotated[str, AfterValidator(_tenor)] | None = Field(default=None, description="1D, 2W, 3M, 10Y, 1Y6M, ON.", examples=["10Y"])
-    date: datetime.date | None = Field(default=None, description="Instead of the tenor.", examples=["2034-03-28"])
-    value: FiniteFloat = Field(description="Zero rate or spread (decimal a year), or discount factor.", examples=[0.0265])
+    date: Date | None = Field(default=None, description="Instead of the tenor.", examples=["2034-03-28"])
+    value: Number = Field(description="Zero rate or spread (decimal a year), or discount factor.", examples=[0.0265])
 
     @model_validator(mode="after")
     def _has_one_position(self) -> "CurvePoint":
@@ -107,7 +137,7 @@ class CurvePoint(_Document):
 class _Sourced(_Document):
     source: Note = Field(default="", description="Who published the numbers.", examples=["ECB, euro area yield curves"])
     quality: Quality = Field(default=Quality.OK, description="Trust in the numbers.")
-    observed_on: datetime.date | None = Field(default=None, description="Date of the numbers where it is not `as_of`.")
+    observed_on: Date | None = Field(default=None, description="Date of the numbers where it is not `as_of`.")
 
 
 class CurveDocument(_Sourced):
@@ -135,19 +165,21 @@ class FxSpot(_Sourced):
     """A quoted spot rate: units of the second currency for one of the first."""
 
     pair: Annotated[str, AfterValidator(_pair)] = Field(description="Base and quote currency.", examples=["EURUSD"])
-    rate: FiniteFloat = Field(gt=0.0, description="Quote currency for one unit of base currency.", examples=[1.0811])
-    spot_lag_days: int = Field(default=2, ge=0, le=10, description="Business days from `as_of` to the delivery of spot.")
+    rate: Number = Field(gt=0.0, description="Quote currency for one unit of base currency.", examples=[1.0811])
+    spot_lag_days: Annotated[int, BeforeValidator(_not_boolean)] = Field(
+        default=2, ge=0, le=10, description="Business days from `as_of` to the delivery of spot."
+    )
     calendar: Annotated[str, AfterValidator(_calendar)] = Field(
         default="WEEKENDS_ONLY", description="Of the lag.", examples=["TARGET+US_FED"]
     )
-    spot_date: datetime.date | None = Field(default=None, description="Delivery of spot, instead of the lag.")
+    spot_date: Date | None = Field(default=None, description="Delivery of spot, instead of the lag.")
 
 
 class MarketDocument(_Document):
     """A market snapshot. Immutable once stored; the same content is the same snapshot."""
 
     name: Name = Field(description="Name under which versions are counted.", examples=["close-2024-03-28"])
-    as_of: datetime.date = Field(description="Valuation date.", examples=["2024-03-28"])
+    as_of: Annotated[Date, AfterValidator(_within_calendars)] = Field(description="Valuation date.", examples=["2024-03-28"])
     description: Note = Field(default="", description="Anything worth saying.")
     curves: list[CurveDocument] = Field(min_length=1, max_length=10_000, description="Discount curves.")
     spread_curves: list[SpreadCurveDocument] = Field(default=[], max_length=100_000, description="Issuer and rating spread curves.")

@@ -18,6 +18,13 @@ class MarketSnapshot(Model):
     created_at: datetime
 
 
+class MarketUpload(MarketSnapshot):
+    """A stored market and what its upload left out."""
+
+    rejected_count: int = Field(description="Curves, quotes and entries left out under allow_partial.")
+    problems: list[Problem] = Field(description="Why they were left out.")
+
+
 class PortfolioSnapshot(Model):
     """A stored portfolio."""
 

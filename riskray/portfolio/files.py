@@ -27,6 +27,7 @@ Source = bytes | Path | BinaryIO
 _CSV_BLOCK_BYTES = 16 * 1024**2  # also the longest row that can be read
 _HEADER_BYTES_MAX = 1024**2
 _BYTES_PER_VALUE = 4  # the least that a decoded Parquet value takes
+_NOT_CELLS = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
@@ -263,7 +264,8 @@ def _read_parquet(buffer: pa.Buffer, limits: ReadLimits) -> RawRows:
             table = pa.concat_tables(groups) if groups else schema.empty_table()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise file_problem("malformed", f"the file is not readable as Parquet: {error}") from error
-    return RawRows(dict(zip(table.column_names, table.columns, strict=True)), np.arange(1, table.num_rows + 1))
+    columns = {name: _checked_text(name, column) for name, column in zip(table.column_names, table.columns, strict=True)}
+    return RawRows(columns, np.arange(1, table.num_rows + 1))
 
 
 def _check_parquet(metadata: Any, schema: pa.Schema, limits: ReadLimits) -> None:
@@ -272,7 +274,7 @@ def _check_parquet(metadata: Any, schema: pa.Schema, limits: ReadLimits) -> None
     _check_names(schema.names)
     for column in schema:
         element = column.type.value_type if _is_list(column.type) else column.type
-        if pa.types.is_nested(element) or pa.types.is_binary(element) or pa.types.is_large_binary(element):
+        if pa.types.is_nested(element) or any(is_kind(element) for is_kind in _NOT_CELLS):
             message = f"column {column.name!r} has type {column.type}; give numbers, dates, text, true or false, or lists of them"
             raise file_problem("wrong_type", message, loc=("columns", column.name))
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
@@ -281,8 +283,22 @@ def _check_parquet(metadata: Any, schema: pa.Schema, limits: ReadLimits) -> None
         raise _too_large(limits)
 
 
+def _checked_text(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column, with text as a type that every Arrow function knows. Parquet promises UTF-8, and its reader does not look."""
+    is_list = _is_list(column.type)
+    element = column.type.value_type if is_list or pa.types.is_dictionary(column.type) else column.type
+    if not _is_text(element):
+        return column
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid as error:
+        message = f"column {name!r} has text that is not UTF-8; write the file with UTF-8 text"
+        raise file_problem("encoding", message, loc=("columns", name)) from error
+    return column.cast(pa.list_(pa.string())) if is_list else column
+
+
 def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _is_list(kind: pa.DataType) -> bool:

@@ -126,7 +126,7 @@ class _Findings:
     def _problem(self, row: int, column: str, fault: Fault, position_ids: pa.Array) -> dict[str, Any]:
         number = int(self._raw.row_numbers[row])
         cells = self._raw.columns.get(column)
-        value = None if cells is None else _shown(cells[row].as_py())
+        value = None if cells is None else _shown(_python_value(cells[row]))
         position_id = position_ids[row].as_py()
         where = f"row {number}" + ("" if position_id is None else f" ({position_id})")
         return {
@@ -143,6 +143,13 @@ class _Findings:
 def _row_problem(number: int, reason: str) -> dict[str, Any]:
     problem: dict[str, Any] = {"loc": ["rows", number], "msg": f"row {number}: {reason}", "code": "malformed_row", "row": number}
     return problem | {"position_id": None, "column": None, "value": None}
+
+
+def _python_value(cell: pa.Scalar) -> Any:
+    try:
+        return cell.as_py()
+    except (OverflowError, ValueError):  # a date that Python cannot hold
+        return f"{cell.value:d} as {cell.type}"
 
 
 def _shown(value: Any) -> str | None:

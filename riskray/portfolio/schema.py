@@ -118,7 +118,15 @@ def _columns_table(columns: Iterable[Column]) -> list[str]:
     rows = [("column", "type", "unit", "needed", "meaning"), ("---",) * 5]
     for column in columns:
         needed = "required" if column.required else "" if column.default is None else f"default `{column.default}`"
-        rows.append((f"`{column.name}`", column.kind, column.unit, needed, " ".join([column.meaning, *_limits(column)])))
+        rows.append(
+            (
+                f"`{column.name}`",
+                column.kind,
+                column.unit,
+                needed,
+                ". ".join([column.meaning, " ".join(_limits(column))]).removesuffix(". "),
+            )
+        )
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
 
 

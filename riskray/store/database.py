@@ -31,6 +31,7 @@ IDLE_IN_TRANSACTION_TIMEOUT_S = 60.0  # a shard's transaction never waits for an
 TCP_TIMEOUT_S = 20.0  # sent data unanswered for so long means that the peer or the network is gone
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 10, 5, 2
 HEALTH_TIMEOUT_S = 2.0
+RECONNECT_S = 5.0  # the pool's pauses double: after this long the next request connects anew, instead of waiting minutes for its turn
 RETRY_DEADLINE_S = 30.0
 RETRY_PAUSE_FIRST_S, RETRY_PAUSE_MAX_S = 0.05, 2.0
 ARROW_BATCH_BYTES = 4 * 1024**2  # size of the record batches that come out of the database
@@ -54,8 +55,11 @@ class Database:
         """Raises StoreError when the connection string cannot be parsed."""
         try:
             self._conninfo = _with_limits(database_url(settings), settings, application_name)
-        except psycopg.ProgrammingError as error:
-            raise StoreError(f"RISKRAY_DATABASE_URL is not a PostgreSQL connection string: {error}") from None
+        except psycopg.ProgrammingError:  # whose words repeat parts of the string, the password among them
+            raise StoreError(
+                "RISKRAY_DATABASE_URL is not a PostgreSQL connection string: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with %20 "
+                "for a blank and %40 for an @ in the password"
+            ) from None
         self._timeout_s = settings.database_timeout_s
         self._embedded = settings.database_url is None
         self._pool: ConnectionPool[Connection] = ConnectionPool(
@@ -64,6 +68,7 @@ class Database:
             min_size=1,
             max_size=pool_size or settings.database_pool_size,
             timeout=settings.database_timeout_s,
+            reconnect_timeout=RECONNECT_S,
             check=ConnectionPool.check_connection,  # one short round trip instead of an error after every restart of the server
             open=False,
             name=application_name,

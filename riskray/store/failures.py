@@ -4,11 +4,12 @@ import re
 
 import psycopg
 
-from riskray.errors import StoreError, StoreNotMigrated, StoreUnavailable
+from riskray.errors import InvalidRequest, RiskrayError, StoreError, StoreNotMigrated, StoreUnavailable
 
 TRANSIENT_STATES = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock timeout
 TRANSIENT_CLASSES = ("08", "53", "57P")  # connection lost, out of resources, server starting or stopping
 READ_ONLY_STATE = "25006"  # a standby during failover
+_NUL_REFUSED = "cannot contain NUL"  # psycopg's own words: it looks before it sends
 SCHEMA_STATES = ("42P01", "42703", "42704", "42883", "3F000")  # unknown table, column, type, function, schema
 LOGIN_CLASS = "28"
 UNKNOWN_DATABASE_STATE = "3D000"
@@ -16,9 +17,11 @@ TIMEOUT_STATE = "57014"
 MESSAGE_LENGTH_MAX = 500
 
 
-def explain(error: Exception, target: str, *, embedded: bool) -> StoreError:
+def explain(error: Exception, target: str, *, embedded: bool) -> RiskrayError:
     """The error in riskray's words: which server, what happened, what to do. `error`: of psycopg or of the ADBC driver."""
     state, message = _state(error), _first_line(error)
+    if isinstance(error, psycopg.DataError) and _NUL_REFUSED in message:
+        return InvalidRequest("a name or an id has a NUL character (U+0000), which no text here can have; take it out")
     if state in SCHEMA_STATES:
         return StoreNotMigrated(f"the database {target} has not the schema of this version ({message}); run `riskray db migrate`")
     if state == TIMEOUT_STATE:

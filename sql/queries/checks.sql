@@ -56,6 +56,12 @@ SELECT format('run %%s has no partition position_result_%%s', run.run_id, run.st
   FROM run
  WHERE to_regclass('position_result_' || run.storage_no) IS NULL
 
+-- name: check_markets_match_their_hash
+-- A market is the one that was stored: nobody has edited its document.
+SELECT format('market %%s has another document than the one its content hash was taken of', market_id) AS problem
+  FROM market_snapshot
+ WHERE sha256(convert_to(document::text, 'UTF8')) <> content_hash
+
 -- name: check_no_position_is_both_priced_and_failed
 -- A position has a result or a failure.
 SELECT format('run %%s has both a result and a failure for %%s positions, the first is %%s', run.run_id, count(*), min(failure.position_no)) AS problem

@@ -105,8 +105,10 @@ def test_submit_repeats_itself_only_under_its_key(client: Client) -> None:
     ids=["list", "arrow", "polars", "pandas"],
 )
 def test_portfolio_is_uploaded_from_whatever_is_at_hand(client: Client, make: Callable) -> None:
-    stored = client.upload_portfolio(make([bond(number) for number in range(3)]), name="frame")
-    assert stored.position_count == 3
+    positions = [bond(0), bond(1), bond(2), fx_forward(3)]
+    names = dict.fromkeys(name for position in positions for name in position)
+    stored = client.upload_portfolio(make([dict.fromkeys(names) | position for position in positions]), name="frame")
+    assert stored.position_count == 4
 
 
 def test_files_go_up_and_down_unchanged(client: Client, tmp_path: Path) -> None:

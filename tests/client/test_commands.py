@@ -1,16 +1,18 @@
 """The command line where there is nothing to start: what is deleted, and what is said where no stack runs."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from riskray import __version__
-from riskray.cli import app
+from riskray.cli import app, main
 from riskray.client import Client
 from riskray.config import Settings
-from riskray.errors import Conflict
+from riskray.errors import Conflict, InvalidRequest
 from riskray.stack.ray_head import free_port
 from tests.fixtures.services import Api
 from tests.fixtures.stored_snapshots import bond, market_document
@@ -51,6 +53,45 @@ def test_snapshots_and_runs_are_deleted_once_nothing_uses_them(client: Client) -
     for kind, key in (("run", run), ("market", market), ("portfolio", portfolio)):
         assert command(kind, "delete", key).stdout == f"deleted {key}\n"
     assert [page.total for page in (client.list_runs(), client.list_markets(), client.list_portfolios())] == [0, 0, 0]
+
+
+def test_partial_market_is_stored_and_what_it_lacks_is_said(client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "close.json"
+    document = market_document()
+    bad = {"name": "BAD", "currency": "EUR", "points": [{"tenor": "1Y", "value": "high"}]}
+    file.write_text(json.dumps(document | {"curves": [*document["curves"], bad]}))
+    assert isinstance(command("market", "upload", str(file)).exception, InvalidRequest)
+    assert client.list_markets().total == 0
+    stored = command("market", "upload", str(file), "--allow-partial")
+    assert stored.stdout == f"{client.upload_market(document).market_id}\n"
+    place = f"curves.{len(document['curves'])}.points.0.value"
+    assert f"\nleft out: {place}: Input should be a valid number" in stored.stderr
+    as_json = json.loads(command("market", "upload", str(file), "--allow-partial", "--json").stdout)
+    assert (as_json["rejected_count"], [".".join(map(str, problem["loc"])) for problem in as_json["problems"]]) == (1, [place])
+
+
+def test_content_that_is_stored_under_another_name_is_told(client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "desk.json"
+    file.write_text(json.dumps([bond(1)]))
+    first, again = command("portfolio", "upload", str(file)), command("portfolio", "upload", str(file), "--name", "other")
+    told = "this content is stored already, under the name desk: use that name, or the id\n"
+    assert (again.stdout, told in first.stderr, told in again.stderr) == (first.stdout, False, True)
+
+
+@pytest.mark.parametrize(
+    "arguments", ["market download close {}.json", "portfolio download desk {}.parquet", "portfolio generate --positions 1 {}.csv"]
+)
+def test_file_that_cannot_be_written_is_named_in_one_line(
+    client: Client, arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.upload_market(market_document())
+    client.upload_portfolio([bond(1)], name="desk")
+    target = tmp_path / "not-there" / "file"
+    monkeypatch.setattr("sys.argv", ["riskray", *arguments.format(target).split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert (ended.value.code, last.startswith(f"error: {target}"), "No such file or directory" in last) == (1, True, True)
 
 
 def test_version_is_printed() -> None:

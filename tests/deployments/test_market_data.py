@@ -17,6 +17,7 @@ def test_market_uploaded_as_json_is_found_by_id_and_by_name(api: Api) -> None:
     market = answer.json()
     assert answer.headers["location"] == f"{URL}/{market['market_id']}"
     assert (market["name"], market["version"], market["as_of"]) == ("close", 1, "2024-03-28")
+    assert (market.pop("rejected_count"), market.pop("problems")) == (0, [])
     assert api.http.get(answer.headers["location"]).json() == market
     assert api.http.get(f"{URL}/close").json() == market
 
@@ -83,10 +84,35 @@ def test_wrong_market_is_refused_whole_with_every_place_named(api: Api) -> None:
     assert api.http.get(URL).json()["total"] == 0
 
 
+def test_allow_partial_leaves_out_whole_curves_and_quotes_and_names_them(api: Api) -> None:
+    sound = market_document()
+    curves = [
+        *sound["curves"],
+        {"name": "BAD", "currency": "EUR", "points": [{"tenor": "1Y", "value": 0.03}, {"tenor": "2Y", "value": "x"}]},
+    ]
+    document = sound | {"curves": curves, "fx_spots": [{"pair": "USDXXX", "rate": 1}, *sound["fx_spots"]]}
+    assert api.http.post(URL, json=document).status_code == 422
+    assert api.http.get(URL).json()["total"] == 0
+    answer = api.http.post(URL, json=document, params={"allow_partial": True})
+    assert (answer.status_code, answer.json()["rejected_count"]) == (201, 2)
+    assert [problem["loc"] for problem in answer.json()["problems"]] == [
+        ["curves", len(curves) - 1, "points", 1, "value"],
+        ["fx_spots", 0, "pair"],
+    ]
+    assert api.http.post(URL, json=sound).json()["market_id"] == answer.json()["market_id"]
+
+
 def test_unknown_kind_of_body_is_415_and_names_the_known_ones(api: Api) -> None:
     answer = api.http.post(URL, content=b"x", headers={"Content-Type": "application/xml"})
     assert (answer.status_code, answer.json()["error"]) == (415, "unsupported_format")
     assert "text/csv" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("url", ["/a%00b", "?name=a%00b"])
+def test_name_with_a_nul_is_the_caller_s_mistake(api: Api, url: str) -> None:
+    answer = api.http.get(URL + url)
+    assert (answer.status_code, answer.json()["error"]) == (422, "invalid_request")
+    assert "NUL character" in answer.json()["detail"]
 
 
 def test_answer_in_a_format_that_is_not_offered_is_406(api: Api) -> None:

@@ -65,6 +65,8 @@ def test_allow_partial_stores_the_good_rows_and_names_the_others(api: Api) -> No
     stored = upload(api, [bond(1), bond(2, notional="many"), bond(3)], allow_partial="true")
     assert (stored["position_count"], stored["rejected_count"]) == (2, 1)
     assert [problem["loc"] for problem in stored["problems"]] == [["rows", 2, "notional"]]
+    again = upload(api, [bond(1), bond(3)])
+    assert (again["portfolio_id"], again["rejected_count"], again["problems"]) == (stored["portfolio_id"], 0, [])
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"not json", b'{"positions": []}'])

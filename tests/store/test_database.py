@@ -9,7 +9,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from riskray.config import Settings
-from riskray.errors import StoreError, StoreNotMigrated, StoreUnavailable
+from riskray.errors import InvalidRequest, StoreError, StoreNotMigrated, StoreUnavailable
 from riskray.models.run import RunState
 from riskray.store import ledger, results, runs
 from riskray.store.database import Database
@@ -42,8 +42,23 @@ def test_unknown_database_is_to_be_created(postgres_url: str) -> None:
 
 
 def test_connection_string_that_cannot_be_read_is_refused_at_once() -> None:
-    with pytest.raises(StoreError, match="RISKRAY_DATABASE_URL is not a PostgreSQL connection string"):
-        Database(settings_for("postgres//nonsense"))
+    with pytest.raises(StoreError, match="RISKRAY_DATABASE_URL is not a PostgreSQL connection string") as caught:
+        Database(settings_for("postgres//trader:s3cret@host/risk"))
+    assert "s3cret" not in str(caught.value)
+
+
+def test_server_that_comes_back_after_long_is_used_at_once(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("riskray.store.database.RECONNECT_S", 1.0)
+    with fault_proxy(database_url) as proxy, Database(settings_for(proxy.url)) as database:
+        database.health()
+        proxy.go_down()
+        with pytest.raises(StoreUnavailable):
+            database.health()
+        time.sleep(6.0)  # of the pool's own tries, which are 1, 2, 4, 8, ... seconds apart, the next would be in seven seconds
+        proxy.is_down = False
+        started = time.monotonic()
+        database.health()
+        assert time.monotonic() - started < 1.0
 
 
 def test_database_without_schema_asks_for_migration(empty_database_url: str) -> None:
@@ -52,6 +67,11 @@ def test_database_without_schema_asks_for_migration(empty_database_url: str) -> 
             runs.list_runs(database, offset=0, limit=1)
         health = database.health()
         assert (health["migrated"], health["missing_migrations"][0]) == (False, "001_snapshots.sql")
+
+
+def test_text_that_postgres_cannot_hold_is_the_caller_s_mistake(database: Database) -> None:
+    with pytest.raises(InvalidRequest, match="NUL character"):
+        runs.get_run(database, run_id="run-\x00")
 
 
 def test_health_tells_version_latency_and_pool(database: Database) -> None:

@@ -1,6 +1,7 @@
 """Market documents: files in three formats, one hash, and every problem named."""
 
 import copy
+import datetime
 import json
 from typing import Any
 
@@ -12,7 +13,16 @@ from hypothesis import strategies as st
 
 from riskray.demo import demo_market
 from riskray.errors import InvalidRequest, UnsupportedFormat
-from riskray.market.reader import FORMATS, canonical_json, content_hash, market_id, parse_market, read_market, write_market
+from riskray.market.reader import (
+    FORMATS,
+    canonical_json,
+    content_hash,
+    market_id,
+    parse_market,
+    read_market,
+    read_market_upload,
+    write_market,
+)
 
 DOCUMENT: dict[str, Any] = {
     "name": "close",
@@ -122,7 +132,19 @@ def test_hash_ignores_the_order_of_curves_and_the_spelling_and_sees_every_number
         ({"fx_discount_curves": {"EUR": "NOPE"}}, ["fx_discount_curves", "EUR"], "unknown_curve"),
         ({"fx_discount_curves": {"EUR": "USD-G"}}, ["fx_discount_curves", "EUR"], "wrong_currency"),
         ({"surprise": 1}, ["surprise"], "extra_forbidden"),
-        ({"as_of": "soon"}, ["as_of"], "date_from_datetime_parsing"),
+        ({"as_of": "soon"}, ["as_of"], "value_error"),
+        ({"as_of": 0}, ["as_of"], "value_error"),
+        ({"as_of": "86400"}, ["as_of"], "value_error"),
+        ({"as_of": "2024-03-28T00:00:00"}, ["as_of"], "value_error"),
+        ({"as_of": "1949-12-31", "fx_spots": []}, ["as_of"], "value_error"),
+        ({"as_of": "2150-01-01", "fx_spots": []}, ["as_of"], "value_error"),
+        ({"curves": [curve(("1Y", True))]}, ["curves", 0, "points", 0, "value"], "value_error"),
+        ({"curves": [{"name": "C", "currency": "USD", "points": [{"date": 31536000, "value": 0.05}]}]},
+         ["curves", 0, "points", 0, "date"], "value_error"),
+        ({"fx_spots": [{"pair": "EURUSD", "rate": True}]}, ["fx_spots", 0, "rate"], "value_error"),
+        ({"fx_spots": [{"pair": "EURUSD", "rate": 1.1, "spot_lag_days": True}]}, ["fx_spots", 0, "spot_lag_days"], "value_error"),
+        ({"fx_spots": [{"pair": "EURUSD", "rate": 1e300}]}, ["fx_spots", 0, "rate"], "out_of_range"),
+        ({"fx_spots": [{"pair": "EURUSD", "rate": 1e-320}]}, ["fx_spots", 0, "rate"], "out_of_range"),
     ],
 )  # fmt: skip
 def test_problem_is_named_by_its_path_and_code(parts, loc, code):
@@ -176,12 +198,19 @@ def test_hand_written_table_is_a_document():
     ("rows", "loc", "code"),
     [
         ("zero_rate,C,USD,1Y,high,\n", ["rows", 2, "value"], "float_parsing"),
-        ("zero_rate,C,USD,1Y,0.05,\nzero_rate,C,USD,6M,0.05,\n", ["rows", 3], "out_of_order"),
+        ("zero_rate,C,USD,1Y,0.05,\nzero_rate,C,USD,6M,0.05,\n", ["rows", 3, "tenor_or_date"], "out_of_order"),
+        ("zero_rate,C,USD,1X,0.05,\n", ["rows", 2, "tenor_or_date"], "value_error"),
+        ("zero_rate,C,USD,1Y,0.05,\nfx_spot,EURO,,,1,\n", ["rows", 3, "name"], "value_error"),
+        ("zero_rate,C,USD,1Y,0.05,\nfx_spot,EURUSD,,2024-03-01,1,\n", ["rows", 3, "tenor_or_date"], "out_of_range"),
+        ("zero_rate,C,USD,1Y,0.05,\nfx_spot,EURUSD,,,1,\nfx_spot,EURUSD,,,1,\n", ["rows", 4, "name"], "duplicate"),
+        ("zero_rate,C,USD,1Y,0.05,\nfx_discount_curve,D,USD,,,\n", ["rows", 3, "name"], "unknown_curve"),
+        ("zero_rate,C,USD,1Y,0.05,\nfx_discount_curve,C,DOL,,,\n", ["rows", 3, "currency"], "value_error"),
+        ("zero_rate,C,USD,1Y,0.05,\nfx_discount_curve,C,USD,,,\nfx_discount_curve,C,USD,,,\n", ["rows", 4, "currency"], "duplicate"),
         ("zero_rate,C,USD,1Y,0.05,ANNUAL\nzero_rate,C,USD,2Y,0.05,SIMPLE\n", ["rows", 3, "compounding"], "contradiction"),
         ("zero_rate,C,USD,1Y,0.05,\ndiscount_factor,C,USD,2Y,0.9,\n", ["rows", 3, "kind"], "contradiction"),
         ("zero_rate,C,USX,1Y,0.05,\n", ["rows", 2, "currency"], "value_error"),
         ("rate,C,USD,1Y,0.05,\n", ["rows", 2, "kind"], "unknown_kind"),
-        ("zero_rate,C,USD,1Y,0.05,\nfx_spot,EURUSD,,,-1,\n", ["rows", 3, "rate"], "greater_than"),
+        ("zero_rate,C,USD,1Y,0.05,\nfx_spot,EURUSD,,,-1,\n", ["rows", 3, "value"], "greater_than"),
         ("zero_rate,C,USD,1Y\n", ["rows", 2], "malformed_row"),
         ("zero_rate,C,USD,1Y,0.05,,,\n", ["rows", 2], "malformed_row"),
         (SNAPSHOT + "zero_rate,C,USD,1Y,0.05,\n", ["rows", 2, "kind"], "duplicate"),
@@ -192,10 +221,74 @@ def test_bad_row_of_a_table_is_named_by_number_and_column(rows, loc, code):
 
 
 def test_bad_rows_of_every_sort_are_named_in_one_answer():
-    rows = ["zero_rate,EUR-GOVT,EUR,1Y,abc,", "zero_ratez,EUR-GOVT,EUR,2Y,0.03,", "fx_spot,EURUSD,,,-1,"]
+    rows = ["zero_rate,EUR-GOVT,EUR,1Y,abc,", "zero_ratez,EUR-GOVT,EUR,2Y,0.03,", "fx_spot,EURUSD,,,-1,", "zero_rate,G,GBP,3Y",
+            "zero_rate,G,GBP,2Y,0.05,", "zero_rate,G,GBP,1Y,0.05,", "zero_rate,G,EUR,3Y,5,"]  # fmt: skip
     assert [problem["loc"] for problem in table_problems(HEADER + SNAPSHOT + "\n".join(rows) + "\n")] == [
-        ["rows", 2, "value"], ["rows", 3, "kind"], ["rows", 4, "rate"],
+        ["rows", 2, "value"], ["rows", 3, "kind"], ["rows", 4, "value"], ["rows", 5], ["rows", 7, "tenor_or_date"], ["rows", 8, "currency"],
+        ["rows", 8, "value"],
     ]  # fmt: skip
+
+
+def test_wrong_types_hide_no_wrong_numbers():
+    document = changed(
+        curves=[curve(("1Y", "x"), name="A"), curve(("2Y", 0.05), ("1Y", 0.05), name="B")],
+        fx_spots=[{"pair": "EURUS", "rate": 1.1}, {"pair": "USDEUR", "rate": 1e300}],
+        fx_discount_curves={"USD": "A"},
+    )
+    assert [problem["loc"] for problem in problems_of(document)] == [
+        ["curves", 0, "points", 0, "value"], ["fx_spots", 0, "pair"], ["curves", 1, "points", 1], ["fx_spots", 1, "rate"],
+    ]  # fmt: skip
+
+
+# ----------------------------------------------------------------------------------------------------------------- partial
+
+
+def partial(document):
+    return read_market_upload(json.dumps(document).encode(), format="json", allow_partial=True)
+
+
+def test_partial_market_is_that_of_its_sound_curves_and_quotes():
+    bad_curves = [curve(("1Y", "high"), name="A"), curve(("2Y", 0.05), ("1Y", 0.05), name="B"), curve(("1Y", 0.05), name="USD-G")]
+    bad_quotes = [{"pair": "GBPUSD", "rate": 0}, {"pair": "EURGBP", "rate": 1e300}]
+    document = changed(curves=[*bad_curves, *DOCUMENT["curves"]], fx_spots=[*bad_quotes, *DOCUMENT["fx_spots"]])
+    read = partial(document)
+    eur = {"EUR": "EUR-G"}
+    assert read.document == parse_market(changed(curves=DOCUMENT["curves"][1:], fx_discount_curves=eur))
+    assert read.rejected == 7
+    assert [problem["loc"] for problem in read.problems] == [
+        ["curves", 0, "points", 0, "value"], ["fx_spots", 0, "rate"],
+        ["curves", 3], ["curves", 1, "points", 1], ["fx_spots", 1, "rate"], ["fx_discount_curves", "USD"],
+    ]  # fmt: skip
+
+
+def test_partial_market_without_a_fault_is_the_whole_one():
+    read = partial(DOCUMENT)
+    assert (read.document, read.rejected, read.problems) == (parse_market(DOCUMENT), 0, [])
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"as_of": "soon"},
+        {"surprise": 1},
+        {"curves": [curve(("1Y", "high"))], "fx_discount_curves": {}},
+        {"fx_spots": [{"pair": "EURUSD", "rate": 1.1}, {"pair": "USDEUR", "rate": 1.1}]},
+    ],
+    ids=["date", "unknown field", "no sound curve", "contradiction"],
+)
+def test_partial_market_that_nobody_can_decide_is_refused(parts):
+    with pytest.raises(InvalidRequest):
+        partial(changed(**parts))
+
+
+def test_partial_table_leaves_out_whole_curves_and_refuses_rows_without_a_place():
+    rows = "zero_rate,A,USD,1Y,0.05,\nzero_rate,A,USD,2Y,x,\nzero_rate,B,EUR,1Y,0.05,\nzero_rate,B,USD,2Y,0.05,\nzero_rate,C,USD,1Y,0.05,\n"
+    read = read_market_upload((HEADER + SNAPSHOT + rows).encode(), format="csv", allow_partial=True)
+    assert [found.name for found in read.document.curves] == ["C"]
+    assert (read.rejected, [problem["loc"] for problem in read.problems]) == (2, [["rows", 3, "value"], ["rows", 5, "currency"]])
+    for row in ("zero_ratez,C,USD,2Y,0.05,\n", "zero_rate,C,USD,2Y\n"):
+        with pytest.raises(InvalidRequest):
+            read_market_upload((HEADER + SNAPSHOT + rows + row).encode(), format="csv", allow_partial=True)
 
 
 def test_table_without_snapshot_row_or_with_wrong_columns_is_refused():
@@ -216,6 +309,22 @@ def test_unreadable_market_file_is_refused(data, format):
 def test_unknown_market_format_is_refused():
     with pytest.raises(UnsupportedFormat, match="xml"):
         read_market(b"", format="xml")
+
+
+def as_parquet(columns):
+    sink = pa.BufferOutputStream()
+    pa.parquet.write_table(pa.table(columns), sink)
+    return sink.getvalue().to_pybytes()
+
+
+def test_parquet_dates_are_read_whatever_they_are_kept_as():
+    days = [datetime.date(2024, 3, 28), datetime.date(2025, 3, 28)]
+    columns = {"kind": ["snapshot", "zero_rate"], "name": ["close", "C"], "currency": ["", "USD"], "value": [None, 0.05]}
+    for kind in (pa.date32(), pa.timestamp("ns"), pa.timestamp("us", "UTC")):
+        document = read_market(as_parquet(columns | {"tenor_or_date": pa.array(days).cast(kind)}), format="parquet")
+        assert (document.as_of, document.curves[0].points[0].date) == tuple(days)
+    with pytest.raises(InvalidRequest, match="not readable"):
+        read_market(as_parquet(columns | {"tenor_or_date": pa.array([2**31 - 1, 0], pa.date32())}), format="parquet")
 
 
 def test_parquet_without_optional_columns_is_read():

@@ -239,11 +239,37 @@ def test_parquet_that_unpacks_beyond_the_limit_is_refused_by_its_own_word():
     assert problems_of(data, format="parquet", limits=ReadLimits(decoded_bytes=10_000_000))[0]["code"] == "too_large"
 
 
-@pytest.mark.parametrize("cells", [[b"x"], [{"a": 1}], [[[1.0]]]])
+@pytest.mark.parametrize("cells", [[b"x"], pa.array([b"x"], pa.binary_view()), [{"a": 1}], [[[1.0]]]])
 def test_parquet_column_of_a_type_that_no_contract_has_is_refused(cells):
     data = as_parquet(pa.table({"position_id": ["A"], "product": ["FX_FWD"], "notional": cells}))
     [problem] = problems_of(data, format="parquet")
     assert (problem["loc"], problem["code"]) == (["columns", "notional"], "wrong_type")
+
+
+def test_polars_text_is_read_like_any_other():
+    rows = [BOND | {"sinking_dates": "2032-01-15", "sinking_amounts": "5"}, FORWARD]
+    names = dict.fromkeys(name for row in rows for name in row)
+    plain = pa.table({name: [row.get(name) for row in rows] for name in names})
+    views = plain.cast(pa.schema([(name, pa.string_view()) for name in names]))
+    lists = views.set_column(
+        views.column_names.index("sinking_dates"), "sinking_dates", pa.array([["2032-01-15"], None], pa.list_(pa.string_view()))
+    )
+    expected = read_portfolio(as_parquet(plain), format="parquet").tables
+    for table in (views, lists):
+        read = read_portfolio(as_parquet(table), format="parquet").tables
+        assert {product: read[product].to_pylist() for product in read} == {product: expected[product].to_pylist() for product in expected}
+
+
+def test_parquet_text_that_is_not_utf_8_is_refused():
+    wrong = pa.array([b"\xff"], pa.binary()).view(pa.string())
+    [problem] = problems_of(as_parquet(pa.table({name: [value] for name, value in FORWARD.items()} | {"book": wrong})), format="parquet")
+    assert (problem["loc"], problem["code"]) == (["columns", "book"], "encoding")
+
+
+def test_date_beyond_what_python_can_hold_is_refused_and_shown():
+    columns = {name: [value] for name, value in FORWARD.items()} | {"delivery_date": pa.array([2**31 - 1], pa.date32())}
+    [problem] = problems_of(as_parquet(pa.table(columns)), format="parquet")
+    assert (problem["column"], problem["code"], problem["value"]) == ("delivery_date", "out_of_range", "2147483647 as date32[day]")
 
 
 def test_json_types_are_taken_as_they_are_and_wrong_ones_named():
