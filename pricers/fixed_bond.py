@@ -29,7 +29,7 @@ from pricers.bond_flows import LAG_DAYS_MAX, Bonds, lower_bonds
 from pricers.calendars import BUSINESS_DAY_CONVENTIONS, CalendarTables
 from pricers.cashflows import Cashflows, Lowered, PriceTerms
 from pricers.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts, Text
-from pricers.contract_dates import contract_calendars
+from pricers.contract_dates import contract_calendars, lacks_calendar
 from pricers.day_count import DAY_COUNTS
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register
@@ -52,7 +52,8 @@ COLUMNS: Final = Columns(
     Column("roll_rule", "choice", "where regular dates roll from: maturity or start", default="BACKWARD", allowed=RULES),
     Column("stub", "choice", "what becomes of an irregular remainder", default="NONE", allowed=STUBS),
     Column("end_of_month", "boolean", "coupons stay on month ends where the roll date is one", default=False),
-    Column("calendar", "text", "business days of schedule and payments; null: no holidays", references="calendar", example="TARGET"),
+    Column("calendar", "text", "business days of schedule and payments; null: no holidays, not for BUS/252", references="calendar",
+           example="TARGET"),
     Column("accrual_convention", "choice", "moves period dates", default="UNADJUSTED", allowed=BUSINESS_DAY_CONVENTIONS),
     Column("payment_convention", "choice", "moves payment dates", default="FOLLOWING", allowed=BUSINESS_DAY_CONVENTIONS),
     Column("payment_lag", "integer", "from period end to payment", unit="business days", default=0, minimum=0, maximum=LAG_DAYS_MAX),
@@ -89,7 +90,7 @@ def lower(contracts: Contracts, *, as_of: int) -> Lowered:
     rows = contracts.row_count
     bonds, tables, calendars_known = _bonds(contracts)
     status = _status_of_terms(contracts)
-    status[~calendars_known] = RowStatus.INVALID_SCHEDULE
+    status[~calendars_known | lacks_calendar(contracts)] = RowStatus.INVALID_SCHEDULE
     flows = lower_bonds(bonds, tables=tables, as_of=as_of, status=status)
     total = int(flows.flow_offsets[-1])
     return Lowered(

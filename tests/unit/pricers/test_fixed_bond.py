@@ -167,6 +167,7 @@ def test_price_without_a_yield_keeps_its_value_and_says_so():
         ({"calendar": "MARS"}, RowStatus.INVALID_SCHEDULE),
         ({"settlement_calendar": "MARS"}, RowStatus.INVALID_SCHEDULE),
         ({"ex_coupon_calendar": "MARS"}, RowStatus.INVALID_SCHEDULE),
+        ({"day_count": "BUS/252", "calendar": None}, RowStatus.INVALID_SCHEDULE),
         ({"stub": "LONG_FINAL"}, RowStatus.INVALID_SCHEDULE),
         ({"payment_lag": -1}, RowStatus.INVALID_SCHEDULE),
         (  # ex-coupon for longer than a coupon period, with principal paid between coupons that are ex
