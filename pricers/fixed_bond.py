@@ -119,6 +119,7 @@ def lower(contracts: Contracts, *, as_of: int) -> Lowered:
             market_clean_price=contracts.array("market_clean_price"),
         ),
         has_credit_spread=True,
+        has_ex_coupons=bool(np.any(contracts.array("ex_coupon_days") > 0)),
     )
 
 
