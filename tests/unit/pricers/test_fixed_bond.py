@@ -156,6 +156,21 @@ def test_price_without_a_yield_keeps_its_value_and_says_so():
     assert "no yield reproduces the price" in valuation.messages[0]
 
 
+def test_bond_in_a_long_first_coupon_that_is_paid_after_a_weekend_has_a_yield():
+    """14 November 2026 is a Saturday: the coupon is paid two days past its period, of which the start lies before the quasi-coupon."""
+    life = {"issue_date": "2025-09-01", "first_coupon_date": "2026-11-14", "maturity_date": "2030-11-14"}
+    on_saturday = {**PLAIN, **life}
+    on_monday = {**on_saturday, "payment_convention": "FOLLOWING", "calendar": "TARGET"}
+    before, after = (measures(contract, as_of=day("2026-01-15"))[Measure.YIELD_TO_MATURITY] for contract in (on_saturday, on_monday))
+    assert after == pytest.approx(before, abs=1e-5)
+    lower = pricer("FIXED_BOND").lower
+    assert lower is not None
+    terms = lower(bonds(on_monday), as_of=day("2026-01-15")).price_terms
+    assert terms is not None
+    # To the coupon's end within its annual quasi-coupon, then to Monday within the next.
+    assert terms.yield_time[0] == pytest.approx(303 / 365 + 2 / 365, rel=1e-14)
+
+
 @pytest.mark.parametrize(
     ("terms", "status"),
     [
