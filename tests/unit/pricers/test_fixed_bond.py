@@ -7,6 +7,8 @@ import pytest
 from pricers import Measure, RowStatus, pricer, value
 from pricers.columns import NO_DATE
 from pricers.dates import to_day
+from pricers.day_count import DAY_COUNTS
+from pricers.schedule import FREQUENCIES, FREQUENCY_PER_YEAR
 from tests.unit.pricers.examples import AS_OF, BOND, MARKET, SINKING_BOND, bonds
 
 GILT = {
@@ -100,6 +102,23 @@ def test_price_of_the_model_yields_what_the_price_given_back_yields():
     quoted = measures({**BOND, "market_clean_price": model[Measure.CLEAN_PRICE]})
     for measure in (Measure.YIELD_TO_MATURITY, Measure.MODIFIED_DURATION, Measure.CONVEXITY, Measure.Z_SPREAD):
         assert quoted[measure] == pytest.approx(model[measure], rel=1e-11, abs=1e-13)
+
+
+@pytest.mark.parametrize("frequency", FREQUENCIES)
+@pytest.mark.parametrize("day_count", DAY_COUNTS)
+def test_price_made_from_a_yield_gives_the_yield_back(frequency, day_count):
+    """The price is Σ amount × (1 + y/N)^(-N t), with N the payments a year (1 for a single one) and t as the yield counts time."""
+    contract = {**BOND, "frequency": frequency, "day_count": day_count, "maturity_date": "2027-05-20", "issue_date": "2025-05-20"}
+    lower = pricer("FIXED_BOND").lower
+    assert lower is not None
+    terms, amounts = (found := lower(bonds(contract), as_of=AS_OF)).price_terms, found.cashflows.amount
+    assert terms is not None
+    received = slice(terms.first_flow[0], None)
+    per_year = max(FREQUENCY_PER_YEAR[FREQUENCIES.index(frequency)], 1.0)
+    for rate in (-0.02, 0.0, 0.035, 0.8):
+        worth = np.sum(amounts[received] * (1.0 + rate / per_year) ** (-per_year * terms.yield_time[received]))
+        quoted = measures({**contract, "market_clean_price": 100.0 * worth / terms.outstanding[0] - terms.accrued[0]})
+        assert quoted[Measure.YIELD_TO_MATURITY] == pytest.approx(rate, abs=1e-12)
 
 
 def test_short_position_has_mirrored_amounts_and_the_same_prices():
