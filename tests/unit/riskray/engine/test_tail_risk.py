@@ -164,7 +164,9 @@ def test_dropped_scenario_counts_for_nothing_even_where_it_has_no_value() -> Non
     broken[[5, 50]] = np.nan
     for convention in CONVENTIONS:
         found = tail_risk(broken, confidence=0.95, convention=convention, probabilities=probabilities)
-        assert found == tail_risk(np.delete(pnl, [5, 50]), confidence=0.95, convention=convention)
+        without = tail_risk(np.delete(pnl, [5, 50]), confidence=0.95, convention=convention)
+        # 98 times 1/98 is 1 but for the last bit; whether that shows in the shortfall depends on the BLAS kernel that the processor gets.
+        assert (found.var, found.es) == pytest.approx((without.var, without.es), rel=1e-14, abs=0.0)
 
 
 def test_worst_scenarios_come_in_order_and_drive_the_shortfall() -> None:
