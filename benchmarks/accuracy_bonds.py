@@ -28,9 +28,9 @@ EXAMPLES_MAX: Final = 5
 _DATES: Final = ("2023-02-28", "2024-02-29", "2025-12-31", "2026-03-16", "2026-08-05", "2027-10-29", "2028-06-30")
 _FREQUENCY_SHARES: Final = {
     "ONCE": 0.08, "ANNUAL": 0.25, "SEMIANNUAL": 0.25, "EVERY_FOUR_MONTHS": 0.05, "QUARTERLY": 0.15, "BIMONTHLY": 0.04, "MONTHLY": 0.12,
-    "EVERY_FOUR_WEEKS": 0.02, "BIWEEKLY": 0.02, "WEEKLY": 0.02,
+    "EVERY_FOUR_WEEKS": 0.02, "BIWEEKLY": 0.02, "WEEKLY": 0.015, "DAILY": 0.005,
 }  # fmt: skip
-_DAYS_OF_TENOR: Final = {"EVERY_FOUR_WEEKS": 28, "BIWEEKLY": 14, "WEEKLY": 7}
+_DAYS_OF_TENOR: Final = {"EVERY_FOUR_WEEKS": 28, "BIWEEKLY": 14, "WEEKLY": 7, "DAILY": 1}
 _MONTHS_OF_TENOR: Final = {"ANNUAL": 12, "SEMIANNUAL": 6, "EVERY_FOUR_MONTHS": 4, "QUARTERLY": 3, "BIMONTHLY": 2, "MONTHLY": 1}
 
 
@@ -81,13 +81,27 @@ def random_contract(as_of: int, *, rng: np.random.Generator) -> dict[str, Any]:
         "spread_curve": "CORPORATE" if rng.random() < 0.25 else None,
         "credit_spread": float(choose([0.0, 0.0, 0.0075, 0.02])),
     }
-    if months and rng.random() < 0.3:  # an explicit stub at either end, short or long
-        life = maturity - issue
+    if rng.random() < 0.15:  # interest from before or after the issue date
+        contract["interest_start_date"] = min(issue + int(rng.integers(-200, 60)), maturity - 20)
+    if months:
+        _add_stubs(contract, months=months, rng=rng)
+    return contract
+
+
+def _add_stubs(contract: dict[str, Any], *, months: int, rng: np.random.Generator) -> None:
+    """Explicit stubs at either end, short or long, or a stub by its kind."""
+    issue, maturity = contract["issue_date"], contract["maturity_date"]
+    life = maturity - issue
+    if rng.random() < 0.3:
         if rng.random() < 0.6 and life > 70 * months:
             contract["first_coupon_date"] = issue + int(rng.integers(10, min(45 * months, life - 20)))
         if rng.random() < 0.4 and life > 140 * months:
             contract["penultimate_coupon_date"] = maturity - int(rng.integers(10, 45 * months))
-    return contract
+    elif rng.random() < 0.3 and life > 160 * months:
+        end = "INITIAL" if contract["roll_rule"] == "BACKWARD" else "FINAL"
+        contract["stub"] = f"{rng.choice(['SHORT', 'LONG'])}_{end}"
+        # QuantLib has no kinds of stubs: it is given the date, which a month's last business day would move off the grid.
+        contract["end_of_month"] = False
 
 
 def _month_end(day: int) -> int:
@@ -97,10 +111,21 @@ def _month_end(day: int) -> int:
 
 def quantlib_schedule(contract: dict[str, Any]) -> Any:
     """QuantLib's schedule of a contract. Raises RuntimeError where it refuses one."""
-    convention = terms.CONVENTIONS[contract["accrual_convention"]]
     first, penultimate = (contract.get(name) for name in ("first_coupon_date", "penultimate_coupon_date"))
+    if contract.get("stub", "").startswith("LONG"):
+        unadjusted = _rolled(contract, "UNADJUSTED", first=None, penultimate=None)
+        dates, regular = list(unadjusted.dates()), list(unadjusted.isRegular())
+        if contract["stub"] == "LONG_INITIAL" and not regular[0]:
+            first = terms.day_of(dates[2])
+        elif contract["stub"] == "LONG_FINAL" and not regular[-1]:
+            penultimate = terms.day_of(dates[-3])
+    return _rolled(contract, contract["accrual_convention"], first=first, penultimate=penultimate)
+
+
+def _rolled(contract: dict[str, Any], convention_name: str, *, first: int | None, penultimate: int | None) -> Any:
+    convention = terms.CONVENTIONS[convention_name]
     return ql.Schedule(
-        terms.date_of(contract["issue_date"]),
+        terms.date_of(contract.get("interest_start_date", contract["issue_date"])),
         terms.date_of(contract["maturity_date"]),
         terms.FREQUENCIES[contract["frequency"]][0],
         terms.CALENDARS[contract["calendar"]],
@@ -118,7 +143,7 @@ def add_sinking(contract: dict[str, Any], *, rng: np.random.Generator) -> None:
 
     Not where a stub may be shorter than the ex-coupon period: principal paid between coupons that trade ex is refused here.
     """
-    has_stub = "first_coupon_date" in contract or "penultimate_coupon_date" in contract
+    has_stub = any(name in contract for name in ("first_coupon_date", "penultimate_coupon_date", "stub"))
     if rng.random() > 0.25 or contract["frequency"] == "ONCE" or (has_stub and contract["ex_coupon_days"]):
         return
     try:
@@ -174,7 +199,8 @@ class _Tally:
     def add(self, contract: dict[str, Any], differences: dict[str, float], tolerances: dict[str, float]) -> None:
         self.contracts += 1
         self.compared.update(differences.keys())
-        self.compared.update([contract["frequency"], contract["day_count"]])
+        self.compared.update([contract["frequency"], contract["day_count"], contract.get("stub", "NONE")])
+        self.compared.update(["interest_start_date"] if "interest_start_date" in contract else [])
         for name, difference in differences.items():
             self.largest[name] = max(self.largest.get(name, 0.0), difference)
         wrong = {name: difference for name, difference in differences.items() if not difference <= tolerances[name]}

@@ -123,6 +123,8 @@ def _random_loan(as_of: int, rng: np.random.Generator) -> dict[str, Any]:
         "credit_spread": float(rng.choice([0.0, rng.uniform(0.0, 0.05)])),
         "discount_curve": f"{currency}-{rng.choice(['LINEAR', 'FLAT-FORWARD'])}",
     }
+    if row["day_count"] == "BUS/252":
+        row["calendar"] = row["calendar"] or "BR"  # without one it is refused
     if rng.random() < 0.4 and start <= as_of:
         row["drawn_balance"] = abs(row["notional"]) * float(rng.uniform(0.2, 1.0))
     if rng.random() < 0.5:

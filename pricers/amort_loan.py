@@ -34,11 +34,12 @@ import numpy as np
 from jaxtyping import UInt8
 from numba import njit
 
-from pricers.amortisation import AMORTISATIONS, CUSTOM, Repayment, fill_balances
+from pricers.amortisation import AMORTISATIONS, BULLET, CUSTOM, Repayment, fill_balances
+from pricers.bond_flows import LAG_DAYS_MAX
 from pricers.calendars import BUSINESS_DAY_CONVENTIONS, CalendarTables, adjust, advance_business_days
 from pricers.cashflows import Cashflows, Lowered, PriceTerms
 from pricers.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts
-from pricers.contract_dates import SCHEDULE_STATUS, contract_calendars
+from pricers.contract_dates import SCHEDULE_STATUS, contract_calendars, lacks_calendar
 from pricers.dates import NO_DATE
 from pricers.day_count import DAY_COUNTS
 from pricers.measures import SCALAR_MEASURES, Measure
@@ -58,8 +59,6 @@ from pricers.schedule import (
 )
 from pricers.status import RowStatus
 
-LAG_DAYS_MAX: Final = 60  # business days
-
 _OK: Final = int(RowStatus.OK)
 _MATURED: Final = int(RowStatus.MATURED)
 _DATE_OUT_OF_RANGE: Final = int(RowStatus.DATE_OUT_OF_RANGE)
@@ -74,8 +73,7 @@ COLUMNS: Final = Columns(
            minimum=-AMOUNT_MAX, maximum=AMOUNT_MAX, example=250_000.0),
     Column("drawn_balance", "float", "outstanding on the valuation date, unsigned; null: as scheduled", unit="currency",
            minimum=0.0, maximum=AMOUNT_MAX),
-    Column("interest_rate", "float", "contract rate", unit="decimal a year", required=True,
-           minimum=-1.0, maximum=RATE_MAX, example=0.045),
+    Column("interest_rate", "float", "contract rate", unit="decimal a year", required=True, minimum=-1.0, maximum=RATE_MAX, example=0.045),
     Column("start_date", "date", "first day of interest; the notional is paid out", required=True, example="2024-03-15"),
     Column("maturity_date", "date", "end of the last interest period", required=True, example="2034-03-15"),
     Column("amortisation", "choice", "how principal is repaid", default="LEVEL_PAYMENT", allowed=AMORTISATIONS),
@@ -86,11 +84,11 @@ COLUMNS: Final = Columns(
     Column("roll_rule", "choice", "where regular dates roll from: maturity or start", default="BACKWARD", allowed=RULES),
     Column("stub", "choice", "what becomes of an irregular remainder", default="NONE", allowed=STUBS),
     Column("end_of_month", "boolean", "payments stay on month ends where the roll date is one", default=False),
-    Column("calendar", "text", "business days; null: no holidays", references="calendar", example="TARGET"),
+    Column("calendar", "text", "business days; null: no holidays, not for BUS/252", references="calendar", example="TARGET"),
     Column("accrual_convention", "choice", "moves period dates", default="UNADJUSTED", allowed=BUSINESS_DAY_CONVENTIONS),
     Column("payment_convention", "choice", "moves payment dates", default="FOLLOWING", allowed=BUSINESS_DAY_CONVENTIONS),
     Column("payment_lag", "integer", "from period end to payment", unit="business days", default=0, minimum=0, maximum=LAG_DAYS_MAX),
-    Column("interest_only_end_date", "date", "payments of periods ending until then repay no principal; not for BULLET and CUSTOM"),
+    Column("interest_only_end_date", "date", "payments of periods ending until then repay no principal; not for CUSTOM"),
     Column("balloon_amount", "float", "due at maturity, unsigned; not for BULLET and CUSTOM", unit="currency", default=0.0,
            minimum=0.0, maximum=AMOUNT_MAX),
     Column("principal_dates", "date_list", "CUSTOM: increasing; each amount is paid at the end of the period its date ends or falls into"),
@@ -197,7 +195,7 @@ def lower(contracts: Contracts, *, as_of: int) -> Lowered:
     calendars = contract_calendars(contracts.text("calendar"))
     loans = _loans(contracts, calendar=calendars.calendar)
     status = _status_of_terms(contracts)
-    status[~calendars.known] = RowStatus.INVALID_SCHEDULE
+    status[~calendars.known | lacks_calendar(contracts)] = RowStatus.INVALID_SCHEDULE
     dates_max, flows_max = _room(loans)
     flows = _empty_flows(rows, flows_max, as_of=as_of)
     _lower_rows(loans, calendars.tables, as_of, _scratch(dates_max), flows, status)
@@ -267,7 +265,7 @@ def _status_of_terms(contracts: Contracts) -> UInt8[np.ndarray, " row"]:
     """Status that follows from single terms, before any date is looked at."""
     notional, drawn = contracts.array("notional"), contracts.array("drawn_balance")
     cpr, price = contracts.array("prepayment_rate"), contracts.array("market_clean_price")
-    balloon, custom = contracts.array("balloon_amount"), contracts.array("amortisation") == CUSTOM
+    balloon, custom, bullet = contracts.array("balloon_amount"), *(contracts.array("amortisation") == code for code in (CUSTOM, BULLET))
     date_counts, amount_counts = (np.diff(contracts.ragged(name).offsets) for name in ("principal_dates", "principal_amounts"))
     lags = np.minimum(contracts.array("payment_lag"), contracts.array("settlement_lag"))
     finite = np.isfinite(notional) & np.isfinite(contracts.array("interest_rate")) & np.isfinite(contracts.array("credit_spread"))
@@ -276,6 +274,8 @@ def _status_of_terms(contracts: Contracts) -> UInt8[np.ndarray, " row"]:
         & (np.isnan(price) | ((price > 0.0) & np.isfinite(price)))
     )  # fmt: skip
     principal_usable = (balloon >= 0.0) & (balloon <= np.abs(notional)) & (date_counts == amount_counts) & ((date_counts > 0) == custom)
+    principal_usable &= (balloon == 0.0) | ~custom & (~bullet | (balloon == np.abs(notional)))
+    principal_usable &= (contracts.array("interest_only_end_date") == NO_DATE) | ~custom
     choices = np.minimum.reduce([contracts.array(name) for name in ("amortisation", "frequency", "day_count", "payment_convention")])
     status = np.where(principal_usable, RowStatus.OK, RowStatus.INVALID_PRINCIPAL)
     status = np.where(amounts_usable, status, RowStatus.INVALID_AMOUNT)

@@ -69,3 +69,5 @@ class Lowered:
     price_terms: PriceTerms | None
     has_credit_spread: bool
     """Whether the product has a CS01."""
+    has_ex_coupons: bool = False
+    """Whether coupons can be missing that trade ex-coupon on the valuation date and are still to be paid, to who held them before."""

@@ -22,7 +22,13 @@ import numpy as np
 NO_DATE = np.iinfo(np.int32).min
 NO_INTEGER = np.iinfo(np.int32).min
 
+_INTEGER_LIMIT = 2**31
+
 Kind = Literal["float", "date", "integer", "boolean", "choice", "text", "date_list", "float_list"]
+_TYPES: dict[str, type[np.generic]] = {
+    "float": np.float64, "date": np.int32, "integer": np.int32, "boolean": np.bool_, "choice": np.int8,
+    "date_list": np.int32, "float_list": np.float64,
+}  # fmt: skip
 Reference = Literal["discount_curve", "spread_curve", "currency", "calendar"]
 
 # What no contract holds, and slips of the pen do: percent for decimals, a number in the wrong column.
@@ -163,7 +169,8 @@ def _take(column: ColumnData, rows: np.ndarray) -> ColumnData:
 def contracts_of(columns: Columns, rows: list[dict[str, Any]]) -> Contracts:
     """Build a batch from plain dictionaries, filling defaults; for notebooks, tests and single positions.
 
-    Dates are `datetime.date`, ISO strings or day numbers; choices are names. Raises ValueError for an unknown or missing key.
+    Dates are `datetime.date`, ISO strings or day numbers; choices are names. Raises ValueError for an unknown or missing key, and for a
+    value of another kind with its row and column; ranges are left to the pricer.
     """
     for number, row in enumerate(rows):
         unknown = set(row) - {column.name for column in columns}
@@ -177,27 +184,56 @@ def contracts_of(columns: Columns, rows: list[dict[str, Any]]) -> Contracts:
 
 
 def _encode(column: Column, values: list[Any]) -> ColumnData:
-    values = [column.default if value is None else value for value in values]
+    items = [_item_of_row(column, row, column.default if value is None else value) for row, value in enumerate(values)]
+    match column.kind:
+        case "text":
+            return Text.of(items)
+        case "date_list" | "float_list":
+            offsets = np.concatenate([[0], np.cumsum([len(item) for item in items])]).astype(np.int64)
+            return Ragged(offsets, np.array([entry for item in items for entry in item], _TYPES[column.kind]))
+        case _:
+            return np.array(items, _TYPES[column.kind])
+
+
+def _item_of_row(column: Column, row: int, value: Any) -> Any:
+    try:
+        return _item(column, value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"row {row}: column {column.name!r}: {value!r} does not do ({error})") from error
+
+
+def _item(column: Column, value: Any) -> Any:
+    """What the array of the column's kind holds for a value; raises TypeError, ValueError or OverflowError for one of another kind."""
     match column.kind:
         case "float":
-            return np.array([np.nan if value is None else value for value in values], np.float64)
+            return np.nan if value is None else float(value)
         case "date":
-            return np.array([_day(value) for value in values], np.int32)
+            return _day(value)
         case "integer":
-            return np.array([NO_INTEGER if value is None else value for value in values], np.int32)
+            return NO_INTEGER if value is None else _whole(value)
         case "boolean":
-            return np.array(values, np.bool_)
+            if not isinstance(value, (bool, np.bool_)):
+                raise TypeError("give True or False")
+            return value
         case "choice":
-            return np.array([-1 if value is None else column.allowed.index(value) for value in values], np.int8)
+            if value is not None and value not in column.allowed:
+                raise ValueError(f"known: {', '.join(column.allowed)}")
+            return -1 if value is None else column.allowed.index(value)
         case "text":
-            return Text.of(values)
+            if value is not None and not isinstance(value, str):
+                raise TypeError("give a text")
+            return value
         case "date_list" | "float_list":
-            lists = [[] if value is None else list(value) for value in values]
-            offsets = np.concatenate([[0], np.cumsum([len(items) for items in lists])]).astype(np.int64)
-            flat = [item for items in lists for item in items]
-            if column.kind == "date_list":
-                return Ragged(offsets, np.array([_day(item) for item in flat], np.int32))
-            return Ragged(offsets, np.array(flat, np.float64))
+            if isinstance(value, str):
+                raise TypeError("give a list")
+            entries = [] if value is None else list(value)
+            return [_day(entry) if column.kind == "date_list" else float(entry) for entry in entries]
+
+
+def _whole(value: Any) -> int:
+    if int(value) != value or not abs(int(value)) < _INTEGER_LIMIT:
+        raise ValueError("give a whole number")
+    return int(value)
 
 
 def _day(value: Any) -> int:

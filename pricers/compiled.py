@@ -57,6 +57,8 @@ class Compiled:
     """With `outstanding` signed as the position is."""
     settlement_node: Int32[np.ndarray, " row"] | None
     weighted_average_life: Float[np.ndarray, " row"] | None
+    has_ex_coupons: bool = False
+    """See `Lowered`."""
 
     @property
     def row_count(self) -> int:
@@ -145,6 +147,7 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         price_terms=terms,
         settlement_node=None if terms is None else settlement_node,
         weighted_average_life=life,
+        has_ex_coupons=lowered.has_ex_coupons,
     )
 
 

@@ -7,7 +7,8 @@ from jaxtyping import Bool, Int32
 
 from pricers import schedule
 from pricers.calendars import CalendarTables, calendar_tables, is_calendar
-from pricers.columns import Text
+from pricers.columns import Contracts, Text
+from pricers.day_count import BUS_252
 from pricers.status import RowStatus
 
 _STATUS_OF_REASON: Final = {
@@ -47,3 +48,8 @@ def contract_calendars(calendar: Text) -> ContractCalendars:
     known = np.array([True, *(is_calendar(name) for name in calendar.names)])
     position = np.asarray(calendar.codes, np.int32) + np.int32(1)
     return ContractCalendars(tables, position, known[position])
+
+
+def lacks_calendar(contracts: Contracts) -> Bool[np.ndarray, " row"]:
+    """Rows on BUS/252 without a calendar: with every day a business day their year would be 365/252 of a year."""
+    return np.asarray((contracts.array("day_count") == BUS_252) & (contracts.text("calendar").codes < 0))

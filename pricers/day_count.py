@@ -167,11 +167,13 @@ def _act_act_icma(start: int, end: int, reference_start: int, reference_end: int
     months = _whole_months(reference_start, reference_end)
     if months == 0:  # shorter than half a month: no coupon period, count in years from the start
         reference_start, reference_end, months = start, add_months(start, 12, False), 12
+    years = 0.0
     if end > reference_end:
-        if start < reference_start:
-            return math.nan
-        return sign * _icma_beyond_reference(start, end, reference_start, reference_end, months)
-    return sign * _icma_before_reference(start, end, reference_start, reference_end, months)
+        years = _icma_beyond_reference(max(start, reference_start), end, reference_start, reference_end, months)
+        end = reference_start
+    if start < end:
+        years += _icma_before_reference(start, end, reference_start, reference_end, months)
+    return sign * years
 
 
 @njit(cache=True, nogil=True)

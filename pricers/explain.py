@@ -103,6 +103,7 @@ def _flows_of_leg(cashflows: Cashflows, leg: int, *, weight: np.ndarray, nodes: 
         discount_factor, factor = float(nodes[flow, DISCOUNT_FACTOR]), float(nodes[flow, FACTOR])
         pv = float(weight[flow]) * factor  # as it enters the row's PV, to the last bit
         own_spread = float(weight[flow]) / amount if amount != 0.0 else 1.0
+        curve_spread = factor / discount_factor if discount_factor > 0.0 else 1.0  # a flow too far away to be worth anything
         flows.append(
             ExplainedFlow(
                 pay_date=to_date(int(day)),
@@ -114,7 +115,7 @@ def _flows_of_leg(cashflows: Cashflows, leg: int, *, weight: np.ndarray, nodes: 
                 discount_curve=str(cashflows.leg_discount_curve[leg]),
                 spread_curve=cashflows.leg_spread_curve[leg],
                 discount_factor=discount_factor,
-                spread_factor=own_spread * (factor / discount_factor),
+                spread_factor=own_spread * curve_spread,
                 pv=pv,
                 pv_base=pv * fx,
             )

@@ -8,6 +8,10 @@ A coupon whose ex-coupon date has come belongs to the former holder: it has no v
 valuation date; prices, yields and durations hold on the settlement date and drop those that are ex by then, and accrued interest is
 negative in the ex-coupon period. A bond not yet issued settles on its issue date at the earliest.
 
+ACT/ACT ICMA measures a stub by the coupon period next to its regular end and, where the stub is longer, by further ones that roll from that
+period's ends in whole months; like QuantLib's FixedRateLeg, and unlike the rule on paper, these keep to no month ends. A long first coupon
+from 2023-10-15 to 2024-05-31, quarterly on month ends, counts from 2023-11-29 instead of 2023-11-30 there: 0.6223 years, not 0.6264.
+
 All numbers equal QuantLib's: cash flows those of FixedRateBond and AmortizingFixedRateBond [1], the present value that of
 DiscountingBondEngine [2], yields and durations those of BondFunctions, compounded at the coupon frequency on the coupon's day count [3].
 
@@ -29,7 +33,7 @@ from pricers.bond_flows import LAG_DAYS_MAX, Bonds, lower_bonds
 from pricers.calendars import BUSINESS_DAY_CONVENTIONS, CalendarTables
 from pricers.cashflows import Cashflows, Lowered, PriceTerms
 from pricers.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts, Text
-from pricers.contract_dates import contract_calendars
+from pricers.contract_dates import contract_calendars, lacks_calendar
 from pricers.day_count import DAY_COUNTS
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register
@@ -52,7 +56,8 @@ COLUMNS: Final = Columns(
     Column("roll_rule", "choice", "where regular dates roll from: maturity or start", default="BACKWARD", allowed=RULES),
     Column("stub", "choice", "what becomes of an irregular remainder", default="NONE", allowed=STUBS),
     Column("end_of_month", "boolean", "coupons stay on month ends where the roll date is one", default=False),
-    Column("calendar", "text", "business days of schedule and payments; null: no holidays", references="calendar", example="TARGET"),
+    Column("calendar", "text", "business days of schedule and payments; null: no holidays, not for BUS/252", references="calendar",
+           example="TARGET"),
     Column("accrual_convention", "choice", "moves period dates", default="UNADJUSTED", allowed=BUSINESS_DAY_CONVENTIONS),
     Column("payment_convention", "choice", "moves payment dates", default="FOLLOWING", allowed=BUSINESS_DAY_CONVENTIONS),
     Column("payment_lag", "integer", "from period end to payment", unit="business days", default=0, minimum=0, maximum=LAG_DAYS_MAX),
@@ -89,7 +94,7 @@ def lower(contracts: Contracts, *, as_of: int) -> Lowered:
     rows = contracts.row_count
     bonds, tables, calendars_known = _bonds(contracts)
     status = _status_of_terms(contracts)
-    status[~calendars_known] = RowStatus.INVALID_SCHEDULE
+    status[~calendars_known | lacks_calendar(contracts)] = RowStatus.INVALID_SCHEDULE
     flows = lower_bonds(bonds, tables=tables, as_of=as_of, status=status)
     total = int(flows.flow_offsets[-1])
     return Lowered(
@@ -118,6 +123,7 @@ def lower(contracts: Contracts, *, as_of: int) -> Lowered:
             market_clean_price=contracts.array("market_clean_price"),
         ),
         has_credit_spread=True,
+        has_ex_coupons=bool(np.any(contracts.array("ex_coupon_days") > 0)),
     )
 
 

@@ -148,7 +148,9 @@ MEASURES: dict[Measure, MeasureDefinition] = {
         _definition(
             Measure.THETA_1D, "Theta, one day", unit="base currency", currency="base", additive=True,
             bump="the valuation date, +1 calendar day; zero rates by time to maturity, spreads and exchange rates held",
-            definition="Base-currency PV on the next day plus cash paid on that day, less PV today.", sign="positive earns by waiting",
+            definition="Base-currency value on the next day of the flows that today's PV counts, those paid on that day as cash, less PV "
+                       "today. A coupon that goes ex-coupon on the next day counts: it is still its holder's.",
+            sign="positive earns by waiting",
         ),
         _definition(
             Measure.KEY_RATE_DV01, "Key-rate DV01", unit="base currency, one number for each pillar of each leg's discount curve",

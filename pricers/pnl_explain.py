@@ -14,6 +14,7 @@ One thing moves after another, each step a full revaluation on top of the steps 
 Steps 2 and 3 are exact products of factors (see `curves.py`), not sensitivities times moves. Where the later curve has its pillars on
 other days, the earlier curve is read at those days. A position that only the later portfolio holds is `new` with all its value, one
 that only the earlier held is `dead` with minus its value; one that matured in between is neither: its cash is its value.
+A coupon that goes ex-coupon in between leaves the value, but not its holder: it counts as cash on that day, and not again when it is paid.
 """
 
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ from pricers.status import RowStatus
 from pricers.valuation import row_status
 
 _OK: Final = int(RowStatus.OK)
+AMOUNT_TOLERANCE: Final = 1e-9  # of what a leg still pays: sums of the same flows in another order
 _AGED, _RATE_LEFT, _RATE_RIGHT, _LEFT, _CREDIT, _LATER, _WIDTH = 0, 1, 2, 3, 4, 5, 6
 
 
@@ -44,7 +46,7 @@ class PnlExplanation:
     pv_t0: Float[np.ndarray, " row"]
     pv_t1: Float[np.ndarray, " row"]
     cash_received: Float[np.ndarray, " row"]
-    """Paid after the earlier date up to the later one, at the later exchange rate; positive is received by us."""
+    """Paid, or gone ex-coupon, after the earlier date up to the later one, at the later exchange rate; positive is received by us."""
     pnl: Float[np.ndarray, " row"]
     carry: Float[np.ndarray, " row"]
     rates: Float[np.ndarray, " row"]
@@ -101,7 +103,7 @@ def explain_pnl(
     held_t1 = np.ones(rows, bool) if in_t1 is None else in_t1
     binding_t0, binding_t1 = bind(compiled_t0, market=market_t0), bind(compiled_t1, market=market_t1)
     status_t0, status_t1 = row_status(compiled_t0, binding_t0), row_status(compiled_t1, binding_t1)
-    earlier, cash = _earlier_legs(compiled_t0, binding=binding_t0, market=market_t0, days=market_t1.as_of - market_t0.as_of)
+    earlier, cash = _earlier_legs(compiled_t0, compiled_t1, binding=binding_t0, market=market_t0, days=market_t1.as_of - market_t0.as_of)
     steps = _steps(compiled_t1, binding=binding_t1, market_t0=market_t0, market_t1=market_t1)
     # A matured row has no flows, so its value is a true zero; any other status is a value that is not known.
     alive_t0, alive_t1 = status_t0 == _OK, status_t1 == _OK
@@ -162,11 +164,18 @@ def _row_sums(legs: np.ndarray, leg_offsets: np.ndarray) -> np.ndarray:
     return added
 
 
-def _earlier_legs(compiled: Compiled, *, binding: Binding, market: Market, days: int) -> tuple[np.ndarray, np.ndarray]:
-    """Value of each leg at the earlier date, and what it pays within `days` of it."""
+def _earlier_legs(
+    compiled: Compiled, compiled_t1: Compiled, *, binding: Binding, market: Market, days: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Value of each leg at the earlier date, and what it pays within `days` of it or lets go ex-coupon."""
     factors = np.ascontiguousarray(node_table(compiled, binding=binding, market=market)[:, FACTOR])
     value, cash = np.empty(compiled.leg_group.size), np.empty(compiled.leg_group.size)
     _sum_earlier(compiled.flow_offsets, compiled.flow_node, compiled.node_day, compiled.amount, compiled.weight, factors, days, value, cash)
+    if compiled_t1.has_ex_coupons:
+        _add_gone_ex(
+            compiled.flow_offsets, compiled.flow_node, compiled.node_day, compiled.amount, compiled_t1.flow_offsets, compiled_t1.amount,
+            days, cash,
+        )  # fmt: skip
     return value, cash
 
 
@@ -180,6 +189,21 @@ def _sum_earlier(flow_offsets, flow_node, node_day, amount, weight, factors, day
             if node_day[flow_node[flow]] <= days:
                 paid += amount[flow]
         value[leg], cash[leg] = worth, paid
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _add_gone_ex(flow_offsets, flow_node, node_day, amount, later_flow_offsets, later_amount, days, cash):
+    """Add the coupons that are due after the later date but no longer among its flows."""
+    for leg in range(cash.size):
+        due = later_due = 0.0
+        for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
+            if node_day[flow_node[flow]] > days:
+                due += amount[flow]
+        for flow in range(later_flow_offsets[leg], later_flow_offsets[leg + 1]):
+            later_due += later_amount[flow]
+        if abs(due - later_due) > AMOUNT_TOLERANCE * abs(due):
+            cash[leg] += due - later_due
 
 
 def _steps(compiled: Compiled, *, binding: Binding, market_t0: Market, market_t1: Market) -> _LegSteps:

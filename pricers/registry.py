@@ -4,7 +4,8 @@ Three ways in: a built-in file of this package (imported by hand in `pricers/__i
 group `riskray.pricers`; and `register("MY_PRODUCT", price)` with a plain function, which is valued row by row.
 """
 
-from collections.abc import Mapping, Sequence
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, Protocol, overload, runtime_checkable
@@ -141,12 +142,18 @@ def load_entry_points() -> tuple[str, ...]:
 
     Returns:
         Names of the entry points loaded by this call, sorted; those loaded before are not loaded again.
+    Raises:
+        ImportError: an entry point cannot be loaded; names it.
     """
     loaded = []
     for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
         if (entry.name, entry.value) in _loaded_entry_points:
             continue
-        target = entry.load()
+        try:
+            target = entry.load()
+        except (ImportError, AttributeError) as error:
+            message = f"entry point {entry.name!r} = {entry.value!r} of group {ENTRY_POINT_GROUP!r} cannot be loaded ({error})"
+            raise ImportError(f"{message}; repair or uninstall its package") from error
         if callable(target):
             target()
         _loaded_entry_points.add((entry.name, entry.value))
@@ -155,6 +162,22 @@ def load_entry_points() -> tuple[str, ...]:
 
 
 _loaded_entry_points: set[tuple[str, str]] = set()
+
+
+def load_pricers(modules: Iterable[str] = ()) -> None:
+    """Make all products known that this installation has: those of installed wheels, then those that the named modules register.
+
+    Every process that reads, checks or values contracts calls this before anything else.
+
+    Raises:
+        ImportError: an entry point or a module cannot be imported; names it.
+    """
+    load_entry_points()
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise ImportError(f"pricer module {module!r} cannot be imported ({error}); put its folder on PYTHONPATH") from error
 
 
 def known_products() -> tuple[str, ...]:
@@ -236,6 +259,7 @@ __all__ = [
     "compile_contracts",
     "known_products",
     "load_entry_points",
+    "load_pricers",
     "pricer",
     "register",
     "value",

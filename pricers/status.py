@@ -24,12 +24,17 @@ class RowStatus(IntEnum):
     MATURED = 1, "the last cash flow lies on or before the valuation date", "drop the position or value it at an earlier date"
     INVALID_DATES = 2, "the contract's dates are out of order", "check issue, start, first coupon, settlement and maturity dates"
     DATE_OUT_OF_RANGE = 3, "a date lies outside the supported calendar range", "check the year of every date in the contract"
-    INVALID_SCHEDULE = 4, "no payment schedule follows from the contract's terms", "check frequency, stub dates and interest-only period"
+    INVALID_SCHEDULE = (
+        4,
+        "no payment schedule follows from the contract's terms",
+        "check frequency, calendars (BUS/252 needs one), stub dates and interest-only period",
+    )
     INVALID_AMOUNT = 5, "a notional, rate, price or amount is not usable", "check for zero, infinite or inconsistent amounts"
     INVALID_PRINCIPAL = (
         6,
         "the principal schedule does not fit the contract",
-        "give increasing dates within the contract's life and amounts that sum to at most the notional",
+        "give increasing dates within the contract's life and amounts that sum to at most the notional; balloon and interest-only period "
+        "belong to loans that repay by a formula",
     )
     MISSING_CURVE = (
         7,

@@ -5,7 +5,6 @@ it an actor.
 """
 
 import faulthandler
-import importlib
 import math
 import os
 import threading
@@ -24,7 +23,7 @@ import structlog
 from pricers.explain import explain
 from pricers.market import Market
 from pricers.measures import Measure
-from pricers.registry import load_entry_points
+from pricers.registry import load_pricers
 from pricers.status import RowStatus
 from riskray import metrics
 from riskray.config import Settings
@@ -96,9 +95,7 @@ class Pricer:
         self._work_started = 0.0
         self._shards_done = 0
         self._idle_since = time.monotonic()
-        load_entry_points()
-        for module in settings.pricer_modules:
-            importlib.import_module(module)
+        load_pricers(settings.pricer_modules)
         telemetry.keep_showing(lambda: telemetry.show(metrics.CACHE_BYTES, self._positions.nbytes))
         if leaves_after_idle_s is not None:
             threading.Thread(target=self._leave_when_idle, args=(leaves_after_idle_s,), name="idle", daemon=True).start()

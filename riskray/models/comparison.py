@@ -58,7 +58,7 @@ class PnlParts(Model):
     failed_count: int = Field(description="Positions without a value at one of the dates; in no figure.")
     pv_t0: float
     pv_t1: float
-    cash_received: float = Field(description="Paid to us after the earlier date up to the later one.")
+    cash_received: float = Field(description="Paid to us, or gone ex-coupon, after the earlier date up to the later one.")
     pnl: float
     carry: float = Field(description="Time passes, curves stay; cash paid meanwhile included.")
     rates: float

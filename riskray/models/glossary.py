@@ -96,7 +96,7 @@ FIELDS: dict[str, tuple[str, Any]] = {
     "relative_tolerance": ("And this times the larger of the two values.", 0.0),
     "pv_t0": ("Value in the earlier run, base currency.", 1_000_000.0),
     "pv_t1": ("Value in the later run, base currency.", 1_002_500.0),
-    "cash_received": ("Paid to us after the earlier date up to the later one, base currency.", 0.0),
+    "cash_received": ("Paid to us, or gone ex-coupon, after the earlier date up to the later one, base currency.", 0.0),
     "pnl": ("Later value and cash received less earlier value: the sum of carry to residual.", 2_500.0),
     "carry": ("Time passes, curves stay; cash paid meanwhile included.", 150.0),
     "rates": ("From the moves of discount curves.", 2_100.0),

@@ -62,3 +62,20 @@ def test_cash_flow_recipe_prices_and_flags_dates(tmp_path: Path) -> None:
     # 360 days of interest at 3.6 % make 1036, paid in 180 days: exp(-0.02 * 180 / 365) = 0.990185...
     assert answer["pv"][0] == pytest.approx(1036 * 2.718281828459045 ** (-0.02 * 180 / 365), rel=1e-12)
     assert answer["status"] == [0, 2]
+
+
+@pytest.mark.parametrize(("target", "outcome"), [("deposit", "DEPOSIT"), ("deposits", "entry point 'deposit' = 'deposits' of group")])
+def test_cash_flow_recipe_in_an_installed_wheel_is_found_by_its_entry_point(tmp_path: Path, target: str, outcome: str) -> None:
+    (tmp_path / "deposit.py").write_text(recipe("deposit.py"), encoding="utf-8")
+    wheel = tmp_path / "deposit-1.0.dist-info"
+    wheel.mkdir()
+    (wheel / "METADATA").write_text("Metadata-Version: 2.1\nName: deposit\nVersion: 1.0\n", encoding="utf-8")
+    (wheel / "entry_points.txt").write_text(f"[riskray.pricers]\ndeposit = {target}\n", encoding="utf-8")
+    result = subprocess.run(
+        [sys.executable, "-c", "from pricers import known_products, load_pricers; load_pricers(); print(*known_products())"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert outcome in (result.stdout if result.returncode == 0 else result.stderr), result.stderr

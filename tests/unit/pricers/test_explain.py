@@ -1,9 +1,11 @@
 import datetime
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from pricers import Measure, RowStatus, contracts_of, explain, pricer, register, registry, value
-from tests.unit.pricers.examples import BOND, BONDS, CORPORATE_BOND, MARKET, bonds
+from tests.unit.pricers.examples import BOND, BONDS, CORPORATE_BOND, EUR, MARKET, bonds, with_curves
 from tests.unit.pricers.test_valuation import FORWARD
 
 
@@ -38,6 +40,16 @@ def test_row_without_a_value_is_explained_by_its_status():
     explanation = explain("FIXED_BOND", bonds(BOND, {**BOND, "discount_curve": "MARS"}), 1, market=MARKET)
     assert explanation.status is RowStatus.MISSING_CURVE
     assert explanation.flows == ()
+
+
+def test_flow_that_is_discounted_to_nothing_is_explained():
+    """The last forward rate of such a curve goes on for ever, and this one is 730 a year."""
+    steep = replace(EUR, interpolation="LOG_LINEAR_DISCOUNT", pillar_labels=("364D", "365D"), pillar_days=np.array([364, 365], np.int32),
+                    zero_rates=np.array([0.0, 2.0]))  # fmt: skip
+    explanation = explain("FIXED_BOND", bonds(BOND), 0, market=with_curves(MARKET, discount=[steep]))
+    last = explanation.flows[-1]
+    assert (last.discount_factor, last.spread_factor, last.pv) == (0.0, 1.0, 0.0)
+    assert explanation.pv == sum(flow.pv for flow in explanation.flows) > 0.0
 
 
 def test_row_that_is_not_there_is_refused():

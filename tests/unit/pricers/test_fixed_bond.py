@@ -7,6 +7,8 @@ import pytest
 from pricers import Measure, RowStatus, pricer, value
 from pricers.columns import NO_DATE
 from pricers.dates import to_day
+from pricers.day_count import DAY_COUNTS
+from pricers.schedule import FREQUENCIES, FREQUENCY_PER_YEAR
 from tests.unit.pricers.examples import AS_OF, BOND, MARKET, SINKING_BOND, bonds
 
 GILT = {
@@ -102,6 +104,23 @@ def test_price_of_the_model_yields_what_the_price_given_back_yields():
         assert quoted[measure] == pytest.approx(model[measure], rel=1e-11, abs=1e-13)
 
 
+@pytest.mark.parametrize("frequency", FREQUENCIES)
+@pytest.mark.parametrize("day_count", DAY_COUNTS)
+def test_price_made_from_a_yield_gives_the_yield_back(frequency, day_count):
+    """The price is Σ amount × (1 + y/N)^(-N t), with N the payments a year (1 for a single one) and t as the yield counts time."""
+    contract = {**BOND, "frequency": frequency, "day_count": day_count, "maturity_date": "2027-05-20", "issue_date": "2025-05-20"}
+    lower = pricer("FIXED_BOND").lower
+    assert lower is not None
+    terms, amounts = (found := lower(bonds(contract), as_of=AS_OF)).price_terms, found.cashflows.amount
+    assert terms is not None
+    received = slice(terms.first_flow[0], None)
+    per_year = max(FREQUENCY_PER_YEAR[FREQUENCIES.index(frequency)], 1.0)
+    for rate in (-0.02, 0.0, 0.035, 0.8):
+        worth = np.sum(amounts[received] * (1.0 + rate / per_year) ** (-per_year * terms.yield_time[received]))
+        quoted = measures({**contract, "market_clean_price": 100.0 * worth / terms.outstanding[0] - terms.accrued[0]})
+        assert quoted[Measure.YIELD_TO_MATURITY] == pytest.approx(rate, abs=1e-12)
+
+
 def test_short_position_has_mirrored_amounts_and_the_same_prices():
     long, short = measures(BOND), measures({**BOND, "notional": -BOND["notional"]})
     for measure in (Measure.PV, Measure.PV_BASE, Measure.DV01, Measure.CS01, Measure.THETA_1D):
@@ -156,6 +175,21 @@ def test_price_without_a_yield_keeps_its_value_and_says_so():
     assert "no yield reproduces the price" in valuation.messages[0]
 
 
+def test_bond_in_a_long_first_coupon_that_is_paid_after_a_weekend_has_a_yield():
+    """14 November 2026 is a Saturday: the coupon is paid two days past its period, of which the start lies before the quasi-coupon."""
+    life = {"issue_date": "2025-09-01", "first_coupon_date": "2026-11-14", "maturity_date": "2030-11-14"}
+    on_saturday = {**PLAIN, **life}
+    on_monday = {**on_saturday, "payment_convention": "FOLLOWING", "calendar": "TARGET"}
+    before, after = (measures(contract, as_of=day("2026-01-15"))[Measure.YIELD_TO_MATURITY] for contract in (on_saturday, on_monday))
+    assert after == pytest.approx(before, abs=1e-5)
+    lower = pricer("FIXED_BOND").lower
+    assert lower is not None
+    terms = lower(bonds(on_monday), as_of=day("2026-01-15")).price_terms
+    assert terms is not None
+    # To the coupon's end within its annual quasi-coupon, then to Monday within the next.
+    assert terms.yield_time[0] == pytest.approx(303 / 365 + 2 / 365, rel=1e-14)
+
+
 @pytest.mark.parametrize(
     ("terms", "status"),
     [
@@ -167,6 +201,7 @@ def test_price_without_a_yield_keeps_its_value_and_says_so():
         ({"calendar": "MARS"}, RowStatus.INVALID_SCHEDULE),
         ({"settlement_calendar": "MARS"}, RowStatus.INVALID_SCHEDULE),
         ({"ex_coupon_calendar": "MARS"}, RowStatus.INVALID_SCHEDULE),
+        ({"day_count": "BUS/252", "calendar": None}, RowStatus.INVALID_SCHEDULE),
         ({"stub": "LONG_FINAL"}, RowStatus.INVALID_SCHEDULE),
         ({"payment_lag": -1}, RowStatus.INVALID_SCHEDULE),
         (  # ex-coupon for longer than a coupon period, with principal paid between coupons that are ex

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pricers import Curve, Market, Measure, RowStatus, compile_contracts, contracts_of, pricer, value
+from pricers import Curve, Market, Measure, RowStatus, compile_contracts, contracts_of, explain, pricer, value
+from pricers.dates import to_date
 from pricers.pnl_explain import PnlExplanation, explain_pnl
 from tests.unit.pricers.examples import (
     AS_OF,
@@ -125,6 +126,34 @@ def test_position_that_matured_in_between_turned_into_cash() -> None:
     assert found.carry[0] == pytest.approx(found.cash_received[0] - found.pv_t0[0]) == found.pnl[0]
     assert [getattr(found, part)[1] for part in ("pnl", *PARTS)] == [0.0] * 8  # matured long ago: nothing happened
     assert (found.status == RowStatus.OK).all()
+
+
+def test_coupon_that_goes_ex_is_cash_on_that_day_and_not_again_when_it_is_paid() -> None:
+    """A coupon of 17,500 on 15 April 2026 and 2027, the last with the principal; ex-coupon seven calendar days before."""
+    life = {"issue_date": "2024-04-15", "maturity_date": "2027-04-15"}
+    bond = {**BOND, **life, "calendar": None, "frequency": "SEMIANNUAL", "ex_coupon_days": 7}
+    for cum, ex, paid in ((22, 23, 30), (387, 388, 395)):  # days after the valuation date
+        markets = [replace(MARKET, as_of=AS_OF + days) for days in (cum, ex, paid)]
+        goes_ex, is_paid = (explained("FIXED_BOND", [bond], earlier=before, later=after) for before, after in pairwise(markets))
+        assert goes_ex.cash_received[0] == pytest.approx(17_500.0, rel=1e-12)
+        assert is_paid.cash_received[0] == pytest.approx(0.0 if paid == 30 else 1_000_000.0, abs=1e-6)
+        assert 0.0 < goes_ex.pnl[0] < 100.0  # interest of a day, and of a week on the coupon
+        assert goes_ex.carry[0] == pytest.approx(goes_ex.pnl[0], abs=1e-6)
+        whole = explained("FIXED_BOND", [bond], earlier=markets[0], later=markets[2])
+        assert whole.pnl[0] == pytest.approx(goes_ex.pnl[0] + is_paid.pnl[0], abs=1e-6)
+    theta = value("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [bond]), market=replace(MARKET, as_of=AS_OF + 22))
+    assert theta.values[Measure.THETA_1D][0] == pytest.approx(60.0, abs=20.0)  # the coupon is not lost on its way either
+
+
+def test_loan_repaid_in_proportion_to_its_balance_has_no_ex_coupons() -> None:
+    loan = {
+        "currency": "EUR", "notional": 1200.0, "interest_rate": 0.06, "start_date": "2025-12-16", "maturity_date": "2026-12-16",
+        "discount_curve": "EUR", "drawn_balance": 900.0,
+    }  # fmt: skip
+    found = explained("AMORT_LOAN", [loan])
+    flows = explain("AMORT_LOAN", contracts_of(pricer("AMORT_LOAN").columns, [loan]), 0, market=MARKET).flows
+    paid = sum(flow.amount for flow in flows if flow.pay_date <= to_date(AS_OF + DAYS))
+    assert found.cash_received[0] == pytest.approx(paid, rel=1e-12)
 
 
 def test_row_without_value_at_one_date_is_not_explained_and_harms_no_neighbour() -> None:

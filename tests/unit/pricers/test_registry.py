@@ -49,6 +49,26 @@ def test_unknown_product_is_named_beside_the_known_ones_and_survives_pickle():
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("column", "wrong", "why"),
+    [
+        ("frequency", "YEARLY", "known: ONCE, ANNUAL"),
+        ("coupon_rate", "abc", "could not convert"),
+        ("maturity_date", "2026-13-01", "Month out of range"),
+        ("payment_lag", 1.5, "whole number"),
+        ("payment_lag", 2**40, "whole number"),
+        ("payment_lag", np.inf, "infinity"),
+        ("end_of_month", "no", "True or False"),
+        ("calendar", 5, "a text"),
+        ("sinking_dates", "2026-01-01", "a list"),
+        ("sinking_amounts", ["many"], "could not convert"),
+    ],
+)
+def test_value_of_another_kind_is_refused_with_row_and_column(column, wrong, why):
+    with pytest.raises(ValueError, match=f"row 1: column '{column}': .*{why}"):
+        bonds(BOND, {**BOND, column: wrong})
+
+
 def test_specification_names_its_own_columns():
     with pytest.raises(ValueError, match="no column 'amount'"):
         replace(pricer("FIXED_BOND"), product="X", notional="amount")
