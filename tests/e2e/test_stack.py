@@ -21,7 +21,7 @@ from riskray.client.results import RunHandle
 from riskray.errors import Conflict
 from riskray.models.event import RunEvent
 from riskray.models.run import RunState
-from riskray.stack.record import read_record
+from riskray.stack.record import processes_below, read_record
 from riskray.store.database import database_url
 from tests.fixtures.running_stack import RAY, RISKRAY, RunningStack, stack_environment
 
@@ -201,6 +201,20 @@ def test_ray_refuses_who_has_no_token(running_stack: RunningStack) -> None:
     assert record is not None
     assert Path(record.ray_token_file).stat().st_mode & 0o777 == 0o600
     assert httpx.get(f"{record.dashboard_url}/api/jobs/", trust_env=False).status_code in (401, 403)
+
+
+def test_nothing_listens_beyond_loopback_but_what_serve_opens_between_replicas(running_stack: RunningStack) -> None:
+    record = read_record(running_stack.settings.data_directory)
+    assert record is not None
+    processes = {known.pid for above in record.ray_processes for known in (above, *processes_below(above.pid))}
+    listening = [
+        (found.laddr.ip.removeprefix("::ffff:"), found.laddr.port, found.pid)
+        for found in psutil.net_connections("tcp")
+        if found.laddr and found.status == psutil.CONN_LISTEN and found.pid in processes
+    ]
+    assert running_stack.settings.ray_port in [port for _, port, _ in listening]
+    beyond = [psutil.Process(pid).cmdline()[0] for host, _, pid in listening if host not in ("127.0.0.1", "::1")]
+    assert [command for command in beyond if not command.startswith("ray::ServeReplica")] == []
 
 
 def test_cancelled_run_ends_cancelled(client: Client, market: str, portfolio: str) -> None:
