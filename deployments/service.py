@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 
 from deployments.answer_examples import add_answer_examples
 from deployments.documentation import add_documentation
-from deployments.errors import REQUEST_ID_HEADER, RETRY_AFTER_S, error_responses, install_error_handlers
+from deployments.errors import REQUEST_ID_HEADER, RETRY_AFTER_S, document_json_bodies, error_responses, install_error_handlers
 from deployments.middleware import RequestGate
 from deployments.parameters import require_known_parameters
 from riskray import __version__
@@ -135,6 +135,7 @@ def _complete_document(app: FastAPI, settings: Settings) -> None:
                 title=app.title, version=app.version, description=app.description, routes=app.routes, license_info=app.license_info
             )
             describe_parameters(schema)
+            document_json_bodies(schema)
             add_answer_examples(schema)
             if settings.api_token is not None:
                 schema.setdefault("components", {})["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}

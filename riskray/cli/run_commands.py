@@ -1,6 +1,5 @@
 """`riskray run`, `results`, `rollup`, `explain` and `price`: value a portfolio and read what came out."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from riskray.cli.event_line import event_line
 from riskray.cli.json_file import read_json
 from riskray.cli.output import ExitCode, Json, chatter, print_json, print_line, print_table, say
 from riskray.cli.snapshot_commands import report_deleted
@@ -72,7 +72,7 @@ def exit_code_of_run(run: "Run") -> ExitCode:
 def run_progress(position_count: int) -> Iterator[Callable[["RunEvent"], None]]:
     """A progress bar on a terminal, a line an event elsewhere, both on stderr."""
     if not sys.stderr.isatty():
-        yield lambda event: say(f"{event.at:%H:%M:%S} {event.kind.value} {json.dumps(event.data)}")
+        yield lambda event: say(event_line(event))
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -54,6 +54,12 @@ def test_route_with_an_id_documents_that_there_may_be_none(services: Api) -> Non
     assert missing == []
 
 
+def test_route_that_takes_json_documents_that_it_takes_nothing_else(services: Api) -> None:
+    taking = [operation["responses"] for _, _, operation in operations(services) if "requestBody" in operation]
+    assert len(taking) > 6
+    assert all("415" in responses for responses in taking)
+
+
 def test_every_route_has_a_summary(services: Api) -> None:
     assert [(prefix, route) for prefix, route, operation in operations(services) if not operation.get("summary")] == []
 
