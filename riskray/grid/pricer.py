@@ -21,6 +21,7 @@ import pyarrow as pa
 import ray
 import structlog
 
+from pricers.dates import to_date
 from pricers.explain import explain
 from pricers.market import Market
 from pricers.measures import Measure
@@ -178,13 +179,16 @@ class Pricer:
         load = partial(snapshots.load_market, self._database, market_no=market_no, base_currency=base_currency)
         return self._markets.get_or_load((market_no, base_currency), load)
 
-    def _market_no(self, market: str) -> int:
-        """By id or name. An id means the same content for ever, so the database is asked once; a name's newest version may change."""
+    def _find_market(self, market: str) -> tuple[str, int]:
+        """Id and number of a market, by id or name.
+
+        An id means the same content for ever, so the database is asked once; a name's newest version may change.
+        """
         if market not in self._market_numbers:
             record = get_market(self._database, market=market)
             self._market_numbers[record.market_id] = record.market_no
-            return record.market_no
-        return self._market_numbers[market]
+            return record.market_id, record.market_no
+        return market, self._market_numbers[market]
 
     def _table(self, run: ClaimedRun, shard: Shard) -> pa.Table:
         return snapshots.load_table(
@@ -287,7 +291,8 @@ class Pricer:
 
         Raises NotFound for the market, InvalidRequest for the base currency.
         """
-        view = self._market(self._market_no(market), base_currency)
+        market_id, market_no = self._find_market(market)
+        view = self._market(market_no, base_currency)
         results, failures = [RESULT_SCHEMA_NAMED.empty_table()], [FAILURE_SCHEMA_NAMED.empty_table()]
         first = 0
         for product, table in tables.items():
@@ -295,7 +300,8 @@ class Pricer:
             results.append(_named(result.results, table, product, first, RESULT_SCHEMA_NAMED))
             failures.append(_named(result.failures, table, product, first, FAILURE_SCHEMA_NAMED))
             first += table.num_rows
-        return PricedPositions(pa.concat_tables(results), pa.concat_tables(failures))
+        priced = pa.concat_tables(results)
+        return PricedPositions(priced, pa.concat_tables(failures), market_id, to_date(view.as_of), _curves_of(priced, view))
 
     def explain(self, run_id: str, position_id: str) -> Explanation:
         """The value of one position under a run's market, flow by flow.
@@ -406,6 +412,12 @@ def _inside(numbers: np.ndarray, part: ShardPositions) -> np.ndarray:
     """Those of some sorted position numbers that lie in a part of the shard."""
     inside: np.ndarray = numbers[slice(*np.searchsorted(numbers, [part.first_position_no, part.first_position_no + part.row_count]))]
     return inside
+
+
+def _curves_of(results: pa.Table, market: Market) -> dict[int, tuple[str, tuple[str, ...]]]:
+    """Name and pillars of the discount curves that result rows name; a leg without a curve has the number -1."""
+    numbers = {number for row in results.column("leg_curve_nos").to_pylist() for number in row or () if number >= 0}
+    return {number: (market.discount_curves[number].name, market.discount_curves[number].pillar_labels) for number in sorted(numbers)}
 
 
 def _value_table(table: pa.Table, product: str, first: int, market: Market, measures: frozenset[Measure]) -> ShardResult:

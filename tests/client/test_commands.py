@@ -1,6 +1,8 @@
 """The command line where there is nothing to start: what is deleted, and what is said where no stack runs."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,6 +53,17 @@ def test_snapshots_and_runs_are_deleted_once_nothing_uses_them(client: Client) -
     for kind, key in (("run", run), ("market", market), ("portfolio", portfolio)):
         assert command(kind, "delete", key).stdout == f"deleted {key}\n"
     assert [page.total for page in (client.list_runs(), client.list_markets(), client.list_portfolios())] == [0, 0, 0]
+
+
+def test_ad_hoc_price_shows_the_ladder_by_curve_and_pillar(client: Client, tmp_path: Path) -> None:
+    client.upload_market(market_document())
+    file = tmp_path / "bond.json"
+    file.write_text(json.dumps(bond(1)), encoding="utf-8")
+    done = command("price", str(file), "--market", "close", "--measures", "pv,key_rate_dv01")
+    assert done.exit_code == 0, done.output
+    assert [line.split()[:3] for line in done.stdout.splitlines() if "USD-GOVT" in line] == [
+        ["BD-000001", "USD-GOVT", pillar] for pillar in ("3M", "1Y", "2Y", "5Y", "10Y")
+    ]
 
 
 def test_version_is_printed() -> None:
