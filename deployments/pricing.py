@@ -8,8 +8,9 @@ from deployments.errors import error_responses
 from deployments.limits import PRICING_REQUESTS_AT_ONCE
 from deployments.service import create_service
 from deployments.serving import serve_application
-from pricers import Measure, load_entry_points
+from pricers import Measure
 from riskray.config import Settings
+from riskray.extensions import load_pricers
 from riskray.grid.client import Grid
 from riskray.grid.messages import PricedPositions
 from riskray.models.pricing import PriceAnswer, PricedPosition, PriceFailure, PriceRequest
@@ -62,7 +63,7 @@ def create_router(grid: Grid) -> APIRouter:
 
 def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
     """The pricing service."""
-    load_entry_points()
+    load_pricers(settings)
     return create_service("pricing", description=DESCRIPTION, settings=settings, database=database, routers=[create_router(grid)])
 
 

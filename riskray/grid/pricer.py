@@ -5,7 +5,6 @@ it an actor.
 """
 
 import faulthandler
-import importlib
 import math
 import os
 import threading
@@ -25,7 +24,6 @@ from pricers.dates import to_date
 from pricers.explain import explain
 from pricers.market import Market
 from pricers.measures import Measure
-from pricers.registry import load_entry_points
 from pricers.status import RowStatus
 from riskray import metrics
 from riskray.config import Settings
@@ -42,6 +40,7 @@ from riskray.engine.vectors import (
     value_family,
 )
 from riskray.errors import Conflict, NotFound, RiskrayError
+from riskray.extensions import load_pricers
 from riskray.grid import snapshots, telemetry
 from riskray.grid.cache import ByteBudgetCache, positions_nbytes
 from riskray.grid.carry import carry_shard
@@ -79,7 +78,7 @@ class Pricer:
     """One worker of the grid. Methods other than `status` run one at a time."""
 
     def __init__(self, settings: Settings, name: str, *, leaves_after_idle_s: float | None = None) -> None:
-        """Opens nothing yet. Raises ImportError when a module of `settings.pricer_modules` cannot be imported.
+        """Opens nothing yet. Raises StackError when a module of `settings.pricer_modules` cannot be imported.
 
         `leaves_after_idle_s`: without work for so long, the actor ends for good; None: it stays.
         """
@@ -97,9 +96,7 @@ class Pricer:
         self._work_started = 0.0
         self._shards_done = 0
         self._idle_since = time.monotonic()
-        load_entry_points()
-        for module in settings.pricer_modules:
-            importlib.import_module(module)
+        load_pricers(settings)
         telemetry.keep_showing(lambda: telemetry.show(metrics.CACHE_BYTES, self._positions.nbytes))
         if leaves_after_idle_s is not None:
             threading.Thread(target=self._leave_when_idle, args=(leaves_after_idle_s,), name="idle", daemon=True).start()

@@ -16,6 +16,7 @@ import psutil
 import psycopg
 import pytest
 
+from pricers.measures import Measure
 from riskray.client import Client
 from riskray.client.results import RunHandle
 from riskray.errors import Conflict
@@ -107,6 +108,27 @@ def test_http_sdk_and_sql_tell_the_same(running_stack: RunningStack, client: Cli
     by_book = running_stack.json("rollup", valued.run_id, "--by", "book,product")
     assert math.fsum(row["pv_base"] for row in by_book) == pytest.approx(totals.pv_base, rel=1e-13)
     assert running_stack.run("db", "check").returncode == 0
+
+
+def test_product_of_a_plain_function_goes_the_whole_way(client: Client, market: str) -> None:
+    """The recipe of CONTRIBUTING.md, named in the stack's settings."""
+    note = {"product": "PROMISSORY_NOTE", "currency": "USD", "notional": 100.0}
+    good = {**note, "position_id": "good", "instrument": {"rate": 0.03, "years": 2}}
+    bad = {**note, "position_id": "bad", "instrument": {"rate": 0.03}}
+    assert "PROMISSORY_NOTE" in [product.product for product in client.products()]
+    priced = client.price([good, bad], market=market)
+    stored = client.upload_portfolio([good, bad], name="notes")
+    run = client.submit(portfolio=stored.portfolio_id, market=market, wait_s=60)
+    assert run.run.preflight.gaps == []
+    assert run.totals().pv_base == priced.results[0].values[Measure.PV_BASE] == pytest.approx(100 * math.exp(-0.06), rel=1e-12)
+    assert [(failure.code, failure.message) for failure in priced.failures] == [("PRICER_ERROR", "KeyError: 'years'")]
+    assert [failure.code for failure in run.failure_summary()] == ["PRICER_ERROR"]
+
+
+def test_module_of_pricers_that_is_not_there_is_named(running_stack: RunningStack, tmp_path: Path) -> None:
+    failed = running_stack.run("up", **stack_environment(tmp_path, RISKRAY_PRICER_MODULES='["never_there"]'))
+    assert failed.returncode == 1
+    assert "RISKRAY_PRICER_MODULES names 'never_there', which cannot be imported" in failed.stderr
 
 
 def test_events_are_streamed_while_the_run_goes_on(client: Client, market: str, portfolio: str) -> None:
