@@ -159,7 +159,9 @@ def wait_for_head(settings: Settings, head: subprocess.Popen[bytes], *, report: 
             raise StackError("\n".join([f"the stack {why}; the end of {settings.data_directory / LOG_FILE}:", *log]))
         if time.monotonic() > explain_at:
             explain_at = deadline
-            report("still starting: the first start on a machine compiles the numeric kernels, one to two minutes, and keeps them")
+            report(
+                "still starting: a busy machine takes longer, and a first start compiles the numeric kernels, once, in one to two minutes"
+            )
         time.sleep(POLL_S)
 
 

@@ -66,6 +66,12 @@ def test_ad_hoc_price_shows_the_ladder_by_curve_and_pillar(client: Client, tmp_p
     ]
 
 
+def test_curves_of_a_market_are_shown_by_number_and_pillar(client: Client) -> None:
+    client.upload_market(market_document())
+    lines = command("market", "curves", "close").stdout.splitlines()
+    assert ["discount", "1", "USD-GOVT", "USD", "10Y", "2.4000%"] in [line.split() for line in lines]
+
+
 def test_version_is_printed() -> None:
     assert command("--version").stdout == f"riskray {__version__}\n"
 
