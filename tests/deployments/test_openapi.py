@@ -128,6 +128,14 @@ def test_no_service_defines_a_model_of_its_own() -> None:
     assert found == []
 
 
+def test_page_begins_with_what_the_service_is_for(services: Api) -> None:
+    for prefix in services.services:
+        groups = [tag["name"] for tag in services.http.get(f"{prefix.rstrip('/')}/openapi.json").json()["tags"]]
+        assert groups[-1] == "health"
+        assert len(groups) == len(set(groups))
+    assert groups == ["health"]  # the index has nothing else
+
+
 def test_index_links_to_every_service(services: Api) -> None:
     page = services.http.get("/")
     assert page.headers["content-type"].startswith("text/html")
