@@ -125,8 +125,8 @@ def test_product_of_a_plain_function_goes_the_whole_way(client: Client, market: 
     assert [failure.code for failure in run.failure_summary()] == ["PRICER_ERROR"]
 
 
-def test_module_of_pricers_that_is_not_there_is_named(running_stack: RunningStack, tmp_path: Path) -> None:
-    failed = running_stack.run("up", **stack_environment(tmp_path, RISKRAY_PRICER_MODULES='["never_there"]'))
+def test_module_of_pricers_that_is_not_there_is_named(running_stack: RunningStack) -> None:
+    failed = running_stack.run("up", **stack_environment(running_stack.directory / "other", RISKRAY_PRICER_MODULES="never_there"))
     assert failed.returncode == 1
     assert "RISKRAY_PRICER_MODULES names 'never_there', which cannot be imported" in failed.stderr
 
