@@ -169,6 +169,8 @@ def test_address_without_a_final_slash_is_the_services_own(services: Api, method
     assert answer.headers["allow"] == "GET, POST"
 
 
+# The pool of connections draws random pauses in its own threads, which hypothesis takes for the strategy's doing.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies:hypothesis.errors.HypothesisDeprecationWarning")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SERVICES)
 def test_generated_requests_get_documented_answers(services: Api, name: str) -> None:
