@@ -124,6 +124,13 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def document_json_bodies(schema: dict[str, Any]) -> None:
+    """Add the answer to a body of another media type to every operation of the OpenAPI document that takes JSON and names none."""
+    for operation in (operation for methods in schema["paths"].values() for operation in methods.values()):
+        if "application/json" in operation.get("requestBody", {}).get("content", {}):
+            operation["responses"].setdefault("415", {**operation["responses"]["422"], "description": _DESCRIPTIONS[415]})
+
+
 def status_of(error: RiskrayError) -> HTTPStatus:
     """HTTP status of an error: that of its class or of the nearest ancestor in the map."""
     return next(STATUS_OF_ERROR[kind] for kind in type(error).__mro__ if kind in STATUS_OF_ERROR)
@@ -207,6 +214,9 @@ def _methods(request: Request) -> list[str]:
 def _validation_error_response(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     raw = error.errors()
+    if isinstance(error.body, bytes):  # what FastAPI leaves of a body that is declared to be something else than JSON
+        given = request.headers.get("content-type") or "(none)"
+        return riskray_error_response(request, UnsupportedFormat(f"Content-Type {given!r} is not accepted here; send application/json"))
     if raw[0]["type"] == "json_invalid":
         return riskray_error_response(request, MalformedJson(f"the body is not valid JSON: {_why_malformed(raw[0], error.body)}"))
     problems = [Problem(loc=list(problem["loc"]), msg=problem_message(problem), code=problem["type"]) for problem in raw]

@@ -17,7 +17,7 @@ from riskray.market.build import market_curve_rows
 from riskray.market.reader import canonical_json, content_hash, parse_market, read_market, read_market_upload, write_market
 from riskray.models.common import Page, Problem
 from riskray.models.market_data import MarketDocument
-from riskray.models.snapshot import MarketSnapshot, MarketUpload
+from riskray.models.snapshot import MarketSnapshot, MarketUpload, StoredCurve
 from riskray.store.database import Database
 from riskray.store.markets import (
     MarketCurve,
@@ -26,6 +26,7 @@ from riskray.store.markets import (
     get_market,
     get_market_document,
     insert_market,
+    list_market_curves,
     list_markets,
 )
 
@@ -58,6 +59,18 @@ def _snapshot(record: MarketRecord) -> MarketSnapshot:
         as_of=record.as_of,
         content_hash=record.content_hash.hex(),
         created_at=record.created_at,
+    )
+
+
+def _stored_curve(curve: MarketCurve) -> StoredCurve:
+    return StoredCurve(
+        kind=curve.kind,
+        curve_no=curve.curve_no,
+        name=curve.name,
+        currency=curve.currency,
+        pillars=list(curve.pillar_labels),
+        pillar_days=list(curve.pillar_days),
+        zero_rates=list(curve.zero_rates),
     )
 
 
@@ -133,6 +146,12 @@ def create_router(database: Database) -> APIRouter:
         text = get_market_document(database, market_no=record.market_no)
         body = text.encode() if kind is Format.JSON else write_market(read_market(text.encode(), format="json"), format=kind.value)
         return file_answer(body, kind, record.market_id, record.content_hash)
+
+    @router.get("/snapshots/{market}/curves", summary="Curves of a market by number", responses=error_responses(404))
+    def list_curves(market: str) -> list[StoredCurve]:
+        """What `leg_curve_nos` and `key_rate_dv01` of results stand for: name and pillars of each curve."""
+        curves = list_market_curves(database, market_no=get_market(database, market=market).market_no)
+        return [_stored_curve(curve) for curve in curves]
 
     @router.delete("/snapshots/{market}", status_code=204, summary="Delete a market no run uses", responses=error_responses(404, 409))
     def remove_market(market: str) -> None:

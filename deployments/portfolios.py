@@ -15,8 +15,9 @@ from deployments.paging import Cursor, CursorLimit, OffsetPage, cursor_page, dec
 from deployments.service import create_service
 from deployments.serving import serve_application
 from deployments.uploads import Upload, UploadGate, required_name, upload_body
-from pricers import known_products, load_pricers
+from pricers import known_products
 from riskray.config import Settings
+from riskray.extensions import load_pricers
 from riskray.models.common import CursorPage, Page, Problem
 from riskray.models.instrument import ProductDescription, describe_product
 from riskray.models.pricing import EXAMPLE_POSITION
@@ -171,7 +172,7 @@ def create_router(database: Database) -> APIRouter:
 
 def create_app(settings: Settings, database: Database) -> FastAPI:
     """The portfolios service."""
-    load_pricers(settings.pricer_modules)
+    load_pricers(settings)
     database.preload_arrow()
     return create_service("portfolios", description=DESCRIPTION, settings=settings, database=database, routers=[create_router(database)])
 

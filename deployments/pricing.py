@@ -2,16 +2,17 @@
 
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from fastapi import APIRouter, FastAPI
 
 from deployments.errors import error_responses
 from deployments.limits import PRICING_REQUESTS_AT_ONCE
 from deployments.service import create_service
 from deployments.serving import serve_application
-from pricers import Measure, load_pricers
+from pricers import Measure
 from riskray.config import Settings
+from riskray.extensions import load_pricers
 from riskray.grid.client import Grid
+from riskray.grid.messages import PricedPositions
 from riskray.models.pricing import PriceAnswer, PricedPosition, PriceFailure, PriceRequest
 from riskray.portfolio.reader import positions_table
 from riskray.store.database import Database
@@ -25,15 +26,24 @@ cannot be valued is in `failures` with its reason; one that is malformed refuses
 """
 
 
-def _answer(request: PriceRequest, results: pa.Table, failures: pa.Table) -> PriceAnswer:
+def _answer(request: PriceRequest, priced: PricedPositions) -> PriceAnswer:
+    names = {number: name for number, (name, _) in priced.curves.items()}
     return PriceAnswer(
         market=request.market,
+        market_id=priced.market_id,
+        as_of=priced.as_of,
         base_currency=request.base_currency,
+        curves={name: list(pillars) for name, pillars in priced.curves.values()},
         results=[
-            PricedPosition(position_id=row["position_id"], product=row["product"], values={name: row[name] for name in request.measures})
-            for row in results.to_pylist()
+            PricedPosition(
+                position_id=row["position_id"],
+                product=row["product"],
+                values={name: row[name] for name in request.measures},
+                leg_curves=[names.get(number) for number in row["leg_curve_nos"] or ()],
+            )
+            for row in priced.results.to_pylist()
         ],
-        failures=[PriceFailure(**{name: row[name] for name in PriceFailure.model_fields}) for row in failures.to_pylist()],
+        failures=[PriceFailure(**{name: row[name] for name in PriceFailure.model_fields}) for row in priced.failures.to_pylist()],
     )
 
 
@@ -46,14 +56,14 @@ def create_router(grid: Grid) -> APIRouter:
         read = positions_table(request.positions)
         measures = frozenset([Measure.PV, Measure.PV_BASE, *request.measures])
         priced = await grid.price(read.tables, market=request.market, measures=measures, base_currency=request.base_currency)
-        return _answer(request, priced.results, priced.failures)
+        return _answer(request, priced)
 
     return router
 
 
 def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
     """The pricing service."""
-    load_pricers(settings.pricer_modules)
+    load_pricers(settings)
     return create_service("pricing", description=DESCRIPTION, settings=settings, database=database, routers=[create_router(grid)])
 
 

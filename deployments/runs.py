@@ -25,9 +25,9 @@ from deployments.run_events import RunBell, wait_for_ring
 from deployments.service import create_service
 from deployments.serving import serve_application
 from deployments.what_if import create_what_if_router
-from pricers import load_pricers
 from riskray.config import Settings
 from riskray.errors import NotFound, StoreUnavailable
+from riskray.extensions import load_pricers
 from riskray.grid.client import Grid
 from riskray.grid.submit import find_scenario_set, run_preflight, submit_run
 from riskray.models.common import Page
@@ -239,7 +239,7 @@ def _runs_router(database: Database, api: RunsApi) -> APIRouter:
 
 def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
     """The runs service."""
-    load_pricers(settings.pricer_modules)
+    load_pricers(settings)
     bell = RunBell(database)
     api = RunsApi(settings, database, grid, bell)
     return create_service(

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 
 from deployments.answer_examples import add_answer_examples
 from deployments.documentation import add_documentation
-from deployments.errors import REQUEST_ID_HEADER, RETRY_AFTER_S, error_responses, install_error_handlers
+from deployments.errors import REQUEST_ID_HEADER, RETRY_AFTER_S, document_json_bodies, error_responses, install_error_handlers
 from deployments.middleware import RequestGate
 from deployments.parameters import require_known_parameters
 from riskray import __version__
@@ -30,6 +30,9 @@ Errors have one shape, whatever their source: `{"error": "<code>", "detail": "..
 `application/problem+json` when `Accept` asks for it. Every answer carries `X-Request-ID`; send one to find it in the logs.
 With a token configured, send `Authorization: Bearer <token>`.
 """
+
+
+_HEALTH_GROUP = "health"
 
 
 def create_service(
@@ -95,7 +98,7 @@ def create_service(
 
 
 def _health_router(service: str, database: Database) -> APIRouter:
-    router = APIRouter(tags=["health"])
+    router = APIRouter(tags=[_HEALTH_GROUP])
 
     @router.get("/health", summary="Does the process answer")
     async def health() -> Health:
@@ -135,6 +138,10 @@ def _complete_document(app: FastAPI, settings: Settings) -> None:
                 title=app.title, version=app.version, description=app.description, routes=app.routes, license_info=app.license_info
             )
             describe_parameters(schema)
+            document_json_bodies(schema)
+            # Pages show the groups in this order; the health routes come first only because `/{portfolio}` would take their path.
+            groups = dict.fromkeys(tag for methods in schema["paths"].values() for each in methods.values() for tag in each.get("tags", ()))
+            schema["tags"] = [{"name": name} for name in sorted(groups, key=lambda name: name == _HEALTH_GROUP)]
             add_answer_examples(schema)
             if settings.api_token is not None:
                 schema.setdefault("components", {})["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}

@@ -4,8 +4,7 @@ Three ways in: a built-in file of this package (imported by hand in `pricers/__i
 group `riskray.pricers`; and `register("MY_PRODUCT", price)` with a plain function, which is valued row by row.
 """
 
-import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, Protocol, overload, runtime_checkable
@@ -164,22 +163,6 @@ def load_entry_points() -> tuple[str, ...]:
 _loaded_entry_points: set[tuple[str, str]] = set()
 
 
-def load_pricers(modules: Iterable[str] = ()) -> None:
-    """Make all products known that this installation has: those of installed wheels, then those that the named modules register.
-
-    Every process that reads, checks or values contracts calls this before anything else.
-
-    Raises:
-        ImportError: an entry point or a module cannot be imported; names it.
-    """
-    load_entry_points()
-    for module in modules:
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            raise ImportError(f"pricer module {module!r} cannot be imported ({error}); put its folder on PYTHONPATH") from error
-
-
 def known_products() -> tuple[str, ...]:
     """Names of all registered products, sorted."""
     return tuple(sorted(_specs))
@@ -259,7 +242,6 @@ __all__ = [
     "compile_contracts",
     "known_products",
     "load_entry_points",
-    "load_pricers",
     "pricer",
     "register",
     "value",

@@ -21,10 +21,13 @@ from pricers.valuation import Valuation
 SCALAR_PRICER_MEASURES: Final = frozenset(SCALAR_MEASURES)
 """A function may return any scalar measure; key rates need a product with cash flows."""
 
+INSTRUMENT: Final = "instrument"
+"""The column whose text is a JSON object with the terms that no column of their own holds."""
+
 SCALAR_COLUMNS: Final = Columns(
     Column("currency", "text", "currency of the measures", required=True, references="currency", example="EUR"),
     Column("notional", "float", "signed notional", unit="currency", required=True, example=1_000_000.0),
-    Column("instrument", "text", "the contract's terms as a JSON object", example='{"strike": 1.1}'),
+    Column(INSTRUMENT, "text", "the contract's terms as a JSON object", example='{"strike": 1.1}'),
 )
 
 
@@ -119,7 +122,7 @@ def instrument_of(contracts: Contracts, row: int, *, columns: Columns) -> dict[s
         ValueError: the text of the column `instrument` is not a JSON object.
     """
     terms = {column.name: _plain(contracts, column, row) for column in columns}
-    text = terms.pop("instrument", None)
+    text = terms.pop(INSTRUMENT, None)
     if isinstance(text, str):
         opened = json.loads(text)
         if not isinstance(opened, dict):

@@ -8,10 +8,20 @@ import sys
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _parts(given: object) -> object:
+    """A list as people write one into an environment, with commas between its parts; or as JSON, which is how processes pass it on."""
+    if not isinstance(given, str):
+        return given
+    return json.loads(given) if given.lstrip().startswith("[") else [part.strip() for part in given.split(",") if part.strip()]
+
+
+Names = Annotated[list[str], NoDecode, BeforeValidator(_parts)]
 
 
 class Settings(BaseSettings):
@@ -35,7 +45,7 @@ class Settings(BaseSettings):
     api_token: SecretStr | None = Field(
         default=None, description="Bearer token the API demands and the client sends; unset: no auth, loopback only."
     )
-    allowed_origins: list[str] = Field(default=[], description="Origins that browsers may call the API from.")
+    allowed_origins: Names = Field(default=[], description="Origins that browsers may call the API from, with commas between.")
     request_body_bytes_max: int = Field(default=512 * 1024**2, gt=0, description="Largest accepted upload.")
 
     ray_address: str | None = Field(default=None, description="Ray cluster to join; unset: the local one that `riskray up` starts.")
@@ -56,7 +66,9 @@ class Settings(BaseSettings):
     pricer_idle_s: float = Field(
         default=300.0, gt=0, description="A pricer actor beyond pricer_actors that had no work for so long ends, so that its node can go."
     )
-    pricer_modules: list[str] = Field(default=[], description="Python modules imported by every process because they register pricers.")
+    pricer_modules: Names = Field(
+        default=[], description="Python modules imported by every process because they register pricers, with commas between."
+    )
     rows_per_shard: int = Field(default=10_000, ge=1, le=1_000_000, description="Positions valued and committed in one transaction.")
     shards_in_flight_per_actor: int = Field(default=2, ge=1, le=100, description="Shards queued at one actor.")
     shard_timeout_s: float = Field(default=300.0, gt=0, description="A shard that runs longer is taken from its actor, which is restarted.")

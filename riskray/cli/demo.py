@@ -42,7 +42,8 @@ def demo(
         finally:
             if started and not keep:
                 stop_stack(settings, report=report_step)
-    say(f"done in {time.perf_counter() - began:.1f} s")
+    left = "" if keep or not started else "; nothing is left running"
+    say(f"done in {time.perf_counter() - began:.1f} s{left}")
 
 
 class _Inputs(NamedTuple):
@@ -155,7 +156,8 @@ def _print_next_steps(settings: Settings, handle: "RunHandle", *, dashboard_url:
     if dashboard_url:
         token_file = ray_client_environment(settings).get("RAY_AUTH_TOKEN_PATH")
         print_line(f"Ray dashboard  {dashboard_url}" + (f"  (it asks for the token in {token_file})" if token_file else ""))
-    print_line("End the stack with `.venv/bin/riskray down`." if kept else "Nothing is left running.")
+    if kept:
+        print_line("End the stack with `.venv/bin/riskray down`.")
 
 
 def _some_position(handle: "RunHandle") -> str:

@@ -10,7 +10,11 @@ from riskray.errors import InvalidRequest
 
 def read_json(file: Path, what: str) -> Any:
     """The content of a file, or of stdin for `-`. Raises InvalidRequest, naming `what` was expected."""
+    is_stdin = str(file) == "-"
+    name = "stdin" if is_stdin else str(file)
     try:
-        return json.loads(sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidRequest(f"{file} is not a JSON file of {what}: {error}") from error
+        return json.loads(sys.stdin.read() if is_stdin else file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidRequest(f"{name}, meant to be a JSON file of {what}, cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise InvalidRequest(f"{name} is no JSON of {what}: {error}") from error

@@ -1,6 +1,5 @@
 """`riskray run`, `results`, `rollup`, `explain` and `price`: value a portfolio and read what came out."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from riskray.cli.event_line import event_line
 from riskray.cli.json_file import read_json
 from riskray.cli.output import ExitCode, Json, chatter, print_json, print_line, print_table, say
 from riskray.cli.snapshot_commands import report_deleted
@@ -19,6 +19,7 @@ from riskray.errors import InvalidRequest
 if TYPE_CHECKING:
     from riskray.client import RunHandle
     from riskray.models.event import RunEvent
+    from riskray.models.pricing import PriceAnswer
     from riskray.models.run import Run
 
 run_commands = typer.Typer(no_args_is_help=True, help="Runs: submit, execute, status, watch, cancel, list, failures, export, delete.")
@@ -72,7 +73,7 @@ def exit_code_of_run(run: "Run") -> ExitCode:
 def run_progress(position_count: int) -> Iterator[Callable[["RunEvent"], None]]:
     """A progress bar on a terminal, a line an event elsewhere, both on stderr."""
     if not sys.stderr.isatty():
-        yield lambda event: say(f"{event.at:%H:%M:%S} {event.kind.value} {json.dumps(event.data)}")
+        yield lambda event: say(event_line(event))
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -162,6 +163,18 @@ def submit(
         say('it waits for whoever drives it, for instance: eval "$(riskray env)" &&')
         say(f"  ray job submit --submission-id {run.run_id} -- riskray run execute {run.run_id} --partial-ok")
     raise typer.Exit(exit_code_of_run(run))
+
+
+def _ladders(answer: "PriceAnswer") -> list[tuple[Any, ...]]:
+    """Position, curve, pillar and number of every key rate that is not zero."""
+    from pricers.measures import Measure
+
+    rows = []
+    for item in answer.results:
+        pillars = [(curve, pillar) for curve in item.leg_curves if curve is not None for pillar in answer.curves[curve]]
+        ladder = cast("list[float]", item.values[Measure.KEY_RATE_DV01] or [])
+        rows += [(item.position_id, *pillar, value) for pillar, value in zip(pillars, ladder, strict=True) if value]
+    return rows
 
 
 def _measures(names: str) -> list[Any]:
@@ -380,8 +393,12 @@ def price(
     if as_json:
         print_json(answer)
     else:
-        rows = [(item.position_id, item.product, *(item.values[name] for name in chosen)) for item in answer.results]
-        print_table(["position", "product", *chosen], rows)
+        single = [name for name in chosen if name != "key_rate_dv01"]
+        rows = [(item.position_id, item.product, *(item.values[name] for name in single)) for item in answer.results]
+        print_table(["position", "product", *single], rows)
+        if len(single) < len(chosen):
+            print_line("")
+            print_table(["position", "curve", "pillar", "DV01"], _ladders(answer), title="Key-rate DV01")
         for failure in answer.failures:
             say(f"{failure.position_id}: {failure.code}: {failure.message}; {failure.remedy}")
     if answer.failures:

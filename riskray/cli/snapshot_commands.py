@@ -11,7 +11,7 @@ from riskray.cli.output import Json, print_json, print_line, print_table, proble
 from riskray.errors import InvalidRequest
 from riskray.models.common import Problem
 
-market_commands = typer.Typer(no_args_is_help=True, help="Market snapshots: upload, demo, list, show, download, delete.")
+market_commands = typer.Typer(no_args_is_help=True, help="Market snapshots: upload, demo, list, show, curves, download, delete.")
 portfolio_commands = typer.Typer(no_args_is_help=True, help="Portfolio snapshots: generate, upload, list, show, download, delete.")
 
 Name = Annotated[str | None, typer.Option(help="Only versions of this name.")]
@@ -100,6 +100,24 @@ def show_market(market: Annotated[str, typer.Argument(help="Id or name.")], as_j
 
     with Client() as client:
         show_snapshot(client.get_market(market), as_json=as_json)
+
+
+@market_commands.command("curves")
+def show_curves(market: Annotated[str, typer.Argument(help="Id or name.")], as_json: Json = False) -> None:
+    """Zero rates of a market's curves by pillar, and the numbers by which results name the curves."""
+    from riskray.client import Client
+
+    with Client() as client:
+        curves = client.market_curves(market)
+    if as_json:
+        print_json(curves)
+        return
+    rows = [
+        (curve.kind, curve.curve_no, curve.name, curve.currency, pillar, f"{rate:.4%}")
+        for curve in curves
+        for pillar, rate in zip(curve.pillars, curve.zero_rates, strict=True)
+    ]
+    print_table(["kind", "number", "curve", "ccy", "pillar", "zero rate"], rows)
 
 
 @market_commands.command("download")

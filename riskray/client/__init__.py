@@ -38,7 +38,7 @@ from riskray.models.position_result import PositionFailure, PositionOrigin, Posi
 from riskray.models.pricing import PriceAnswer, PriceRequest
 from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
 from riskray.models.run import ALL_MEASURES, FailurePolicy, Preflight, Run, RunRequest, Vectors
-from riskray.models.snapshot import MarketSnapshot, MarketUpload, PortfolioDetail, PortfolioSnapshot, PortfolioUpload
+from riskray.models.snapshot import MarketSnapshot, MarketUpload, PortfolioDetail, PortfolioSnapshot, PortfolioUpload, StoredCurve
 
 EVENT_READ_TIMEOUT_S = 30.0
 
@@ -74,6 +74,10 @@ class Client(ScenarioCalls, RiskCalls):
     def get_market(self, market: str) -> MarketSnapshot:
         """A market by id or name."""
         return self._get(f"/api/v1/market-data/snapshots/{segment(market)}", MarketSnapshot)
+
+    def market_curves(self, market: str) -> list[StoredCurve]:
+        """A market's curves by number: what `leg_curve_nos` and `key_rate_dv01` of results stand for."""
+        return self._get(f"/api/v1/market-data/snapshots/{segment(market)}/curves", list[StoredCurve])
 
     def download_market(self, market: str, *, format: Format = "json") -> bytes:
         """The market's document."""

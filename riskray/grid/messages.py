@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -46,13 +47,19 @@ class PricedPositions:
     """position_id, product and RESULT_SCHEMA, one row a priced position; position_no counts the request's rows, product by product."""
     failures: pa.Table
     """position_id, product and FAILURE_SCHEMA, one row a failed position."""
+    market_id: str
+    as_of: date
+    curves: Mapping[int, tuple[str, tuple[str, ...]]]
+    """Name and pillars of each discount curve that the results name, by its number in `leg_curve_nos`."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _priced_positions, (ArrowTables(results=self.results, failures=self.failures),)
+        return _priced_positions, (ArrowTables(results=self.results, failures=self.failures), self.market_id, self.as_of, dict(self.curves))
 
 
-def _priced_positions(tables: ArrowTables) -> PricedPositions:
-    return PricedPositions(**tables)
+def _priced_positions(
+    tables: ArrowTables, market_id: str, as_of: date, curves: Mapping[int, tuple[str, tuple[str, ...]]]
+) -> PricedPositions:
+    return PricedPositions(**tables, market_id=market_id, as_of=as_of, curves=curves)
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ import pyarrow as pa
 import ray
 import structlog
 
+from pricers.dates import to_date
 from pricers.explain import explain
 from pricers.market import Market
 from pricers.measures import Measure
-from pricers.registry import load_pricers
 from pricers.status import RowStatus
 from riskray import metrics
 from riskray.config import Settings
@@ -40,6 +40,7 @@ from riskray.engine.vectors import (
     value_family,
 )
 from riskray.errors import Conflict, NotFound, RiskrayError
+from riskray.extensions import load_pricers
 from riskray.grid import snapshots, telemetry
 from riskray.grid.cache import ByteBudgetCache, positions_nbytes
 from riskray.grid.carry import carry_shard
@@ -77,7 +78,7 @@ class Pricer:
     """One worker of the grid. Methods other than `status` run one at a time."""
 
     def __init__(self, settings: Settings, name: str, *, leaves_after_idle_s: float | None = None) -> None:
-        """Opens nothing yet. Raises ImportError when a module of `settings.pricer_modules` cannot be imported.
+        """Opens nothing yet. Raises StackError when a module of `settings.pricer_modules` cannot be imported.
 
         `leaves_after_idle_s`: without work for so long, the actor ends for good; None: it stays.
         """
@@ -95,7 +96,7 @@ class Pricer:
         self._work_started = 0.0
         self._shards_done = 0
         self._idle_since = time.monotonic()
-        load_pricers(settings.pricer_modules)
+        load_pricers(settings)
         telemetry.keep_showing(lambda: telemetry.show(metrics.CACHE_BYTES, self._positions.nbytes))
         if leaves_after_idle_s is not None:
             threading.Thread(target=self._leave_when_idle, args=(leaves_after_idle_s,), name="idle", daemon=True).start()
@@ -175,13 +176,16 @@ class Pricer:
         load = partial(snapshots.load_market, self._database, market_no=market_no, base_currency=base_currency)
         return self._markets.get_or_load((market_no, base_currency), load)
 
-    def _market_no(self, market: str) -> int:
-        """By id or name. An id means the same content for ever, so the database is asked once; a name's newest version may change."""
+    def _find_market(self, market: str) -> tuple[str, int]:
+        """Id and number of a market, by id or name.
+
+        An id means the same content for ever, so the database is asked once; a name's newest version may change.
+        """
         if market not in self._market_numbers:
             record = get_market(self._database, market=market)
             self._market_numbers[record.market_id] = record.market_no
-            return record.market_no
-        return self._market_numbers[market]
+            return record.market_id, record.market_no
+        return market, self._market_numbers[market]
 
     def _table(self, run: ClaimedRun, shard: Shard) -> pa.Table:
         return snapshots.load_table(
@@ -284,7 +288,8 @@ class Pricer:
 
         Raises NotFound for the market, InvalidRequest for the base currency.
         """
-        view = self._market(self._market_no(market), base_currency)
+        market_id, market_no = self._find_market(market)
+        view = self._market(market_no, base_currency)
         results, failures = [RESULT_SCHEMA_NAMED.empty_table()], [FAILURE_SCHEMA_NAMED.empty_table()]
         first = 0
         for product, table in tables.items():
@@ -292,7 +297,8 @@ class Pricer:
             results.append(_named(result.results, table, product, first, RESULT_SCHEMA_NAMED))
             failures.append(_named(result.failures, table, product, first, FAILURE_SCHEMA_NAMED))
             first += table.num_rows
-        return PricedPositions(pa.concat_tables(results), pa.concat_tables(failures))
+        priced = pa.concat_tables(results)
+        return PricedPositions(priced, pa.concat_tables(failures), market_id, to_date(view.as_of), _curves_of(priced, view))
 
     def explain(self, run_id: str, position_id: str) -> Explanation:
         """The value of one position under a run's market, flow by flow.
@@ -403,6 +409,12 @@ def _inside(numbers: np.ndarray, part: ShardPositions) -> np.ndarray:
     """Those of some sorted position numbers that lie in a part of the shard."""
     inside: np.ndarray = numbers[slice(*np.searchsorted(numbers, [part.first_position_no, part.first_position_no + part.row_count]))]
     return inside
+
+
+def _curves_of(results: pa.Table, market: Market) -> dict[int, tuple[str, tuple[str, ...]]]:
+    """Name and pillars of the discount curves that result rows name; a leg without a curve has the number -1."""
+    numbers = {number for row in results.column("leg_curve_nos").to_pylist() for number in row or () if number >= 0}
+    return {number: (market.discount_curves[number].name, market.discount_curves[number].pillar_labels) for number in sorted(numbers)}
 
 
 def _value_table(table: pa.Table, product: str, first: int, market: Market, measures: frozenset[Measure]) -> ShardResult:

@@ -33,7 +33,9 @@ class PositionResult(_PositionOfRun):
     cs01: float | None
     fx_delta: float | None
     theta_1d: float | None
-    leg_curve_nos: list[int] | None = Field(description="Number of each leg's discount curve in the market.")
+    leg_curve_nos: list[int] | None = Field(
+        description="Number of each leg's discount curve; `GET /api/v1/market-data/snapshots/{market}/curves` has its name and pillars."
+    )
     leg_fx_delta: list[float] | None = Field(description="FX delta of each leg.")
     key_rate_dv01: list[float] | None = Field(description="The legs' pillars, one leg after the other.")
 

@@ -1,5 +1,7 @@
 """Ad-hoc pricing: positions that are not stored, valued against a stored market in one call."""
 
+from datetime import date
+
 from pydantic import Field
 
 from pricers.measures import Measure
@@ -41,6 +43,12 @@ class PricedPosition(Model):
     position_id: str
     product: str
     values: dict[Measure, float | list[float] | None]
+    leg_curves: list[str | None] = Field(
+        default=[],
+        description="Discount curve of each leg, where a measure by leg is asked for; `key_rate_dv01` has the pillars of the first, "
+        "then those of the second.",
+        examples=[["EUR-GOVT"]],
+    )
 
 
 class PriceFailure(Model):
@@ -57,6 +65,11 @@ class PriceAnswer(Model):
     """Every position of the request, either priced or failed."""
 
     market: str = Field(description="As in the request.")
+    market_id: str = Field(description="Id of the market; where the request has a name, of its newest version.")
+    as_of: date = Field(description="Valuation date, which is the market's.")
     base_currency: CurrencyCode
+    curves: dict[str, list[str]] = Field(
+        default={}, description="Pillars of every curve in `leg_curves`.", examples=[{"EUR-GOVT": ["1Y", "2Y", "5Y", "10Y"]}]
+    )
     results: list[PricedPosition]
     failures: list[PriceFailure]

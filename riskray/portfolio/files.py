@@ -6,6 +6,7 @@ a table at all raises InvalidRequest; a row that cannot be read is left out and 
 
 import csv
 import io
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ import pyarrow.parquet
 from pydantic_core import from_json
 
 from pricers.columns import Column
+from pricers.scalar import INSTRUMENT
 from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
 from riskray.portfolio.values import LIST_SEPARATOR
 
@@ -188,6 +190,8 @@ def raw_rows_of(items: list[Any], *, limits: ReadLimits) -> RawRows:
     raw = RawRows({}, numbers, unreadable)
     for name in names:
         cells = [row.get(name) for row in rows]
+        if name == INSTRUMENT:
+            cells = [_document(cell) if isinstance(cell, dict) else cell for cell in cells]
         raw.columns[name] = _json_column(cells, name, raw.unusable)
         if lists := [number for number, cell in enumerate(cells) if isinstance(cell, list)]:
             raw.lists[name] = np.array(lists, np.int64)
@@ -235,6 +239,11 @@ def _json_column(cells: list[Any], name: str, unusable: dict[str, np.ndarray]) -
     if odd.any():
         unusable[name] = np.flatnonzero(odd)
     return pa.array(texts, pa.string())
+
+
+def _document(cell: dict[str, Any]) -> str:
+    """An object as the column of JSON objects stores it; in other formats such a cell is this text."""
+    return json.dumps(cell, ensure_ascii=False, separators=(",", ":"))
 
 
 def _json_text(cell: Any) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from riskray import __version__
 from riskray.config import Settings
-from riskray.errors import StackError
+from riskray.errors import RiskrayError, StackError
 from riskray.logs import configure_logs
 from riskray.models.run import Run
 from riskray.stack.address import require_safe_address
@@ -71,7 +71,10 @@ def start_stack(settings: Settings, *, report: Report) -> tuple[StackRecord, boo
         try:
             return _start(settings, record, report), True
         except BaseException:
-            _end(settings, read_record(settings.data_directory) or record)
+            try:
+                _end(settings, read_record(settings.data_directory) or record)
+            except RiskrayError as error:  # it must not hide why the start failed
+                report(f"what had been started could not be ended: {error}; `riskray down` tries again")
             raise
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from riskray.config import Settings
 from riskray.errors import RiskrayError, StoreError
+from riskray.extensions import load_pricers
 from riskray.stack.ray_head import LOOPBACK, OBJECT_STORE_BYTES, PROGRESS_FILE, ray_directory
 from riskray.stack.serve_applications import deploy_applications, import_applications, wait_until_healthy
 from riskray.store.database import Database
@@ -103,6 +104,8 @@ def main() -> None:
     # The libraries of what comes on top are imported while Ray's processes start.
     imports = threading.Thread(target=import_applications, daemon=True)
     try:
+        if settings.pricer_modules:
+            load_pricers(settings)  # a wrong name is told at once instead of by every process that fails over it
         importlib.import_module("ray")
         imports.start()
         _start_ray(settings)

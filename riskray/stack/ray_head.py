@@ -66,14 +66,18 @@ def ray_environment(settings: Settings) -> dict[str, str]:
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
         "RAY_ADDRESS": settings.ray_address or f"{LOOPBACK}:{settings.ray_port}",
     }
-    if settings.ray_auth_mode == "token" and settings.ray_address is None:
-        environment["RAY_AUTH_TOKEN_PATH"] = str(token_file(settings))
+    if settings.ray_address is None:
+        # Despite its name it counts everywhere: with 0 a node's address stays the loopback one, which Ray otherwise replaces by the
+        # address of a network card, and then listens on all of them. Who joins must have it too, to look for the head on loopback.
+        environment["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        if settings.ray_auth_mode == "token":
+            environment["RAY_AUTH_TOKEN_PATH"] = str(token_file(settings))
     return environment
 
 
 def ray_client_environment(settings: Settings) -> dict[str, str]:
     """The part of it that `ray job submit` and its like need."""
-    wanted = ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")
+    wanted = ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER")
     return {name: value for name, value in ray_environment(settings).items() if name in wanted}
 
 
@@ -155,7 +159,9 @@ def wait_for_head(settings: Settings, head: subprocess.Popen[bytes], *, report: 
             raise StackError("\n".join([f"the stack {why}; the end of {settings.data_directory / LOG_FILE}:", *log]))
         if time.monotonic() > explain_at:
             explain_at = deadline
-            report("still starting: the first start on a machine compiles the numeric kernels, one to two minutes, and keeps them")
+            report(
+                "still starting: a busy machine takes longer, and a first start compiles the numeric kernels, once, in one to two minutes"
+            )
         time.sleep(POLL_S)
 
 

@@ -83,6 +83,14 @@ def get_market_document(database: Database, *, market_no: int) -> str:
     return str(row["document"])
 
 
+def list_market_curves(database: Database, *, market_no: int) -> list[MarketCurve]:
+    """Discount curves, then spread curves, in the order of their numbers."""
+    rows = database.fetch_all("list_market_curves", {"market_no": market_no})
+    for row in rows:
+        row.update({name: tuple(row[name]) for name in ("pillar_labels", "pillar_days", "zero_rates")})
+    return [MarketCurve(**row) for row in rows]
+
+
 def list_markets(database: Database, *, offset: int, limit: int, name: str | None = None) -> tuple[list[MarketRecord], int]:
     """A page, newest first, and the length of the whole list."""
     rows = database.fetch_all("list_markets", {"offset": offset, "limit": limit, "name": name})

@@ -38,6 +38,13 @@ RETURNING market_no, market_id, name, version, as_of, content_hash, created_at
 INSERT INTO market_curve (market_no, kind, curve_no, name, currency, pillar_labels, pillar_days, zero_rates)
 VALUES (%(market_no)s, %(kind)s, %(curve_no)s, %(name)s, %(currency)s, %(pillar_labels)s, %(pillar_days)s, %(zero_rates)s)
 
+-- name: list_market_curves
+-- The curves of a market in the order of their numbers.
+SELECT kind, curve_no, name, currency, pillar_labels, pillar_days, zero_rates
+  FROM market_curve
+ WHERE market_no = %(market_no)s
+ ORDER BY kind, curve_no
+
 -- name: list_markets
 -- A page of markets, newest first, with the length of the whole list.
 SELECT market_no, market_id, name, version, as_of, content_hash, created_at, count(*) OVER () AS total

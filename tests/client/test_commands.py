@@ -94,6 +94,23 @@ def test_file_that_cannot_be_written_is_named_in_one_line(
     assert (ended.value.code, last.startswith(f"error: {target}"), "No such file or directory" in last) == (1, True, True)
 
 
+def test_ad_hoc_price_shows_the_ladder_by_curve_and_pillar(client: Client, tmp_path: Path) -> None:
+    client.upload_market(market_document())
+    file = tmp_path / "bond.json"
+    file.write_text(json.dumps(bond(1)), encoding="utf-8")
+    done = command("price", str(file), "--market", "close", "--measures", "pv,key_rate_dv01")
+    assert done.exit_code == 0, done.output
+    assert [line.split()[:3] for line in done.stdout.splitlines() if "USD-GOVT" in line] == [
+        ["BD-000001", "USD-GOVT", pillar] for pillar in ("3M", "1Y", "2Y", "5Y", "10Y")
+    ]
+
+
+def test_curves_of_a_market_are_shown_by_number_and_pillar(client: Client) -> None:
+    client.upload_market(market_document())
+    lines = command("market", "curves", "close").stdout.splitlines()
+    assert ["discount", "1", "USD-GOVT", "USD", "10Y", "2.4000%"] in [line.split() for line in lines]
+
+
 def test_version_is_printed() -> None:
     assert command("--version").stdout == f"riskray {__version__}\n"
 

@@ -54,6 +54,12 @@ def test_route_with_an_id_documents_that_there_may_be_none(services: Api) -> Non
     assert missing == []
 
 
+def test_route_that_takes_json_documents_that_it_takes_nothing_else(services: Api) -> None:
+    taking = [operation["responses"] for _, _, operation in operations(services) if "requestBody" in operation]
+    assert len(taking) > 6
+    assert all("415" in responses for responses in taking)
+
+
 def test_every_route_has_a_summary(services: Api) -> None:
     assert [(prefix, route) for prefix, route, operation in operations(services) if not operation.get("summary")] == []
 
@@ -122,6 +128,14 @@ def test_no_service_defines_a_model_of_its_own() -> None:
     assert found == []
 
 
+def test_page_begins_with_what_the_service_is_for(services: Api) -> None:
+    for prefix in services.services:
+        groups = [tag["name"] for tag in services.http.get(f"{prefix.rstrip('/')}/openapi.json").json()["tags"]]
+        assert groups[-1] == "health"
+        assert len(groups) == len(set(groups))
+    assert groups == ["health"]  # the index has nothing else
+
+
 def test_index_links_to_every_service(services: Api) -> None:
     page = services.http.get("/")
     assert page.headers["content-type"].startswith("text/html")
@@ -155,6 +169,8 @@ def test_address_without_a_final_slash_is_the_services_own(services: Api, method
     assert answer.headers["allow"] == "GET, POST"
 
 
+# The pool of connections draws random pauses in its own threads, which hypothesis takes for the strategy's doing.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies:hypothesis.errors.HypothesisDeprecationWarning")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SERVICES)
 def test_generated_requests_get_documented_answers(services: Api, name: str) -> None:

@@ -30,7 +30,9 @@ print(*known_products())
 
 
 @pytest.mark.parametrize(("service", "more"), [("portfolios", "()"), ("pricing", "(Mock(),)"), ("runs", "(Mock(),)")])
-@pytest.mark.parametrize(("module", "outcome"), [("my_pricers", "PROMISSORY_NOTE"), ("my_prices", "pricer module 'my_prices' cannot be")])
+@pytest.mark.parametrize(
+    ("module", "outcome"), [("my_pricers", "PROMISSORY_NOTE"), ("my_prices", "RISKRAY_PRICER_MODULES names 'my_prices'")]
+)
 def test_service_knows_the_products_of_the_modules_that_the_settings_name(
     tmp_path: Path, service: str, more: str, module: str, outcome: str
 ) -> None:

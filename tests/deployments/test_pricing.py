@@ -3,7 +3,7 @@
 import pytest
 
 from tests.fixtures.services import Api
-from tests.fixtures.stored_snapshots import bond, fx_forward, store_market, store_portfolio
+from tests.fixtures.stored_snapshots import AS_OF, bond, fx_forward, store_market, store_portfolio
 
 URL = "/api/v1/pricing/price"
 
@@ -34,6 +34,28 @@ def test_only_requested_measures_are_answered(market: Api) -> None:
     (result,) = price(market, bond(1), measures=["clean_price"])["results"]
     assert list(result["values"]) == ["clean_price"]
     assert result["values"]["clean_price"] > 0
+
+
+def test_answer_says_which_market_and_date_a_name_stood_for(market: Api) -> None:
+    answer = price(market, bond(1))
+    stored = market.http.get("/api/v1/market-data/snapshots/close").json()
+    assert (answer["market"], answer["market_id"], answer["as_of"]) == ("close", stored["market_id"], AS_OF)
+    again = price(market, bond(1), market=stored["market_id"])
+    assert again == {**answer, "market": stored["market_id"]}
+
+
+def test_key_rates_come_with_the_curves_and_pillars_they_belong_to(market: Api) -> None:
+    answer = price(market, fx_forward(2), bond(1), measures=["key_rate_dv01"])
+    assert answer["curves"] == {"EUR-GOVT": ["3M", "1Y", "2Y", "5Y", "10Y", "30Y"], "USD-GOVT": ["3M", "1Y", "2Y", "5Y", "10Y"]}
+    by_id = {item["position_id"]: item for item in answer["results"]}
+    forward, dollar_bond = by_id["FX-000002"], by_id["BD-000001"]
+    assert (forward["leg_curves"], dollar_bond["leg_curves"]) == (["EUR-GOVT", "USD-GOVT"], ["USD-GOVT"])
+    assert (len(forward["values"]["key_rate_dv01"]), len(dollar_bond["values"]["key_rate_dv01"])) == (6 + 5, 5)
+
+
+def test_curves_are_left_out_where_no_measure_is_by_leg(market: Api) -> None:
+    answer = price(market, bond(1), measures=["pv"])
+    assert (answer["curves"], answer["results"][0]["leg_curves"]) == ({}, [])
 
 
 def test_measure_that_the_product_has_not_is_null(market: Api) -> None:

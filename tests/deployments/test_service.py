@@ -124,6 +124,17 @@ def test_error_of_the_framework_is_answered_in_the_house_shape(
 
 
 @pytest.mark.parametrize(
+    ("headers", "given"),
+    [({"Content-Type": "application/x-www-form-urlencoded"}, "application/x-www-form-urlencoded"), ({}, "(none)")],
+)
+def test_json_that_is_not_declared_as_such_is_told_so(serve: Callable[..., TestClient], headers: dict[str, str], given: str) -> None:
+    answer = serve().post("/typed", content=b'{"a": 1}', headers=headers)  # the first is what `curl -d` sends
+    assert (answer.status_code, answer.json()["error"]) == (415, "unsupported_format")
+    assert answer.json()["detail"] == f"Content-Type '{given}' is not accepted here; send application/json"
+    assert set(answer.json()) == HOUSE_FIELDS
+
+
+@pytest.mark.parametrize(
     ("method", "path", "takes"),
     [
         ("GET", "/filtered", "offset, limit, name, format"),

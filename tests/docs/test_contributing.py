@@ -2,14 +2,13 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"
+from tests.fixtures.contributing import recipe
 
 USE = """
 import datetime, json, sys
@@ -26,11 +25,6 @@ valuation = value(spec, contracts_of(spec.columns, rows), market=market)
 pv, status, messages = valuation.values["pv"].tolist(), valuation.status.tolist(), list(valuation.messages.values())
 print(json.dumps({{"pv": pv, "status": status, "messages": messages}}))
 """
-
-
-def recipe(file_name: str) -> str:
-    blocks = re.findall(r"```python\n(.*?)```", CONTRIBUTING.read_text(encoding="utf-8"), re.DOTALL)
-    return next(block for block in blocks if block.startswith(f"# {file_name}"))
 
 
 def run(tmp_path: Path, *, module: str, product: str, rows: list[dict[str, object]]) -> dict[str, list[object]]:
@@ -72,7 +66,7 @@ def test_cash_flow_recipe_in_an_installed_wheel_is_found_by_its_entry_point(tmp_
     (wheel / "METADATA").write_text("Metadata-Version: 2.1\nName: deposit\nVersion: 1.0\n", encoding="utf-8")
     (wheel / "entry_points.txt").write_text(f"[riskray.pricers]\ndeposit = {target}\n", encoding="utf-8")
     result = subprocess.run(
-        [sys.executable, "-c", "from pricers import known_products, load_pricers; load_pricers(); print(*known_products())"],
+        [sys.executable, "-c", "from pricers import known_products, load_entry_points; load_entry_points(); print(*known_products())"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,

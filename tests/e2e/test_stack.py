@@ -16,12 +16,13 @@ import psutil
 import psycopg
 import pytest
 
+from pricers.measures import Measure
 from riskray.client import Client
 from riskray.client.results import RunHandle
 from riskray.errors import Conflict
 from riskray.models.event import RunEvent
 from riskray.models.run import RunState
-from riskray.stack.record import read_record
+from riskray.stack.record import processes_below, read_record
 from riskray.store.database import database_url
 from tests.fixtures.running_stack import RAY, RISKRAY, RunningStack, stack_environment
 
@@ -107,6 +108,27 @@ def test_http_sdk_and_sql_tell_the_same(running_stack: RunningStack, client: Cli
     by_book = running_stack.json("rollup", valued.run_id, "--by", "book,product")
     assert math.fsum(row["pv_base"] for row in by_book) == pytest.approx(totals.pv_base, rel=1e-13)
     assert running_stack.run("db", "check").returncode == 0
+
+
+def test_product_of_a_plain_function_goes_the_whole_way(client: Client, market: str) -> None:
+    """The recipe of CONTRIBUTING.md, named in the stack's settings."""
+    note = {"product": "PROMISSORY_NOTE", "currency": "USD", "notional": 100.0}
+    good = {**note, "position_id": "good", "instrument": {"rate": 0.03, "years": 2}}
+    bad = {**note, "position_id": "bad", "instrument": {"rate": 0.03}}
+    assert "PROMISSORY_NOTE" in [product.product for product in client.products()]
+    priced = client.price([good, bad], market=market)
+    stored = client.upload_portfolio([good, bad], name="notes")
+    run = client.submit(portfolio=stored.portfolio_id, market=market, wait_s=60)
+    assert run.run.preflight.gaps == []
+    assert run.totals().pv_base == priced.results[0].values[Measure.PV_BASE] == pytest.approx(100 * math.exp(-0.06), rel=1e-12)
+    assert [(failure.code, failure.message) for failure in priced.failures] == [("PRICER_ERROR", "KeyError: 'years'")]
+    assert [failure.code for failure in run.failure_summary()] == ["PRICER_ERROR"]
+
+
+def test_module_of_pricers_that_is_not_there_is_named(running_stack: RunningStack) -> None:
+    failed = running_stack.run("up", **stack_environment(running_stack.directory / "other", RISKRAY_PRICER_MODULES="never_there"))
+    assert failed.returncode == 1
+    assert "RISKRAY_PRICER_MODULES names 'never_there', which cannot be imported" in failed.stderr
 
 
 def test_events_are_streamed_while_the_run_goes_on(client: Client, market: str, portfolio: str) -> None:
@@ -200,6 +222,20 @@ def test_ray_refuses_who_has_no_token(running_stack: RunningStack) -> None:
     assert record is not None
     assert Path(record.ray_token_file).stat().st_mode & 0o777 == 0o600
     assert httpx.get(f"{record.dashboard_url}/api/jobs/", trust_env=False).status_code in (401, 403)
+
+
+def test_nothing_listens_beyond_loopback_but_what_serve_opens_between_replicas(running_stack: RunningStack) -> None:
+    record = read_record(running_stack.settings.data_directory)
+    assert record is not None
+    processes = {known.pid for above in record.ray_processes for known in (above, *processes_below(above.pid))}
+    listening = [
+        (found.laddr.ip.removeprefix("::ffff:"), found.laddr.port, found.pid)
+        for found in psutil.net_connections("tcp")
+        if found.laddr and found.status == psutil.CONN_LISTEN and found.pid in processes
+    ]
+    assert running_stack.settings.ray_port in [port for _, port, _ in listening]
+    beyond = [psutil.Process(pid).cmdline()[0] for host, _, pid in listening if host not in ("127.0.0.1", "::1")]
+    assert [command for command in beyond if not command.startswith("ray::ServeReplica")] == []
 
 
 def test_cancelled_run_ends_cancelled(client: Client, market: str, portfolio: str) -> None:

@@ -1,4 +1,4 @@
-"""Settings: every one is described, and those that do not go together are refused by name."""
+"""Settings as an environment gives them: every one is described, and those that do not go together are refused by name."""
 
 import pytest
 from pydantic import ValidationError
@@ -24,3 +24,28 @@ def test_misspelt_variable_is_found_and_the_one_that_is_meant_named(monkeypatch:
     monkeypatch.setenv("RISKRAY_PRICER_ACTOR", "3")
     monkeypatch.setenv("RISKRAY_HEAD_SVC_SERVICE_HOST", "10.0.0.1")  # as Kubernetes sets it
     assert misspelt_variables() == {"RISKRAY_PRICER_ACTOR": "RISKRAY_PRICER_ACTORS"}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("my_pricers", ["my_pricers"]),
+        ("one, two,", ["one", "two"]),
+        ('["one", "two"]', ["one", "two"]),
+        ("", []),
+    ],
+)
+def test_list_is_given_with_commas_or_as_json(text: str, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RISKRAY_PRICER_MODULES", text)
+    settings = Settings()
+    assert settings.pricer_modules == names
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    assert Settings() == settings
+
+
+def test_list_that_is_no_json_is_an_error_of_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RISKRAY_ALLOWED_ORIGINS", '["https://desk.example"')
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    assert [problem["loc"] for problem in refused.value.errors()] == [("allowed_origins",)]

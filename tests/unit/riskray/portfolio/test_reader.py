@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from pricers import registry
 from riskray.errors import InvalidRequest, UnsupportedFormat
 from riskray.portfolio.files import ReadLimits
 from riskray.portfolio.reader import PROBLEMS_LISTED_MAX, positions_table, read_portfolio
@@ -289,6 +290,20 @@ def test_json_types_are_taken_as_they_are_and_wrong_ones_named():
 def test_json_list_or_object_in_a_column_of_single_values_is_refused(nested):
     [problem] = problems_of(json.dumps([FORWARD | {"notional": nested}]).encode(), format="json")
     assert (problem["column"], problem["code"]) == ("notional", "wrong_type")
+
+
+def test_terms_of_a_plain_function_are_an_object_or_its_text(monkeypatch):
+    monkeypatch.setattr(registry, "_specs", dict(registry._specs))
+    registry.register("NOTE", lambda position, instrument, market_snapshot, measures, scenario_id: {"pv": 1.0}, title="Note")
+    terms = [{"rate": 0.03, "title": "Schätze"}, '{"rate":0.03,"title":"Schätze"}']
+    rows = [
+        {"position_id": f"N{number}", "product": "NOTE", "currency": "EUR", "notional": 1.0, "instrument": given}
+        for number, given in enumerate(terms)
+    ]
+    (table,) = positions_table(rows).tables.values()
+    assert table.column("instrument").to_pylist() == [terms[1], terms[1]]
+    with pytest.raises(InvalidRequest, match="instrument: expected a single value"):
+        positions_table([{**rows[0], "instrument": [1]}])
 
 
 def test_value_out_of_range_is_refused_with_the_unit_of_its_bound():

@@ -43,4 +43,10 @@ def test_port_in_use_is_refused_with_its_variable_and_a_free_one():
 def test_ray_client_environment_names_the_ray_and_its_token(tmp_path, mode):
     settings = Settings(data_directory=tmp_path, ray_port=6999, ray_auth_mode=mode)
     token = {"RAY_AUTH_TOKEN_PATH": str(ray_head.token_file(settings))} if mode == "token" else {}
-    assert ray_head.ray_client_environment(settings) == {"RAY_ADDRESS": "127.0.0.1:6999", "RAY_AUTH_MODE": mode, **token}
+    loopback = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+    assert ray_head.ray_client_environment(settings) == {"RAY_ADDRESS": "127.0.0.1:6999", "RAY_AUTH_MODE": mode, **loopback, **token}
+
+
+def test_ray_elsewhere_is_not_looked_for_on_loopback(tmp_path):
+    settings = Settings(data_directory=tmp_path, ray_address="ray-head.internal:6379")
+    assert ray_head.ray_client_environment(settings) == {"RAY_ADDRESS": "ray-head.internal:6379", "RAY_AUTH_MODE": "token"}

@@ -1,0 +1,24 @@
+"""JSON handed to a command, and what is said where it is none."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from riskray.cli.json_file import read_json
+from riskray.errors import InvalidRequest
+
+
+def test_json_comes_from_a_file_or_from_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.json").write_text("[1]", encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", io.StringIO("[2]"))
+    assert read_json(tmp_path / "a.json", "positions") == [1]
+    assert read_json(Path("-"), "positions") == [2]
+
+
+def test_what_is_no_json_is_named_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("{"))
+    with pytest.raises(InvalidRequest, match=r"^stdin is no JSON of positions: Expecting .* line 1 column 2"):
+        read_json(Path("-"), "positions")
+    with pytest.raises(InvalidRequest, match=r"json, meant to be a JSON file of positions, cannot be read: No such file or directory$"):
+        read_json(tmp_path / "never.json", "positions")
