@@ -190,6 +190,10 @@ class Client(ScenarioCalls, RiskCalls):
 
     def events(self, run_id: str, *, after_seq: int = 0, deadline: float | None = None) -> Iterator[RunEvent]:
         """Events of a run until its end (or `deadline` on the monotonic clock), coming back by itself when the stream is recycled."""
+        return (told for told in self.follow(run_id, after_seq=after_seq, deadline=deadline) if isinstance(told, RunEvent))
+
+    def follow(self, run_id: str, *, after_seq: int = 0, deadline: float | None = None) -> Iterator[RunEvent | Run]:
+        """The same, and at last the ended run, which comes with its end."""
         path = f"/api/v1/runs/{segment(run_id)}/events"
         while deadline is None or time.monotonic() < deadline:
             headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after_seq)}
@@ -197,6 +201,7 @@ class Client(ScenarioCalls, RiskCalls):
                 with self.transport.stream(path, headers=headers, timeout_s=EVENT_READ_TIMEOUT_S) as response:
                     for kind, data in server_sent_events(response.iter_lines()):
                         if kind == "end":
+                            yield Run.model_validate_json(data)
                             return
                         event = RunEvent.model_validate_json(data)
                         after_seq = event.seq

@@ -96,9 +96,12 @@ class RunHandle:
     def wait(self, *, timeout_s: float = 3600.0, progress: Callable[[RunEvent], None] | None = None) -> Run:
         """Block until the run has ended, calling `progress` with every event. Raises RunTimeout; the run goes on."""
         deadline = time.monotonic() + timeout_s
-        for event in self._client.events(self.run_id, deadline=deadline):
+        for told in self._client.follow(self.run_id, deadline=deadline):
+            if isinstance(told, Run):
+                self.run = told
+                return told
             if progress is not None:
-                progress(event)
+                progress(told)
         run = self.refresh()
         if not run.state.is_final:
             raise RunTimeout(f"run {self.run_id} is {run.state.value} after {timeout_s:g} s; it goes on, wait again or cancel it")

@@ -288,7 +288,9 @@ def test_file_of_a_broken_download_does_not_appear(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_stream_of_events_comes_back_where_it_broke_off() -> None:
+def test_stream_of_events_comes_back_where_it_broke_off_and_ends_with_the_run(client: Client) -> None:
+    ended = client.submit(portfolio="desk", market="close", name="ended").wait(timeout_s=60.0)
+
     def event(seq: int, kind: str) -> str:
         return f'id: {seq}\nevent: {kind}\ndata: {{"seq": {seq}, "at": "2024-03-28T12:00:00Z", "kind": "{kind}", "data": {{}}}}\n\n'
 
@@ -297,9 +299,11 @@ def test_stream_of_events_comes_back_where_it_broke_off() -> None:
             yield event(1, "submitted").encode()
             raise httpx.ReadError("connection reset")
 
-    rest = event(2, "claimed") + event(3, "finished") + "event: end\ndata: {}\n\n"
-    client, requests = faulty([httpx.Response(200, stream=Breaking()), httpx.Response(200, text=rest)])
-    assert [found.seq for found in client.events("run-1")] == [1, 2, 3]
+    rest = event(2, "claimed") + event(3, "finished") + f"event: end\ndata: {ended.model_dump_json()}\n\n"
+    follower, requests = faulty([httpx.Response(200, stream=Breaking()), httpx.Response(200, text=rest)])
+    *events, last = follower.follow("run-1")
+    assert [event.seq for event in events if isinstance(event, RunEvent)] == [1, 2, 3]
+    assert last == ended
     assert [request.headers["last-event-id"] for request in requests] == ["0", "1"]
 
 
