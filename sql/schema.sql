@@ -16,6 +16,14 @@ CREATE TYPE shard_state AS ENUM (
     'CANCELLED'
 );
 
+CREATE FUNCTION refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'rows of % never change: store another snapshot', TG_TABLE_NAME USING ERRCODE = 'check_violation';
+END
+$$;
+
 CREATE FUNCTION run_state_edges() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -620,7 +628,23 @@ CREATE INDEX run_carried_from ON run USING btree (carried_from_run_no) WHERE (ca
 
 CREATE INDEX run_claimable ON run USING btree (run_no) WHERE (state = ANY (ARRAY['QUEUED'::run_state, 'RUNNING'::run_state]));
 
+CREATE TRIGGER market_curve_is_immutable BEFORE UPDATE ON market_curve FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER market_history_is_immutable BEFORE UPDATE ON market_history FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER market_snapshot_is_immutable BEFORE UPDATE ON market_snapshot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER portfolio_batch_is_immutable BEFORE UPDATE ON portfolio_batch FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER portfolio_requirement_is_immutable BEFORE UPDATE ON portfolio_requirement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER portfolio_snapshot_is_immutable BEFORE UPDATE ON portfolio_snapshot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER position_is_immutable BEFORE UPDATE ON "position" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
 CREATE TRIGGER run_state_edges BEFORE UPDATE ON run FOR EACH ROW EXECUTE FUNCTION run_state_edges();
+
+CREATE TRIGGER scenario_set_is_immutable BEFORE UPDATE ON scenario_set FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 ALTER TABLE ONLY market_curve
     ADD CONSTRAINT market_curve_market_no_fkey FOREIGN KEY (market_no) REFERENCES market_snapshot(market_no) ON DELETE CASCADE;

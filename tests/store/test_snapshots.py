@@ -130,3 +130,17 @@ def test_deleted_snapshot_is_gone_with_all_its_rows(database: Database) -> None:
             assert connection.execute(f"SELECT count(*) AS n FROM {table}").fetchone() == {"n": 0}
     assert store_market(database)[0].market_id == market.market_id
     assert store_portfolio(database)[0].portfolio_id == portfolio.portfolio_id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "market_snapshot SET document = '{}'", "market_curve SET zero_rates = '{0.0}'", "portfolio_snapshot SET name = 'other'",
+        "portfolio_batch SET payload = ''", "position SET notional = 0", "portfolio_requirement SET position_count = 1",
+        "market_history SET name = 'other'", "scenario_set SET name = 'other'",
+    ],
+)  # fmt: skip
+def test_snapshot_cannot_be_changed_even_by_hand(database: Database, change: str) -> None:
+    store_run(database)
+    with pytest.raises(StoreError, match=f"rows of {change.split()[0]} never change"), database.connection() as connection:
+        connection.execute(f"UPDATE {change}")
