@@ -1,5 +1,6 @@
 """Requests with retries where they are safe, and errors in riskray's own words."""
 
+import logging
 import random
 import time
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,11 @@ CONNECT_PATIENCE_S = 5.0
 `riskray up` looks like a hang."""
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 RETRY_PAUSE_FIRST_S, RETRY_PAUSE_MAX_S = 0.1, 5.0
+SILENCE_MAX_S = 2.0
+"""Somebody who waits longer than this for a request that is tried again is told why."""
+
+# Without a handler, Python itself writes warnings to stderr: a program that logs gets them where it wants them.
+_log = logging.getLogger("riskray.client")
 
 
 class ApiError(RiskrayError):
@@ -109,7 +115,7 @@ class Transport:
         """One request, repeated while that is safe and useful. Raises the error of an answer that is not a success."""
         started = time.monotonic()
         deadline = started + self._deadline_s
-        pause = RETRY_PAUSE_FIRST_S
+        pause, told = RETRY_PAUSE_FIRST_S, False
         while True:
             failure, wait_s = self._try(method, path, content=content, params=params, headers=headers, timeout_s=timeout_s)
             if isinstance(failure, httpx.Response):
@@ -122,6 +128,9 @@ class Transport:
             nap = max(wait_s, random.uniform(0, pause))
             if time.monotonic() + nap > deadline:
                 raise failure
+            if not told and time.monotonic() + nap - started > SILENCE_MAX_S:
+                told = True
+                _log.warning("%s; trying again for up to %.0f s", failure, deadline - time.monotonic())
             time.sleep(nap)
 
     def _try(

@@ -239,6 +239,15 @@ def test_deadline_ends_the_repeating() -> None:
     assert 1 < len(requests) < 100
 
 
+def test_long_wait_for_a_server_in_trouble_is_explained_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr("riskray.client.transport.SILENCE_MAX_S", 0.2)
+    client, _ = faulty([error(503, "store_unavailable") for _ in range(1000)], deadline_s=1.0)
+    with pytest.raises(StoreUnavailable):
+        client.get_run("run-1")
+    (told,) = [record.getMessage() for record in caplog.records if record.name == "riskray.client"]
+    assert told.startswith("store_unavailable it is; trying again for up to")
+
+
 def test_nobody_there_is_said_soon_and_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("riskray.client.transport.CONNECT_PATIENCE_S", 0.2)
     client, requests = faulty([httpx.ConnectError("refused")] * 1000, deadline_s=60.0)
