@@ -133,31 +133,35 @@ def _put_field_counts(out, at, count):
 
 @kernel
 @no_type_check
+def _put_null(out, at, row):
+    _store(out, at[row], _NULL)
+    at[row] += _LENGTH_BYTES
+
+
+@kernel
+@no_type_check
 def _put_numbers(numbers, out, at, is_null):
     size = numbers.itemsize
     for row in range(at.size):
-        start = at[row]
         if is_null.size and is_null[row]:
-            _store(out, start, _NULL)
-            at[row] = start + _LENGTH_BYTES
-        else:
-            _store(out, start, np.int32(size))
-            _store(out, start + _LENGTH_BYTES, numbers[row])
-            at[row] = start + _LENGTH_BYTES + size
+            _put_null(out, at, row)
+            continue
+        start = at[row]
+        _store(out, start, np.int32(size))
+        _store(out, start + _LENGTH_BYTES, numbers[row])
+        at[row] = start + _LENGTH_BYTES + size
 
 
 @kernel
 @no_type_check
 def _put_bytes(offsets, data, out, at, is_null):
     for row in range(at.size):
-        start = at[row]
         if is_null.size and is_null[row]:
-            _store(out, start, _NULL)
-            at[row] = start + _LENGTH_BYTES
+            _put_null(out, at, row)
             continue
         first, size = offsets[row], offsets[row + 1] - offsets[row]
-        _store(out, start, np.int32(size))
-        start += _LENGTH_BYTES
+        _store(out, at[row], np.int32(size))
+        start = at[row] + _LENGTH_BYTES
         for byte in range(size):
             out[start + byte] = data[first + byte]
         at[row] = start + size
@@ -168,12 +172,10 @@ def _put_bytes(offsets, data, out, at, is_null):
 def _put_arrays(offsets, numbers, element_type, out, at, is_null):
     size = numbers.itemsize
     for row in range(at.size):
-        start = at[row]
         if is_null.size and is_null[row]:
-            _store(out, start, _NULL)
-            at[row] = start + _LENGTH_BYTES
+            _put_null(out, at, row)
             continue
-        first, end = offsets[row], offsets[row + 1]
+        start, first, end = at[row], offsets[row], offsets[row + 1]
         dimensions = np.int32(1 if end > first else 0)
         array_bytes = _ARRAY_HEADER_BYTES + (end - first) * (_LENGTH_BYTES + size) if dimensions else _EMPTY_ARRAY_BYTES
         _store(out, start, np.int32(array_bytes))
