@@ -23,7 +23,7 @@ from riskray.engine.shard import storable
 from riskray.engine.states import ShardRemedy, remedy_for
 from riskray.errors import LeaseLost, RiskrayError, ShardFailed, StoreError, StoreUnavailable
 from riskray.grid.dispatcher import Dispatcher, Ended, Loss, ShardTask
-from riskray.grid.manifest import manifest
+from riskray.grid.manifest import manifest, with_seconds
 from riskray.grid.pool import PricerPool
 from riskray.grid.vector_phase import VectorsStopped, write_vectors
 from riskray.models.run import RunState
@@ -220,18 +220,18 @@ class RunDriver:
                 key = beside.submit(ledger.build_result_key, self._database, storage_no=self.run.storage_no)
                 vectors = None if self.run.vectors == "none" else beside.submit(self._write_vectors)
                 rollups, seconds = self._totals()
-                key.result()
                 if vectors is not None:
                     seconds["vectors"] = vectors.result()
+                described = self._manifest(seconds)
+                return ledger.finalise_run(
+                    self._database, run_no=self.run.run_no, epoch=self.run.epoch,
+                    rollups=rollups.groups, fx_rollups=rollups.fx, key_rate_rollups=rollups.key_rates, key=key,
+                    manifest=lambda: with_seconds(described, finalise=time.perf_counter() - started),
+                )  # fmt: skip
         except VectorsStopped:
             if self._is_lost.is_set():
                 raise self._lost() from None
             return self._cancel()
-        seconds["finalise"] = time.perf_counter() - started
-        return ledger.finalise_run(
-            self._database, run_no=self.run.run_no, epoch=self.run.epoch,
-            rollups=rollups.groups, fx_rollups=rollups.fx, key_rate_rollups=rollups.key_rates, manifest=self._manifest(seconds),
-        )  # fmt: skip
 
     def _write_vectors(self) -> float:
         return write_vectors(

@@ -36,8 +36,17 @@ def manifest(database: Database, run: ClaimedRun, *, settings: Settings, seconds
             "pricer_modules": settings.pricer_modules,
         },
         "epoch": run.epoch,
-        "seconds": {phase: round(spent, 6) for phase, spent in sorted(seconds.items())},
+        "seconds": _rounded(seconds),
     }
+
+
+def with_seconds(described: dict[str, Any], **seconds: float) -> dict[str, Any]:
+    """A manifest with the seconds of further phases."""
+    return described | {"seconds": _rounded(described["seconds"] | seconds)}
+
+
+def _rounded(seconds: dict[str, float]) -> dict[str, float]:
+    return {phase: round(spent, 6) for phase, spent in sorted(seconds.items())}
 
 
 def _carried(database: Database, run: ClaimedRun) -> dict[str, Any]:

@@ -5,7 +5,8 @@ Computing is at least once; the visible effect of a shard is exactly once, becau
 its run and its event are one transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeAlias
@@ -289,7 +290,7 @@ def commit_shard(
 def build_result_key(database: Database, *, storage_no: int) -> None:
     """Build the key of a run's own partition, once all its shards are done; `finalise_run` does it otherwise.
 
-    Apart from the finish because it takes as long as the totals, and neither needs the other. Doing it again does nothing.
+    Apart from the finish because it takes as long as all the rest, and neither needs the other. Doing it again does nothing.
     """
 
     def build() -> None:
@@ -300,15 +301,25 @@ def build_result_key(database: Database, *, storage_no: int) -> None:
 
 
 def finalise_run(
-    database: Database, *, run_no: int, epoch: int, rollups: Rows, fx_rollups: Rows, key_rate_rollups: Rows, manifest: JsonObject
+    database: Database,
+    *,
+    run_no: int,
+    epoch: int,
+    rollups: Rows,
+    fx_rollups: Rows,
+    key_rate_rollups: Rows,
+    manifest: Callable[[], JsonObject],
+    key: "Future[None] | None" = None,
 ) -> RunState:
     """End a run whose shards are all done: check that nothing is lost or doubled, build its key, write rollups and manifest.
+
+    `key`: a `build_result_key` that is under way; its end is waited for when all is written but the manifest, which is asked for then.
 
     Answers SUCCEEDED, or PARTIAL when positions failed. Doing it again answers the same. Raises LeaseLost, and StoreError when results,
     failures, ledger and counts do not add up: then the run stays RUNNING and nothing is written.
     """
     tables = (rollups, fx_rollups, key_rate_rollups)
-    return _finish(database, run_no=run_no, epoch=epoch, state=None, tables=tables, manifest=manifest)
+    return _finish(database, run_no=run_no, epoch=epoch, state=None, tables=tables, manifest=manifest, key=key)
 
 
 def cancel_pending_shards(database: Database, *, run_no: int, epoch: int) -> None:
@@ -340,15 +351,12 @@ def cancel_run(
     Rollups are to be added up after `cancel_pending_shards`: a shard that an actor still has may commit until then.
     """
     tables = (rollups, fx_rollups, key_rate_rollups)
-    _finish(database, run_no=run_no, epoch=epoch, state=RunState.CANCELLED, tables=tables, manifest=manifest)
+    _finish(database, run_no=run_no, epoch=epoch, state=RunState.CANCELLED, tables=tables, manifest=lambda: manifest)
 
 
-def fail_run(
-    database: Database, *, run_no: int, epoch: int, error_code: str, error_detail: str, manifest: JsonObject | None = None
-) -> None:
+def fail_run(database: Database, *, run_no: int, epoch: int, error_code: str, error_detail: str) -> None:
     """End a run as FAILED, for a reason that no retry would cure. Raises LeaseLost."""
-    error = (error_code, error_detail)
-    _finish(database, run_no=run_no, epoch=epoch, state=RunState.FAILED, tables=(None, None, None), manifest=manifest, error=error)
+    _finish(database, run_no=run_no, epoch=epoch, state=RunState.FAILED, manifest=lambda: None, error=(error_code, error_detail))
 
 
 # ---------------------------------------------------------------------------------------------------------------- inside
@@ -405,43 +413,58 @@ def _finish(
     run_no: int,
     epoch: int,
     state: RunState | None,
-    tables: tuple[Rows | None, Rows | None, Rows | None],
-    manifest: JsonObject | None,
+    manifest: Callable[[], JsonObject | None],
+    tables: tuple[Rows | None, Rows | None, Rows | None] = (None, None, None),
+    key: "Future[None] | None" = None,
     error: tuple[str | None, str | None] = (None, None),
 ) -> RunState:
     """`state`: None lets the counts decide between SUCCEEDED and PARTIAL."""
 
     def finish() -> RunState:
         with database.transaction() as connection:
-            run = connection.execute(sql.load("lock_claimed_run"), {"run_no": run_no}).fetchone()
+            # One finisher at a time, by a lock that heartbeats and cancels do not wait for: the run's row is locked at the end alone.
+            connection.execute(sql.load("lock_finish"), {"run_no": run_no})
+            run = connection.execute(sql.load("claimed_run"), {"run_no": run_no}).fetchone()
             if run is None:
                 raise NotFound("run", str(run_no))
             if run["epoch"] != epoch:
                 raise _lease_lost(run_no, epoch)
             if (current := RunState(run["state"])).is_final:
                 return current  # a COMMIT whose answer was lost, or a second call
+            stored = None
+            if state is None:  # no shard is pending then, so nobody writes any more
+                stored = connection.execute(sql.load("stored_counts"), {"run_no": run_no, "storage_no": run["storage_no"]}).fetchone()
+            _copy_rollups(connection, run_no, tables)
+            if key is not None:
+                wait([key])  # whether it succeeded or not: what is missing is made here
+            if state is not RunState.FAILED:
+                _build_key(connection, run["storage_no"])
+            run = connection.execute(sql.load("lock_claimed_run"), {"run_no": run_no}).fetchone()
+            if run is None or run["epoch"] != epoch or RunState(run["state"]).is_final:
+                raise _lease_lost(run_no, epoch)
             final = state
             if final is None:
-                _check_conservation(connection, run_no, run)
+                _check_conservation(stored, run)
                 final = RunState.PARTIAL if run["failed_count"] else RunState.SUCCEEDED
             else:
                 connection.execute(sql.load("cancel_pending_shards"), {"run_no": run_no})
-            if final is not RunState.FAILED:
-                _build_key(connection, run["storage_no"])
-            _copy_rollups(connection, run_no, tables)
-            parameters = {"run_no": run_no, "state": final.value, "manifest": None if manifest is None else jsonb(manifest)}
-            row = connection.execute(
-                sql.load("finish_run"), {**parameters, "error_code": error[0], "error_detail": error[1]}
-            ).fetchone() or {}  # fmt: skip
-            data = {"state": final.value, **row}
-            add_event(connection, run_no=run_no, seq=data.pop("event_seq"), kind=EventKind.FINISHED, data=data)
+            _write_end(connection, run_no, final, manifest(), error)
             return final
 
     return database.retrying(finish, deadline_s=COMMIT_DEADLINE_S)
 
 
-def _check_conservation(connection: Connection, run_no: int, run: dict[str, Any]) -> None:
-    stored = connection.execute(sql.load("stored_counts"), {"run_no": run_no, "storage_no": run["storage_no"]}).fetchone() or {}
+def _write_end(
+    connection: Connection, run_no: int, final: RunState, manifest: JsonObject | None, error: tuple[str | None, str | None]
+) -> None:
+    parameters = {"run_no": run_no, "state": final.value, "manifest": None if manifest is None else jsonb(manifest)}
+    parameters |= {"error_code": error[0], "error_detail": error[1]}
+    data = {"state": final.value, **(connection.execute(sql.load("finish_run"), parameters).fetchone() or {})}
+    add_event(connection, run_no=run_no, seq=data.pop("event_seq"), kind=EventKind.FINISHED, data=data)
+
+
+def _check_conservation(stored: dict[str, Any] | None, run: dict[str, Any]) -> None:
+    assert stored is not None  # a row of counts
     ok, failed = run["ok_count"], run["failed_count"]
     expected = {
         "pending_shards": 0, "ok_in_ledger": ok, "failed_in_ledger": failed, "results": ok, "failures": failed,

@@ -31,6 +31,10 @@ RETURNING run.run_no, run.run_id, run.epoch, run.storage_no, run.market_no, mark
           run.cancel_requested_at IS NOT NULL AS cancel_requested, run.created_at, run.scenario_set_no, run.vectors, run.failure_policy,
           run.traceparent, run.carried_from_run_no, run.event_seq
 
+-- name: claimed_run
+-- A run as it is now.
+SELECT state::text AS state, epoch, storage_no FROM run WHERE run_no = %(run_no)s
+
 -- name: copy_failures
 -- Failed positions of a shard, from Arrow.
 COPY position_failure (run_no, position_no, code, message, remedy) FROM STDIN (FORMAT binary)
@@ -121,6 +125,10 @@ SELECT run_no FROM run WHERE run_no = %(run_no)s AND epoch = %(epoch)s AND state
 -- name: lock_claimed_run
 -- A run, held until the end of the transaction.
 SELECT run_id, state::text AS state, epoch, storage_no, position_count, ok_count, failed_count FROM run WHERE run_no = %(run_no)s FOR NO KEY UPDATE
+
+-- name: lock_finish
+-- Lets one transaction at a time end a run; the first number tells these locks from others.
+SELECT pg_advisory_xact_lock(7274723, %(run_no)s)
 
 -- name: lock_shard
 -- A shard's state after every transaction that touches it has ended.

@@ -57,7 +57,7 @@ def numbers(database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, in
         claimed = claim(database)
         for shard in ledger.pending_shards(database, run_no=claimed.run_no):
             commit(database, claimed, shard)
-        ledger.finalise_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest={}, **true_rollups(10))
+        ledger.finalise_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest=dict, **true_rollups(10))
         found[name] = claimed.run_no
     store_run(database)
     return {**found, "running": claim(database).run_no}

@@ -216,8 +216,8 @@ def test_run_ends_once_when_its_last_commit_gets_no_answer(database_url: str, cu
         for shard in ledger.pending_shards(database, run_no=claimed.run_no):
             commit(database, claimed, shard)
         proxy.cut_next(cut)
-        keys = {"run_no": claimed.run_no, "epoch": claimed.epoch}
-        assert ledger.finalise_run(database, **keys, manifest={}, **rollup_tables()) is RunState.SUCCEEDED
+        ended = ledger.finalise_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest=dict, **rollup_tables())
+        assert ended is RunState.SUCCEEDED
         assert proxy.fired == 1
         assert results.totals(database, run_id=run.run_id).pv_base == 111.0
 

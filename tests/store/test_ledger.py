@@ -1,7 +1,7 @@
 """Claims, leases, epochs and shards: nothing lost, nothing doubled."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +12,7 @@ from riskray.models.event import EventKind
 from riskray.models.run import RunState
 from riskray.store import ledger, results, runs
 from riskray.store.database import Database
+from tests.fixtures.waiting import wait_until
 from tests.store.examples import claim, commit, rollup_tables, store_run
 
 pytestmark = pytest.mark.postgres
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.postgres
 
 def finish(database: Database, run: ledger.ClaimedRun, *, epoch: int | None = None) -> RunState:
     return ledger.finalise_run(
-        database, run_no=run.run_no, epoch=run.epoch if epoch is None else epoch, manifest={"code": "1"}, **rollup_tables()
+        database, run_no=run.run_no, epoch=run.epoch if epoch is None else epoch, manifest=lambda: {"code": "1"}, **rollup_tables()
     )  # fmt: skip
 
 
@@ -236,6 +237,51 @@ def test_run_with_failed_positions_ends_partial_and_stays_so(database: Database)
     assert (after.state, after.manifest, after.error_code) == (RunState.PARTIAL, {"code": "1"}, None)
     assert ledger.claim_run(database, owner=uuid4(), lease_s=30) is None
     assert [event.kind for event in runs.events_after(database, run_id=run.run_id)].count(EventKind.FINISHED) == 1
+
+
+def test_finishers_at_the_same_time_end_a_run_once(database: Database) -> None:
+    run = store_run(database)
+    claimed = claim(database)
+    for shard in ledger.pending_shards(database, run_no=claimed.run_no):
+        commit(database, claimed, shard)
+    start = threading.Barrier(4)
+
+    def finish_after_start(_: int) -> RunState:
+        start.wait()
+        return finish(database, claimed)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(finish_after_start, range(4))) == 4 * [RunState.SUCCEEDED]
+    assert [event.kind for event in runs.events_after(database, run_id=run.run_id)].count(EventKind.FINISHED) == 1
+    assert results.totals(database, run_id=run.run_id).pv_base == 111.0
+
+
+def test_finish_that_waits_for_the_key_holds_up_no_heartbeat_and_nobody_takes_its_run(database: Database) -> None:
+    run = store_run(database)
+    claimed = claim(database)
+    for shard in ledger.pending_shards(database, run_no=claimed.run_no):
+        commit(database, claimed, shard)
+    key: Future[None] = Future()
+
+    def is_waiting() -> bool:
+        with database.connection() as connection:
+            held = connection.execute("SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", [claimed.run_no]).fetchall()
+        return len(held) == 1 and key._waiters != []
+
+    with ThreadPoolExecutor(1) as pool:
+        ending = pool.submit(
+            ledger.finalise_run, database, run_no=claimed.run_no, epoch=claimed.epoch, manifest=dict, key=key, **rollup_tables()
+        )
+        try:
+            wait_until(is_waiting, what="the finish to wait for the key")
+            assert ledger.renew_lease(database, run_no=claimed.run_no, epoch=claimed.epoch, lease_s=30) is False
+            expire_lease(database, claimed)
+            assert ledger.claim_run(database, owner=uuid4(), lease_s=30) is None
+            assert runs.get_run(database, run_id=run.run_id).state is RunState.RUNNING
+        finally:
+            key.set_result(None)
+        assert ending.result(30.0) is RunState.SUCCEEDED
+    assert results.totals(database, run_id=run.run_id).pv_base == 111.0
 
 
 def test_final_state_cannot_be_changed_even_by_hand(database: Database) -> None:

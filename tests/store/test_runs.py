@@ -20,7 +20,7 @@ def finished_run(database: Database, *, count: int = 10) -> str:
     claimed = claim(database)
     for shard in ledger.pending_shards(database, run_no=claimed.run_no):
         commit(database, claimed, shard)
-    ledger.finalise_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest={}, **rollup_tables())
+    ledger.finalise_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest=dict, **rollup_tables())
     return run_id
 
 
