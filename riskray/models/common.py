@@ -1,8 +1,10 @@
 """Shapes that every service shares: pages and errors."""
 
+import datetime
+import re
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from riskray.models.glossary import describe_fields
 
@@ -20,6 +22,20 @@ def _each_once(chosen: list[Chosen]) -> list[Chosen]:
 
 Distinct = Annotated[list[Chosen], AfterValidator(_each_once), Field(json_schema_extra={"uniqueItems": True})]
 """A list of names, each of them once."""
+
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def _iso_date(value: object) -> object:
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        return value
+    if not isinstance(value, str) or not _ISO_DATE.fullmatch(value.strip()):
+        raise ValueError("not a date; write it as 2026-12-16")
+    return value
+
+
+Date = Annotated[datetime.date, BeforeValidator(_iso_date)]
+"""A day as ISO 8601 writes it; a number is none, though pydantic takes it for seconds since 1970."""
 
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 currency code.", examples=["EUR"])]
 

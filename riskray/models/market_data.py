@@ -4,7 +4,6 @@ Single values are checked here; what involves several (order of points, consiste
 """
 
 import datetime
-import re
 import unicodedata
 from enum import StrEnum
 from typing import Annotated
@@ -13,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from pricers.calendars import CALENDARS, is_calendar
 from pricers.dates import parse_tenor
+from riskray.models.common import Date
 from riskray.models.instrument import CURRENCIES
 
 AS_OF_MIN, AS_OF_MAX = datetime.date(1950, 1, 1), datetime.date(2149, 12, 31)
@@ -82,14 +82,6 @@ def _not_boolean(value: object) -> object:
     return value
 
 
-def _iso_date(value: object) -> object:
-    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
-        return value
-    if not isinstance(value, str) or not _ISO_DATE.fullmatch(value.strip()):
-        raise ValueError("not a date; write it as 2026-12-16")
-    return value
-
-
 def _within_calendars(day: datetime.date) -> datetime.date:
     if not AS_OF_MIN <= day <= AS_OF_MAX:
         raise ValueError(f"{day} is not between {AS_OF_MIN} and {AS_OF_MAX}, for which holidays are known")
@@ -102,9 +94,6 @@ def _printable(text: str) -> str:
     return text
 
 
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-
-Date = Annotated[datetime.date, BeforeValidator(_iso_date)]
 Number = Annotated[FiniteFloat, BeforeValidator(_not_boolean)]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 Note = Annotated[str, Field(max_length=2_000), AfterValidator(_printable)]

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, FiniteFloat, model_validator
 
 from pricers.dates import parse_tenor
-from riskray.models.common import CurrencyCode, JsonObject, Model
+from riskray.models.common import CurrencyCode, Date, JsonObject, Model
 
 SCENARIOS_MAX = 100_000
 
@@ -147,8 +147,8 @@ class StressDefinition(Model):
 
 class _FromHistory(Model):
     history: str = Field(description="Market history id, or a name for its newest version.", examples=["demo-history"])
-    first_date: date | None = Field(default=None, description="First date of the history to use; its first where not given.")
-    last_date: date | None = Field(default=None, description="Last date of the history to use; its last where not given.")
+    first_date: Date | None = Field(default=None, description="First date of the history to use; its first where not given.")
+    last_date: Date | None = Field(default=None, description="Last date of the history to use; its last where not given.")
     window: int | None = Field(default=None, ge=1, description="Use the last so many moves; all where not given.", examples=[500])
     horizon_days: int = Field(default=1, ge=1, le=260, description="Length of a move in observations of the history.")
     zero_moves: MoveKind = Field(default=MoveKind.ABSOLUTE, description="How zero rates move.")
@@ -277,5 +277,5 @@ class DemoHistoryRequest(Model):
 
     name: str = Field(default="demo-history", min_length=1, max_length=200)
     market: str = Field(description="Market id, or a name for its newest version.", examples=["demo"])
-    first_date: date | None = Field(default=None, description="Leave out earlier dates.", examples=["2019-01-02"])
+    first_date: Date | None = Field(default=None, description="Leave out earlier dates.", examples=["2019-01-02"])
     seed: int = Field(default=1, ge=0, lt=2**63, description="Of the generated rates; the same seed gives the same history.")

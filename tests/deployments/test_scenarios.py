@@ -182,6 +182,14 @@ def test_demo_history_ends_with_the_markets_own_curves(api: Api) -> None:
     assert "fx/USD" in table.column_names
 
 
+@pytest.mark.parametrize("day", [0, 20230601, True, "2023-06-01T00:00:00Z"])
+def test_number_is_no_date_of_a_history(api: Api, day: object) -> None:
+    store_market(api.database)
+    refused = api.http.post(f"{URL}/histories/demo", json={"market": "close", "first_date": day})
+    assert (refused.status_code, refused.json()["errors"][0]["loc"]) == (422, ["body", "first_date"])
+    assert "not a date; write it as 2026-12-16" in refused.text
+
+
 def test_deleted_history_leaves_its_scenario_sets(api: Api) -> None:
     store_market(api.database)
     post_history(api, history_csv())
