@@ -160,9 +160,10 @@ def _solve_force(start, end, amount, yield_time, target, guess):
     force = guess
     for _ in range(ITERATIONS_MAX):
         price, first, second, third = _moments(start, end, amount, yield_time, force)
-        ratio = price / target
-        duration = first / price
-        if not (ratio > 0.0 and duration > 0.0):
+        if not price * target > 0.0:
+            break
+        ratio, duration = price / target, first / price
+        if not duration > 0.0:
             break
         step = _halley_step(np.log(ratio), duration, second / price)
         force += step
@@ -252,9 +253,10 @@ def _solve_z_spread(count, discounted, years, target, start):
     price, first, second = start
     spread = 0.0
     for _ in range(ITERATIONS_MAX):
-        ratio = price / target
-        duration = first / price
-        if not (ratio > 0.0 and duration > 0.0):
+        if not price * target > 0.0:
+            break
+        ratio, duration = price / target, first / price
+        if not duration > 0.0:
             break
         step = _halley_step(np.log(ratio), duration, second / price)
         spread += step

@@ -1,12 +1,8 @@
 -- Ladders of a run as one row a curve, its pillars in an array, as the ladders of positions are: a twelfth of the rows, keys and checks
--- of the foreign key in the transaction that ends a run.
+-- of the foreign key in the transaction that ends a run. Ladders by pillar stay in result_key_rate_rollup, which an older version beside
+-- this one goes on writing, and are read from there.
 
-CREATE TEMPORARY TABLE ladder ON COMMIT DROP AS
-SELECT run_no, book, product, curve_no, array_agg(dv01 ORDER BY pillar_no) AS dv01
-  FROM result_key_rate_rollup
- GROUP BY run_no, book, product, curve_no;
-DROP TABLE result_key_rate_rollup;
-CREATE TABLE result_key_rate_rollup (
+CREATE TABLE result_ladder_rollup (
     run_no    integer NOT NULL REFERENCES run ON DELETE CASCADE,
     book      text NOT NULL,
     product   text NOT NULL,
@@ -14,4 +10,3 @@ CREATE TABLE result_key_rate_rollup (
     dv01      float8[] NOT NULL,                      -- a number a pillar of the curve
     PRIMARY KEY (run_no, book, product, curve_no)
 );
-INSERT INTO result_key_rate_rollup SELECT run_no, book, product, curve_no, dv01 FROM ladder;

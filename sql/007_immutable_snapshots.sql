@@ -1,4 +1,4 @@
--- What runs are made from never changes, not even by hand: a snapshot is deleted, or another one is stored beside it.
+-- An UPDATE of what runs are made from is refused, by hand too: a snapshot is deleted, or another one is stored beside it.
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

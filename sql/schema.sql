@@ -373,6 +373,15 @@ CREATE TABLE result_key_rate_rollup (
     book text NOT NULL,
     product text NOT NULL,
     curve_no smallint NOT NULL,
+    pillar_no smallint NOT NULL,
+    dv01 double precision NOT NULL
+);
+
+CREATE TABLE result_ladder_rollup (
+    run_no integer NOT NULL,
+    book text NOT NULL,
+    product text NOT NULL,
+    curve_no smallint NOT NULL,
     dv01 double precision[] NOT NULL
 );
 
@@ -573,7 +582,10 @@ ALTER TABLE ONLY result_fx_rollup
     ADD CONSTRAINT result_fx_rollup_pkey PRIMARY KEY (run_no, book, product, currency);
 
 ALTER TABLE ONLY result_key_rate_rollup
-    ADD CONSTRAINT result_key_rate_rollup_pkey PRIMARY KEY (run_no, book, product, curve_no);
+    ADD CONSTRAINT result_key_rate_rollup_pkey PRIMARY KEY (run_no, book, product, curve_no, pillar_no);
+
+ALTER TABLE ONLY result_ladder_rollup
+    ADD CONSTRAINT result_ladder_rollup_pkey PRIMARY KEY (run_no, book, product, curve_no);
 
 ALTER TABLE ONLY result_rollup
     ADD CONSTRAINT result_rollup_pkey PRIMARY KEY (run_no, book, product, currency);
@@ -669,6 +681,9 @@ ALTER TABLE ONLY result_fx_rollup
 
 ALTER TABLE ONLY result_key_rate_rollup
     ADD CONSTRAINT result_key_rate_rollup_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
+
+ALTER TABLE ONLY result_ladder_rollup
+    ADD CONSTRAINT result_ladder_rollup_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
 
 ALTER TABLE ONLY result_rollup
     ADD CONSTRAINT result_rollup_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;

@@ -217,7 +217,9 @@ class RunDriver:
         started = time.perf_counter()
         try:
             with ThreadPoolExecutor(2) as beside:
-                key = beside.submit(ledger.build_result_key, self._database, storage_no=self.run.storage_no)
+                key = None
+                if self._settings.database_pool_size > 1:  # it takes a connection beside that of the finish
+                    key = beside.submit(ledger.build_result_key, self._database, storage_no=self.run.storage_no)
                 vectors = None if self.run.vectors == "none" else beside.submit(self._write_vectors)
                 rollups, seconds = self._totals()
                 if vectors is not None:

@@ -26,7 +26,7 @@ from riskray.store import migrations
 from riskray.store.embedded import EmbeddedPostgres
 from riskray.store.failures import explain, is_transient
 
-LOCK_TIMEOUT_S = 10.0  # longer than any of riskray's transactions holds a lock that others want
+LOCK_TIMEOUT_S = 10.0  # longer than riskray's transactions hold a lock that others want; deleting a large run while it ends takes two tries
 IDLE_IN_TRANSACTION_TIMEOUT_S = 60.0  # a shard's transaction never waits for anything but the database
 TCP_TIMEOUT_S = 20.0  # sent data unanswered for so long means that the peer or the network is gone
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 10, 5, 2

@@ -6,7 +6,7 @@ import psycopg
 
 from riskray.errors import InvalidRequest, RiskrayError, StoreError, StoreNotMigrated, StoreUnavailable
 
-TRANSIENT_STATES = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock timeout
+TRANSIENT_STATES = ("40001", "40P01", "55P03", "25P03")  # serialization failure, deadlock, lock timeout, idle in a transaction for too long
 TRANSIENT_CLASSES = ("08", "53", "57P")  # connection lost, out of resources, server starting or stopping
 READ_ONLY_STATE = "25006"  # a standby during failover
 _NUL_REFUSED = "cannot contain NUL"  # psycopg's own words: it looks before it sends

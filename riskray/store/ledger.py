@@ -30,6 +30,7 @@ from riskray.store.failures import lost_connection
 from riskray.store.runs import NewShard, add_event, insert_shards, partition_of
 from riskray.store.vectors import GroupVectors, PositionVectors, write_group_vectors, write_position_vectors, write_scenario_failures
 
+KEEP_ALIVE_S = 10.0  # a server ends transactions that are idle for a minute
 COMMIT_DEADLINE_S = 90.0
 """Longer than a server keeps the locks of a client that vanished, so that a COMMIT without answer can always be looked up."""
 
@@ -288,10 +289,7 @@ def commit_shard(
 
 
 def build_result_key(database: Database, *, storage_no: int) -> None:
-    """Build the key of a run's own partition, once all its shards are done; `finalise_run` does it otherwise.
-
-    Apart from the finish because it takes as long as all the rest, and neither needs the other. Doing it again does nothing.
-    """
+    """Build the key of a run's own partition, once all its shards are done, beside the finish, which takes as long. Again does nothing."""
 
     def build() -> None:
         with database.transaction() as connection:
@@ -435,8 +433,8 @@ def _finish(
             if state is None:  # no shard is pending then, so nobody writes any more
                 stored = connection.execute(sql.load("stored_counts"), {"run_no": run_no, "storage_no": run["storage_no"]}).fetchone()
             _copy_rollups(connection, run_no, tables)
-            if key is not None:
-                wait([key])  # whether it succeeded or not: what is missing is made here
+            while key is not None and wait([key], timeout=KEEP_ALIVE_S).not_done:  # if it fails: what is missing is made here
+                connection.execute(sql.load("keep_alive"))
             if state is not RunState.FAILED:
                 _build_key(connection, run["storage_no"])
             run = connection.execute(sql.load("lock_claimed_run"), {"run_no": run_no}).fetchone()

@@ -45,7 +45,7 @@ COPY result_fx_rollup (run_no, book, product, currency, fx_delta) FROM STDIN (FO
 
 -- name: copy_key_rate_rollups
 -- Sums by curve, a number a pillar, from Arrow.
-COPY result_key_rate_rollup (run_no, book, product, curve_no, dv01) FROM STDIN (FORMAT binary)
+COPY result_ladder_rollup (run_no, book, product, curve_no, dv01) FROM STDIN (FORMAT binary)
 
 -- name: copy_results
 -- Priced positions of a shard, from Arrow.
@@ -121,6 +121,10 @@ UPDATE run_shard
 -- name: hold_claim
 -- Keeps the run from being claimed until the end of the transaction, if the claim still stands.
 SELECT run_no FROM run WHERE run_no = %(run_no)s AND epoch = %(epoch)s AND state = 'RUNNING' FOR SHARE
+
+-- name: keep_alive
+-- Nothing, so that the transaction is not taken for an idle one.
+SELECT
 
 -- name: lock_claimed_run
 -- A run, held until the end of the transaction.

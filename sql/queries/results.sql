@@ -126,17 +126,24 @@ SELECT {columns}
        ) result
 
 -- name: key_rate_rollups
--- Key-rate DV01 by curve and pillar, over the groups asked for.
+-- Key-rate DV01 by curve and pillar, over the groups asked for; a run has its ladders in one of two tables, according to its age.
 SELECT CASE WHEN %(by_book)s THEN rollup.book END AS book,
        CASE WHEN %(by_product)s THEN rollup.product END AS product,
        curve.name AS curve,
        curve.pillar_labels[pillar.number] AS pillar,
        curve.pillar_days[pillar.number] AS pillar_days,
        sum(pillar.dv01 ORDER BY rollup.book, rollup.product) AS dv01
-  FROM result_key_rate_rollup rollup
+  FROM (
+       SELECT run_no, book, product, curve_no, dv01 FROM result_ladder_rollup WHERE run_no = %(run_no)s
+        UNION ALL
+       SELECT run_no, book, product, curve_no, array_agg(dv01 ORDER BY pillar_no)
+         FROM result_key_rate_rollup
+        WHERE run_no = %(run_no)s
+        GROUP BY run_no, book, product, curve_no
+       ) rollup
  CROSS JOIN LATERAL unnest(rollup.dv01) WITH ORDINALITY AS pillar (dv01, number)
   JOIN market_curve curve ON curve.market_no = %(market_no)s AND curve.kind = 'discount' AND curve.curve_no = rollup.curve_no
- WHERE rollup.run_no = %(run_no)s AND (%(curve)s::text IS NULL OR curve.name = %(curve)s)
+ WHERE (%(curve)s::text IS NULL OR curve.name = %(curve)s)
    AND (%(books)s::text[] IS NULL OR rollup.book = ANY (%(books)s::text[]))
    AND (%(products)s::text[] IS NULL OR rollup.product = ANY (%(products)s::text[]))
  GROUP BY 1, 2, 3, 4, 5, pillar.number

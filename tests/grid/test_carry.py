@@ -71,7 +71,7 @@ def _eur_curve_is_gone(document):
 def _everything(grid, run):
     """All rows, failures and sums of a run, floats as their bits."""
     keys = ("run_no", "storage_no")
-    tables = ("position_result", "position_failure", "result_rollup", "result_fx_rollup", "result_key_rate_rollup")
+    tables = ("position_result", "position_failure", "result_rollup", "result_fx_rollup", "result_ladder_rollup")
     found = {}
     with grid.database.transaction() as connection:
         for table in tables:

@@ -41,7 +41,7 @@ def _rows(grid, run):
 
 def _rollups(grid, run):
     """Every stored sum as its bits."""
-    tables = ("result_rollup", "result_fx_rollup", "result_key_rate_rollup")
+    tables = ("result_rollup", "result_fx_rollup", "result_ladder_rollup")
     with grid.database.transaction() as connection:
         found = [
             connection.execute(

@@ -6,12 +6,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from riskray.errors import LeaseLost, StoreError
 from riskray.models.event import EventKind
 from riskray.models.run import RunState
 from riskray.store import ledger, results, runs
 from riskray.store.database import Database
+from tests.fixtures.postgres import settings_for
 from tests.fixtures.waiting import wait_until
 from tests.store.examples import claim, commit, rollup_tables, store_run
 
@@ -256,24 +258,33 @@ def test_finishers_at_the_same_time_end_a_run_once(database: Database) -> None:
     assert results.totals(database, run_id=run.run_id).pv_base == 111.0
 
 
-def test_finish_that_waits_for_the_key_holds_up_no_heartbeat_and_nobody_takes_its_run(database: Database) -> None:
+def test_finish_that_waits_for_the_key_is_not_idle_holds_up_no_heartbeat_and_nobody_takes_its_run(
+    database_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = store_run(database)
     claimed = claim(database)
     for shard in ledger.pending_shards(database, run_no=claimed.run_no):
         commit(database, claimed, shard)
+    monkeypatch.setattr(ledger, "KEEP_ALIVE_S", 0.05)
     key: Future[None] = Future()
+    impatient = make_conninfo(database_url, options="-c idle_in_transaction_session_timeout=300", application_name="finisher")
 
-    def is_waiting() -> bool:
+    def has_waited_for_long() -> bool:
         with database.connection() as connection:
-            held = connection.execute("SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", [claimed.run_no]).fetchall()
-        return len(held) == 1 and key._waiters != []
+            return bool(
+                connection.execute(
+                    "SELECT FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE locktype = 'advisory' AND objid = %s"
+                    " AND clock_timestamp() - xact_start > interval '900 ms'",
+                    [claimed.run_no],
+                ).fetchall()
+            )
 
-    with ThreadPoolExecutor(1) as pool:
+    with Database(settings_for(impatient)) as finisher, ThreadPoolExecutor(1) as pool:
         ending = pool.submit(
-            ledger.finalise_run, database, run_no=claimed.run_no, epoch=claimed.epoch, manifest=dict, key=key, **rollup_tables()
+            ledger.finalise_run, finisher, run_no=claimed.run_no, epoch=claimed.epoch, manifest=dict, key=key, **rollup_tables()
         )
         try:
-            wait_until(is_waiting, what="the finish to wait for the key")
+            wait_until(has_waited_for_long, what="the finish to wait for the key for longer than it may be idle")
             assert ledger.renew_lease(database, run_no=claimed.run_no, epoch=claimed.epoch, lease_s=30) is False
             expire_lease(database, claimed)
             assert ledger.claim_run(database, owner=uuid4(), lease_s=30) is None

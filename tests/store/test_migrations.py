@@ -11,7 +11,6 @@ from riskray.store.database import Database
 from riskray.store.embedded import POSTGRES_VERSION
 from tests.fixtures.postgres import settings_for
 from tests.fixtures.schema_dump import SCHEMA_FILE, dump_schema
-from tests.store.examples import store_run
 
 pytestmark = pytest.mark.postgres
 
@@ -79,26 +78,3 @@ def test_schema_file_shows_what_the_migrations_make(database_url: str, database:
         if connection.info.server_version // 10_000 != POSTGRES_VERSION:
             pytest.skip("pg_dump writes some things differently for other servers")
     assert SCHEMA_FILE.read_text(encoding="utf-8") == dump_schema(database_url), "run `python -m tests.fixtures.schema_dump`"
-
-
-def test_ladders_of_earlier_runs_are_kept_when_their_pillars_move_into_arrays(
-    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    everything = sql.migrations()
-    with Database(settings_for(empty_database_url)) as database:
-        monkeypatch.setattr(sql, "migrations", lambda: {name: text for name, text in everything.items() if name < "006"})
-        migrations.migrate(database)
-        store_run(database)
-        with database.connection() as connection:
-            connection.execute(
-                "INSERT INTO result_key_rate_rollup SELECT run_no, book, 'FIXED_BOND', curve, pillar, 10 * curve + pillar"
-                " FROM run, unnest(ARRAY['A', 'B']) AS book, generate_series(0, 1) AS curve, generate_series(2, 0, -1) AS pillar"
-            )
-        monkeypatch.setattr(sql, "migrations", lambda: everything)
-        migrations.migrate(database)
-        with database.connection() as connection:
-            rows = connection.execute(
-                "SELECT book, curve_no, dv01 FROM result_key_rate_rollup JOIN run USING (run_no) ORDER BY 1, 2"
-            ).fetchall()
-    ladders = [(0, [0.0, 1.0, 2.0]), (1, [10.0, 11.0, 12.0])]
-    assert [tuple(row.values()) for row in rows] == [(book, *ladder) for book in "AB" for ladder in ladders]

@@ -123,6 +123,17 @@ def test_risk_to_currencies_and_pillars_is_named(database: Database, run_id: str
     assert results.key_rate_rollups(database, run_id=run_id, group_by=[], curve="USD-SOFR") == []
 
 
+def test_ladders_that_an_older_version_wrote_by_pillar_are_read(database: Database, run_id: str) -> None:
+    written = results.key_rate_rollups(database, run_id=run_id, group_by=["book", "product"])
+    with database.transaction() as connection:
+        connection.execute(
+            "INSERT INTO result_key_rate_rollup SELECT run_no, book, product, curve_no, pillar.number - 1, pillar.dv01"
+            " FROM result_ladder_rollup CROSS JOIN LATERAL unnest(dv01) WITH ORDINALITY AS pillar (dv01, number)"
+        )
+        connection.execute("DELETE FROM result_ladder_rollup")
+    assert results.key_rate_rollups(database, run_id=run_id, group_by=["book", "product"]) == written
+
+
 def test_sums_of_a_run_that_has_not_ended_are_refused(database: Database) -> None:
     run = store_run(database)
     with pytest.raises(Conflict, match="is QUEUED; sums are there when it has ended"):

@@ -5,6 +5,7 @@ import pytest
 
 from pricers import ALL_MEASURES, Measure, RowStatus, compile_contracts, contracts_of, pricer, value, value_cashflows
 from pricers.measures import BASIS_POINT, SCALAR_MEASURES
+from pricers.yield_measures import _solve_z_spread, _spread_moments
 from tests.unit.pricers.examples import (
     AS_OF,
     BOND,
@@ -173,3 +174,11 @@ def test_compiled_batch_values_under_many_markets_and_refuses_one_of_another_dat
 def test_compiled_batch_knows_its_size():
     one, many = (compile_contracts("FIXED_BOND", bonds(*[BOND] * count), as_of=AS_OF).nbytes for count in (1, 100))
     assert many > 50 * one > 0
+
+
+def test_solver_that_comes_upon_a_price_of_zero_answers_from_its_bracket():
+    discounted, years = np.array([100.0, -100.0 / 3.0 * 0.1]), np.array([1.0, 30.0])
+    start = _spread_moments(2, discounted, years, 0.0)
+    spread = _solve_z_spread(2, discounted, years, 89.0, start)
+    assert _spread_moments(2, discounted, years, spread)[0] == pytest.approx(89.0, rel=1e-12)
+    assert np.isnan(_solve_z_spread(2, np.zeros(2), years, 89.0, (0.0, 0.0, 0.0)))
