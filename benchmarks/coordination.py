@@ -23,7 +23,8 @@ from riskray.grid.messages import PricerStatus, ShardReport
 from riskray.grid.pool import PricerPool
 from riskray.models.run import RunState
 from riskray.store.database import Database
-from riskray.store.ledger import ClaimedRun, Shard, cancel_run, commit_shard, pending_shards
+from riskray.store.ledger import ClaimedRun, Shard, commit_shard, pending_shards
+from riskray.store.run_end import cancel_run
 
 NO_RESULTS = pa.RecordBatch.from_pylist([], schema=RESULT_SCHEMA)
 

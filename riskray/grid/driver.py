@@ -27,7 +27,7 @@ from riskray.grid.manifest import manifest, with_seconds
 from riskray.grid.pool import PricerPool
 from riskray.grid.vector_phase import VectorsStopped, write_vectors
 from riskray.models.run import RunState
-from riskray.store import ledger
+from riskray.store import ledger, run_end
 from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun, Shard
 
@@ -219,13 +219,13 @@ class RunDriver:
             with ThreadPoolExecutor(2) as beside:
                 key = None
                 if self._settings.database_pool_size > 1:  # it takes a connection beside that of the finish
-                    key = beside.submit(ledger.build_result_key, self._database, storage_no=self.run.storage_no)
+                    key = beside.submit(run_end.build_result_key, self._database, storage_no=self.run.storage_no)
                 vectors = None if self.run.vectors == "none" else beside.submit(self._write_vectors)
                 rollups, seconds = self._totals()
                 if vectors is not None:
                     seconds["vectors"] = vectors.result()
                 described = self._manifest(seconds)
-                return ledger.finalise_run(
+                return run_end.finalise_run(
                     self._database, run_no=self.run.run_no, epoch=self.run.epoch,
                     rollups=rollups.groups, fx_rollups=rollups.fx, key_rate_rollups=rollups.key_rates, key=key,
                     manifest=lambda: with_seconds(described, finalise=time.perf_counter() - started),
@@ -243,9 +243,9 @@ class RunDriver:
 
     def _cancel(self) -> RunState:
         self._dispatcher.discard(self.run)
-        ledger.cancel_pending_shards(self._database, run_no=self.run.run_no, epoch=self.run.epoch)
+        run_end.cancel_pending_shards(self._database, run_no=self.run.run_no, epoch=self.run.epoch)
         rollups, seconds = self._totals()
-        ledger.cancel_run(
+        run_end.cancel_run(
             self._database, run_no=self.run.run_no, epoch=self.run.epoch, manifest=self._manifest(seconds),
             rollups=rollups.groups, fx_rollups=rollups.fx, key_rate_rollups=rollups.key_rates,
         )  # fmt: skip
@@ -289,7 +289,7 @@ def drive_or_fail(driver: RunDriver, *, database: Database) -> RunState | None:
 
 def _try_to_fail(database: Database, run: ClaimedRun, *, code: str, detail: str) -> None:
     try:
-        ledger.fail_run(database, run_no=run.run_no, epoch=run.epoch, error_code=code, error_detail=detail)
+        run_end.fail_run(database, run_no=run.run_no, epoch=run.epoch, error_code=code, error_detail=detail)
     except RiskrayError as error:  # the lease runs out and the run is taken up again
         _log.warning("the run could not be marked as failed", reason=str(error))
 

@@ -1,12 +1,11 @@
-"""The work ledger of a run: claim, lease, shards, commit, finish. What a coordinator and its pricer actors write.
+"""The work ledger of a run: claim, lease, shards, commit. What a coordinator and its pricer actors write until the end (`run_end`).
 
 Every claim has its own epoch, and every write here is conditional on it: whoever lost the run gets LeaseLost and has changed nothing.
 Computing is at least once; the visible effect of a shard is exactly once, because its results, its mark in the ledger, the counts of
 its run and its event are one transaction.
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeAlias
@@ -14,23 +13,20 @@ from uuid import UUID
 
 import pyarrow as pa
 from psycopg.errors import UniqueViolation
-from psycopg.sql import SQL, Identifier
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
 import sql
-from riskray.engine.result_schema import FAILURE_SCHEMA, FX_ROLLUP_SCHEMA, KEY_RATE_ROLLUP_SCHEMA, RESULT_SCHEMA, ROLLUP_SCHEMA
+from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.errors import LeaseLost, NotFound, StoreError
-from riskray.models.common import JsonObject
 from riskray.models.event import EventKind
 from riskray.models.run import FailurePolicy, RunState, Vectors
 from riskray.store import arrow
 from riskray.store.database import Connection, Database, jsonb
 from riskray.store.failures import lost_connection
-from riskray.store.runs import NewShard, add_event, insert_shards, partition_of
+from riskray.store.runs import NewShard, add_event, insert_shards
 from riskray.store.vectors import GroupVectors, PositionVectors, write_group_vectors, write_position_vectors, write_scenario_failures
 
-KEEP_ALIVE_S = 10.0  # a server ends transactions that are idle for a minute
 COMMIT_DEADLINE_S = 90.0
 """Longer than a server keeps the locks of a client that vanished, so that a COMMIT without answer can always be looked up."""
 
@@ -120,7 +116,7 @@ def renew_lease(database: Database, *, run_no: int, epoch: int, lease_s: float) 
     parameters = {"run_no": run_no, "epoch": epoch, "lease_s": lease_s}
     row = database.retrying(lambda: database.fetch_one("renew_lease", parameters), deadline_s=lease_s / 4)
     if row is None:
-        raise _lease_lost(run_no, epoch)
+        raise lease_lost(run_no, epoch)
     return bool(row["cancel_requested"])
 
 
@@ -182,7 +178,7 @@ def write_run_vectors(
                 write_scenario_failures(connection, run_no=run_no, scenarios=failures[0], positions=failures[1])
             # Last, because heartbeats wait for this lock; whoever takes the run over finds all of this or nothing.
             if connection.execute(sql.load("hold_claim"), {"run_no": run_no, "epoch": epoch}).fetchone() is None:
-                raise _lease_lost(run_no, epoch)
+                raise lease_lost(run_no, epoch)
 
     try:
         database.retrying(write, deadline_s=COMMIT_DEADLINE_S)
@@ -288,73 +284,9 @@ def commit_shard(
     return database.retrying(commit, deadline_s=COMMIT_DEADLINE_S)
 
 
-def build_result_key(database: Database, *, storage_no: int) -> None:
-    """Build the key of a run's own partition, once all its shards are done, beside the finish, which takes as long. Again does nothing."""
-
-    def build() -> None:
-        with database.transaction() as connection:
-            _build_key(connection, storage_no)
-
-    database.retrying(build, deadline_s=COMMIT_DEADLINE_S)
-
-
-def finalise_run(
-    database: Database,
-    *,
-    run_no: int,
-    epoch: int,
-    rollups: Rows,
-    fx_rollups: Rows,
-    key_rate_rollups: Rows,
-    manifest: Callable[[], JsonObject],
-    key: "Future[None] | None" = None,
-) -> RunState:
-    """End a run whose shards are all done: check that nothing is lost or doubled, build its key, write rollups and manifest.
-
-    `key`: a `build_result_key` that is under way; its end is waited for when all is written but the manifest, which is asked for then.
-
-    Answers SUCCEEDED, or PARTIAL when positions failed. Doing it again answers the same. Raises LeaseLost, and StoreError when results,
-    failures, ledger and counts do not add up: then the run stays RUNNING and nothing is written.
-    """
-    tables = (rollups, fx_rollups, key_rate_rollups)
-    return _finish(database, run_no=run_no, epoch=epoch, state=None, tables=tables, manifest=manifest, key=key)
-
-
-def cancel_pending_shards(database: Database, *, run_no: int, epoch: int) -> None:
-    """Let no more shard be done, so that the totals of a run to be cancelled are those of all that was committed. Raises LeaseLost."""
-
-    def close() -> None:
-        with database.transaction() as connection:
-            run = connection.execute(sql.load("lock_claimed_run"), {"run_no": run_no}).fetchone()
-            if run is None or run["epoch"] != epoch:
-                raise _lease_lost(run_no, epoch)
-            if not RunState(run["state"]).is_final:
-                connection.execute(sql.load("cancel_pending_shards"), {"run_no": run_no})
-
-    database.retrying(close, deadline_s=COMMIT_DEADLINE_S)
-
-
-def cancel_run(
-    database: Database,
-    *,
-    run_no: int,
-    epoch: int,
-    manifest: JsonObject,
-    rollups: Rows | None = None,
-    fx_rollups: Rows | None = None,
-    key_rate_rollups: Rows | None = None,
-) -> None:
-    """End a run as CANCELLED. Results of finished shards stay; rollups, where given, sum these. Raises LeaseLost.
-
-    Rollups are to be added up after `cancel_pending_shards`: a shard that an actor still has may commit until then.
-    """
-    tables = (rollups, fx_rollups, key_rate_rollups)
-    _finish(database, run_no=run_no, epoch=epoch, state=RunState.CANCELLED, tables=tables, manifest=lambda: manifest)
-
-
-def fail_run(database: Database, *, run_no: int, epoch: int, error_code: str, error_detail: str) -> None:
-    """End a run as FAILED, for a reason that no retry would cure. Raises LeaseLost."""
-    _finish(database, run_no=run_no, epoch=epoch, state=RunState.FAILED, manifest=lambda: None, error=(error_code, error_detail))
+def lease_lost(run_no: int, epoch: int) -> LeaseLost:
+    """What a claim gets that does not stand any more."""
+    return LeaseLost(f"run {run_no} is not held under epoch {epoch} any more: another coordinator took it, or it has ended")
 
 
 # ---------------------------------------------------------------------------------------------------------------- inside
@@ -378,9 +310,9 @@ def _writable_state(database: Database, *, run_no: int, shard_no: int, epoch: in
     if row is None:
         raise NotFound("shard", f"{shard_no} of run {run_no}")
     if row["state"] == "PENDING" and (row["epoch"] != epoch or row["run_state"] != RunState.RUNNING):
-        raise _lease_lost(run_no, epoch)
+        raise lease_lost(run_no, epoch)
     if row["state"] == "CANCELLED":
-        raise _lease_lost(run_no, epoch)
+        raise lease_lost(run_no, epoch)
     if row["row_count"] != row_count:
         raise ValueError(f"shard {shard_no} of run {run_no} has {row['row_count']} positions, got results and failures of {row_count}")
     return str(row["state"])
@@ -390,7 +322,7 @@ def _mark_done(connection: Connection, run_no: int, shard_no: int, epoch: int, c
     keys = {"run_no": run_no, "epoch": epoch, "shard_no": shard_no}
     run = connection.execute(sql.load("count_shard"), {**keys, **counts}).fetchone()
     if run is None:
-        raise _lease_lost(run_no, epoch)
+        raise lease_lost(run_no, epoch)
     if connection.execute(sql.load("finish_shard"), {**keys, **counts, **content}).rowcount == 0:
         raise _DoneMeanwhile
     seq = run.pop("event_seq")
@@ -401,98 +333,5 @@ def _mark_done(connection: Connection, run_no: int, shard_no: int, epoch: int, c
 def _next_event(connection: Connection, run_no: int, epoch: int) -> int:
     row = connection.execute(sql.load("number_event"), {"run_no": run_no, "epoch": epoch}).fetchone()
     if row is None:
-        raise _lease_lost(run_no, epoch)
+        raise lease_lost(run_no, epoch)
     return int(row["event_seq"])
-
-
-def _finish(
-    database: Database,
-    *,
-    run_no: int,
-    epoch: int,
-    state: RunState | None,
-    manifest: Callable[[], JsonObject | None],
-    tables: tuple[Rows | None, Rows | None, Rows | None] = (None, None, None),
-    key: "Future[None] | None" = None,
-    error: tuple[str | None, str | None] = (None, None),
-) -> RunState:
-    """`state`: None lets the counts decide between SUCCEEDED and PARTIAL."""
-
-    def finish() -> RunState:
-        with database.transaction() as connection:
-            # One finisher at a time, by a lock that heartbeats and cancels do not wait for: the run's row is locked at the end alone.
-            connection.execute(sql.load("lock_finish"), {"run_no": run_no})
-            run = connection.execute(sql.load("claimed_run"), {"run_no": run_no}).fetchone()
-            if run is None:
-                raise NotFound("run", str(run_no))
-            if run["epoch"] != epoch:
-                raise _lease_lost(run_no, epoch)
-            if (current := RunState(run["state"])).is_final:
-                return current  # a COMMIT whose answer was lost, or a second call
-            stored = None
-            if state is None:  # no shard is pending then, so nobody writes any more
-                stored = connection.execute(sql.load("stored_counts"), {"run_no": run_no, "storage_no": run["storage_no"]}).fetchone()
-            _copy_rollups(connection, run_no, tables)
-            while key is not None and wait([key], timeout=KEEP_ALIVE_S).not_done:  # if it fails: what is missing is made here
-                connection.execute(sql.load("keep_alive"))
-            if state is not RunState.FAILED:
-                _build_key(connection, run["storage_no"])
-            run = connection.execute(sql.load("lock_claimed_run"), {"run_no": run_no}).fetchone()
-            if run is None or run["epoch"] != epoch or RunState(run["state"]).is_final:
-                raise _lease_lost(run_no, epoch)
-            final = state
-            if final is None:
-                _check_conservation(stored, run)
-                final = RunState.PARTIAL if run["failed_count"] else RunState.SUCCEEDED
-            else:
-                connection.execute(sql.load("cancel_pending_shards"), {"run_no": run_no})
-            _write_end(connection, run_no, final, manifest(), error)
-            return final
-
-    return database.retrying(finish, deadline_s=COMMIT_DEADLINE_S)
-
-
-def _write_end(
-    connection: Connection, run_no: int, final: RunState, manifest: JsonObject | None, error: tuple[str | None, str | None]
-) -> None:
-    parameters = {"run_no": run_no, "state": final.value, "manifest": None if manifest is None else jsonb(manifest)}
-    parameters |= {"error_code": error[0], "error_detail": error[1]}
-    data = {"state": final.value, **(connection.execute(sql.load("finish_run"), parameters).fetchone() or {})}
-    add_event(connection, run_no=run_no, seq=data.pop("event_seq"), kind=EventKind.FINISHED, data=data)
-
-
-def _check_conservation(stored: dict[str, Any] | None, run: dict[str, Any]) -> None:
-    assert stored is not None  # a row of counts
-    ok, failed = run["ok_count"], run["failed_count"]
-    expected = {
-        "pending_shards": 0, "ok_in_ledger": ok, "failed_in_ledger": failed, "results": ok, "failures": failed,
-    }  # fmt: skip
-    wrong = [f"{name} is {stored[name]}, not {value}" for name, value in expected.items() if stored[name] != value]
-    if ok + failed != run["position_count"]:
-        wrong.append(f"{ok} priced and {failed} failed positions are not {run['position_count']}")
-    if wrong:
-        raise StoreError(f"run {run['run_id']} cannot finish: {'; '.join(wrong)}")
-
-
-def _build_key(connection: Connection, storage_no: int) -> None:
-    if not storage_no:
-        return  # the partition that small runs share always has its key
-    index = f"position_result_{storage_no}_key"
-    found = connection.execute(sql.load("has_relation"), {"name": index}).fetchone()
-    if found is not None and found["exists"]:
-        return
-    partition = partition_of(storage_no)
-    connection.execute(SQL(sql.load("create_partition_key")).format(index=Identifier(index), partition=partition))
-    connection.execute(sql.load("sample_little"))
-    connection.execute(SQL(sql.load("analyze_partition")).format(partition=partition))
-
-
-def _copy_rollups(connection: Connection, run_no: int, tables: tuple[Rows | None, Rows | None, Rows | None]) -> None:
-    names = ("copy_rollups", "copy_fx_rollups", "copy_key_rate_rollups")
-    for name, table, schema in zip(names, tables, (ROLLUP_SCHEMA, FX_ROLLUP_SCHEMA, KEY_RATE_ROLLUP_SCHEMA), strict=True):
-        if table is not None:
-            arrow.copy_in(connection, name, table, schema=schema, keys={"run_no": run_no})
-
-
-def _lease_lost(run_no: int, epoch: int) -> LeaseLost:
-    return LeaseLost(f"run {run_no} is not held under epoch {epoch} any more: another coordinator took it, or it has ended")

@@ -4,7 +4,7 @@ import pytest
 
 import sql
 from riskray.errors import StoreNotMigrated
-from riskray.store import ledger, runs
+from riskray.store import ledger, run_end, runs
 from riskray.store.checks import check_invariants
 from riskray.store.database import Database
 from tests.fixtures.postgres import settings_for
@@ -57,7 +57,7 @@ def numbers(database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, in
         claimed = claim(database)
         for shard in ledger.pending_shards(database, run_no=claimed.run_no):
             commit(database, claimed, shard)
-        ledger.finalise_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest=dict, **true_rollups(10))
+        run_end.finalise_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest=dict, **true_rollups(10))
         found[name] = claimed.run_no
     store_run(database)
     return {**found, "running": claim(database).run_no}
@@ -72,7 +72,7 @@ def test_totals_of_a_cancelled_run_that_lack_a_finished_shard_are_seen(database:
     claimed = claim(database)
     for shard in ledger.pending_shards(database, run_no=claimed.run_no):
         commit(database, claimed, shard)
-    ledger.cancel_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest={}, **true_rollups(5))
+    run_end.cancel_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest={}, **true_rollups(5))
     assert [problem for problem in check_invariants(database) if "ok_count of the rollups is 5, of the results 10" in problem] != []
 
 

@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 from riskray.config import Settings
 from riskray.errors import InvalidRequest, StoreError, StoreNotMigrated, StoreUnavailable
 from riskray.models.run import RunState
-from riskray.store import ledger, results, runs
+from riskray.store import ledger, results, run_end, runs
 from riskray.store.database import Database
 from tests.fixtures.fault_proxy import Cut, fault_proxy
 from tests.fixtures.postgres import settings_for
@@ -216,7 +216,7 @@ def test_run_ends_once_when_its_last_commit_gets_no_answer(database_url: str, cu
         for shard in ledger.pending_shards(database, run_no=claimed.run_no):
             commit(database, claimed, shard)
         proxy.cut_next(cut)
-        ended = ledger.finalise_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest=dict, **rollup_tables())
+        ended = run_end.finalise_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest=dict, **rollup_tables())
         assert ended is RunState.SUCCEEDED
         assert proxy.fired == 1
         assert results.totals(database, run_id=run.run_id).pv_base == 111.0

@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 from riskray.errors import LeaseLost, StoreError
 from riskray.models.event import EventKind
 from riskray.models.run import RunState
-from riskray.store import ledger, results, runs
+from riskray.store import ledger, results, run_end, runs
 from riskray.store.database import Database
 from tests.fixtures.postgres import settings_for
 from tests.fixtures.waiting import wait_until
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.postgres
 
 
 def finish(database: Database, run: ledger.ClaimedRun, *, epoch: int | None = None) -> RunState:
-    return ledger.finalise_run(
+    return run_end.finalise_run(
         database, run_no=run.run_no, epoch=run.epoch if epoch is None else epoch, manifest=lambda: {"code": "1"}, **rollup_tables()
     )  # fmt: skip
 
@@ -111,9 +111,9 @@ def test_coordinator_that_lost_its_run_can_change_nothing(database: Database) ->
     with pytest.raises(LeaseLost):
         finish(database, zombie)
     with pytest.raises(LeaseLost):
-        ledger.cancel_run(database, **keys, manifest={})
+        run_end.cancel_run(database, **keys, manifest={})
     with pytest.raises(LeaseLost):
-        ledger.fail_run(database, run_no=keys["run_no"], epoch=keys["epoch"], error_code="x", error_detail="y")
+        run_end.fail_run(database, run_no=keys["run_no"], epoch=keys["epoch"], error_code="x", error_detail="y")
 
     after = runs.get_run(database, run_id=run.run_id)
     assert (after.state, after.progress.ok_count) == (RunState.RUNNING, 0)
@@ -233,8 +233,8 @@ def test_run_with_failed_positions_ends_partial_and_stays_so(database: Database)
     assert finish(database, claimed) is RunState.PARTIAL
     assert finish(database, claimed) is RunState.PARTIAL
     keys = {"run_no": claimed.run_no, "epoch": claimed.epoch}
-    ledger.fail_run(database, run_no=keys["run_no"], epoch=keys["epoch"], error_code="late", error_detail="too late")
-    ledger.cancel_run(database, **keys, manifest={})
+    run_end.fail_run(database, run_no=keys["run_no"], epoch=keys["epoch"], error_code="late", error_detail="too late")
+    run_end.cancel_run(database, **keys, manifest={})
     after = runs.get_run(database, run_id=run.run_id)
     assert (after.state, after.manifest, after.error_code) == (RunState.PARTIAL, {"code": "1"}, None)
     assert ledger.claim_run(database, owner=uuid4(), lease_s=30) is None
@@ -265,7 +265,7 @@ def test_finish_that_waits_for_the_key_is_not_idle_holds_up_no_heartbeat_and_nob
     claimed = claim(database)
     for shard in ledger.pending_shards(database, run_no=claimed.run_no):
         commit(database, claimed, shard)
-    monkeypatch.setattr(ledger, "KEEP_ALIVE_S", 0.05)
+    monkeypatch.setattr(run_end, "KEEP_ALIVE_S", 0.05)
     key: Future[None] = Future()
     impatient = make_conninfo(database_url, options="-c idle_in_transaction_session_timeout=300", application_name="finisher")
 
@@ -281,7 +281,7 @@ def test_finish_that_waits_for_the_key_is_not_idle_holds_up_no_heartbeat_and_nob
 
     with Database(settings_for(impatient)) as finisher, ThreadPoolExecutor(1) as pool:
         ending = pool.submit(
-            ledger.finalise_run, finisher, run_no=claimed.run_no, epoch=claimed.epoch, manifest=dict, key=key, **rollup_tables()
+            run_end.finalise_run, finisher, run_no=claimed.run_no, epoch=claimed.epoch, manifest=dict, key=key, **rollup_tables()
         )
         try:
             wait_until(has_waited_for_long, what="the finish to wait for the key for longer than it may be idle")
@@ -342,7 +342,7 @@ def test_cancelled_run_keeps_what_was_done_and_counts_the_rest(database: Databas
     first, second = ledger.pending_shards(database, run_no=claimed.run_no)
     commit(database, claimed, first)
     runs.request_cancel(database, run_id=run.run_id)
-    ledger.cancel_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest={"code": "1"}, **rollup_tables())
+    run_end.cancel_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest={"code": "1"}, **rollup_tables())
     after = runs.get_run(database, run_id=run.run_id)
     assert (after.state, after.progress.ok_count, after.progress.cancelled_count) == (RunState.CANCELLED, 5, 5)
     with pytest.raises(LeaseLost):
@@ -357,19 +357,19 @@ def test_shard_that_comes_after_the_close_of_a_cancelled_run_has_no_effect(datab
     first, second = ledger.pending_shards(database, run_no=claimed.run_no)
     commit(database, claimed, first)
     runs.request_cancel(database, run_id=run.run_id)
-    ledger.cancel_pending_shards(database, run_no=claimed.run_no, epoch=claimed.epoch)
+    run_end.cancel_pending_shards(database, run_no=claimed.run_no, epoch=claimed.epoch)
     with pytest.raises(LeaseLost):
         commit(database, claimed, second)
     assert [shard.shard_no for shard in ledger.done_shards(database, run_no=claimed.run_no)] == [first.shard_no]
     assert runs.get_run(database, run_id=run.run_id).progress.ok_count == 5
     with pytest.raises(LeaseLost):
-        ledger.cancel_pending_shards(database, run_no=claimed.run_no, epoch=claimed.epoch + 1)
+        run_end.cancel_pending_shards(database, run_no=claimed.run_no, epoch=claimed.epoch + 1)
 
 
 def test_failed_run_says_why(database: Database) -> None:
     run = store_run(database)
     claimed = claim(database)
-    ledger.fail_run(database, run_no=claimed.run_no, epoch=claimed.epoch, error_code="shard_failed", error_detail="no worker comes up")
+    run_end.fail_run(database, run_no=claimed.run_no, epoch=claimed.epoch, error_code="shard_failed", error_detail="no worker comes up")
     after = runs.get_run(database, run_id=run.run_id)
     assert (after.state, after.error_code, after.error_detail) == (RunState.FAILED, "shard_failed", "no worker comes up")
     assert after.progress.cancelled_count == 10

@@ -6,7 +6,7 @@ import pytest
 
 from riskray.engine.result_schema import RESULT_SCHEMA
 from riskray.errors import Conflict, InvalidRequest, NotFound
-from riskray.store import ledger, results, runs
+from riskray.store import ledger, results, run_end, runs
 from riskray.store.arrow import compose
 from riskray.store.database import Database
 from riskray.store.results import ResultFilter
@@ -27,7 +27,7 @@ def run_id(database: Database, monkeypatch: pytest.MonkeyPatch, request: pytest.
         claimed = claim(database)
         for shard in ledger.pending_shards(database, run_no=claimed.run_no):
             commit(database, claimed, shard, failed=FAILED)
-        ledger.finalise_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest=dict, **rollup_tables())
+        run_end.finalise_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest=dict, **rollup_tables())
     return stored.run_id
 
 
@@ -149,7 +149,7 @@ def test_page_in_the_middle_of_a_large_run_is_read_without_sorting_the_run(datab
     stored = store_run(database, count=count, rows_per_shard=count)
     claimed = claim(database)
     commit(database, claimed, ledger.pending_shards(database, run_no=claimed.run_no)[0])
-    ledger.finalise_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest=dict, **rollup_tables())
+    run_end.finalise_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest=dict, **rollup_tables())
     filters = ResultFilter(books=("ALPHA",))
     bounds = {"after_position_no": count // 2, "end_position_no": 2**31 - 1, "limit": 100}
     parameters = {**runs.run_keys(database, run_id=stored.run_id), **filters.parameters(), **bounds}

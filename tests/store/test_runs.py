@@ -8,7 +8,7 @@ import pytest
 
 from riskray.errors import Conflict, InvalidRequest, NotFound
 from riskray.models.run import RunState
-from riskray.store import ledger, portfolios, results, runs
+from riskray.store import ledger, portfolios, results, run_end, runs
 from riskray.store.database import Database
 from tests.store.examples import claim, commit, new_run, rollup_tables, shards_of, store_portfolio, store_run
 
@@ -20,7 +20,7 @@ def finished_run(database: Database, *, count: int = 10) -> str:
     claimed = claim(database)
     for shard in ledger.pending_shards(database, run_no=claimed.run_no):
         commit(database, claimed, shard)
-    ledger.finalise_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest=dict, **rollup_tables())
+    run_end.finalise_run(database, run_no=claimed.run_no, epoch=claimed.epoch, manifest=dict, **rollup_tables())
     return run_id
 
 
