@@ -267,10 +267,11 @@ def test_trace_of_a_run_reaches_from_the_request_to_the_copy(running_stack: Runn
     assert answer.status_code == 202, answer.text
 
     def chain() -> list[str]:
-        """Services from a COPY up to the caller, as far as the spans have arrived."""
+        """Services from a shard's COPY up to the caller, as far as spans have arrived; that of the run's sums is another."""
         spans = {span.span_id: span for span in running_stack.collector.spans if span.trace_id == trace_id}
-        copies = [span for span in spans.values() if span.name == "COPY"]
-        at, services = (copies[0] if copies else None), []
+        shards = {span.span_id for span in spans.values() if span.name == "shard"}
+        at = next((span for span in spans.values() if span.name == "COPY" and span.parent_span_id in shards), None)
+        services = []
         while at is not None:
             services.append(f"{at.service}: {at.name}")
             at = spans.get(at.parent_span_id)
