@@ -59,7 +59,7 @@ def _store_upload(database: Database, upload: Upload, name: str, numeraire: str)
 def create_demo_history(database: Database, wanted: DemoHistoryRequest) -> tuple[MarketHistory, bool]:
     """Make and store the history that `DemoHistoryRequest` describes. Raises NotFound for the market."""
     record = get_market(database, market=wanted.market)
-    document = read_market(get_market_document(database, market_no=record.market_no).encode(), format="json")
+    document = read_market(get_market_document(database, market_id=record.market_id).encode(), format="json")
     market = build_market(document, base_currency=ECB_NUMERAIRE)
     quoted = sorted(set(market.fx_to_base) - {ECB_NUMERAIRE})
     rates = ecb_fx_history(quoted, first=wanted.first_date, last=record.as_of)

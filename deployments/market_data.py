@@ -143,7 +143,7 @@ def create_router(database: Database) -> APIRouter:
         """The document as it was stored; uploading it again gives the same snapshot."""
         kind = negotiated(request, asked, offered=(Format.JSON, Format.CSV, Format.PARQUET))
         record = get_market(database, market=market)
-        text = get_market_document(database, market_no=record.market_no)
+        text = get_market_document(database, market_id=record.market_id)
         body = text.encode() if kind is Format.JSON else write_market(read_market(text.encode(), format="json"), format=kind.value)
         return file_answer(body, kind, record.market_id, record.content_hash)
 

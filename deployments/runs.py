@@ -169,11 +169,11 @@ def _submit_router(database: Database, api: RunsApi) -> APIRouter:
         scenarios = find_scenario_set(database, body)
         return run_preflight(
             database,
-            market_no=market.market_no,
+            market_id=market.market_id,
             portfolio_no=portfolio.portfolio_no,
             position_count=portfolio.position_count,
             base_currency=body.base_currency,
-            scenario_set_no=None if scenarios is None else scenarios.scenario_set_no,
+            scenario_set_id=None if scenarios is None else scenarios.scenario_set_id,
         )
 
     return router

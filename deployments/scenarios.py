@@ -120,7 +120,7 @@ def scenario_set_model(record: ScenarioSetRecord) -> ScenarioSet:
 
 def _market(database: Database, market: str, *, base_currency: str) -> tuple[MarketRecord, Market]:
     record = get_market(database, market=market)
-    document = read_market(get_market_document(database, market_no=record.market_no).encode(), format="json")
+    document = read_market(get_market_document(database, market_id=record.market_id).encode(), format="json")
     return record, build_market(document, base_currency=base_currency)
 
 
@@ -187,7 +187,7 @@ def _unmoved(database: Database, record: ScenarioSetRecord, matrix: ScenarioMatr
 
 def _detail(database: Database, scenario_set: str) -> ScenarioSetDetail:
     record = get_scenario_set(database, scenario_set=scenario_set)
-    definition, payload = get_scenario_set_content(database, scenario_set_no=record.scenario_set_no)
+    definition, payload = get_scenario_set_content(database, scenario_set_id=record.scenario_set_id)
     matrix = decode(payload)
     return ScenarioSetDetail.model_validate(
         {
@@ -264,7 +264,7 @@ def create_set_router(database: Database) -> APIRouter:
         """One row a scenario, one column a factor; uploading the file again gives the same set."""
         kind = negotiated(request, asked, offered=_FORMATS)
         record = get_scenario_set(database, scenario_set=scenario_set)
-        _, payload = get_scenario_set_content(database, scenario_set_no=record.scenario_set_no)
+        _, payload = get_scenario_set_content(database, scenario_set_id=record.scenario_set_id)
         return file_answer(write_matrix(decode(payload), format=kind.value), kind, record.scenario_set_id, record.content_hash)
 
     @router.delete("/sets/{scenario_set}", status_code=204, summary="Delete a set no run uses", responses=error_responses(404, 409))

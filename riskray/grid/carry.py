@@ -83,7 +83,7 @@ def carry_shard(
     *,
     market: Market,
     measures: frozenset[Measure],
-    market_of: Callable[[int], Market],
+    market_of: Callable[[str], Market],
     table_of: Callable[[], pa.Table],
 ) -> PartlyCarried | None:
     """The shard with all rows of the earlier run that nothing touches; None where all of it has to be valued.
@@ -91,7 +91,7 @@ def carry_shard(
     Args:
         database, run, shard: whose, with `run.carried_from_run_no`.
         market, measures: of the run.
-        market_of: a stored market by number.
+        market_of: a stored market by id.
         table_of: the shard's contracts; asked for only where they are needed.
     """
     found = earlier_shard(
@@ -100,7 +100,7 @@ def carry_shard(
     spec = find_pricer(shard.product)
     if found is None or spec is None:
         return None
-    before = market if found.market_no == run.market_no else market_of(found.market_no)
+    before = market if found.market_id == run.market_id else market_of(found.market_id)
     difference = market_difference(before, market)
     touched = np.zeros(shard.row_count, np.bool_)
     if found.failed_count:

@@ -54,17 +54,16 @@ def _carried(database: Database, run: ClaimedRun) -> dict[str, Any]:
         return {}
     stored = get_run(database, run_id=run.run_id)
     assert stored.carried_from is not None
-    market_no = run_keys(database, run_id=stored.carried_from)["market_no"]
-    before, after = (load_market(database, market_no=number, base_currency=run.base_currency) for number in (market_no, run.market_no))
+    market_id = run_keys(database, run_id=stored.carried_from)["market_id"]
+    before, after = (load_market(database, market_id=id_, base_currency=run.base_currency) for id_ in (market_id, run.market_id))
     changed = {kind: sorted(names) for kind, names in vars(market_difference(before, after)).items()}
     return {"carried": {"run_id": stored.carried_from, "position_count": stored.progress.carried_count, "market_difference": changed}}
 
 
 def _scenarios(database: Database, run: ClaimedRun) -> dict[str, Any]:
-    scenario_set_id = None if run.scenario_set_no is None else get_run(database, run_id=run.run_id).scenario_set_id
-    if scenario_set_id is None:
+    if run.scenario_set_id is None:
         return {}
-    scenarios = get_scenario_set(database, scenario_set=scenario_set_id)
+    scenarios = get_scenario_set(database, scenario_set=run.scenario_set_id)
     return {
         "scenarios": {"scenario_set_id": scenarios.scenario_set_id, "sha256": scenarios.content_hash.hex()},
         "vectors": run.vectors,

@@ -44,8 +44,8 @@ class PnlPart:
     """Positions of one product that two runs are compared on."""
 
     product: str
-    market_no_t0: int
-    market_no_t1: int
+    market_id_t0: str
+    market_id_t1: str
     as_of_t0: date
     as_of_t1: date
     base_currency: str
@@ -79,8 +79,8 @@ def plan_parts(
             parts.append(
                 PnlPart(
                     product=product,
-                    market_no_t0=before["market_no"],
-                    market_no_t1=after["market_no"],
+                    market_id_t0=before["market_id"],
+                    market_id_t1=after["market_id"],
                     as_of_t0=as_of_t0,
                     as_of_t1=as_of_t1,
                     base_currency=before["base_currency"],
@@ -125,10 +125,10 @@ class _Rows:
     in_t1: np.ndarray
 
 
-def explain_part(database: Database, part: PnlPart, *, load_market: Callable[[int, str], Market]) -> dict[str, pa.Table]:
+def explain_part(database: Database, part: PnlPart, *, load_market: Callable[[str, str], Market]) -> dict[str, pa.Table]:
     """PNL_SCHEMA as `positions` and BUCKET_SCHEMA as `buckets`. A product that is no sum of cash flows fails with UNSUPPORTED_PRODUCT."""
     rows = _rows(database, part)
-    market_t0, market_t1 = load_market(part.market_no_t0, part.base_currency), load_market(part.market_no_t1, part.base_currency)
+    market_t0, market_t1 = load_market(part.market_id_t0, part.base_currency), load_market(part.market_id_t1, part.base_currency)
     spec = snapshots.find_pricer(part.product)
     if spec is None or spec.lower is None:
         return {"positions": _failed(rows.table, part.product, spec), "buckets": BUCKET_SCHEMA.empty_table()}

@@ -89,7 +89,7 @@ class Pricer:
         self._database = Database(settings, application_name=f"riskray {name}", pool_size=DATABASE_CONNECTIONS)
         self._positions: ByteBudgetCache[ShardPositions] = ByteBudgetCache(bytes_max=POSITIONS_BYTES_MAX, size_of=positions_nbytes)
         self._markets: ByteBudgetCache[Market] = ByteBudgetCache(bytes_max=MARKETS_MAX, size_of=lambda _: 1)
-        self._market_numbers: dict[str, int] = {}
+        self._market_ids: set[str] = set()
         self._lookups = [telemetry.CacheLookups("positions", self._positions), telemetry.CacheLookups("markets", self._markets)]
         self._vectors = VectorNets(self._database)
         self._work: tuple[int, int, int] | None = None
@@ -117,7 +117,7 @@ class Pricer:
 
     def _execute(self, run: ClaimedRun, shard: Shard) -> ShardReport:
         started = time.perf_counter()
-        market = self._market(run.market_no, run.base_currency)
+        market = self._market(run.market_id, run.base_currency)
         seconds = {"read": time.perf_counter() - started, "lower": 0.0}
         measures = frozenset(Measure(name) for name in run.measures)
         carried = None
@@ -125,7 +125,7 @@ class Pricer:
             if run.carried_from_run_no is not None:
                 carried = carry_shard(
                     self._database, run, shard, market=market, measures=measures,
-                    market_of=lambda market_no: self._market(market_no, run.base_currency), table_of=lambda: self._table(run, shard),
+                    market_of=lambda market_id: self._market(market_id, run.base_currency), table_of=lambda: self._table(run, shard),
                 )  # fmt: skip
             result = carried.result if carried is not None else _value(self._load(run, shard, seconds), market, measures)
         except (RiskrayError, MemoryError):
@@ -172,20 +172,20 @@ class Pricer:
         )
         return ShardReport(shard.shard_no, committed, result.ok_count, result.failed_count, seconds)
 
-    def _market(self, market_no: int, base_currency: str) -> Market:
-        load = partial(snapshots.load_market, self._database, market_no=market_no, base_currency=base_currency)
-        return self._markets.get_or_load((market_no, base_currency), load)
+    def _market(self, market_id: str, base_currency: str) -> Market:
+        load = partial(snapshots.load_market, self._database, market_id=market_id, base_currency=base_currency)
+        return self._markets.get_or_load((market_id, base_currency), load)
 
-    def _find_market(self, market: str) -> tuple[str, int]:
-        """Id and number of a market, by id or name.
+    def _find_market(self, market: str) -> str:
+        """Id of a market, by id or name.
 
         An id means the same content for ever, so the database is asked once; a name's newest version may change.
         """
-        if market not in self._market_numbers:
-            record = get_market(self._database, market=market)
-            self._market_numbers[record.market_id] = record.market_no
-            return record.market_id, record.market_no
-        return market, self._market_numbers[market]
+        if market in self._market_ids:
+            return market
+        market_id = get_market(self._database, market=market).market_id
+        self._market_ids.add(market_id)
+        return market_id
 
     def _table(self, run: ClaimedRun, shard: Shard) -> pa.Table:
         return snapshots.load_table(
@@ -202,7 +202,7 @@ class Pricer:
                 seconds[phase] += spent_s
             return positions
 
-        return self._positions.get_or_load((run.portfolio_no, shard.first_position_no, shard.row_count, run.as_of), load)
+        return self._positions.get_or_load((run.portfolio_id, shard.first_position_no, shard.row_count, run.as_of), load)
 
     # --------------------------------------------------------------------------------------------------------- vectors
 
@@ -215,7 +215,7 @@ class Pricer:
         parts = self._parts(run, shard, failed, seconds)
         grid = self._vectors.grid(run, market)
         netted = [net_positions(part, failed=_inside(failed, part), grid=grid, policy=run.failure_policy) for part in parts]
-        self._vectors.add(run.run_no, shard.shard_no, merge_netted(netted))
+        self._vectors.add(run.run_id, shard.shard_no, merge_netted(netted))
         seconds["net"] = time.perf_counter() - started
         if run.vectors != "position":
             return None
@@ -245,8 +245,8 @@ class Pricer:
     def net(self, run: ClaimedRun, shards: Sequence[Shard]) -> tuple[Any, ...]:
         """The netted flows of committed shards: one NettedFamily for each of PIECES, then ScenarioFailures."""
         with self._busy():
-            parts, held = self._vectors.parts(run.run_no, among=(shard.shard_no for shard in shards))
-            grid = self._vectors.grid(run, self._market(run.market_no, run.base_currency))
+            parts, held = self._vectors.parts(run.run_id, among=(shard.shard_no for shard in shards))
+            grid = self._vectors.grid(run, self._market(run.market_id, run.base_currency))
             for shard in shards:
                 if shard.shard_no in held:
                     continue
@@ -266,7 +266,7 @@ class Pricer:
         """
         with self._busy():
             family = merge_families(parts[:part_count])
-            values = value_family(family, grid=self._vectors.grid(run, self._market(run.market_no, run.base_currency)))
+            values = value_family(family, grid=self._vectors.grid(run, self._market(run.market_id, run.base_currency)))
             failures = merge_failures(parts[part_count:]) if parts[part_count:] else None
             ledger.write_run_vectors(
                 self._database, run_no=run.run_no, epoch=run.epoch,
@@ -276,10 +276,10 @@ class Pricer:
             return int(family.ok_counts.sum() + family.dropped_counts.sum())
 
     @ray.method(concurrency_group=CONTROL)
-    def netted_shards(self, run_no: int) -> frozenset[int]:
+    def netted_shards(self, run_id: str) -> frozenset[int]:
         """Shards of a run whose netted flows are kept here; answers while a shard is being valued."""
         self._idle_since = max(self._idle_since, time.monotonic())
-        return self._vectors.shard_nos(run_no)
+        return self._vectors.shard_nos(run_id)
 
     # --------------------------------------------------------------------------------------------------------- on request
 
@@ -288,8 +288,8 @@ class Pricer:
 
         Raises NotFound for the market, InvalidRequest for the base currency.
         """
-        market_id, market_no = self._find_market(market)
-        view = self._market(market_no, base_currency)
+        market_id = self._find_market(market)
+        view = self._market(market_id, base_currency)
         results, failures = [RESULT_SCHEMA_NAMED.empty_table()], [FAILURE_SCHEMA_NAMED.empty_table()]
         first = 0
         for product, table in tables.items():
@@ -314,7 +314,7 @@ class Pricer:
             raise NotFound("product", found["product"])
         if spec.lower is None:
             raise Conflict(f"position {position_id!r}: product {spec.product} is not a sum of cash flows, so there are none to show")
-        market = self._market(keys["market_no"], keys["base_currency"])
+        market = self._market(keys["market_id"], keys["base_currency"])
         explained = explain(spec, contracts_from_arrow(spec.columns, table), 0, market=market)
         status = RowStatus(explained.status)
         if status is not RowStatus.OK:

@@ -32,15 +32,15 @@ def day_number(day: date) -> int:
     return (day - _EPOCH).days
 
 
-def load_market(database: Database, *, market_no: int, base_currency: str) -> Market:
+def load_market(database: Database, *, market_id: str, base_currency: str) -> Market:
     """A stored market as arrays. Raises InvalidRequest for a base currency that the market does not know."""
-    document = MarketDocument.model_validate_json(get_market_document(database, market_no=market_no))
+    document = MarketDocument.model_validate_json(get_market_document(database, market_id=market_id))
     return build_market(document, base_currency=base_currency)
 
 
-def load_scenarios(database: Database, *, scenario_set_no: int, market: Market) -> Scenarios:
+def load_scenarios(database: Database, *, scenario_set_id: str, market: Market) -> Scenarios:
     """A stored scenario set as moves of a market. Raises InvalidRequest naming the factors that the market has not got."""
-    _, payload = get_scenario_set_content(database, scenario_set_no=scenario_set_no)
+    _, payload = get_scenario_set_content(database, scenario_set_id=scenario_set_id)
     return bind(decode(payload), market=market).scenarios
 
 

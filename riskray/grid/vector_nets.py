@@ -38,19 +38,19 @@ class VectorNets:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._grids: ByteBudgetCache[LadderGrid] = ByteBudgetCache(bytes_max=RUNS_MAX, size_of=lambda _: 1)
-        self._held: OrderedDict[int, _Held] = OrderedDict()
+        self._held: OrderedDict[str, _Held] = OrderedDict()
 
     def grid(self, run: ClaimedRun, market: Market) -> LadderGrid:
         """The run's scenarios on its market."""
-        assert run.scenario_set_no is not None
-        load = partial(snapshots.load_scenarios, self._database, scenario_set_no=run.scenario_set_no, market=market)
-        key = (run.market_no, run.base_currency, run.scenario_set_no)
+        assert run.scenario_set_id is not None
+        load = partial(snapshots.load_scenarios, self._database, scenario_set_id=run.scenario_set_id, market=market)
+        key = (run.market_id, run.base_currency, run.scenario_set_id)
         return self._grids.get_or_load(key, lambda: LadderGrid(market=market, scenarios=load()))
 
-    def add(self, run_no: int, shard_no: int, netted: NettedPositions) -> None:
+    def add(self, run_id: str, shard_no: int, netted: NettedPositions) -> None:
         """Keep a netted shard."""
-        held = self._held.setdefault(run_no, _Held())
-        self._held.move_to_end(run_no)
+        held = self._held.setdefault(run_id, _Held())
+        self._held.move_to_end(run_id)
         if len(self._held) > RUNS_MAX:
             self._held.popitem(last=False)
         if shard_no in held.shard_nos:
@@ -60,15 +60,15 @@ class VectorNets:
             held.parts = [merge_netted(held.parts)]
         held.shard_nos |= {shard_no}
 
-    def shard_nos(self, run_no: int) -> frozenset[int]:
+    def shard_nos(self, run_id: str) -> frozenset[int]:
         """Shards of a run that are kept here. May be called from another thread."""
-        held = self._held.get(run_no)
+        held = self._held.get(run_id)
         return frozenset() if held is None else held.shard_nos
 
-    def parts(self, run_no: int, *, among: Iterable[int]) -> tuple[list[NettedPositions], frozenset[int]]:
+    def parts(self, run_id: str, *, among: Iterable[int]) -> tuple[list[NettedPositions], frozenset[int]]:
         """What is kept of a run and of which shards; nothing if it holds a shard that is not `among` those wanted, as sums cannot be
         taken apart."""
-        held = self._held.get(run_no)
+        held = self._held.get(run_id)
         if held is None or not held.shard_nos <= frozenset(among):
             return [], frozenset()
         return list(held.parts), held.shard_nos

@@ -101,7 +101,7 @@ def _write(run: ClaimedRun, shards: Sequence[Shard], pool: PricerPool, is_stoppe
 def _ask_what_is_held(run: ClaimedRun, pool: PricerPool) -> tuple[dict[int, Any], dict[int, frozenset[int]]]:
     """The actors that answer at once, which they do even when they are busy, and the shards they hold."""
     actors = {number: actor for number in pool.numbers() if (actor := pool.find(number)) is not None}
-    asked = {actor.netted_shards.remote(run.run_no): number for number, actor in actors.items()}
+    asked = {actor.netted_shards.remote(run.run_id): number for number, actor in actors.items()}
     ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=STATUS_TIMEOUT_S) if asked else ([], [])
     held = {}
     for reference in ready:

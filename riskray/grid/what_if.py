@@ -32,7 +32,7 @@ def derive_market(database: Database, *, run: Run, change: MarketChange) -> Mark
     numbers that no market may have.
     """
     record = get_market(database, market=run.market_id)
-    given = MarketDocument.model_validate_json(get_market_document(database, market_no=record.market_no))
+    given = MarketDocument.model_validate_json(get_market_document(database, market_id=record.market_id))
     document = replaced(given, curves=change.curves, spread_curves=change.spread_curves, fx_rates=change.fx_rates)
     document = _checked(document)  # before it is moved: a curve that is wrong has no pillars to move
     if change.shocks:

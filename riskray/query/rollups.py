@@ -15,7 +15,7 @@ from riskray.query.kept import Kept
 from riskray.store import results as store
 from riskray.store.database import Database
 from riskray.store.results import ALL_POSITIONS, ResultFilter, stream_failures, stream_results
-from riskray.store.runs import get_run, run_no_of
+from riskray.store.runs import get_run
 
 BYTES_MAX: Final = 256 * 1024**2
 """A position takes 64 bytes."""
@@ -54,8 +54,7 @@ class RollupReader:
         too_large = run.progress.position_count > POSITIONS_MAX
         if stored_have_it or filters.position_ids or too_large or not run.state.is_final or set(group_by) - set(DIMENSIONS):
             return store.rollups(self._database, run_id=run_id, group_by=group_by, filters=filters)
-        key = run_no_of(self._database, run_id=run_id)
-        columns = self._kept.get(key, lambda: _load(self._database, run_id), lambda loaded: loaded.nbytes)
+        columns = self._kept.get(run_id, lambda: _load(self._database, run_id), lambda loaded: loaded.nbytes)
         return _rollups(columns, dimensions, filters)
 
 

@@ -257,5 +257,5 @@ def _sensitivities(database: Database, run_id: str, node: Node, matrix: Scenario
 
 def _market_of(database: Database, run: Run) -> Market:
     record = get_market(database, market=run.market_id)
-    document = read_market(get_market_document(database, market_no=record.market_no).encode(), format="json")
+    document = read_market(get_market_document(database, market_id=record.market_id).encode(), format="json")
     return build_market(document, base_currency=run.base_currency)

@@ -58,15 +58,15 @@ class VectorReader:
         if size > self._bytes_max:
             # Too many to keep. A hierarchy is then checked against the values that are left.
             return _as_groups(read_group_vectors(self._database, run_id=run_id, filters=node.filters, dimensions=node.dimensions)[1])
-        return self._kept.get((run.run_no, family), lambda: self._family(run_id, family), lambda groups: groups.pnl.nbytes)
+        return self._kept.get((run_id, family), lambda: self._family(run_id, family), lambda groups: groups.pnl.nbytes)
 
     def matrix(self, run: VectorRun) -> ScenarioMatrix:
         """The scenario set of a run."""
 
         def load() -> ScenarioMatrix:
-            return decode(get_scenario_set_content(self._database, scenario_set_no=run.scenario_set_no)[1])
+            return decode(get_scenario_set_content(self._database, scenario_set_id=run.scenario_set_id)[1])
 
-        return self._kept.get(("set", run.scenario_set_no), load, lambda matrix: matrix.values.nbytes)
+        return self._kept.get(run.scenario_set_id, load, lambda matrix: matrix.values.nbytes)
 
     def dropped_scenarios(self, run: VectorRun) -> list[int]:
         """Scenarios that are left out of every figure, under drop_scenario."""

@@ -41,7 +41,6 @@ class ClaimedRun:
     run_id: str
     epoch: int
     storage_no: int
-    market_no: int
     market_id: str
     portfolio_no: int
     portfolio_id: str
@@ -52,7 +51,7 @@ class ClaimedRun:
     position_count: int
     cancel_requested: bool
     created_at: datetime
-    scenario_set_no: int | None = None
+    scenario_set_id: str | None = None
     vectors: Vectors = "none"
     failure_policy: FailurePolicy = "drop_position"
     traceparent: str | None = None
@@ -76,7 +75,7 @@ class EarlierRows:
 
     run_no: int
     storage_no: int
-    market_no: int
+    market_id: str
     failed_count: int
     exact_sums: bytes
 

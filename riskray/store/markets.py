@@ -75,11 +75,11 @@ def get_market(database: Database, *, market: str) -> MarketRecord:
     return MarketRecord(**row)
 
 
-def get_market_document(database: Database, *, market_no: int) -> str:
+def get_market_document(database: Database, *, market_id: str) -> str:
     """The JSON text as it was stored. Raises NotFound."""
-    row = database.fetch_one("get_market_document", {"market_no": market_no})
+    row = database.fetch_one("get_market_document", {"market_id": market_id})
     if row is None:
-        raise NotFound("market", str(market_no))
+        raise NotFound("market", market_id)
     return str(row["document"])
 
 

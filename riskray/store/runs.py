@@ -133,7 +133,7 @@ def run_no_of(database: Database, *, run_id: str) -> int:
 
 
 def run_keys(database: Database, *, run_id: str) -> dict[str, Any]:
-    """run_no, storage_no, portfolio_no, market_no, base_currency and rows_per_shard. Raises NotFound."""
+    """run_no, storage_no, portfolio_no, market_no, market_id, base_currency and rows_per_shard. Raises NotFound."""
     row = database.fetch_one("get_run_keys", {"run_id": run_id})
     if row is None:
         raise NotFound("run", run_id)

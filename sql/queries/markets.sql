@@ -22,7 +22,7 @@ SELECT market_no, market_id, name, version, as_of, content_hash, created_at
 
 -- name: get_market_document
 -- The market as it was uploaded.
-SELECT document::text AS document FROM market_snapshot WHERE market_no = %(market_no)s
+SELECT document::text AS document FROM market_snapshot WHERE market_id = %(market_id)s
 
 -- name: insert_market
 -- A new version of a name, unless the content is known; the caller holds the lock of the name.

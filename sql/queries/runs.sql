@@ -93,7 +93,10 @@ SELECT run.run_id, run.name, run.state::text AS state, run.executor, portfolio.p
 
 -- name: get_run_keys
 -- The numbers behind a run id.
-SELECT run_no, storage_no, portfolio_no, market_no, base_currency, rows_per_shard FROM run WHERE run_id = %(run_id)s
+SELECT run.run_no, run.storage_no, run.portfolio_no, run.market_no, market.market_id, run.base_currency, run.rows_per_shard
+  FROM run
+  JOIN market_snapshot market USING (market_no)
+ WHERE run.run_id = %(run_id)s
 
 -- name: insert_event
 -- Adds an event under a number taken from run.event_seq in the same transaction, and wakes up listeners.

@@ -8,9 +8,11 @@ import pytest
 from riskray.errors import InvalidRequest, NotFound, PreflightFailed
 from riskray.models.run import RunState
 from riskray.store.checks import check_invariants
+from riskray.store.markets import delete_market
+from riskray.store.portfolios import delete_portfolio
 from riskray.store.results import read_failures, read_results, totals
-from riskray.store.runs import events_after, get_run
-from tests.fixtures.stored_snapshots import bond, fx_forward, store_market, store_portfolio
+from riskray.store.runs import delete_run, events_after, get_run
+from tests.fixtures.stored_snapshots import bond, fx_forward, market_document, store_market, store_portfolio
 from tests.fixtures.waiting import wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.postgres]
@@ -100,6 +102,33 @@ def test_run_in_another_base_currency_rescales_what_is_in_base_currency(grid, st
     assert usd["pv"] == pytest.approx(eur["pv"])
     assert usd["dv01"] == pytest.approx([1.0811 * value for value in eur["dv01"]], rel=1e-9)
     assert eur["convexity"] == [None] * len(eur["pv"])
+
+
+def test_snapshots_under_the_numbers_of_others_are_not_taken_for_them(grid):
+    """A database that was restored under a warm pool gives numbers away again."""
+    raised = market_document() | {"name": "raised"}
+    raised["curves"] = [
+        curve | {"points": [point | {"value": point["value"] + 0.01} for point in curve["points"]]} for curve in raised["curves"]
+    ]
+
+    def valued(document, first):
+        market = store_market(grid.database, document)
+        portfolio = store_portfolio(grid.database, [bond(n) for n in range(first, first + 3)], name="restored")
+        run = grid.execute(portfolio.portfolio_id, market=market.market_id)
+        pv = _rows(grid, run)["pv"].to_pylist()
+        delete_run(grid.database, run_id=run.run_id)
+        delete_portfolio(grid.database, portfolio=portfolio.portfolio_id)
+        delete_market(grid.database, market=market.market_id)
+        return pv, market.market_no, portfolio.portfolio_no
+
+    _, market_no, portfolio_no = valued(market_document() | {"name": "before"}, 0)
+    with grid.database.transaction() as connection:
+        connection.execute(f"ALTER TABLE market_snapshot ALTER COLUMN market_no RESTART WITH {market_no}")
+        connection.execute(f"ALTER TABLE portfolio_snapshot ALTER COLUMN portfolio_no RESTART WITH {portfolio_no}")
+    under_used_numbers = valued(raised, 100)
+    under_new_numbers = valued(raised, 100)
+    assert under_used_numbers[1:] == (market_no, portfolio_no) != under_new_numbers[1:]
+    assert under_used_numbers[0] == under_new_numbers[0]
 
 
 def test_run_whose_positions_all_fail_is_partial_without_results(grid):

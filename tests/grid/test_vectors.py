@@ -81,16 +81,16 @@ def _pv_base(grid, run):
 
 
 def _market(grid):
-    return snapshots.load_market(grid.database, market_no=get_market(grid.database, market="close").market_no, base_currency="USD")
+    return snapshots.load_market(grid.database, market_id=get_market(grid.database, market="close").market_id, base_currency="USD")
 
 
 def _direct_pnl(grid, portfolio, *, scenario_set="moves"):
     """P&L of every position by `present_values` alone, NaN for those without value; and their groups by dimension."""
     with grid.database.transaction() as connection:
-        query = "SELECT scenario_set_no FROM scenario_set WHERE name = %s"
-        scenario_set_no = connection.execute(query, [scenario_set]).fetchone()["scenario_set_no"]
+        query = "SELECT scenario_set_id FROM scenario_set WHERE name = %s"
+        scenario_set_id = connection.execute(query, [scenario_set]).fetchone()["scenario_set_id"]
     market = _market(grid)
-    scenarios = snapshots.load_scenarios(grid.database, scenario_set_no=scenario_set_no, market=market)
+    scenarios = snapshots.load_scenarios(grid.database, scenario_set_id=scenario_set_id, market=market)
     pnl: list[np.ndarray] = []
     groups: dict[str, list[tuple[str, str, str]]] = {"book": [], "counterparty": []}
     for product, first, rows in (("FIXED_BOND", 0, 40), ("FX_FWD", 40, 30)):

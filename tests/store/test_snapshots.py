@@ -20,7 +20,7 @@ def test_market_is_answered_as_it_was_stored(database: Database) -> None:
     assert created
     assert stored.market_id == f"mkt-{content_hash(document).hex()[:16]}"
     assert markets.get_market(database, market=stored.market_id) == stored
-    assert markets.get_market_document(database, market_no=stored.market_no) == document
+    assert markets.get_market_document(database, market_id=stored.market_id) == document
 
 
 def test_same_content_is_the_same_snapshot_and_new_content_the_next_version(database: Database) -> None:
