@@ -26,12 +26,12 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet
-from pydantic_core import from_json
 
 from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
 from riskray.market.checks import Problem
 from riskray.market.examine import Part, examine
 from riskray.models.market_data import CurveDocument, CurveKind, MarketDocument, SpreadCurveDocument
+from riskray.strict_json import parse_json
 
 FORMATS = ("json", "csv", "parquet")
 ROWS_MAX = 1_000_000
@@ -208,7 +208,7 @@ def _given(fields: Row) -> Row:
 
 def _json(data: bytes) -> Any:
     try:
-        return from_json(data)
+        return parse_json(data)
     except ValueError as error:
         message = f"the document is not valid JSON: {error}"
         raise MalformedJson(message, [{"loc": ["file"], "msg": message, "code": "malformed"}]) from error

@@ -16,12 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
-from pydantic_core import from_json
 
 from pricers.columns import Column
 from pricers.scalar import INSTRUMENT
 from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
 from riskray.portfolio.values import LIST_SEPARATOR
+from riskray.strict_json import parse_json
 
 FileFormat = Literal["csv", "json", "parquet"]
 Source = bytes | Path | BinaryIO
@@ -200,7 +200,7 @@ def raw_rows_of(items: list[Any], *, limits: ReadLimits) -> RawRows:
 
 def _json_items(data: bytes) -> list[Any]:
     try:
-        document = from_json(data)
+        document = parse_json(data)
     except ValueError as error:
         lines = data.strip().splitlines()
         if not lines or not lines[0].startswith(b"{") or "trailing characters" not in str(error):
@@ -215,7 +215,7 @@ def _json_items(data: bytes) -> list[Any]:
 
 def _json_line(line: bytes, number: int) -> Any:
     try:
-        return from_json(line)
+        return parse_json(line)
     except ValueError as error:
         where = str(error).replace("at line 1 column", "at column")
         raise _malformed_json(f"line {number} is not valid JSON: {where}") from error

@@ -8,7 +8,6 @@ What `codec.write_matrix` writes reads back to the same content.
 
 import csv
 import io
-import json
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +18,7 @@ import pyarrow.parquet
 from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
 from riskray.scenario.codec import LABEL_COLUMN, ScenarioMatrix, checked_matrix, from_table
 from riskray.scenario.factors import parse_factor
+from riskray.strict_json import parse_json
 
 FORMATS = ("csv", "parquet", "json")
 
@@ -79,14 +79,15 @@ def _from_csv(data: bytes, numeraire: str) -> ScenarioMatrix:
 
 def _from_json(data: bytes, numeraire: str) -> ScenarioMatrix:
     try:
-        document: Any = json.loads(data)
+        document: Any = parse_json(data)
+    except ValueError as error:
+        message = f"the matrix is not valid JSON: {error}"
+        raise MalformedJson(message, [{"loc": ["file"], "msg": message, "code": "malformed"}]) from None
+    try:
         factors = tuple(parse_factor(header) for header in document["factors"])
         labels = tuple(str(scenario["name"]) for scenario in document["scenarios"])
         values = np.array([scenario["values"] for scenario in document["scenarios"]], np.float64).reshape(len(labels), len(factors))
         stated = str(document.get("numeraire", numeraire))
-    except json.JSONDecodeError as error:
-        message = f"the matrix is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}"
-        raise MalformedJson(message, [{"loc": ["file"], "msg": message, "code": "malformed"}]) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f'not a scenario matrix in JSON ({error}); write {{"factors": [...], "scenarios": [{{"name": ..., "values": [...]}}]}}'
         raise _unreadable(message) from None
