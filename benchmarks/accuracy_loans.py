@@ -42,19 +42,23 @@ def compare(contracts: int, seed: int) -> Comparison:
     for number, as_of in enumerate(VALUATION_DAYS):
         market = random_market(as_of, currencies=CURRENCIES, seed=seed + number)
         count = contracts // len(VALUATION_DAYS) + (number < contracts % len(VALUATION_DAYS))
+        oracle = LoanOracle(market)
         rows = random_loans(count, as_of=as_of, rng=rng)
+        for row in rows:
+            if row["day_count"] == "ACT/ACT ICMA" and not oracle.counts(row):
+                row["day_count"] = "ACT/ACT ISDA"
         spec = pricer("AMORT_LOAN")
         batch = contracts_of(spec.columns, rows)
         valued = value(spec, batch, market=market, measures=ALL_MEASURES)
         assert spec.lower is not None, "AMORT_LOAN is a cash-flow product"
         lowered = spec.lower(batch, as_of=as_of)
-        oracle = LoanOracle(market)
         for i, row in enumerate(rows):
             reference = oracle.reference(row)
             faults = _faults(i, row, reference, valued, lowered, largest)
             for key in (row["amortisation"], reference.status.name):
                 counts[key] = counts.get(key, 0) + 1
-            for key in ("pv", *map(str, reference.measures)) if reference.status == RowStatus.OK else ():
+            stub = ("long ICMA stub",) if row["day_count"] == "ACT/ACT ICMA" and oracle.has_long_stub(row) else ()
+            for key in ("pv", *map(str, reference.measures), *stub) if reference.status == RowStatus.OK else ():
                 compared[key] = compared.get(key, 0) + 1
             mismatches += bool(faults)
             if faults and len(examples) < EXAMPLES_MAX:

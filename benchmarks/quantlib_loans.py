@@ -10,9 +10,12 @@ from benchmarks.quantlib_terms import (
     CONVENTIONS,
     FREQUENCIES,
     ROLL_RULES,
+    counts_beyond_coupons,
+    counts_icma,
     date_of,
     day_counter,
     day_of,
+    quasi_coupon_schedule,
     term_structure,
     with_spreads,
 )
@@ -57,6 +60,16 @@ class LoanOracle:
         table = self._table(row)
         return Reference(table) if isinstance(table, RowStatus) else self._measured(row, *table)
 
+    def counts(self, row: dict[str, Any]) -> bool:
+        """Whether QuantLib's ACT/ACT ICMA can count all periods of the contract."""
+        dates = _dates(row)
+        return dates is None or counts_icma(dates[0])
+
+    def has_long_stub(self, row: dict[str, Any]) -> bool:
+        """Whether the contract has a stub longer than a regular period."""
+        dates = _dates(row)
+        return dates is not None and quasi_coupon_schedule(dates[0]) is not None
+
     def bond(self, row: dict[str, Any]) -> ql.Bond | None:
         """The loan as a bond of today's balances, None where it has no value."""
         table = self._table(row)
@@ -71,7 +84,7 @@ class LoanOracle:
         if dates is None:
             return RowStatus.INVALID_SCHEDULE
         schedule, unadjusted = dates
-        counter = day_counter(row["day_count"], maturity=row["maturity_date"], calendar=row["calendar"] or "NONE")
+        counter = day_counter(row["day_count"], maturity=row["maturity_date"], calendar=row["calendar"] or "NONE", schedule=schedule)
         probe = _bond(row, schedule, [100.0] * (len(schedule) - 1), counter)
         coupons = [coupon for coupon in map(ql.as_coupon, probe.cashflows()) if coupon is not None]
         if coupons[-1].date() <= self._today:
@@ -116,7 +129,7 @@ class LoanOracle:
             paid_out = -sign * padded[0]
             pay_day, amount, principal = [day_of(start), *pay_day], [paid_out, *amount], [paid_out, *principal]
             pv += paid_out * curve.discount(start)
-        measures = self._price_measures(row, bond, unit, counter, curve) if bond.notional(bond.settlementDate()) > 0.0 else {}
+        measures = self._price_measures(row, bond, unit, schedule, counter, curve) if bond.notional(bond.settlementDate()) > 0.0 else {}
         repaid = [(max(sign * paid, 0.0), day) for paid, day in zip(principal, pay_day, strict=True)]
         if sum(paid for paid, _ in repaid) > 0.0:
             weighted = sum(paid * (day - self._as_of) / 365.0 for paid, day in repaid)
@@ -124,7 +137,13 @@ class LoanOracle:
         return Reference(RowStatus.OK, pay_day, amount, principal, pv, measures)
 
     def _price_measures(
-        self, row: dict[str, Any], bond: ql.Bond, unit: ql.Bond, counter: ql.DayCounter, curve: ql.YieldTermStructure
+        self,
+        row: dict[str, Any],
+        bond: ql.Bond,
+        unit: ql.Bond,
+        schedule: ql.Schedule,
+        counter: ql.DayCounter,
+        curve: ql.YieldTermStructure,
     ) -> dict[Measure, float]:
         settlement = bond.settlementDate()
         clean_model = ql.BondFunctions.cleanPrice(bond, curve, settlement)
@@ -134,6 +153,8 @@ class LoanOracle:
         measures = {Measure.CLEAN_PRICE: clean_model, Measure.DIRTY_PRICE: clean_model + accrued, Measure.ACCRUED_INTEREST: accrued}
         if unit.notional(settlement) < 1e-3 * NOTIONAL_SCALE:
             return measures  # QuantLib's solvers stop early on the last crumbs of a loan
+        if counts_beyond_coupons(row["day_count"], schedule, bond):
+            return measures
         functions, frequency = ql.BondFunctions, FREQUENCIES[row["frequency"]][1]
         try:
             found = functions.bondYield(unit, price, counter, ql.Compounded, frequency, settlement, YIELD_ACCURACY, ROOT_STEPS_MAX, 0.05)

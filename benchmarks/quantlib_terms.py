@@ -70,11 +70,58 @@ def day_of(date: Any) -> int:
     return int(date.serialNumber()) - _EPOCH_SERIAL
 
 
-def day_counter(name: str, *, maturity: int, calendar: str) -> Any:
-    """QuantLib's day counter; the maturity is read by 30E/360 ISDA, the calendar by BUS/252."""
+def day_counter(name: str, *, maturity: int, calendar: str, schedule: Any) -> Any:
+    """QuantLib's day counter. 30E/360 ISDA reads the maturity, BUS/252 the calendar, ACT/ACT ICMA the schedule if it has a long stub."""
     if name == "30E/360 ISDA":
         return ql.Thirty360(ql.Thirty360.ISDA, date_of(maturity))
+    if name == "ACT/ACT ICMA" and (quasi_coupons := quasi_coupon_schedule(schedule)) is not None:
+        return ql.ActualActual(ql.ActualActual.ISMA, quasi_coupons)
     return ql.Business252(CALENDARS[calendar]) if name == "BUS/252" else _DAY_COUNTERS[name]
+
+
+def quasi_coupon_schedule(schedule: Any) -> Any | None:
+    """The schedule with the dates that it would have if it went on regularly beyond both ends; None without a stub longer than a tenor.
+
+    QuantLib's ActualActual(ISMA, schedule) adds one or two such dates itself; given them all, it counts stubs of any length.
+    """
+    dates, regular = list(schedule.dates()), list(schedule.isRegular())
+    tenor = schedule.tenor()
+    if tenor.units() != ql.Months or tenor.length() <= 0 or all(regular):
+        return None
+
+    def rolled(day: Any, direction: int) -> Any:
+        step = ql.Period(direction * tenor.length(), ql.Months)
+        return schedule.calendar().advance(day, step, schedule.businessDayConvention(), schedule.endOfMonth())
+
+    first = dates[0] if regular[0] else dates[1]
+    last = dates[-1] if regular[-1] or len(dates) == 2 else dates[-2]
+    if rolled(first, -1) <= dates[0] and dates[-1] <= rolled(last, 1):
+        return None
+    grid = [day for day in dates if first <= day <= last]
+    while grid[0] > dates[0] - 800:
+        grid.insert(0, rolled(grid[0], -1))
+    while grid[-1] < dates[-1] + 800:
+        grid.append(rolled(grid[-1], 1))
+    convention = schedule.businessDayConvention()
+    rule, are_regular = ql.DateGeneration.Backward, [True] * (len(grid) - 1)
+    return ql.Schedule(grid, schedule.calendar(), convention, convention, tenor, rule, schedule.endOfMonth(), are_regular)
+
+
+def counts_icma(schedule: Any) -> bool:
+    """Whether QuantLib's ACT/ACT ICMA can count all periods: where there is a long stub, it takes an irregular period between two coupons
+    for a whole one of a frequency that it rounds, such as 1.2 coupons a year to 1."""
+    return all(list(schedule.isRegular())[1:-1]) or quasi_coupon_schedule(schedule) is None
+
+
+def counts_beyond_coupons(day_count: str, schedule: Any, bond: Any) -> bool:
+    """Whether yields of the bond cannot be compared: a long ACT/ACT ICMA stub, and coupons that are paid on other days than they end on.
+
+    QuantLib counts the days between with one rule for all coupons; from the end of a regular coupon we go on by its own length.
+    """
+    if day_count != "ACT/ACT ICMA" or quasi_coupon_schedule(schedule) is None:
+        return False
+    coupons = [coupon for coupon in map(ql.as_coupon, bond.cashflows()) if coupon is not None]
+    return any(coupon.date() != coupon.accrualEndDate() for coupon in coupons)
 
 
 def term_structure(curve: Curve, *, as_of: int) -> Any:

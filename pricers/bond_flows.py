@@ -14,7 +14,7 @@ from pricers.calendars import FIRST_DAY, CalendarTables, adjust, advance_busines
 from pricers.contract_dates import SCHEDULE_STATUS
 from pricers.dates import NO_DATE, add_months
 from pricers.day_count import ACT_360, ACT_365F, ACT_ACT_ICMA, BUS_252, calendar_free_year_fraction, year_fraction
-from pricers.price_terms import settlement_day
+from pricers.price_terms import is_long_icma_stub, settlement_day, years_in_stub
 from pricers.schedule import (
     FREQUENCIES,
     FREQUENCY_DAYS,
@@ -291,7 +291,10 @@ def _fill_periods(bonds: Bonds, tables: CalendarTables, as_of: int, begin: int, 
                     terms, count = _schedule_terms(bonds, i), last - start + 1
                     reference = reference_period(k + 1 - start, count, terms, tables, adjusted, is_regular, start)
                     reference_start[k], reference_end[k] = reference
-                years = calendar_free_year_fraction(code, period_start, period_end, reference_start[k], reference_end[k], maturity[i])
+                if is_long_icma_stub(code, months, period_start, period_end, reference_start[k], reference_end[k]):
+                    years = _years_in_stub(period_start, period_end, reference_start[k], reference_end[k], bonds, i, tables)
+                else:
+                    years = calendar_free_year_fraction(code, period_start, period_end, reference_start[k], reference_end[k], maturity[i])
             if not np.isfinite(years):
                 row_status = _INVALID_SCHEDULE
                 break
@@ -339,6 +342,7 @@ def _fill_accrued(bonds: Bonds, tables: CalendarTables, begin: int, end: int, bl
     date_offsets, first, ex_on_settlement = block.date_offsets, block.first, block.ex_on_settlement
     adjusted, pay_day, outstanding = block.adjusted, block.pay_day, block.outstanding
     reference_start, reference_end, settlement_days = block.reference_start, block.reference_end, flows.settlement_day
+    frequencies = bonds.frequency
     for i in range(begin, end):
         if status[i] != _OK:
             continue
@@ -348,12 +352,15 @@ def _fill_accrued(bonds: Bonds, tables: CalendarTables, begin: int, end: int, bl
         if k == last or outstanding[k] == 0.0:
             continue
         balance, pay, is_ex, accrued = outstanding[k], pay_day[k], k < ex_on_settlement[i - begin], 0.0
+        months = FREQUENCY_MONTHS[frequencies[i]]
         while k < last and pay_day[k] == pay:
             if settlement > adjusted[k]:  # from the start of the period; ex-coupon: what the buyer lacks until its end
                 start = settlement if is_ex else adjusted[k]
                 stop = max(settlement, adjusted[k + 1]) if is_ex else min(settlement, adjusted[k + 1])
                 if day_count[i] == BUS_252:
                     years = year_fraction(BUS_252, start, stop, NO_DATE, NO_DATE, NO_DATE, calendar[i], tables)
+                elif is_long_icma_stub(day_count[i], months, adjusted[k], adjusted[k + 1], reference_start[k], reference_end[k]):
+                    years = _years_in_stub(start, stop, reference_start[k], reference_end[k], bonds, i, tables)
                 else:
                     years = calendar_free_year_fraction(day_count[i], start, stop, reference_start[k], reference_end[k], maturity[i])
                 accrued += outstanding[k] * coupon_rate[i] * (-years if is_ex else years)
@@ -379,7 +386,7 @@ def _fill_yield_times(
             _fill_business_yield_times(tables.business_before[bonds.calendar[i]], last_day, first[i - begin], last, block)
             continue
         actual_days = 360.0 if code == ACT_360 else 365.0 if code == ACT_365F else 0.0
-        is_zero = frequency[i] == _ONCE and coupon_rate[i] == 0.0
+        is_zero, months = frequency[i] == _ONCE and coupon_rate[i] == 0.0, FREQUENCY_MONTHS[frequency[i]]
         for k in range(first[i - begin], last):
             start, pay = adjusted[k], np.int64(pay_day[k])
             if pay > last_day:  # else paid by settlement, or together with the period before
@@ -387,6 +394,10 @@ def _fill_yield_times(
                     years += (pay - last_day) / actual_days
                 elif is_zero:  # no coupon, so no coupon period but the year before maturity
                     years += calendar_free_year_fraction(code, last_day, pay, add_months(pay, -12, False), pay, maturity[i])
+                elif is_long_icma_stub(code, months, start, adjusted[k + 1], reference_start[k], reference_end[k]):
+                    years += year_fractions[k]
+                    years += _years_in_stub(adjusted[k + 1], pay, reference_start[k], reference_end[k], bonds, i, tables)
+                    years -= _years_in_stub(start, last_day, reference_start[k], reference_end[k], bonds, i, tables)
                 else:
                     if pay == adjusted[k + 1]:
                         years += year_fractions[k]
@@ -396,6 +407,13 @@ def _fill_yield_times(
                         years -= calendar_free_year_fraction(code, start, last_day, reference_start[k], reference_end[k], maturity[i])
                 last_day = pay
             yield_time[k] = years
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _years_in_stub(start: int, end: int, reference_start: int, reference_end: int, bonds: Bonds, i: int, tables: CalendarTables) -> float:
+    """Years between two dates of a long stub of row `i` by ACT/ACT ICMA."""
+    return years_in_stub(start, end, np.int64(reference_start), np.int64(reference_end), _schedule_terms(bonds, i), tables)
 
 
 @njit(cache=True, nogil=True)

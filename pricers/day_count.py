@@ -6,7 +6,7 @@ QuantLib to the last bits; the name after the rule in the table below is QuantLi
     ACT/360            Actual360
     ACT/365F           Actual365Fixed
     ACT/ACT ISDA       ActualActual(ISDA)
-    ACT/ACT ICMA       ActualActual(ISMA); `icma_stub_fraction` is ActualActual(ISMA, schedule)
+    ACT/ACT ICMA       ActualActual(ISMA); `icma_stub_fraction` is ActualActual(ISMA, schedule) in a stub
     30/360 US          Thirty360(USA): the last day of February counts as the 30th
     30/360 BOND BASIS  Thirty360(BondBasis): ISDA's 30/360, February as it is
     30E/360            Thirty360(European)
@@ -220,42 +220,46 @@ def _icma_beyond_reference(start: int, end: int, reference_start: int, reference
 def icma_stub_fraction(
     start: int,
     end: int,
-    anchor: int,
-    direction: int,
+    reference_start: int,
+    reference_end: int,
     tenor_months: int,
-    month_end: bool,
     convention: int,
+    month_end: bool,
     calendar: int,
     tables: CalendarTables,
 ) -> float:
-    """ACT/ACT ICMA inside a stub coupon, over quasi-coupon periods that keep the schedule's own roll [3].
+    """ACT/ACT ICMA inside a stub coupon, over the coupon periods that the schedule would have had there [3].
 
-    It differs from `year_fraction` in how the quasi-coupon dates are found: by the schedule's month-end rule, convention and
-    calendar, as QuantLib does when ActualActual(ISMA) is given the schedule.
+    It differs from `year_fraction` in how the quasi-coupon dates beyond the reference period are found: by the schedule's month-end rule,
+    convention and calendar, as QuantLib does when ActualActual(ISMA) is given the schedule.
 
     Args:
-        start, end: days since 1970-01-01 within the stub, start ≤ end.
-        anchor: the regular end of the stub: the period's end for an initial stub, its start for a final one.
-        direction: -1 for an initial stub (quasi-coupon dates go back from the anchor), +1 for a final one.
+        start, end: days since 1970-01-01.
+        reference_start, reference_end: the quasi-coupon period next to the stub's regular end; the others roll from it, both ways.
         tenor_months: months of a regular period, at least 1.
-        month_end, convention, calendar: the schedule's.
+        convention, month_end, calendar: the schedule's.
     Returns:
-        Years; NaN where a quasi-coupon date leaves the calendar tables or `start` > `end` or the tenor is not in whole months.
+        Years, negative where end is before start; NaN where a quasi-coupon date leaves the calendar tables.
     """
-    if start > end or tenor_months < 1 or (direction != 1 and direction != -1):
-        return math.nan
-    years = 0.0
-    near = np.int64(anchor)
-    while (direction < 0 and start < near) or (direction > 0 and end > near):
-        far = advance_months(near, direction * tenor_months, convention, month_end, calendar, tables)
-        if far == NO_DATE or (far - near) * direction <= 0:
+    sign, first, last = (1.0, np.int64(start), np.int64(end)) if start <= end else (-1.0, np.int64(end), np.int64(start))
+    years, direction = 0.0, np.int64(-1)
+    period_start, period_end = np.int64(reference_start), np.int64(reference_end)
+    while True:
+        if period_start == NO_DATE or period_start >= period_end:
             return math.nan
-        period_start, period_end = min(near, far), max(near, far)
-        days = min(np.int64(end), period_end) - max(np.int64(start), period_start)
+        days = min(last, period_end) - max(first, period_start)
         if days > 0:
-            years += days / ((period_end - period_start) * (12.0 / tenor_months))
-        near = far
-    return years
+            years += tenor_months / 12.0 * days / (period_end - period_start)
+        if direction < 0 and first >= period_start:  # from here on forward
+            direction, period_end = np.int64(1), np.int64(reference_end)
+        if direction > 0 and last <= period_end:
+            return sign * years
+        if direction < 0:
+            period_end = period_start
+            period_start = np.int64(advance_months(period_end, -tenor_months, convention, month_end, calendar, tables))
+        else:
+            period_start = period_end
+            period_end = np.int64(advance_months(period_start, tenor_months, convention, month_end, calendar, tables))
 
 
 def year_fractions(

@@ -8,12 +8,12 @@ A coupon whose ex-coupon date has come belongs to the former holder: it has no v
 valuation date; prices, yields and durations hold on the settlement date and drop those that are ex by then, and accrued interest is
 negative in the ex-coupon period. A bond not yet issued settles on its issue date at the earliest.
 
-ACT/ACT ICMA measures a stub by the coupon period next to its regular end and, where the stub is longer, by further ones that roll from that
-period's ends in whole months; like QuantLib's FixedRateLeg, and unlike the rule on paper, these keep to no month ends. A long first coupon
-from 2023-10-15 to 2024-05-31, quarterly on month ends, counts from 2023-11-29 instead of 2023-11-30 there: 0.6223 years, not 0.6264.
+ACT/ACT ICMA measures a stub by the coupon periods that the schedule would have had there, on month ends where it keeps to them: a long
+first coupon from 2023-10-15 to 2024-05-31, quarterly on month ends, is two whole periods from 2023-11-30 and 46 days of 91: 0.6264 years.
 
-All numbers equal QuantLib's: cash flows those of FixedRateBond and AmortizingFixedRateBond [1], the present value that of
-DiscountingBondEngine [2], yields and durations those of BondFunctions, compounded at the coupon frequency on the coupon's day count [3].
+All numbers equal QuantLib's: cash flows those of FixedRateBond and AmortizingFixedRateBond [1], given ActualActual with the schedule where
+there is a long stub; the present value that of DiscountingBondEngine [2], yields and durations those of BondFunctions, compounded at the
+coupon frequency on the coupon's day count [3].
 
 Example: 1,000,000 at 3 % annually to 2027-01-15, valued on 2026-01-15 on a flat 3 % curve (continuous), is worth
 1,030,000 × exp(-0.03) = 999,559.

@@ -13,7 +13,8 @@ from numba import njit
 
 from pricers.calendars import CalendarTables, advance_business_days
 from pricers.dates import NO_DATE
-from pricers.day_count import BUS_252, calendar_free_year_fraction, year_fraction
+from pricers.day_count import ACT_ACT_ICMA, BUS_252, calendar_free_year_fraction, icma_stub_fraction, year_fraction
+from pricers.schedule import ScheduleTerms
 
 
 class Period(NamedTuple):
@@ -44,6 +45,24 @@ def settlement_day(as_of: int, settlement_lag: int, start: int, calendar: int, t
     """Date on which prices hold: the lag in business days after the valuation date, not before the contract starts [1]."""
     settlement = advance_business_days(as_of, settlement_lag, calendar, tables)
     return settlement if settlement == NO_DATE else max(settlement, start)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def is_long_icma_stub(day_count: int, tenor_months: int, start: int, end: int, reference_start: int, reference_end: int) -> bool:
+    """Whether ACT/ACT ICMA needs more quasi-coupon periods than the reference period to measure the period from start to end.
+
+    Years inside such a period are `years_in_stub`, not what the functions below say.
+    """
+    return day_count == ACT_ACT_ICMA and tenor_months > 0 and (start < reference_start or reference_end < end)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def years_in_stub(start: int, end: int, reference_start: int, reference_end: int, terms: ScheduleTerms, tables: CalendarTables) -> float:
+    """Years between two dates of a long stub by ACT/ACT ICMA."""
+    months, convention, month_end, calendar = terms.tenor_months, terms.convention, terms.month_end, terms.calendar
+    return icma_stub_fraction(start, end, reference_start, reference_end, months, convention, month_end, calendar, tables)
 
 
 # Inlined, because handing calendar tables to a compiled function costs more than what these three compute.

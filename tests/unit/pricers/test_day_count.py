@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import QuantLib as ql
 
-from pricers.calendars import FIRST_DAY, LAST_DAY, UNADJUSTED, advance_business_days, calendar_tables
+from pricers.calendars import FIRST_DAY, LAST_DAY, UNADJUSTED, advance_business_days, advance_months, calendar_tables
 from pricers.dates import NO_DATE, days_from_civil
 from pricers.day_count import ACT_ACT_ICMA, BUS_252, DAY_COUNTS, THIRTY_E_360_ISDA, icma_stub_fraction, year_fraction, year_fractions
 from pricers.schedule import SCHEDULED, ScheduleTerms, reference_period
@@ -106,7 +106,9 @@ def test_stub_accruals_over_quasi_coupons_equal_quantlib_icma_with_the_schedule(
             continue
         anchor, direction = (dates[1], -1) if not regular[1] else (dates[-2], 1)
         start, end = (dates[0], dates[1]) if direction < 0 else (dates[-2], dates[-1])
-        roll = (contract["tenor_months"], bool(contract["month_end"]), contract["convention"], contract["calendar"])
+        roll = (contract["tenor_months"], contract["convention"], bool(contract["month_end"]), contract["calendar"])
+        one_tenor_away = advance_months(anchor, direction * roll[0], *roll[1:], TABLES)
+        reference = sorted((int(anchor), one_tenor_away))
         schedule = oracle.schedule(contract, oracle.CALENDARS[NAMES[contract["calendar"]]])
         counter = ql.ActualActual(ql.ActualActual.ISMA, schedule)
         middle = (int(start) + int(end)) // 2
@@ -115,7 +117,7 @@ def test_stub_accruals_over_quasi_coupons_equal_quantlib_icma_with_the_schedule(
                 expected = counter.yearFraction(oracle.date(a), oracle.date(b))
             except RuntimeError:
                 continue
-            years = icma_stub_fraction(a, b, anchor, direction, *roll, TABLES)
+            years = icma_stub_fraction(a, b, *reference, *roll, TABLES)
             np.testing.assert_allclose(years, expected, rtol=YEARS_TOLERANCE, atol=YEARS_TOLERANCE)
             compared += 1
     assert compared > 500
@@ -123,32 +125,31 @@ def test_stub_accruals_over_quasi_coupons_equal_quantlib_icma_with_the_schedule(
 
 def test_icma_stub_of_many_quasi_coupons_is_the_sum_of_whole_periods_and_the_rest():
     start, end = day(2024, 2, 10), day(2026, 1, 15)
-    years = icma_stub_fraction(start, end, end, -1, 6, False, UNADJUSTED, NONE, TABLES)
+    forwards = icma_stub_fraction(start, end, day(2024, 1, 15), day(2024, 7, 15), 6, UNADJUSTED, False, NONE, TABLES)
+    backwards = icma_stub_fraction(start, end, day(2025, 7, 15), end, 6, UNADJUSTED, False, NONE, TABLES)
     rest = (day(2024, 7, 15) - start) / (2 * (day(2024, 7, 15) - day(2024, 1, 15)))
-    assert math.isclose(years, 1.5 + rest, rel_tol=YEARS_TOLERANCE)
+    assert math.isclose(forwards, 1.5 + rest, rel_tol=YEARS_TOLERANCE)
+    assert math.isclose(backwards, 1.5 + rest, rel_tol=YEARS_TOLERANCE)
+    assert icma_stub_fraction(end, start, day(2025, 7, 15), end, 6, UNADJUSTED, False, NONE, TABLES) == -backwards
 
 
 def test_icma_stub_keeps_to_month_ends_where_the_schedule_does():
     start, end = day(2025, 9, 10), day(2026, 2, 28)
-    on_the_28th = icma_stub_fraction(start, end, end, -1, 3, False, UNADJUSTED, NONE, TABLES)
-    at_month_ends = icma_stub_fraction(start, end, end, -1, 3, True, UNADJUSTED, NONE, TABLES)
+    on_the_28th = icma_stub_fraction(start, end, day(2025, 11, 28), end, 3, UNADJUSTED, False, NONE, TABLES)
+    at_month_ends = icma_stub_fraction(start, end, day(2025, 11, 30), end, 3, UNADJUSTED, True, NONE, TABLES)
     assert on_the_28th == 0.25 + (day(2025, 11, 28) - start) / (4 * 92)
     assert at_month_ends == 0.25 + (day(2025, 11, 30) - start) / (4 * 91)
 
 
-@pytest.mark.parametrize(
-    "broken",
-    [{"start": day(2026, 3, 1)}, {"tenor_months": 0}, {"direction": 0}, {"anchor": LAST_DAY + 400, "end": LAST_DAY + 400}],
-)
+@pytest.mark.parametrize("broken", [{"reference_start": NO_DATE}, {"reference_end": day(2025, 11, 30)}, {"end": LAST_DAY + 1}])
 def test_icma_stub_without_an_answer_is_nan(broken):
     arguments = {
         "start": day(2025, 9, 10),
         "end": day(2026, 2, 28),
-        "anchor": day(2026, 2, 28),
-        "direction": -1,
-        "tenor_months": 3,
+        "reference_start": day(2025, 11, 30),
+        "reference_end": day(2026, 2, 28),
     } | broken
-    assert math.isnan(icma_stub_fraction(*arguments.values(), False, UNADJUSTED, NONE, TABLES))
+    assert math.isnan(icma_stub_fraction(*arguments.values(), 3, UNADJUSTED, False, NONE, TABLES))
 
 
 def test_maturity_at_the_end_of_february_changes_30e_360_isda_alone():
