@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deployments import documentation
 from deployments.errors import REQUEST_ID_HEADER, error_response, http_error_response, unhandled_response
 from riskray.config import Settings
 from riskray.errors import Unauthorized
@@ -25,8 +26,9 @@ log = structlog.get_logger(__name__)
 # Set on `app.state` where the server in front repeats the request's id in the answer by itself, as Ray Serve does.
 PROXY_ADDS_REQUEST_ID = "proxy_adds_request_id"
 
-# What a load balancer or a probe may ask without a token; the API's description is no secret either.
-_OPEN_PATHS = ("/health", "/docs", "/openapi.json")
+# What a load balancer or a probe may ask without a token; the API's description is no secret either. Exact, because a portfolio may be
+# named `health` or `docs`, and its positions lie below that.
+_OPEN_PATHS = ("/health", "/health/deep", documentation.PATH, "/openapi.json")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -100,10 +102,10 @@ class RequestGate:
         await self._app(scope, self._counted(receive), send)
 
     def _is_open(self, scope: Scope) -> bool:
+        if scope["method"] not in ("GET", "HEAD"):
+            return bool(scope["method"] == "OPTIONS")
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if path == "/" and self._is_root_open:
-            return True
-        return scope["method"] == "OPTIONS" or any(path == known or path.startswith(known + "/") for known in _OPEN_PATHS)
+        return path in _OPEN_PATHS or path.startswith(f"{documentation.FILES_PATH}/") or (path == "/" and self._is_root_open)
 
     def _counted(self, receive: Receive) -> Receive:
         """The same body; a chunked one that grows past the limit raises where it is read."""
