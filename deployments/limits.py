@@ -39,12 +39,6 @@ WAIT_S_MAX = 50
 # When a client should look again at a run that is not final.
 RUN_RETRY_AFTER_S = 1
 
-# Positions in one ad-hoc pricing request; a portfolio and a run are for more.
-AD_HOC_POSITIONS_MAX = 1000
-
-# Longest an ad-hoc pricing request waits for an actor.
-PRICE_TIMEOUT_S = 30.0
-
 # A download leaves in pieces of this size: each is a message between processes, and as much memory.
 STREAM_CHUNK_BYTES = 2 * 1024**2
 

@@ -27,7 +27,6 @@ from riskray.portfolio.reader import read_portfolio
 from riskray.portfolio.writer import write_portfolio
 from riskray.store.database import Database
 from riskray.store.portfolios import (
-    PortfolioBatch,
     PortfolioRecord,
     Requirement,
     count_positions,
@@ -64,12 +63,7 @@ def _store_upload(database: Database, upload: Upload, name: str, allow_partial: 
         name=name,
         content_hash=prepared.content_hash,
         positions=prepared.positions,
-        batches=[
-            PortfolioBatch(
-                product=batch.product, first_position_no=batch.first_position_no, row_count=batch.row_count, payload=batch.payload
-            )
-            for batch in prepared.batches
-        ],
+        batches=prepared.batches,
         requirements=[Requirement(**row) for row in prepared.requirements.to_pylist()],
         rejected_count=read.rejected,
     )

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 import sql
 from riskray.errors import Conflict, NotFound
+from riskray.portfolio.batches import PortfolioBatch
 from riskray.store import arrow
 from riskray.store.database import Connection, Database
 
@@ -24,16 +25,6 @@ POSITION_SCHEMA = pa.schema(
 
 ANALYZE_POSITIONS_MIN = 10_000  # takes about 0.1 s; below, the planner's guesses do no harm
 POSITION_NO_END = 2**31 - 1  # past every position
-
-
-@dataclass(frozen=True)
-class PortfolioBatch:
-    """Contracts of one product, contiguous in position_no. `payload`: an Arrow IPC stream."""
-
-    product: str
-    first_position_no: int
-    row_count: int
-    payload: bytes
 
 
 @dataclass(frozen=True)

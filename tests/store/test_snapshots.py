@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from riskray.errors import Conflict, NotFound, StoreError
+from riskray.portfolio.batches import PortfolioBatch
 from riskray.store import markets, portfolios
 from riskray.store.database import Database
 from tests.store.examples import content_hash, positions_table, store_market, store_portfolio, store_run
@@ -92,7 +93,7 @@ def test_positions_come_out_of_the_database_as_they_went_in(database: Database) 
 
 def test_portfolio_that_cannot_be_stored_leaves_nothing_behind(database: Database) -> None:
     twice = positions_table(2).set_column(1, positions_table(2).schema.field(1), [["SAME", "SAME"]])
-    batch = portfolios.PortfolioBatch("FIXED_BOND", 0, 2, b"")
+    batch = PortfolioBatch("FIXED_BOND", 0, 2, b"")
     with pytest.raises(StoreError, match="position_by_id"):
         portfolios.insert_portfolio(
             database, name="twice", content_hash=content_hash("twice"), positions=twice, batches=[batch], requirements=[]
