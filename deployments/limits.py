@@ -23,6 +23,9 @@ REPLICA_PLACE = {"node:__internal_head__": 0.001}
 # Bodies arrive through here in pieces and are validated in a thread; more than this at once could exhaust the memory.
 UPLOADS_AT_ONCE = 2
 
+# Body of a service that takes no files. It is parsed whole, into many times its size of memory; what the models allow stays below it.
+JSON_BYTES_MAX = 32 * 1024**2
+
 # How often an open event stream looks into the database when nothing wakes it.
 EVENT_POLL_S = 2.0
 

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments import documentation
 from deployments.errors import REQUEST_ID_HEADER, error_response, http_error_response, unhandled_response
+from deployments.limits import JSON_BYTES_MAX
 from riskray.config import Settings
 from riskray.errors import Unauthorized
 from riskray.logs import bound
@@ -35,11 +36,12 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 class RequestGate:
     """ASGI middleware around one service."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, service: str, is_root_open: bool) -> None:
+    def __init__(self, app: ASGIApp, *, settings: Settings, service: str, takes_files: bool, is_root_open: bool) -> None:
         self._app = app
         self._is_root_open = is_root_open
         self._service = service
-        self._body_bytes_max = settings.request_body_bytes_max
+        self._takes_files = takes_files
+        self._body_bytes_max = settings.request_body_bytes_max if takes_files else min(settings.request_body_bytes_max, JSON_BYTES_MAX)
         self._token = settings.api_token.get_secret_value().encode() if settings.api_token is not None else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,8 +126,8 @@ class RequestGate:
     def _too_large(self) -> HTTPException:
         # An HTTPException, because FastAPI lets nothing else out of the reading of a body.
         mebibytes = self._body_bytes_max / 1024**2
-        detail = f"the body is larger than {mebibytes:g} MiB; send Parquet, split it, or raise RISKRAY_REQUEST_BODY_BYTES_MAX"
-        return HTTPException(status_code=413, detail=detail)
+        remedy = "send Parquet, split it, or raise RISKRAY_REQUEST_BODY_BYTES_MAX" if self._takes_files else "ask for less at once"
+        return HTTPException(status_code=413, detail=f"the body is larger than {mebibytes:g} MiB; {remedy}")
 
 
 def _token_matches(headers: Headers, token: bytes) -> bool:

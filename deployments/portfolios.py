@@ -168,7 +168,9 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     """The portfolios service."""
     load_pricers(settings)
     database.preload_arrow()
-    return create_service("portfolios", description=DESCRIPTION, settings=settings, database=database, routers=[create_router(database)])
+    return create_service(
+        "portfolios", description=DESCRIPTION, settings=settings, database=database, routers=[create_router(database)], takes_files=True
+    )
 
 
 def build(_arguments: dict[str, Any]) -> "Application":
