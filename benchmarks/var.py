@@ -26,6 +26,7 @@ from benchmarks.temporary_stack import temporary_stack
 from pricers import Market
 from riskray.client import Client
 from riskray.demo import demo_market
+from riskray.engine.plan import Requirement
 from riskray.market.build import build_market
 from riskray.market.reader import write_market
 from riskray.models.run import Run
@@ -38,7 +39,7 @@ from riskray.scenario.bind import bind
 from riskray.scenario.compile import compile_scenarios
 from riskray.scenario.history_sources import ecb_fx_history, generate_rate_history, joined
 from riskray.store.database import Database
-from riskray.store.portfolios import Requirement, insert_portfolio
+from riskray.store.portfolios import insert_portfolio
 from riskray.store.results import read_results
 from riskray.store.scenarios import insert_scenario_set
 from riskray.store.vectors import read_group_vectors, read_position_vectors

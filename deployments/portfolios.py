@@ -17,6 +17,7 @@ from deployments.serving import serve_application
 from deployments.uploads import Upload, UploadGate, required_name, upload_body
 from pricers import known_products
 from riskray.config import Settings
+from riskray.engine.plan import Requirement
 from riskray.extensions import load_pricers
 from riskray.models.common import CursorPage, Page, Problem
 from riskray.models.instrument import ProductDescription, describe_product
@@ -28,7 +29,6 @@ from riskray.portfolio.writer import write_portfolio
 from riskray.store.database import Database
 from riskray.store.portfolios import (
     PortfolioRecord,
-    Requirement,
     count_positions,
     delete_portfolio,
     get_portfolio,

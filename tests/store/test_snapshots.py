@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from riskray.engine.plan import BatchRange
 from riskray.errors import Conflict, NotFound, StoreError
 from riskray.portfolio.batches import PortfolioBatch
 from riskray.store import markets, portfolios
@@ -74,7 +75,7 @@ def test_portfolio_is_read_by_range_of_positions(database: Database) -> None:
     assert first_positions(first_position_no=4, row_count=2) == [0, 5]
     assert first_positions(first_position_no=5, row_count=99) == [5]
     assert portfolios.read_batches(database, portfolio_no=stored.portfolio_no)[1].payload == b"batch 1"
-    assert portfolios.read_products(database, portfolio_no=stored.portfolio_no) == [portfolios.ProductRange("FIXED_BOND", 0, 10)]
+    assert portfolios.read_products(database, portfolio_no=stored.portfolio_no) == [BatchRange("FIXED_BOND", 0, 10)]
     (requirement,) = portfolios.read_requirements(database, portfolio_no=stored.portfolio_no)
     assert (requirement.name, requirement.position_count, requirement.gross_notional) == ("EUR-ESTR", 10, 10_000.0)
 
