@@ -28,13 +28,14 @@ from benchmarks.empty_endpoint import EMPTY_PATH, serve_empty_endpoint
 from benchmarks.temporary_stack import temporary_stack
 from riskray.client import Client
 from riskray.demo import demo_market
+from riskray.engine.plan import Requirement
 from riskray.market.reader import write_market
 from riskray.models.run import Run
 from riskray.models.tail_risk import DIMENSIONS
 from riskray.portfolio.batches import prepare_portfolio
 from riskray.portfolio.generate import generate_portfolio
 from riskray.store.database import Database
-from riskray.store.portfolios import PortfolioBatch, Requirement, insert_portfolio
+from riskray.store.portfolios import insert_portfolio
 from riskray.store.results import RESULT_COLUMNS
 
 PAGE_ROWS = 1_000
@@ -90,7 +91,7 @@ def _run(database: Database, client: Client, *, positions: int, scenarios: int, 
     prepared = prepare_portfolio(generate_portfolio(positions, seed=seed, as_of=document.as_of))
     record, _ = insert_portfolio(
         database, name="benchmark", content_hash=prepared.content_hash, positions=prepared.positions,
-        batches=[PortfolioBatch(batch.product, batch.first_position_no, batch.row_count, batch.payload) for batch in prepared.batches],
+        batches=prepared.batches,
         requirements=[Requirement(**row) for row in prepared.requirements.to_pylist()],
     )  # fmt: skip
     started = time.perf_counter()

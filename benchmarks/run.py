@@ -30,12 +30,13 @@ from benchmarks.temporary_stack import temporary_stack
 from riskray.client import Client
 from riskray.config import Settings
 from riskray.demo import demo_market
+from riskray.engine.plan import Requirement
 from riskray.market.reader import write_market
 from riskray.models.run import Run
 from riskray.portfolio.batches import prepare_portfolio
 from riskray.portfolio.generate import generate_portfolio
 from riskray.store.database import Database, database_url
-from riskray.store.portfolios import PortfolioBatch, Requirement, insert_portfolio
+from riskray.store.portfolios import insert_portfolio
 from riskray.store.runs import run_keys
 
 GIB = 1024**3
@@ -97,7 +98,7 @@ def _store(database: Database, client: Client, *, positions: int, seed: int) -> 
     prepared = prepare_portfolio(generate_portfolio(positions, seed=seed, as_of=document.as_of))
     record, _ = insert_portfolio(
         database, name="benchmark", content_hash=prepared.content_hash, positions=prepared.positions,
-        batches=[PortfolioBatch(batch.product, batch.first_position_no, batch.row_count, batch.payload) for batch in prepared.batches],
+        batches=prepared.batches,
         requirements=[Requirement(**row) for row in prepared.requirements.to_pylist()],
     )  # fmt: skip
     return {"market": market.market_id, "portfolio": record.portfolio_id, "seconds": time.perf_counter() - started}

@@ -21,6 +21,7 @@ from benchmarks.run import stack_processes
 from benchmarks.temporary_stack import temporary_stack
 from riskray.config import Settings
 from riskray.demo import demo_market
+from riskray.engine.plan import Requirement
 from riskray.logs import configure_logs
 from riskray.market.build import market_curve_rows
 from riskray.market.reader import canonical_json, content_hash
@@ -32,7 +33,7 @@ from riskray.portfolio.generate import generate_portfolio
 from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun, claim_run
 from riskray.store.markets import MarketCurve, insert_market
-from riskray.store.portfolios import PortfolioBatch, Requirement, insert_portfolio
+from riskray.store.portfolios import insert_portfolio
 from riskray.store.runs import delete_run, events_after, get_run
 
 ACTORS = (1, 2)
@@ -91,7 +92,7 @@ def _store_portfolio(database: Database, *, positions: int, seed: int) -> str:
     prepared = prepare_portfolio(generate_portfolio(positions, seed=seed, as_of=demo_market().as_of))
     record, _ = insert_portfolio(
         database, name=f"scaling {positions}", content_hash=prepared.content_hash, positions=prepared.positions,
-        batches=[PortfolioBatch(batch.product, batch.first_position_no, batch.row_count, batch.payload) for batch in prepared.batches],
+        batches=prepared.batches,
         requirements=[Requirement(**row) for row in prepared.requirements.to_pylist()],
     )  # fmt: skip
     return record.portfolio_id

@@ -26,6 +26,7 @@ from benchmarks.temporary_stack import temporary_stack
 from pricers import Market
 from riskray.client import Client
 from riskray.demo import demo_market
+from riskray.engine.plan import Requirement
 from riskray.market.build import build_market
 from riskray.market.reader import write_market
 from riskray.models.run import Run
@@ -38,7 +39,7 @@ from riskray.scenario.bind import bind
 from riskray.scenario.compile import compile_scenarios
 from riskray.scenario.history_sources import ecb_fx_history, generate_rate_history, joined
 from riskray.store.database import Database
-from riskray.store.portfolios import PortfolioBatch, Requirement, insert_portfolio
+from riskray.store.portfolios import insert_portfolio
 from riskray.store.results import read_results
 from riskray.store.scenarios import insert_scenario_set
 from riskray.store.vectors import read_group_vectors, read_position_vectors
@@ -134,7 +135,7 @@ def _store_portfolio(database: Database, *, positions: int, seed: int) -> tuple[
     prepared = prepare_portfolio(tables)
     record, _ = insert_portfolio(
         database, name=f"benchmark {positions}", content_hash=prepared.content_hash, positions=prepared.positions,
-        batches=[PortfolioBatch(batch.product, batch.first_position_no, batch.row_count, batch.payload) for batch in prepared.batches],
+        batches=prepared.batches,
         requirements=[Requirement(**row) for row in prepared.requirements.to_pylist()],
     )  # fmt: skip
     _say(f"stored {positions} positions in {time.perf_counter() - started:.1f} s")

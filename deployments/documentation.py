@@ -9,12 +9,12 @@ from fastapi.staticfiles import StaticFiles
 
 PATH = "/docs"
 # Below the page's own path, which asks for no token: neither do its files.
-_FILES_PATH = f"{PATH}/files"
+FILES_PATH = f"{PATH}/files"
 
 
 def add_documentation(app: FastAPI) -> None:
     """Serve the page and what it loads. The application itself is to be made without FastAPI's own pages, whose scripts lie on a CDN."""
-    app.mount(_FILES_PATH, StaticFiles(directory=str(files("fastapi_offline") / "static")), name="documentation-files")
+    app.mount(FILES_PATH, StaticFiles(directory=str(files("fastapi_offline") / "static")), name="documentation-files")
 
     @app.get(PATH, include_in_schema=False)
     async def page(request: Request) -> HTMLResponse:
@@ -22,9 +22,9 @@ def add_documentation(app: FastAPI) -> None:
         return get_swagger_ui_html(
             openapi_url=f"{root}{app.openapi_url}",
             title=app.title,
-            swagger_js_url=f"{root}{_FILES_PATH}/swagger-ui-bundle.js",
-            swagger_css_url=f"{root}{_FILES_PATH}/swagger-ui.css",
-            swagger_favicon_url=f"{root}{_FILES_PATH}/favicon.png",
+            swagger_js_url=f"{root}{FILES_PATH}/swagger-ui-bundle.js",
+            swagger_css_url=f"{root}{FILES_PATH}/swagger-ui.css",
+            swagger_favicon_url=f"{root}{FILES_PATH}/favicon.png",
             # By default the page sends the address of its document to a validator on the internet.
             swagger_ui_parameters={"validatorUrl": None},
         )

@@ -23,6 +23,9 @@ REPLICA_PLACE = {"node:__internal_head__": 0.001}
 # Bodies arrive through here in pieces and are validated in a thread; more than this at once could exhaust the memory.
 UPLOADS_AT_ONCE = 2
 
+# Body of a service that takes no files. It is parsed whole, into many times its size of memory; what the models allow stays below it.
+JSON_BYTES_MAX = 32 * 1024**2
+
 # How often an open event stream looks into the database when nothing wakes it.
 EVENT_POLL_S = 2.0
 
@@ -38,12 +41,6 @@ WAIT_S_MAX = 50
 
 # When a client should look again at a run that is not final.
 RUN_RETRY_AFTER_S = 1
-
-# Positions in one ad-hoc pricing request; a portfolio and a run are for more.
-AD_HOC_POSITIONS_MAX = 1000
-
-# Longest an ad-hoc pricing request waits for an actor.
-PRICE_TIMEOUT_S = 30.0
 
 # A download leaves in pieces of this size: each is a message between processes, and as much memory.
 STREAM_CHUNK_BYTES = 2 * 1024**2

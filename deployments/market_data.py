@@ -169,7 +169,9 @@ def _store_upload(database: Database, upload: Upload, allow_partial: bool) -> tu
 
 def create_app(settings: Settings, database: Database) -> FastAPI:
     """The market-data service."""
-    return create_service("market-data", description=DESCRIPTION, settings=settings, database=database, routers=[create_router(database)])
+    return create_service(
+        "market-data", description=DESCRIPTION, settings=settings, database=database, routers=[create_router(database)], takes_files=True
+    )
 
 
 def build(_arguments: dict[str, Any]) -> "Application":

@@ -14,7 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deployments import documentation
 from deployments.errors import REQUEST_ID_HEADER, error_response, http_error_response, unhandled_response
+from deployments.limits import JSON_BYTES_MAX
 from riskray.config import Settings
 from riskray.errors import Unauthorized
 from riskray.logs import bound
@@ -25,19 +27,21 @@ log = structlog.get_logger(__name__)
 # Set on `app.state` where the server in front repeats the request's id in the answer by itself, as Ray Serve does.
 PROXY_ADDS_REQUEST_ID = "proxy_adds_request_id"
 
-# What a load balancer or a probe may ask without a token; the API's description is no secret either.
-_OPEN_PATHS = ("/health", "/docs", "/openapi.json")
+# What a load balancer or a probe may ask without a token; the API's description is no secret either. Exact, because a portfolio may be
+# named `health` or `docs`, and its positions lie below that.
+_OPEN_PATHS = ("/health", "/health/deep", documentation.PATH, "/openapi.json")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 class RequestGate:
     """ASGI middleware around one service."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, service: str, is_root_open: bool) -> None:
+    def __init__(self, app: ASGIApp, *, settings: Settings, service: str, takes_files: bool, is_root_open: bool) -> None:
         self._app = app
         self._is_root_open = is_root_open
         self._service = service
-        self._body_bytes_max = settings.request_body_bytes_max
+        self._takes_files = takes_files
+        self._body_bytes_max = settings.request_body_bytes_max if takes_files else min(settings.request_body_bytes_max, JSON_BYTES_MAX)
         self._token = settings.api_token.get_secret_value().encode() if settings.api_token is not None else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,10 +104,10 @@ class RequestGate:
         await self._app(scope, self._counted(receive), send)
 
     def _is_open(self, scope: Scope) -> bool:
+        if scope["method"] not in ("GET", "HEAD"):
+            return bool(scope["method"] == "OPTIONS")
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if path == "/" and self._is_root_open:
-            return True
-        return scope["method"] == "OPTIONS" or any(path == known or path.startswith(known + "/") for known in _OPEN_PATHS)
+        return path in _OPEN_PATHS or path.startswith(f"{documentation.FILES_PATH}/") or (path == "/" and self._is_root_open)
 
     def _counted(self, receive: Receive) -> Receive:
         """The same body; a chunked one that grows past the limit raises where it is read."""
@@ -122,8 +126,8 @@ class RequestGate:
     def _too_large(self) -> HTTPException:
         # An HTTPException, because FastAPI lets nothing else out of the reading of a body.
         mebibytes = self._body_bytes_max / 1024**2
-        detail = f"the body is larger than {mebibytes:g} MiB; send Parquet, split it, or raise RISKRAY_REQUEST_BODY_BYTES_MAX"
-        return HTTPException(status_code=413, detail=detail)
+        remedy = "send Parquet, split it, or raise RISKRAY_REQUEST_BODY_BYTES_MAX" if self._takes_files else "ask for less at once"
+        return HTTPException(status_code=413, detail=f"the body is larger than {mebibytes:g} MiB; {remedy}")
 
 
 def _token_matches(headers: Headers, token: bytes) -> bool:

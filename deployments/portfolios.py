@@ -17,6 +17,7 @@ from deployments.serving import serve_application
 from deployments.uploads import Upload, UploadGate, required_name, upload_body
 from pricers import known_products
 from riskray.config import Settings
+from riskray.engine.plan import Requirement
 from riskray.extensions import load_pricers
 from riskray.models.common import CursorPage, Page, Problem
 from riskray.models.instrument import ProductDescription, describe_product
@@ -27,9 +28,7 @@ from riskray.portfolio.reader import read_portfolio
 from riskray.portfolio.writer import write_portfolio
 from riskray.store.database import Database
 from riskray.store.portfolios import (
-    PortfolioBatch,
     PortfolioRecord,
-    Requirement,
     count_positions,
     delete_portfolio,
     get_portfolio,
@@ -64,12 +63,7 @@ def _store_upload(database: Database, upload: Upload, name: str, allow_partial: 
         name=name,
         content_hash=prepared.content_hash,
         positions=prepared.positions,
-        batches=[
-            PortfolioBatch(
-                product=batch.product, first_position_no=batch.first_position_no, row_count=batch.row_count, payload=batch.payload
-            )
-            for batch in prepared.batches
-        ],
+        batches=prepared.batches,
         requirements=[Requirement(**row) for row in prepared.requirements.to_pylist()],
         rejected_count=read.rejected,
     )
@@ -174,7 +168,9 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     """The portfolios service."""
     load_pricers(settings)
     database.preload_arrow()
-    return create_service("portfolios", description=DESCRIPTION, settings=settings, database=database, routers=[create_router(database)])
+    return create_service(
+        "portfolios", description=DESCRIPTION, settings=settings, database=database, routers=[create_router(database)], takes_files=True
+    )
 
 
 def build(_arguments: dict[str, Any]) -> "Application":

@@ -159,10 +159,9 @@ def _sums_router(database: Database) -> APIRouter:
         def answer() -> bytes:
             return _ROLLUPS.dump_json(reader.rollups(run_id=run_id, group_by=groups, filters=filters))
 
-        run_no = run_no_of(database, run_id=run_id)
-        body = answers.get(
-            (run_no, tuple(groups), filters), answer, len
-        )  # an error is not kept, so a run that has not ended is asked again
+        run_no_of(database, run_id=run_id)  # or what is kept would outlive its run
+        # By the run's id, because a restored database gives numbers away again. An error is not kept: a run under way is asked again.
+        body = answers.get((run_id, tuple(groups), filters), answer, len)
         return Response(body, media_type="application/json")
 
     @router.get("/{run_id}/failures/summary", summary="Failed positions by reason", responses=error_responses(404, 409))

@@ -277,7 +277,7 @@ def create_set_router(database: Database) -> APIRouter:
 def create_app(settings: Settings, database: Database) -> FastAPI:
     """The scenarios service."""
     routers = [create_set_router(database), create_history_router(database), create_hierarchy_router(database)]
-    return create_service("scenarios", description=DESCRIPTION, settings=settings, database=database, routers=routers)
+    return create_service("scenarios", description=DESCRIPTION, settings=settings, database=database, routers=routers, takes_files=True)
 
 
 def build(_arguments: dict[str, Any]) -> "Application":

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
@@ -43,12 +43,14 @@ def create_service(
     database: Database,
     routers: Sequence[APIRouter],
     on_shutdown: Callable[[], None] | None = None,
+    takes_files: bool = False,
     is_root_open: bool = False,
 ) -> FastAPI:
     """A FastAPI application with CORS, health, errors, request ids, auth, limits, logs and OpenAPI as every service has them.
 
     `title` is the service's short name (`runs`). `on_shutdown` releases what the caller made besides the database, which is closed here.
-    `is_root_open`: its own address (`/` of the service) asks for no token, because it is a page for people.
+    `takes_files`: bodies may be as large as the settings' largest upload. `is_root_open`: its own address (`/` of the service) asks for no
+    token, because it is a page for people.
     """
 
     @asynccontextmanager
@@ -77,7 +79,7 @@ def create_service(
     install_error_handlers(app)
     _complete_document(app, settings)
     # The last added is the outermost: a refused request still gets its CORS headers, so a browser can read the reason.
-    app.add_middleware(RequestGate, settings=settings, service=title, is_root_open=is_root_open)
+    app.add_middleware(RequestGate, settings=settings, service=title, takes_files=takes_files, is_root_open=is_root_open)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -150,8 +152,3 @@ def _complete_document(app: FastAPI, settings: Settings) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
-
-
-def request_id_of(request: Request) -> str:
-    """The id of this request, as in the answer's X-Request-ID."""
-    return str(request.scope["riskray_request_id"])

@@ -19,7 +19,6 @@ from riskray.models.market_data import MarketDocument
 
 DEMO_CURRENCIES: Final = ("USD", "EUR", "GBP", "JPY", "CHF", "CAD")
 """Currencies with a curve and an exchange rate, the base currency of the demo first."""
-RATINGS: Final = ("A", "BBB", "BB")
 _DECIMALS: Final = 10  # of bootstrapped rates: the last bits differ between machines, and the hash must not
 
 

@@ -14,9 +14,8 @@ import numpy as np
 
 from pricers.jit import kernel
 
-LIMB_BITS = 32
 LIMB_COUNT = 68
-"""2,098 bits for the exponents of doubles and 64 for the carries of as many additions as anybody can make."""
+"""Of 32 bits each: 2,098 bits for the exponents of doubles and 64 for the carries of as many additions as anybody can make."""
 UNIT_EXPONENT = -1074
 """The lowest bit of the lowest limb: the smallest double."""
 ADDITIONS_MAX = 2**28

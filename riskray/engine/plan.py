@@ -32,7 +32,7 @@ class PlannedShard:
 
 @dataclass(frozen=True)
 class Requirement:
-    """How many positions of a product need one thing of the market, and their gross notional in one currency."""
+    """How many positions of a product need one thing of the market, and the sum of their absolute notionals in one currency."""
 
     product: str
     kind: RequirementKind

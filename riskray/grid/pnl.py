@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pricers.compiled import Compiled
 from pricers.market import Market
 from pricers.pnl_explain import PnlExplanation, explain_pnl
 from pricers.registry import PricerSpec, compile_contracts
@@ -135,7 +134,7 @@ def explain_part(database: Database, part: PnlPart, *, load_market: Callable[[st
     contracts = contracts_from_arrow(spec.columns, rows.table)
     compiled_t0, compiled_t1 = (compile_contracts(spec, contracts, as_of=market.as_of) for market in (market_t0, market_t1))
     found = explain_pnl(compiled_t0, compiled_t1, market_t0=market_t0, market_t1=market_t1, in_t0=rows.in_t0, in_t1=rows.in_t1)
-    return {"positions": _positions(rows.table, part.product, spec, found), "buckets": _buckets(found, compiled_t1, market_t1)}
+    return {"positions": _positions(rows.table, part.product, spec, found), "buckets": _buckets(found, market_t1)}
 
 
 def _rows(database: Database, part: PnlPart) -> _Rows:
@@ -207,7 +206,7 @@ def _positions(table: pa.Table, product: str, spec: PricerSpec, found: PnlExplan
     return pa.Table.from_arrays([*_identity(table, product, spec), codes, *values], schema=PNL_SCHEMA)
 
 
-def _buckets(found: PnlExplanation, compiled: Compiled, market: Market) -> pa.Table:
+def _buckets(found: PnlExplanation, market: Market) -> pa.Table:
     """Sums over all rows, in the order of the market's curves."""
     counts = np.diff(found.rate_offsets)
     curve_of_bucket = np.repeat(found.leg_curve.astype(np.int64), counts)

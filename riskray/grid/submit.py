@@ -2,8 +2,7 @@
 
 from pricers.registry import known_products
 from riskray.config import Settings
-from riskray.engine.plan import BatchRange, MarketNames, plan_shards, preflight
-from riskray.engine.plan import Requirement as PlanRequirement
+from riskray.engine.plan import MarketNames, plan_shards, preflight
 from riskray.errors import PreflightFailed
 from riskray.grid.carry import require_same_question
 from riskray.grid.snapshots import load_market, load_scenarios
@@ -50,8 +49,7 @@ def submit_run(
         rows_per_shard, carried_from_run_no = request.rows_per_shard or keys["rows_per_shard"], keys["run_no"]
     if scenarios is not None and request.vectors_wanted == "position":
         rows_per_shard = min(rows_per_shard, max(1, VECTOR_BYTES_MAX // (8 * scenarios.scenario_count)))
-    ranges = [BatchRange(**vars(product)) for product in read_products(database, portfolio_no=portfolio.portfolio_no)]
-    shards = plan_shards(ranges, rows_per_shard=rows_per_shard)
+    shards = plan_shards(read_products(database, portfolio_no=portfolio.portfolio_no), rows_per_shard=rows_per_shard)
     new_run = NewRun(
         name=request.name, executor=request.executor, market_no=market.market_no, portfolio_no=portfolio.portfolio_no,
         base_currency=request.base_currency, measures=[measure.value for measure in request.measures], rows_per_shard=rows_per_shard,
@@ -91,7 +89,7 @@ def run_preflight(
         spread_curves=frozenset(market.spread_curve_index),
         currencies=frozenset(market.fx_to_base) | {base_currency},
     )
-    needed = [PlanRequirement(**vars(requirement)) for requirement in read_requirements(database, portfolio_no=portfolio_no)]
+    needed = read_requirements(database, portfolio_no=portfolio_no)
     return preflight(needed, position_count=position_count, market=names, products=known_products())
 
 

@@ -1,7 +1,7 @@
 """Positions as JSON: one model a product, made from the columns that its pricer declares.
 
-The models describe and check single positions in requests and in OpenAPI. Files go through `riskray.portfolio.reader`, which checks
-the same declarations a column at a time.
+For programs that make or check single positions, and for their JSON schema. Requests and files do not go through these models, but through
+`riskray.portfolio.reader`, which checks the same declarations a column at a time.
 """
 
 import datetime
@@ -45,7 +45,7 @@ def position_model(product: str) -> type[PositionModel]:
 
 
 def position_type() -> Any:
-    """The union of all registered products' models, told apart by `product`: an annotation for request bodies."""
+    """The union of all registered products' models, told apart by `product`."""
     models = [position_model(product) for product in known_products()]
     return models[0] if len(models) == 1 else Annotated[reduce(or_, models), Field(discriminator=PRODUCT)]
 

@@ -40,9 +40,8 @@ REQUIREMENT_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class PortfolioBatch:
-    """Neighbouring positions of one product; `payload` is an Arrow IPC stream with one record batch."""
+    """Contracts of one product, contiguous in position_no; `payload` is an Arrow IPC stream with one record batch."""
 
-    batch_no: int
     product: str
     first_position_no: int
     row_count: int
@@ -75,7 +74,7 @@ def prepare_portfolio(tables: dict[str, pa.Table]) -> PreparedPortfolio:
     for product, table in ordered.items():
         for start in range(0, table.num_rows, ROWS_PER_BATCH):
             part = table.slice(start, ROWS_PER_BATCH)
-            batches.append(PortfolioBatch(len(batches), product, first + start, part.num_rows, encode_batch(part)))
+            batches.append(PortfolioBatch(product, first + start, part.num_rows, encode_batch(part)))
         positions.append(_narrow(product, table, first))
         first += table.num_rows
     return PreparedPortfolio(

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,6 @@ from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
 from riskray.portfolio.values import LIST_SEPARATOR
 from riskray.strict_json import parse_json
 
-FileFormat = Literal["csv", "json", "parquet"]
 Source = bytes | Path | BinaryIO
 
 _CSV_BLOCK_BYTES = 16 * 1024**2  # also the longest row that can be read

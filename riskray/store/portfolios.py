@@ -4,12 +4,14 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 
 import sql
+from riskray.engine.plan import BatchRange, Requirement
 from riskray.errors import Conflict, NotFound
+from riskray.portfolio.batches import PortfolioBatch
 from riskray.store import arrow
 from riskray.store.database import Connection, Database
 
@@ -24,37 +26,6 @@ POSITION_SCHEMA = pa.schema(
 
 ANALYZE_POSITIONS_MIN = 10_000  # takes about 0.1 s; below, the planner's guesses do no harm
 POSITION_NO_END = 2**31 - 1  # past every position
-
-
-@dataclass(frozen=True)
-class PortfolioBatch:
-    """Contracts of one product, contiguous in position_no. `payload`: an Arrow IPC stream."""
-
-    product: str
-    first_position_no: int
-    row_count: int
-    payload: bytes
-
-
-@dataclass(frozen=True)
-class Requirement:
-    """Market data that `position_count` positions of one product and notional currency name. `gross_notional`: sum of absolute values."""
-
-    product: str
-    kind: Literal["product", "discount_curve", "spread_curve", "currency"]
-    name: str
-    currency: str
-    position_count: int
-    gross_notional: float
-
-
-@dataclass(frozen=True)
-class ProductRange:
-    """Where a product lies in a portfolio."""
-
-    product: str
-    first_position_no: int
-    row_count: int
 
 
 @dataclass(frozen=True)
@@ -157,9 +128,9 @@ def read_batches(
     return [PortfolioBatch(**row) for row in rows]
 
 
-def read_products(database: Database, *, portfolio_no: int) -> list[ProductRange]:
+def read_products(database: Database, *, portfolio_no: int) -> list[BatchRange]:
     """The portfolio's products in order of position_no."""
-    return [ProductRange(**row) for row in database.fetch_all("read_products", {"portfolio_no": portfolio_no})]
+    return [BatchRange(**row) for row in database.fetch_all("read_products", {"portfolio_no": portfolio_no})]
 
 
 def read_requirements(database: Database, *, portfolio_no: int) -> list[Requirement]:

@@ -13,7 +13,7 @@ from riskray.cli import app, main
 from riskray.client import Client
 from riskray.config import Settings
 from riskray.errors import Conflict, InvalidRequest
-from riskray.stack.ray_head import free_port
+from tests.fixtures.ports import unused_port
 from tests.fixtures.services import Api
 from tests.fixtures.stored_snapshots import bond, market_document
 
@@ -32,7 +32,7 @@ def client(api: Api, monkeypatch: pytest.MonkeyPatch) -> Client:
 @pytest.fixture
 def no_stack(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> str:
     """Settings of a machine on which nothing runs; the API's address."""
-    port = str(free_port())
+    port = str(unused_port())
     monkeypatch.setenv("RISKRAY_DATA_DIRECTORY", str(tmp_path / "data"))
     monkeypatch.setenv("RISKRAY_HTTP_PORT", port)
     return f"http://127.0.0.1:{port}"

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from riskray.store.runs import delete_run
 from tests.fixtures.services import Api, opened_api
 from tests.fixtures.stored_snapshots import bond, fx_forward, store_market, store_portfolio
 
@@ -222,3 +223,20 @@ def test_unknown_run_is_404(api: Api) -> None:
         answer = api.http.get(f"/api/v1/results/run-0{path}")
         assert (answer.status_code, answer.json()["error"]) == (404, "not_found"), path
         assert "'run-0'; `riskray run list` or GET /api/v1/runs lists" in answer.json()["detail"], path
+
+
+def test_rollup_of_a_run_under_the_number_of_an_earlier_one_is_its_own(api: Api) -> None:
+    """A database that was restored under a running service gives numbers away again."""
+
+    def rollup_of(positions: list[dict], name: str) -> list[dict]:
+        store_portfolio(api.database, positions, name=name)
+        run = api.http.post("/api/v1/runs", json={"portfolio": name, "market": "close"}, headers={"Prefer": "wait=60"}).json()
+        found = api.http.get(f"/api/v1/results/{run['run_id']}/rollup").json()
+        delete_run(api.database, run_id=run["run_id"])
+        return found
+
+    store_market(api.database)
+    assert [row["ok_count"] for row in rollup_of([bond(3)], "one")] == [1]
+    with api.database.transaction() as connection:
+        connection.execute("ALTER TABLE run ALTER COLUMN run_no RESTART")
+    assert [row["ok_count"] for row in rollup_of([bond(3), bond(6)], "two")] == [2]

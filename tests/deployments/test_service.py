@@ -72,7 +72,9 @@ def serve(database: Database, database_url: str) -> Callable[..., TestClient]:
     def make(**changes: Any) -> TestClient:
         settings = Settings(database_url=database_url, **changes)
         configure_logs(settings, component="test")
-        app = create_service("test", description="For tests.", settings=settings, database=database, routers=[failing_router()])
+        app = create_service(
+            "test", description="For tests.", settings=settings, database=database, routers=[failing_router()], takes_files=True
+        )
         return TestClient(app, raise_server_exceptions=False)
 
     return make

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fixtures.services import API_TOKEN, Api, opened_api
+from tests.fixtures.stored_snapshots import bond, store_portfolio
 
 OPEN = {"/health", "/health/deep"}
 
@@ -30,10 +31,19 @@ def test_every_route_of_every_service_demands_the_token(guarded: Api) -> None:
     assert asked > 40
 
 
+@pytest.mark.parametrize("name", ["health", "docs", "openapi.json"])
+def test_portfolio_with_the_name_of_an_open_page_is_as_guarded_as_any(guarded: Api, name: str) -> None:
+    store_portfolio(guarded.database, [bond(1)], name=name)
+    address = f"/api/v1/portfolios/{name}"
+    assert [guarded.http.get(f"{address}/{below}").status_code for below in ("positions", "download")] == [401, 401]
+    assert guarded.http.delete(address).status_code == 401
+
+
 def test_health_documentation_and_the_index_page_are_open(guarded: Api) -> None:
     for prefix in guarded.services:
         for path in ("/health", "/openapi.json", "/docs"):
             assert guarded.http.get(f"{prefix.rstrip('/')}{path}").status_code == 200
+        assert guarded.http.get(f"{prefix.rstrip('/')}/docs/files/swagger-ui.css").status_code == 200
     assert guarded.http.get("/").status_code == 200
 
 

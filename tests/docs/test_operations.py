@@ -79,7 +79,7 @@ def test_files_and_headings_that_are_linked_exist() -> None:
     headings = {re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in TEXT.splitlines() if line.startswith("#")}
     for target in re.findall(r"\]\(([^)\s]+)\)", TEXT):
         file, _, heading = target.partition("#")
-        assert not file or file == "scaling.md" or (ROOT / "docs" / file).exists(), target
+        assert not file or (ROOT / "docs" / file).exists(), target
         assert file or heading in headings, target
     for path in re.findall(r"`((?:cluster|tests|deployments)/[\w./-]+)`", TEXT):
         assert (ROOT / path.rstrip("/")).exists(), path

@@ -25,10 +25,10 @@ from riskray.client import Client
 from riskray.config import Settings
 from riskray.demo import demo_market
 from riskray.models.run import RunState
-from riskray.stack.ray_head import free_port
 from riskray.stack.record import processes_below
 from riskray.stack.serve_applications import application_prefixes, failing_services
 from tests.cluster.manifests import ROOT
+from tests.fixtures.ports import unused_port
 from tests.fixtures.running_stack import RAY, RISKRAY, stack_environment
 
 pytestmark = [pytest.mark.ray, pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -77,7 +77,7 @@ def end(nodes: list["subprocess.Popen[bytes]"]) -> None:
 @pytest.fixture
 def service(database_url: str, tmp_path: Path) -> Iterator[Service]:
     ray_directory = Path(tempfile.mkdtemp(prefix="rr-s-"))
-    gcs, dashboard_port, http_port = free_port(), free_port(), free_port()
+    gcs, dashboard_port, http_port = unused_port(), unused_port(), unused_port()
     token, api_token = secrets.token_hex(32), secrets.token_hex(16)
     # As the overlays have them.
     environment = stack_environment(
@@ -100,7 +100,7 @@ def service(database_url: str, tmp_path: Path) -> Iterator[Service]:
             "--block",
             "--num-cpus=1",
             f"--temp-dir={ray_directory}",
-            f"--dashboard-agent-listen-port={free_port()}",
+            f"--dashboard-agent-listen-port={unused_port()}",
             OBJECT_STORE,
         ]
         with (tmp_path / "nodes.log").open("ab") as log:

@@ -8,12 +8,14 @@ from uuid import uuid4
 import numpy as np
 import pyarrow as pa
 
+from riskray.engine.plan import Requirement
 from riskray.engine.result_schema import FAILURE_SCHEMA, FX_ROLLUP_SCHEMA, KEY_RATE_ROLLUP_SCHEMA, RESULT_SCHEMA, ROLLUP_SCHEMA
 from riskray.models.run import ALL_MEASURES, Run
+from riskray.portfolio.batches import PortfolioBatch
 from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun, Shard, claim_run, commit_shard
 from riskray.store.markets import MarketCurve, MarketRecord, insert_market
-from riskray.store.portfolios import POSITION_SCHEMA, PortfolioBatch, PortfolioRecord, Requirement, insert_portfolio
+from riskray.store.portfolios import POSITION_SCHEMA, PortfolioRecord, insert_portfolio
 from riskray.store.runs import NewRun, NewShard, insert_run
 
 BOOKS, CURRENCIES = ("ALPHA", "BETA"), ("EUR", "USD")

@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from riskray.engine.plan import BatchRange
 from riskray.errors import Conflict, NotFound, StoreError
+from riskray.portfolio.batches import PortfolioBatch
 from riskray.store import markets, portfolios
 from riskray.store.database import Database
 from tests.store.examples import content_hash, positions_table, store_market, store_portfolio, store_run
@@ -73,7 +75,7 @@ def test_portfolio_is_read_by_range_of_positions(database: Database) -> None:
     assert first_positions(first_position_no=4, row_count=2) == [0, 5]
     assert first_positions(first_position_no=5, row_count=99) == [5]
     assert portfolios.read_batches(database, portfolio_no=stored.portfolio_no)[1].payload == b"batch 1"
-    assert portfolios.read_products(database, portfolio_no=stored.portfolio_no) == [portfolios.ProductRange("FIXED_BOND", 0, 10)]
+    assert portfolios.read_products(database, portfolio_no=stored.portfolio_no) == [BatchRange("FIXED_BOND", 0, 10)]
     (requirement,) = portfolios.read_requirements(database, portfolio_no=stored.portfolio_no)
     assert (requirement.name, requirement.position_count, requirement.gross_notional) == ("EUR-ESTR", 10, 10_000.0)
 
@@ -92,7 +94,7 @@ def test_positions_come_out_of_the_database_as_they_went_in(database: Database) 
 
 def test_portfolio_that_cannot_be_stored_leaves_nothing_behind(database: Database) -> None:
     twice = positions_table(2).set_column(1, positions_table(2).schema.field(1), [["SAME", "SAME"]])
-    batch = portfolios.PortfolioBatch("FIXED_BOND", 0, 2, b"")
+    batch = PortfolioBatch("FIXED_BOND", 0, 2, b"")
     with pytest.raises(StoreError, match="position_by_id"):
         portfolios.insert_portfolio(
             database, name="twice", content_hash=content_hash("twice"), positions=twice, batches=[batch], requirements=[]

@@ -8,7 +8,7 @@ import ray
 from riskray.config import Settings
 from riskray.errors import StackError
 from riskray.grid import start
-from riskray.stack.ray_head import free_port
+from tests.fixtures.ports import unused_port
 
 
 @pytest.mark.parametrize("scheme", ["", "ray://"])
@@ -16,7 +16,7 @@ def test_absent_ray_is_told_within_seconds_with_what_to_do(tmp_path, monkeypatch
     monkeypatch.setattr(start, "PROBE_TIMEOUT_S", 0.3)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)  # another test of this process may have joined one
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    address = f"{scheme}127.0.0.1:{free_port()}"
+    address = f"{scheme}127.0.0.1:{unused_port()}"
     began = time.monotonic()
     with pytest.raises(StackError, match=rf"no Ray answers at {address} .*refused.*riskray up.*RISKRAY_RAY_ADDRESS"):
         start.connect(Settings(data_directory=tmp_path, ray_address=address, ray_auth_mode="disabled"))
