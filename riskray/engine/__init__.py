@@ -1,1 +1,1 @@
-"""The pure part of a run, without input or output: plan, value a shard, aggregate, and the states of runs and shards."""
+"""The pure part of a run, without input or output: plan, value a shard, aggregate, and what becomes of a shard that fails."""

@@ -19,8 +19,8 @@ from pricers.status import RowStatus
 from riskray.config import Settings
 from riskray.engine.aggregate import Rollups, roll_up
 from riskray.engine.plan import even_parts
+from riskray.engine.remedy import ShardRemedy, remedy_for
 from riskray.engine.shard import storable
-from riskray.engine.states import ShardRemedy, remedy_for
 from riskray.errors import LeaseLost, RiskrayError, ShardFailed, StoreError, StoreUnavailable
 from riskray.grid.dispatcher import Dispatcher, Ended, Loss, ShardTask
 from riskray.grid.manifest import manifest, with_seconds
