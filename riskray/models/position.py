@@ -1,18 +1,19 @@
 """Positions as JSON: one model a product, made from the columns that its pricer declares.
 
-For programs that make or check single positions, and for their JSON schema. Requests and files do not go through these models, but through
-`riskray.portfolio.reader`, which checks the same declarations a column at a time.
+OpenAPI describes the positions in request bodies by these models. What checks them is `riskray.portfolio.reader`, which reads the same
+declarations a column at a time and names everything that is wrong at once.
 """
 
 import datetime
-from functools import lru_cache, reduce
-from operator import or_
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, create_model
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, create_model
 
 from pricers.columns import Column, Kind
 from pricers.registry import known_products, pricer
+from pricers.scalar import INSTRUMENT
+from riskray.models.common import JsonObject
 from riskray.models.instrument import COMMON_COLUMNS, PRODUCT
 
 _TYPES: dict[Kind, Any] = {
@@ -44,19 +45,21 @@ def position_model(product: str) -> type[PositionModel]:
     return create_model(f"{product}_position", __base__=PositionModel, __doc__=f"{spec.title}.", **fields)
 
 
-def position_type() -> Any:
-    """The union of all registered products' models, told apart by `product`."""
-    models = [position_model(product) for product in known_products()]
-    return models[0] if len(models) == 1 else Annotated[reduce(or_, models), Field(discriminator=PRODUCT)]
+class _OfAnyProduct:
+    """What OpenAPI says of a position: the model of one of the products that are registered when the document is made."""
+
+    def __get_pydantic_json_schema__(self, _schema: Any, _handler: Any) -> JsonObject:
+        models = [position_model(product).model_json_schema() for product in known_products()]
+        return {"oneOf": models, "discriminator": {"propertyName": PRODUCT}}
 
 
-def position_adapter() -> TypeAdapter[PositionModel]:
-    """Validates one position of any registered product."""
-    return TypeAdapter(position_type())
+Position = Annotated[JsonObject, _OfAnyProduct()]
+"""A position of any product, in a request body."""
 
 
 def _field(column: Column) -> tuple[Any, Any]:
     kind = Literal[column.allowed] if column.kind == "choice" else _TYPES[column.kind]
+    kind = str | JsonObject if column.name == INSTRUMENT else kind
     bounds = _given({"ge": column.minimum, "le": column.maximum})
     if column.kind == "float_list" and bounds:
         kind, bounds = list[Annotated[FiniteFloat, Field(**bounds)]], {}  # of each element

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from pricers.measures import Measure
 from riskray.models.common import CurrencyCode, Distinct, JsonObject, Model
+from riskray.models.position import Position
 
 POSITIONS_MAX = 1000
 
@@ -29,7 +30,7 @@ class PriceRequest(Model):
     market: str = Field(description="Market id, or a name for its newest version.", examples=["demo"])
     base_currency: CurrencyCode = "USD"
     measures: Distinct[Measure] = Field(default=[Measure.PV, Measure.PV_BASE, Measure.DV01], min_length=1)
-    positions: list[JsonObject] = Field(
+    positions: list[Position] = Field(
         min_length=1,
         max_length=POSITIONS_MAX,
         description="Columns of each position, `product` and `position_id` among them.",

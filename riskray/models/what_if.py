@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from riskray.models.common import CurrencyCode, JsonObject, Model
+from riskray.models.common import CurrencyCode, Model
 from riskray.models.market_data import CurveDocument, SpreadCurveDocument
+from riskray.models.position import Position
 from riskray.models.pricing import EXAMPLE_POSITION, POSITIONS_MAX, PriceFailure
 from riskray.models.run import RunState
 from riskray.models.scenario import Shock
@@ -47,7 +48,7 @@ class WhatIfRequest(Model):
         description="Position -> factor of its size; a negative one turns it round.",
         examples=[{"P-000000017": 0.5}],
     )
-    add: list[JsonObject] = Field(
+    add: list[Position] = Field(
         default=[],
         max_length=POSITIONS_MAX,
         description="Positions to add, with columns as for pricing; their ids must be new.",

@@ -10,7 +10,9 @@ from pricers.columns import Column, Columns
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, known_products, pricer
 from riskray.models.instrument import describe_product
-from riskray.models.position import position_adapter, position_model
+from riskray.models.position import position_model
+from riskray.models.pricing import PriceRequest
+from riskray.models.what_if import WhatIfRequest
 from riskray.portfolio import schema
 from riskray.portfolio.generate import generate_portfolio
 from riskray.portfolio.reader import positions_table
@@ -20,12 +22,10 @@ PRODUCTS = ("AMORT_LOAN", "FIXED_BOND", "FX_FWD")
 
 
 def test_position_models_accept_what_the_reader_accepts():
-    adapter = position_adapter()
     for product, table in generate_portfolio(200, as_of=datetime.date(2023, 12, 29)).items():
         for row in table.to_pylist():
             given = {name: value for name, value in row.items() if value is not None} | {"product": product}
-            position = adapter.validate_python(given)
-            assert type(position) is position_model(product)
+            position = position_model(product).model_validate(given)
             dumped = position.model_dump(mode="json", exclude_unset=True)
             [again] = positions_table([dumped]).tables[product].to_pylist()
             assert again == row
@@ -47,19 +47,23 @@ def test_position_model_names_the_field_that_is_wrong(change, loc):
         "position_id": "F", "product": "FX_FWD", "base_currency": "EUR", "quote_currency": "USD", "notional": 1.0,
         "base_discount_curve": "E", "quote_discount_curve": "U",
     }  # fmt: skip
-    position_adapter().validate_python(good)
+    position_model("FX_FWD").model_validate(good)
     with pytest.raises(ValidationError) as caught:
-        position_adapter().validate_python(good | change)
+        position_model("FX_FWD").model_validate(good | change)
     assert [error["loc"][-1] for error in caught.value.errors()] == [loc]
 
 
-def test_json_schema_tells_products_apart_and_describes_every_column():
-    document = position_adapter().json_schema()
-    assert set(document["discriminator"]["mapping"]) == set(known_products())
+@pytest.mark.parametrize(("request_model", "field"), [(PriceRequest, "positions"), (WhatIfRequest, "add")])
+def test_json_schema_of_requests_tells_products_apart_and_describes_every_column(request_model, field):
+    position = request_model.model_json_schema()["properties"][field]["items"]
+    assert position["discriminator"] == {"propertyName": "product"}
+    described = {schema["properties"]["product"]["const"]: schema for schema in position["oneOf"]}
+    assert set(described) == set(known_products())
     for product in PRODUCTS:
-        properties = document["$defs"][f"{product}_position"]["properties"]
+        properties = described[product]["properties"]
         assert list(properties) == [column.name for column in product_columns(product)]
-        assert all(entry.get("description") or "description" in str(entry) for entry in properties.values())
+        assert all(entry.get("description") for entry in properties.values())
+        assert set(described[product]["required"]) == {column.name for column in product_columns(product) if column.required}
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
