@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from riskray.client import RunHandle
     from riskray.models.event import RunEvent
     from riskray.models.pricing import PriceAnswer
+    from riskray.models.result import RunTotals
     from riskray.models.run import Run
 
 run_commands = typer.Typer(no_args_is_help=True, help="Runs: submit, execute, status, watch, cancel, list, failures, export, delete.")
@@ -343,10 +344,17 @@ def rollup(
     groups = [name.strip() for name in by.split(",") if name.strip()]
     with Client() as client:
         rows = client.rollup(run_id, groups)
+        totals = client.totals(run_id)
     if as_json:
         print_json(rows)
     else:
-        print_rollup(groups, rows)
+        print_rollup(groups, rows, title=sums_title(totals))
+
+
+def sums_title(totals: "RunTotals") -> str:
+    """What the sums of a run are in, and what is in none of them."""
+    failed = f"{totals.failed_count:,} of {totals.position_count:,} positions failed and are in no sum"
+    return f"{totals.run_id}: {totals.base_currency}; {failed}"
 
 
 def print_rollup(groups: list[str], rows: list[Any], *, title: str = "") -> None:
