@@ -8,7 +8,7 @@ import typer
 
 from pricers.measures import MEASURES, Measure
 from riskray.cli.output import Json, print_json, print_line, print_table
-from riskray.cli.run_commands import sums_title
+from riskray.cli.run_commands import shown, sums_title
 from riskray.cli.snapshot_commands import format_of
 from riskray.models.tail_risk import Allocation, NodeFilter, QuantileConvention, VarAnswer
 
@@ -206,7 +206,9 @@ def top(
         print_json(rows)
         return
     unit = MEASURES[Measure(by)].unit.replace("base currency", base_currency)
-    cells = [(row.position_id, row.product, row.book, row.counterparty, row.currency, row.notional, getattr(row, by)) for row in rows]
+    cells = [
+        (row.position_id, row.product, row.book, row.counterparty, row.currency, row.notional, shown(by, getattr(row, by))) for row in rows
+    ]
     print_table(["position", "product", "book", "counterparty", "ccy", "notional", by], cells, title=f"{by} in {unit}")
 
 

@@ -178,6 +178,14 @@ def _ladders(answer: "PriceAnswer") -> list[tuple[Any, ...]]:
     return rows
 
 
+def shown(measure: str, value: Any) -> Any:
+    """A rate to a hundredth of a basis point, which two decimals would hide; other measures as they are."""
+    from pricers.measures import MEASURES, Measure
+
+    is_rate = MEASURES[Measure(measure)].unit.startswith("decimal a year")
+    return f"{value:.6f}" if is_rate and value is not None else value
+
+
 def _measures(names: str) -> list[Any]:
     from pricers.measures import Measure
 
@@ -402,7 +410,7 @@ def price(
         print_json(answer)
     else:
         single = [name for name in chosen if name != "key_rate_dv01"]
-        rows = [(item.position_id, item.product, *(item.values[name] for name in single)) for item in answer.results]
+        rows = [(item.position_id, item.product, *(shown(name, item.values[name]) for name in single)) for item in answer.results]
         print_table(["position", "product", *single], rows)
         if len(single) < len(chosen):
             print_line("")

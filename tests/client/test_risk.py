@@ -248,6 +248,8 @@ def test_commands_print_what_the_sdk_answers(command: Callable[..., Any], run: t
         row.position_id for row in handle.top("dv01", limit=2)
     ]
     assert command("top", handle.run_id, "--by", "dv01", "-n", "2").startswith("dv01 in USD\n")
+    [best] = handle.top("yield_to_maturity", limit=1)
+    assert f"{best.yield_to_maturity:.6f}" in command("top", handle.run_id, "--by", "yield_to_maturity", "-n", "1")
     assert command("rollup", handle.run_id, "--by", "counterparty", "--json")[0]["group"] == {"counterparty": "CP-1"}
 
 
