@@ -61,6 +61,7 @@ class UploadGate:
         Raises UnsupportedFormat, and InvalidRequest for a form without exactly one file.
         """
         async with self._slots:
+            _refuse_packed(request.headers.get("content-encoding", "identity"))
             media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if media_type == "multipart/form-data":
                 async with request.form(max_files=1, max_fields=10) as form:
@@ -79,6 +80,11 @@ def required_name(name: str, what: str) -> str:
     if not name.strip():
         raise InvalidRequest(f"the {what} needs a name: add ?name=... to the address")
     return name.strip()
+
+
+def _refuse_packed(encoding: str) -> None:
+    if encoding.strip().lower() != "identity":
+        raise UnsupportedFormat(f"Content-Encoding {encoding!r} is not accepted here; send the file unpacked, or as Parquet")
 
 
 def _format_of(media_type: str) -> str:

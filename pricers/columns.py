@@ -35,6 +35,7 @@ Reference = Literal["discount_curve", "spread_curve", "currency", "calendar"]
 RATE_MAX = 2.0  # decimal a year
 AMOUNT_MAX = 1e15  # of any currency
 PRICE_MAX = 1e4  # per 100
+FX_RATE_MAX = 1e12  # quote per base
 
 
 @dataclass(frozen=True)

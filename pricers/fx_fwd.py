@@ -32,7 +32,7 @@ from numba import njit
 
 from pricers.calendars import FOLLOWING, MODIFIED_FOLLOWING, CalendarTables, adjust, advance_business_days, advance_months, in_range
 from pricers.cashflows import Cashflows, Lowered
-from pricers.columns import AMOUNT_MAX, NO_DATE, Column, Columns, Contracts, Text
+from pricers.columns import AMOUNT_MAX, FX_RATE_MAX, NO_DATE, Column, Columns, Contracts, Text
 from pricers.contract_dates import contract_calendars
 from pricers.dates import parse_tenor
 from pricers.measures import Measure
@@ -62,7 +62,8 @@ COLUMNS: Final = Columns(
     Column("quote_currency", "text", "currency of the price", required=True, references="currency", example="USD"),
     Column("notional", "float", "amount of base currency; positive buys it", unit="base currency", required=True,
            minimum=-AMOUNT_MAX, maximum=AMOUNT_MAX, example=1_000_000.0),
-    Column("contract_rate", "float", "agreed rate; null: quote_amount / |notional|", unit="quote per base", minimum=0.0, example=1.0875),
+    Column("contract_rate", "float", "agreed rate; null: quote_amount / |notional|", unit="quote per base", minimum=0.0,
+           maximum=FX_RATE_MAX, example=1.0875),
     Column(
         "quote_amount", "float", "unsigned amount of quote currency exchanged; null: |notional| × contract_rate. Where both are given they "
         "must agree within 1e-6 relative and this amount is paid", unit="quote currency", minimum=0.0,
@@ -80,7 +81,8 @@ COLUMNS: Final = Columns(
     Column("settlement_type", "choice", "exchange of both amounts, or of the net amount", default="DELIVERABLE", allowed=SETTLEMENT_TYPES),
     Column("settlement_currency", "choice", "currency of the net amount of a non-deliverable", default="QUOTE", allowed=SETTLES_IN),
     Column("fixing_date", "date", "date of the fixing of a non-deliverable; null: spot_lag business days before delivery"),
-    Column("fixing_rate", "float", "fixing of a non-deliverable; read from the fixing date on", unit="quote per base", minimum=0.0),
+    Column("fixing_rate", "float", "fixing of a non-deliverable; read from the fixing date on", unit="quote per base", minimum=0.0,
+           maximum=FX_RATE_MAX),
     Column("base_discount_curve", "text", "curve of the base-currency leg", required=True, references="discount_curve", example="EUR-XCCY"),
     Column("quote_discount_curve", "text", "curve of the quote-currency leg", required=True, references="discount_curve", example="SOFR"),
 )  # fmt: skip

@@ -142,7 +142,8 @@ MEASURES: dict[Measure, MeasureDefinition] = {
         _definition(
             Measure.FX_DELTA, "FX delta", unit="base currency", currency="base", additive=True, shape="parallel",
             bump="the base-currency price of every foreign currency, +1 %",
-            definition="Base-currency PV after the bump less PV before it. Split by leg in `leg_fx_delta`, by currency in the rollups.",
+            definition="Base-currency PV after the bump less PV before it. Split by leg in `leg_fx_delta`, by currency of the flows in the "
+                       "FX rollup; a rollup by currency puts a position, with all its legs, under its native currency.",
             sign="positive gains when foreign currencies rise",
         ),
         _definition(

@@ -41,7 +41,9 @@ class Settings(BaseSettings):
 
     http_host: str = Field(default="127.0.0.1", description="Address the API listens on. Any other than loopback needs auth.")
     http_port: int = Field(default=8800, ge=1, le=65535, description="Port of the API.")
-    api_url: str | None = Field(default=None, description="Address of the API for the client; default: http_host and http_port.")
+    api_url: str | None = Field(
+        default=None, pattern="^(https?://|$)", description="Address of the API for the client; default: http_host and http_port."
+    )
     api_token: SecretStr | None = Field(
         default=None, description="Bearer token the API demands and the client sends; unset: no auth, loopback only."
     )

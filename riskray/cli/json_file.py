@@ -13,7 +13,7 @@ def read_json(file: Path, what: str) -> Any:
     is_stdin = str(file) == "-"
     name = "stdin" if is_stdin else str(file)
     try:
-        return json.loads(sys.stdin.read() if is_stdin else file.read_text(encoding="utf-8"))
+        return json.loads(sys.stdin.read() if is_stdin else file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InvalidRequest(f"{name}, meant to be a JSON file of {what}, cannot be read: {error.strerror}") from error
     except ValueError as error:

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from pricers.measures import Measure
+from pricers.measures import MEASURES, Measure
 from riskray.cli.output import Json, print_json, print_line, print_table
+from riskray.cli.run_commands import shown, sums_title
 from riskray.cli.snapshot_commands import format_of
 from riskray.models.tail_risk import Allocation, NodeFilter, QuantileConvention, VarAnswer
 
@@ -152,11 +153,12 @@ def key_rates(
 
     with Client() as client:
         rungs = client.key_rates(run_id, groups_of(by), curve=curve, book=book, product=product, hierarchy=hierarchy, node=node)
+        totals = client.totals(run_id)
     if as_json:
         print_json(rungs)
         return
     cells = [(*rung.group.values(), rung.curve, rung.pillar, rung.dv01) for rung in rungs]
-    print_table([*(rungs[0].group if rungs else ()), "curve", "pillar", "DV01"], cells)
+    print_table([*(rungs[0].group if rungs else ()), "curve", "pillar", "DV01"], cells, title=sums_title(totals))
 
 
 def fx(
@@ -168,16 +170,17 @@ def fx(
     node: NodeName = None,
     as_json: Json = False,
 ) -> None:
-    """FX delta by currency."""
+    """FX delta by currency of the flows: the change in value when that currency rises by 1 % against the base currency."""
     from riskray.client import Client
 
     with Client() as client:
         deltas = client.fx(run_id, groups_of(by), book=book, product=product, hierarchy=hierarchy, node=node)
+        totals = client.totals(run_id)
     if as_json:
         print_json(deltas)
         return
     cells = [(*delta.group.values(), delta.currency, delta.fx_delta) for delta in deltas]
-    print_table([*(deltas[0].group if deltas else ()), "currency", "FX delta"], cells)
+    print_table([*(deltas[0].group if deltas else ()), "currency", "FX delta"], cells, title=sums_title(totals))
 
 
 def top(
@@ -198,11 +201,15 @@ def top(
         rows = client.top(
             run_id, by, order=order.value, limit=limit, book=book, product=product, currency=currency, counterparty=counterparty
         )
+        base_currency = client.totals(run_id).base_currency
     if as_json:
         print_json(rows)
         return
-    cells = [(row.position_id, row.product, row.book, row.counterparty, row.currency, row.notional, getattr(row, by)) for row in rows]
-    print_table(["position", "product", "book", "counterparty", "ccy", "notional", by], cells)
+    unit = MEASURES[Measure(by)].unit.replace("base currency", base_currency)
+    cells = [
+        (row.position_id, row.product, row.book, row.counterparty, row.currency, row.notional, shown(by, getattr(row, by))) for row in rows
+    ]
+    print_table(["position", "product", "book", "counterparty", "ccy", "notional", by], cells, title=f"{by} in {unit}")
 
 
 def diff(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from riskray.client import RunHandle
     from riskray.models.event import RunEvent
     from riskray.models.pricing import PriceAnswer
+    from riskray.models.result import RunTotals
     from riskray.models.run import Run
 
 run_commands = typer.Typer(no_args_is_help=True, help="Runs: submit, execute, status, watch, cancel, list, failures, export, delete.")
@@ -175,6 +176,14 @@ def _ladders(answer: "PriceAnswer") -> list[tuple[Any, ...]]:
         ladder = cast("list[float]", item.values[Measure.KEY_RATE_DV01] or [])
         rows += [(item.position_id, *pillar, value) for pillar, value in zip(pillars, ladder, strict=True) if value]
     return rows
+
+
+def shown(measure: str, value: Any) -> Any:
+    """A rate to a hundredth of a basis point, which two decimals would hide; other measures as they are."""
+    from pricers.measures import MEASURES, Measure
+
+    is_rate = MEASURES[Measure(measure)].unit.startswith("decimal a year")
+    return f"{value:.6f}" if is_rate and value is not None else value
 
 
 def _measures(names: str) -> list[Any]:
@@ -343,10 +352,17 @@ def rollup(
     groups = [name.strip() for name in by.split(",") if name.strip()]
     with Client() as client:
         rows = client.rollup(run_id, groups)
+        totals = client.totals(run_id)
     if as_json:
         print_json(rows)
     else:
-        print_rollup(groups, rows)
+        print_rollup(groups, rows, title=sums_title(totals))
+
+
+def sums_title(totals: "RunTotals") -> str:
+    """What the sums of a run are in, and what is in none of them."""
+    failed = f"{totals.failed_count:,} of {totals.position_count:,} positions failed and are in no sum"
+    return f"{totals.run_id}: {totals.base_currency}; {failed}"
 
 
 def print_rollup(groups: list[str], rows: list[Any], *, title: str = "") -> None:
@@ -394,7 +410,7 @@ def price(
         print_json(answer)
     else:
         single = [name for name in chosen if name != "key_rate_dv01"]
-        rows = [(item.position_id, item.product, *(item.values[name] for name in single)) for item in answer.results]
+        rows = [(item.position_id, item.product, *(shown(name, item.values[name]) for name in single)) for item in answer.results]
         print_table(["position", "product", *single], rows)
         if len(single) < len(chosen):
             print_line("")

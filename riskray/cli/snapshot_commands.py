@@ -10,6 +10,7 @@ import typer
 from riskray.cli.output import Json, print_json, print_line, print_table, problem_line, say
 from riskray.errors import InvalidRequest
 from riskray.models.common import Problem
+from riskray.models.snapshot import MarketSnapshot, PortfolioSnapshot
 
 market_commands = typer.Typer(no_args_is_help=True, help="Market snapshots: upload, demo, list, show, curves, download, delete.")
 portfolio_commands = typer.Typer(no_args_is_help=True, help="Portfolio snapshots: generate, upload, list, show, download, delete.")
@@ -58,10 +59,12 @@ def upload_market(
 
     with Client() as client:
         market = client.upload_market(file, allow_partial=allow_partial)
+        newest = client.list_markets(name=market.name, limit=1).data[0]
     if as_json:
         print_json(market)
         return
     say_left_out(market.problems)
+    say_older_version(market, newest)
     print_line(market.market_id)
 
 
@@ -191,12 +194,14 @@ def upload_portfolio(
 
     with Client() as client:
         portfolio = client.upload_portfolio(file, name=name, allow_partial=allow_partial)
+        newest = client.list_portfolios(name=portfolio.name, limit=1).data[0]
     if as_json:
         print_json(portfolio)
         return
     say_left_out(portfolio.problems)
-    if name and portfolio.name != name:
+    if portfolio.name != (name or file.stem):
         say(f"this content is stored already, under the name {portfolio.name}: use that name, or the id")
+    say_older_version(portfolio, newest)
     print_line(portfolio.portfolio_id)
 
 
@@ -254,6 +259,15 @@ def say_left_out(problems: list[Problem]) -> None:
         say(f"left out: {problem_line(problem.loc, problem.msg)}")
     if len(problems) > LEFT_OUT_SHOWN_MAX:
         say(f"and {len(problems) - LEFT_OUT_SHOWN_MAX} more; --json lists them")
+
+
+def say_older_version(stored: MarketSnapshot | PortfolioSnapshot, newest: MarketSnapshot | PortfolioSnapshot) -> None:
+    """Say that a name stands for other content than what was uploaded under it once more."""
+    if newest.version != stored.version:
+        say(
+            f"this content is stored already, as version {stored.version} of {stored.name}; the name stands for version {newest.version}: "
+            "use the id"
+        )
 
 
 def show_snapshot(snapshot: Any, *, as_json: bool) -> None:

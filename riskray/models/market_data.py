@@ -11,13 +11,14 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
 from pricers.calendars import CALENDARS, is_calendar
+from pricers.columns import FX_RATE_MAX
 from pricers.dates import parse_tenor
 from riskray.models.common import Date
 from riskray.models.instrument import CURRENCIES
 
 AS_OF_MIN, AS_OF_MAX = datetime.date(1950, 1, 1), datetime.date(2149, 12, 31)
 """A year before the end of the holiday calendars, so that the days that a market itself needs are in them."""
-FX_RATE_MIN, FX_RATE_MAX = 1e-12, 1e12
+FX_RATE_MIN = 1 / FX_RATE_MAX
 """Beyond every exchange rate there was, the worst inflations included, and far from what a product of several rates overflows at."""
 
 

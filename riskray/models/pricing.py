@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from pricers.measures import Measure
 from riskray.models.common import CurrencyCode, Distinct, JsonObject, Model
@@ -26,6 +26,9 @@ EXAMPLE_POSITION: JsonObject = {
 
 class PriceRequest(Model):
     """Value these positions now. Their columns are those of `GET /api/v1/portfolios/products`."""
+
+    # NaN goes to the reader, which refuses it by name; as null it would take the column's default.
+    model_config = ConfigDict(ser_json_inf_nan="constants")
 
     market: str = Field(description="Market id, or a name for its newest version.", examples=["demo"])
     base_currency: CurrencyCode = "USD"

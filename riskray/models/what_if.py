@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
 from riskray.models.common import CurrencyCode, Model
 from riskray.models.market_data import CurveDocument, SpreadCurveDocument
@@ -39,6 +39,9 @@ class MarketChange(Model):
 
 class WhatIfRequest(Model):
     """Compare a stored run with itself after changes; at least one change is needed."""
+
+    # NaN in an added position goes to the reader, which refuses it by name; as null it would take the column's default.
+    model_config = ConfigDict(ser_json_inf_nan="constants")
 
     market: MarketChange | None = Field(default=None, description="Changes of the run's market; none keeps it.")
     remove: list[PositionId] = Field(default=[], max_length=CHANGED_POSITIONS_MAX, description="Positions to leave out.")

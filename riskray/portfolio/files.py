@@ -4,6 +4,7 @@ The result holds the cells as the file gave them; `riskray.portfolio.values` mak
 a table at all raises InvalidRequest; a row that cannot be read is left out and named.
 """
 
+import codecs
 import csv
 import io
 import json
@@ -201,7 +202,7 @@ def _json_items(data: bytes) -> list[Any]:
     try:
         document = parse_json(data)
     except ValueError as error:
-        lines = data.strip().splitlines()
+        lines = data.removeprefix(codecs.BOM_UTF8).strip().splitlines()
         if not lines or not lines[0].startswith(b"{") or "trailing characters" not in str(error):
             raise _malformed_json(f"the file is not valid JSON: {error}") from error
         return [_json_line(line, number) for number, line in enumerate(lines, start=1) if line.strip()]

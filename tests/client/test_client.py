@@ -127,6 +127,16 @@ def test_ad_hoc_positions_are_priced(client: Client) -> None:
     assert [failure.code for failure in answer.failures] == ["MISSING_CURVE"]
 
 
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_number_that_is_none_is_refused_and_not_taken_for_a_blank(client: Client, number: float) -> None:
+    odd = bond(1, credit_spread=number)
+    with pytest.raises(InvalidRequest, match="column credit_spread: not a finite number"):
+        client.price([odd], market="close")
+    run_id = client.submit(portfolio="desk", market="close", wait_s=60).run_id
+    with pytest.raises(InvalidRequest, match="column credit_spread: not a finite number"):
+        client.what_if(run_id, add=[odd | {"position_id": "NEW"}])
+
+
 def test_errors_come_back_as_the_exceptions_they_were(client: Client) -> None:
     with pytest.raises(NotFound, match="nobody"):
         client.get_portfolio("nobody")

@@ -76,6 +76,24 @@ def test_content_that_is_stored_under_another_name_is_told(client: Client, tmp_p
     first, again = command("portfolio", "upload", str(file)), command("portfolio", "upload", str(file), "--name", "other")
     told = "this content is stored already, under the name desk: use that name, or the id\n"
     assert (again.stdout, told in first.stderr, told in again.stderr) == (first.stdout, False, True)
+    copy = file.rename(tmp_path / "other.json")
+    assert told in command("portfolio", "upload", str(copy)).stderr
+
+
+def test_old_version_that_is_uploaded_once_more_is_told_that_the_name_stands_for_another(client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "close.json"
+    for kind, older, newer in (
+        ("portfolio", [bond(1)], [bond(2)]),
+        ("market", market_document(), market_document() | {"description": "later"}),
+    ):
+        answers = []
+        for content in (older, newer, older):
+            file.write_text(json.dumps(content))
+            answers.append(command(kind, "upload", str(file)))
+        first, second, again = answers
+        told = "this content is stored already, as version 1 of close; the name stands for version 2: use the id\n"
+        assert [told in answer.stderr for answer in answers] == [False, False, True]
+        assert again.stdout == first.stdout != second.stdout
 
 
 @pytest.mark.parametrize(

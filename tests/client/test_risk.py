@@ -247,8 +247,19 @@ def test_commands_print_what_the_sdk_answers(command: Callable[..., Any], run: t
     assert [row["position_id"] for row in command("top", handle.run_id, "--by", "dv01", "-n", "2", "--json")] == [
         row.position_id for row in handle.top("dv01", limit=2)
     ]
-    assert "dv01" in command("top", handle.run_id, "--by", "dv01", "-n", "2")
+    assert command("top", handle.run_id, "--by", "dv01", "-n", "2").startswith("dv01 in USD\n")
+    [best] = handle.top("yield_to_maturity", limit=1)
+    assert f"{best.yield_to_maturity:.6f}" in command("top", handle.run_id, "--by", "yield_to_maturity", "-n", "1")
     assert command("rollup", handle.run_id, "--by", "counterparty", "--json")[0]["group"] == {"counterparty": "CP-1"}
+
+
+@pytest.mark.parametrize("name", ["rollup", "key-rates", "fx"])
+def test_tables_of_sums_say_their_currency_and_what_is_in_no_sum(
+    command: Callable[..., Any], run: tuple[RunHandle, np.ndarray], name: str
+) -> None:
+    totals = run[0].totals()
+    failed = f"{totals.failed_count} of {totals.position_count} positions failed and are in no sum"
+    assert command(name, totals.run_id).splitlines()[0] == f"{totals.run_id}: {totals.base_currency}; {failed}"
 
 
 def test_commands_make_list_and_download_what_scenarios_are_made_of(command: Callable[..., Any], run: object, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Portfolio snapshots over HTTP."""
 
 import csv
+import gzip
 import io
 import json
 
@@ -74,6 +75,14 @@ def test_file_without_positions_is_refused(api: Api, content: bytes) -> None:
     answer = api.http.post(URL, params={"name": "desk"}, content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code in (400, 422)
     assert set(answer.json()) >= {"error", "detail", "status_code"}
+
+
+def test_packed_file_is_refused_by_its_encoding(api: Api) -> None:
+    packed = gzip.compress(json.dumps(POSITIONS).encode())
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = api.http.post(URL, params={"name": "desk"}, content=packed, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (415, "unsupported_format")
+    assert answer.json()["detail"].startswith("Content-Encoding 'gzip' is not accepted here")
 
 
 def test_portfolio_needs_a_name_and_takes_the_files(api: Api) -> None:

@@ -20,6 +20,14 @@ def test_lease_that_would_end_before_its_renewal_is_refused(monkeypatch: pytest.
     assert [problem["loc"] for problem in refused.value.errors()] == [("heartbeat_s",)]
 
 
+def test_address_without_its_scheme_is_refused_before_anybody_calls_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RISKRAY_API_URL", "localhost:8800")
+    with pytest.raises(ValidationError, match="api_url"):
+        Settings()
+    monkeypatch.setenv("RISKRAY_API_URL", "")
+    assert Settings(http_host="127.0.0.1", http_port=8801).base_url == "http://127.0.0.1:8801"
+
+
 def test_misspelt_variable_is_found_and_the_one_that_is_meant_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RISKRAY_PRICER_ACTOR", "3")
     monkeypatch.setenv("RISKRAY_HEAD_SVC_SERVICE_HOST", "10.0.0.1")  # as Kubernetes sets it

@@ -1,6 +1,6 @@
 import pytest
 
-from riskray.errors import MalformedJson
+from riskray.errors import InvalidRequest, MalformedJson
 from riskray.market.reader import read_market
 from riskray.portfolio.reader import read_portfolio
 from riskray.scenario.matrix import read_matrix
@@ -25,3 +25,10 @@ def test_names_may_return_in_other_objects_alone():
 def test_file_with_a_name_twice_in_one_object_is_refused_by_that_name(read, data):
     with pytest.raises(MalformedJson, match="'name' stands twice"):
         read(data)
+
+
+@pytest.mark.parametrize("text", ['[{"position_id": "P-1"}]', '{"position_id": "P-1"}\n{"position_id": "P-2"}\n'])
+def test_byte_order_mark_before_json_is_passed_over(text):
+    with pytest.raises(InvalidRequest, match="column 'product' is not there"):  # and nothing about the mark
+        read_portfolio(text.encode("utf-8-sig"), format="json")
+    assert parse_json("[1]".encode("utf-8-sig")) == [1]

@@ -10,7 +10,7 @@ from riskray.errors import InvalidRequest
 
 
 def test_json_comes_from_a_file_or_from_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a.json").write_text("[1]", encoding="utf-8")
+    (tmp_path / "a.json").write_text("[1]", encoding="utf-8-sig")  # with the mark that some editors put first
     monkeypatch.setattr("sys.stdin", io.StringIO("[2]"))
     assert read_json(tmp_path / "a.json", "positions") == [1]
     assert read_json(Path("-"), "positions") == [2]

@@ -311,6 +311,12 @@ def test_value_out_of_range_is_refused_with_the_unit_of_its_bound():
     assert "greater than 2 decimal a year" in problem["msg"]
 
 
+@pytest.mark.parametrize("column", ["contract_rate", "fixing_rate"])
+def test_exchange_rate_that_would_drown_every_total_is_refused(column):
+    [problem] = problems_of(as_csv(FORWARD | {column: "1e300"}))
+    assert f"column {column}: greater than 1e+12 quote per base" in problem["msg"]
+
+
 def test_json_nan_and_non_objects_are_named():
     good = FORWARD | {"notional": 1.0}
     text = json.dumps([good, 5, good | {"position_id": "F2", "notional": float("nan")}])
