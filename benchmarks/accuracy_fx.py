@@ -45,7 +45,7 @@ def compare(contracts: int, seed: int) -> Comparison:
         oracle = _Oracle(market)
         for i, row in enumerate(rows):
             delivery, expected = oracle.delivery_and_pv(row)
-            status = tuple(RowStatus)[valued.status[i]]
+            status = RowStatus(valued.status[i])
             statuses[status.name] = statuses.get(status.name, 0) + 1
             flows = slice(*lowered.cashflows.flow_offsets[[2 * i, 2 * i + 2]])
             scale = max(abs(row["notional"]) * oracle.spot(row), _quote_amount(row))

@@ -71,7 +71,7 @@ def compare(contracts: int, seed: int) -> Comparison:
 def _faults(i: int, row: dict[str, Any], reference: Reference, valued: Valuation, lowered: Lowered, largest: dict[str, float]) -> list[str]:
     """What differs, in words; the largest differences so far are updated."""
     if valued.status[i] != reference.status:
-        return [f"status {tuple(RowStatus)[valued.status[i]].name}, expected {reference.status.name}"]
+        return [f"status {RowStatus(valued.status[i]).name}, expected {reference.status.name}"]
     if reference.status != RowStatus.OK:
         return []
     flows = slice(*lowered.cashflows.flow_offsets[[i, i + 1]])

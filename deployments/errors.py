@@ -78,7 +78,7 @@ STATUS_OF_ERROR: dict[type[RiskrayError], HTTPStatus] = {
 }
 
 # Codes of errors that HTTP itself raises, by status.
-_CODE_OF_STATUS = {
+CODE_OF_STATUS = {
     400: "bad_request",
     401: Unauthorized.code,
     403: "forbidden",
@@ -170,7 +170,7 @@ def unhandled_response(request: Request, error: Exception) -> Response:
     """The answer to a defect: the log has the traceback, the caller has the request id."""
     log.error("request failed", path=request.url.path, exc_info=error)
     detail = "the service failed unexpectedly; its log has the reason under this request_id"
-    return error_response(request, status=500, code=_CODE_OF_STATUS[500], detail=detail)
+    return error_response(request, status=500, code=CODE_OF_STATUS[500], detail=detail)
 
 
 def _problem(raw: Mapping[str, Any]) -> Problem:
@@ -190,7 +190,7 @@ def riskray_error_response(request: Request, error: Exception) -> Response:
 def http_error_response(request: Request, error: Exception) -> Response:
     """The answer to what the router or the framework refused."""
     assert isinstance(error, HTTPException)
-    code = _CODE_OF_STATUS.get(error.status_code, "http_error")
+    code = CODE_OF_STATUS.get(error.status_code, "http_error")
     detail = str(error.detail)
     if error.status_code == 400 and detail == _UNREADABLE_BODY:
         return riskray_error_response(request, MalformedJson("the body is not valid JSON: it is not text in UTF-8"))

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from deployments.errors import error_responses
 from deployments.paging import OffsetPage
+from deployments.uploads import required_name
 from riskray.engine.hierarchy import Hierarchy
 from riskray.models.common import Page
 from riskray.models.tail_risk import HierarchyDetail, HierarchyDocument, StoredHierarchy
@@ -29,9 +30,10 @@ def _model(record: HierarchyRecord) -> StoredHierarchy:
 def store_hierarchy(database: Database, document: HierarchyDocument) -> tuple[StoredHierarchy, bool]:
     """Check and store a tree; the hierarchy and whether it is new. Raises InvalidRequest for a cycle or an orphan."""
     Hierarchy.of(document)
+    name = required_name(document.name, "hierarchy")
     text = document.model_copy(update={"parents": dict(sorted(document.parents.items()))}).model_dump_json()
     digest = hashlib.sha256(text.encode()).digest()
-    record, created = insert_hierarchy(database, name=document.name, content_hash=digest, dimension=document.dimension, document=text)
+    record, created = insert_hierarchy(database, name=name, content_hash=digest, dimension=document.dimension, document=text)
     return _model(record), created
 
 

@@ -41,7 +41,7 @@ def store_history(database: Database, *, name: str, history: History) -> tuple[M
     """Store a checked history; the history and whether it is new."""
     record, created = insert_history(
         database,
-        name=name,
+        name=required_name(name, "market history"),
         content_hash=content_hash(history),
         factors=history.factors,
         first_date=to_date(int(history.dates[0])),
@@ -96,8 +96,7 @@ def create_history_router(database: Database) -> APIRouter:
         """CSV or Parquet: `date` and one column a factor, or the columns `date`, `factor`, `value`. Missing values are allowed; what a
         scenario set does about them is its gap policy."""
         async with gate.receive(request) as upload:
-            chosen = required_name(name or upload.stem, "market history")
-            stored, created = await run_in_threadpool(_store_upload, database, upload, chosen, numeraire)
+            stored, created = await run_in_threadpool(_store_upload, database, upload, name or upload.stem, numeraire)
         return created_answer(request, response, stored, created)
 
     @router.post(

@@ -11,7 +11,7 @@ from deployments.limits import UPLOADS_AT_ONCE
 from deployments.paging import OffsetPage
 from deployments.service import create_service
 from deployments.serving import serve_application
-from deployments.uploads import Upload, UploadGate, upload_body
+from deployments.uploads import Upload, UploadGate, required_name, upload_body
 from riskray.config import Settings
 from riskray.market.build import market_curve_rows
 from riskray.market.reader import canonical_json, content_hash, parse_market, read_market, read_market_upload, write_market
@@ -82,7 +82,7 @@ def store_market(database: Database, document: MarketDocument) -> tuple[MarketSn
     ]
     record, created = insert_market(
         database,
-        name=document.name,
+        name=required_name(document.name, "market"),
         as_of=document.as_of,
         content_hash=content_hash(document),
         document=canonical_json(document),

@@ -150,7 +150,7 @@ def _store(
 ) -> tuple[ScenarioSet, bool]:
     record, created = insert_scenario_set(
         database,
-        name=name,
+        name=required_name(name, "scenario set"),
         content_hash=content_hash(matrix),
         kind=definition.kind,
         definition=definition.model_dump_json(),
@@ -237,9 +237,8 @@ def create_set_router(database: Database) -> APIRouter:
     ) -> ScenarioSet:
         """The column `scenario` has the names; every other column is a factor. `zero/EUR-GOVT/5Y relative` heads relative moves."""
         async with gate.receive(request) as upload:
-            chosen = required_name(name or upload.stem, "scenario set")
             definition = MatrixDefinition(numeraire=numeraire, description=description)
-            stored, created = await run_in_threadpool(_store_matrix, database, upload, chosen, definition, market)
+            stored, created = await run_in_threadpool(_store_matrix, database, upload, name or upload.stem, definition, market)
         return created_answer(request, response, stored, created)
 
     @router.get("/sets", summary="List scenario sets, newest first")

@@ -56,7 +56,6 @@ class RowStatus(IntEnum):
         "the discount curve is in another currency than the cash flows",
         "name a discount curve of the leg's currency",
     )
-    NO_CONVERGENCE = 11, "a solver did not converge", "check the market price against the contract's cash flows"
     NOT_FINITE = 12, "the calculation gave no finite number", "check for extreme rates, spreads or amounts"
     PRICER_ERROR = 13, "the pricer raised an error", "read the message; it is the pricer's own"
     UNSUPPORTED_PRODUCT = 14, "no pricer is registered for the product", "register a pricer or correct the product name"

@@ -57,9 +57,13 @@ def failures_page() -> str:
         "",
         "## Error codes",
         "",
-        "The `error` member of every error body and the last word of the command line's message. Source: `riskray/errors.py`.",
+        "The `error` member of every error body, and of what the command line prints with `--json`. Source: `riskray/errors.py`.",
         "",
         *_table(("code", "meaning"), ((f"`{cls.code}`", _first_line(cls)) for cls in _error_classes(errors.RiskrayError))),
+        "",
+        "Requests that come no further than the web server are answered with `bad_request`, `forbidden`, `method_not_allowed`,",
+        "`not_acceptable`, `payload_too_large`, `unavailable` or `internal_error`. The client adds `unreachable`, `truncated_download` and",
+        "`run_timeout`, which say what happened between it and the services.",
     ]
     return "\n".join(lines) + "\n"
 

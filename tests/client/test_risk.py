@@ -253,6 +253,18 @@ def test_commands_print_what_the_sdk_answers(command: Callable[..., Any], run: t
     assert command("rollup", handle.run_id, "--by", "counterparty", "--json")[0]["group"] == {"counterparty": "CP-1"}
 
 
+def test_filter_that_nothing_passes_is_told(
+    command: Callable[..., Any], run: tuple[RunHandle, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("riskray.cli.output.say", said.append)
+    assert "USD" in command("fx", run[0].run_id, "--book", "BOOK-A")
+    assert said == []
+    command("fx", run[0].run_id, "--book", "TYPO")
+    assert len(said) == 1
+    assert "no rows" in said[0]
+
+
 @pytest.mark.parametrize("name", ["rollup", "key-rates", "fx"])
 def test_tables_of_sums_say_their_currency_and_what_is_in_no_sum(
     command: Callable[..., Any], run: tuple[RunHandle, np.ndarray], name: str

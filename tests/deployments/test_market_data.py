@@ -22,6 +22,12 @@ def test_market_uploaded_as_json_is_found_by_id_and_by_name(api: Api) -> None:
     assert api.http.get(f"{URL}/close").json() == market
 
 
+def test_market_whose_name_no_address_can_have_as_a_part_is_refused(api: Api) -> None:
+    answer = api.http.post(URL, json=market_document() | {"name": "close/eod"})
+    assert answer.status_code == 422
+    assert "'close/eod'" in answer.json()["detail"]
+
+
 def test_same_content_again_is_the_same_snapshot(api: Api) -> None:
     first = api.http.post(URL, json=market_document())
     again = api.http.post(URL, json=market_document())

@@ -85,6 +85,14 @@ def test_packed_file_is_refused_by_its_encoding(api: Api) -> None:
     assert answer.json()["detail"].startswith("Content-Encoding 'gzip' is not accepted here")
 
 
+@pytest.mark.parametrize("name", ["a/b", "..", "/"])
+def test_name_that_no_address_can_have_as_a_part_is_refused(api: Api, name: str) -> None:
+    answer = api.http.post(URL, params={"name": name}, json=POSITIONS)
+    assert answer.status_code == 422
+    assert [problem["code"] for problem in answer.json()["errors"]] == ["invalid_name"]
+    assert repr(name) in answer.json()["detail"]
+
+
 def test_portfolio_needs_a_name_and_takes_the_files(api: Api) -> None:
     assert api.http.post(URL, json=POSITIONS).status_code == 422
     files = {"file": ("rates desk.json", json.dumps(POSITIONS), "application/json")}
