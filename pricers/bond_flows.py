@@ -19,6 +19,7 @@ from pricers.schedule import (
     FREQUENCIES,
     FREQUENCY_DAYS,
     FREQUENCY_MONTHS,
+    ZERO,
     ScheduleTerms,
     fill_dates,
     max_dates,
@@ -93,7 +94,7 @@ class _Block(NamedTuple):
     reference_end: np.ndarray
     year_fraction: np.ndarray
     outstanding: np.ndarray
-    """Unsigned notional during the period, 0 after the last."""
+    """Unsigned notional during the period; after the last, what is redeemed at maturity."""
     yield_time: np.ndarray
 
 
@@ -248,7 +249,7 @@ def _fill_outstanding(bonds: Bonds, begin: int, end: int, block: _Block, status:
                 sinking += 1
             if status[i] != _OK:
                 break
-        outstanding[last] = 0.0
+        outstanding[last] = left
         if sinking < sinking_end:
             status[i] = _INVALID_PRINCIPAL
 
@@ -258,7 +259,7 @@ def _fill_outstanding(bonds: Bonds, begin: int, end: int, block: _Block, status:
 def _fill_periods(bonds: Bonds, tables: CalendarTables, as_of: int, begin: int, end: int, block: _Block, status: np.ndarray) -> None:
     """Payment days, reference periods and year fractions of the periods paid after the valuation date."""
     day_counts, maturity, calendars = bonds.day_count, bonds.maturity, bonds.calendar
-    lags, conventions, frequencies = bonds.payment_lag, bonds.payment_convention, bonds.frequency
+    lags, conventions, frequencies, roll_rules = bonds.payment_lag, bonds.payment_convention, bonds.frequency, bonds.roll_rule
     date_offsets, firsts, outstanding, adjusted = block.date_offsets, block.first, block.outstanding, block.adjusted
     is_regular, pay_day, year_fractions = block.is_regular, block.pay_day, block.year_fraction
     reference_start, reference_end = block.reference_start, block.reference_end
@@ -267,7 +268,7 @@ def _fill_periods(bonds: Bonds, tables: CalendarTables, as_of: int, begin: int, 
             continue
         start, last = date_offsets[i - begin], date_offsets[i - begin + 1] - 1
         code, calendar, lag, convention = day_counts[i], calendars[i], np.int64(lags[i]), conventions[i]
-        months = FREQUENCY_MONTHS[frequencies[i]]
+        months = FREQUENCY_MONTHS[frequencies[i]] if roll_rules[i] != ZERO else np.int32(0)  # ZERO: one period, whatever the frequency
         is_icma = code == ACT_ACT_ICMA  # the one day count that reads the reference period
         row_status, first = _MATURED, start
         for k in range(last - 1, start - 1, -1):
@@ -454,7 +455,7 @@ def _write_flows(bonds: Bonds, begin: int, end: int, block: _Block, flows: BondF
                 break
             principal = sign * (balance[k] - balance[k + 1])
             if k == last - 1:
-                principal *= redemption[i] / 100.0
+                principal += sign * balance[last] * (redemption[i] / 100.0)
             interest = sign * balance[k] * coupon_rate[i] * year_fractions[k]
             if k < ex_on_settlement[r]:
                 if first_flow >= 0 and k >= ex_on_valuation[r]:  # ex-coupon longer than a coupon period, with principal paid within it

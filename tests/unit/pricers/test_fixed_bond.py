@@ -69,6 +69,17 @@ def test_sinking_bond_pays_interest_on_what_is_outstanding():
     ]
 
 
+def test_amount_sunk_in_the_last_period_is_repaid_at_par():
+    contract = {**PLAIN, "maturity_date": "2027-05-20", "redemption": 102.0, "sinking_dates": ["2026-12-01"], "sinking_amounts": [40.0]}
+    assert flows(contract) == [("2026-05-20", 3.5, 0.0), ("2027-05-20", 3.5, 101.2)]
+
+
+@pytest.mark.parametrize("frequency", FREQUENCIES)
+def test_single_coupon_counts_its_whole_period_whatever_the_frequency(frequency):
+    contract = {**PLAIN, "maturity_date": "2027-05-20", "roll_rule": "ZERO", "frequency": frequency}
+    assert flows(contract) == [("2027-05-20", 10.5, 100.0)]  # three years by ACT/ACT ICMA
+
+
 def test_bond_sunk_in_full_ends_early():
     contract = {**PLAIN, "sinking_dates": ["2027-05-20"], "sinking_amounts": [100.0]}
     assert [(date, principal) for date, _, principal in flows(contract)] == [("2026-05-20", 0.0), ("2027-05-20", 100.0)]
