@@ -343,7 +343,7 @@ def _fill_accrued(bonds: Bonds, tables: CalendarTables, begin: int, end: int, bl
     date_offsets, first, ex_on_settlement = block.date_offsets, block.first, block.ex_on_settlement
     adjusted, pay_day, outstanding = block.adjusted, block.pay_day, block.outstanding
     reference_start, reference_end, settlement_days = block.reference_start, block.reference_end, flows.settlement_day
-    frequencies = bonds.frequency
+    frequencies, notional = bonds.frequency, bonds.notional
     for i in range(begin, end):
         if status[i] != _OK:
             continue
@@ -366,7 +366,8 @@ def _fill_accrued(bonds: Bonds, tables: CalendarTables, begin: int, end: int, bl
                     years = calendar_free_year_fraction(day_count[i], start, stop, reference_start[k], reference_end[k], maturity[i])
                 accrued += outstanding[k] * coupon_rate[i] * (-years if is_ex else years)
             k += 1
-        flows.outstanding[i], flows.accrued[i] = balance, 100.0 * accrued / balance
+        flows.outstanding[i] = balance if notional[i] > 0.0 else -balance
+        flows.accrued[i] = 100.0 * accrued / balance
 
 
 @njit(cache=True, nogil=True)
