@@ -19,7 +19,6 @@ from pricers.schedule import (
     FREQUENCIES,
     FREQUENCY_DAYS,
     FREQUENCY_MONTHS,
-    ZERO,
     ScheduleTerms,
     fill_dates,
     max_dates,
@@ -259,7 +258,7 @@ def _fill_outstanding(bonds: Bonds, begin: int, end: int, block: _Block, status:
 def _fill_periods(bonds: Bonds, tables: CalendarTables, as_of: int, begin: int, end: int, block: _Block, status: np.ndarray) -> None:
     """Payment days, reference periods and year fractions of the periods paid after the valuation date."""
     day_counts, maturity, calendars = bonds.day_count, bonds.maturity, bonds.calendar
-    lags, conventions, frequencies, roll_rules = bonds.payment_lag, bonds.payment_convention, bonds.frequency, bonds.roll_rule
+    lags, conventions, frequencies = bonds.payment_lag, bonds.payment_convention, bonds.frequency
     date_offsets, firsts, outstanding, adjusted = block.date_offsets, block.first, block.outstanding, block.adjusted
     is_regular, pay_day, year_fractions = block.is_regular, block.pay_day, block.year_fraction
     reference_start, reference_end = block.reference_start, block.reference_end
@@ -268,7 +267,7 @@ def _fill_periods(bonds: Bonds, tables: CalendarTables, as_of: int, begin: int, 
             continue
         start, last = date_offsets[i - begin], date_offsets[i - begin + 1] - 1
         code, calendar, lag, convention = day_counts[i], calendars[i], np.int64(lags[i]), conventions[i]
-        months = FREQUENCY_MONTHS[frequencies[i]] if roll_rules[i] != ZERO else np.int32(0)  # ZERO: one period, whatever the frequency
+        months = FREQUENCY_MONTHS[frequencies[i]]
         is_icma = code == ACT_ACT_ICMA  # the one day count that reads the reference period
         row_status, first = _MATURED, start
         for k in range(last - 1, start - 1, -1):
@@ -283,8 +282,8 @@ def _fill_periods(bonds: Bonds, tables: CalendarTables, as_of: int, begin: int, 
             if outstanding[k] > 0.0 and row_status == _MATURED:
                 row_status = _OK
             pay_day[k], reference_start[k], reference_end[k] = pay, period_start, period_end
-            if is_icma and is_regular[k + 1] and months > 0:
-                years = months / 12.0  # a whole coupon period, wherever the calendar moves its ends
+            if is_icma and is_regular[k + 1] and months > 0 and start < k < last - 1:
+                years = months / 12.0  # a whole coupon period, wherever the calendar moves its ends; the first and last are measured
             elif code == BUS_252:
                 years = year_fraction(code, period_start, period_end, NO_DATE, NO_DATE, NO_DATE, calendar, tables)
             else:

@@ -80,6 +80,14 @@ def test_single_coupon_counts_its_whole_period_whatever_the_frequency(frequency)
     assert flows(contract) == [("2027-05-20", 10.5, 100.0)]  # three years by ACT/ACT ICMA
 
 
+def test_last_coupon_that_the_calendar_lengthens_to_maturity_is_no_whole_one():
+    """2026-05-15 goes to the month end, a Sunday, and so onto maturity; the 32 days left are a month by QuantLib's ActualActual(ISMA)."""
+    contract = {**PLAIN, "issue_date": "2025-01-31", "penultimate_coupon_date": "2026-05-15", "maturity_date": "2026-06-01",
+                "frequency": "QUARTERLY", "coupon_rate": 0.12, "roll_rule": "FORWARD", "end_of_month": True, "calendar": "WEEKENDS_ONLY",
+                "accrual_convention": "FOLLOWING"}  # fmt: skip
+    assert flows(contract) == [("2026-04-30", 3.0, 0.0), ("2026-06-01", 1.0, 100.0)]
+
+
 def test_bond_sunk_in_full_ends_early():
     contract = {**PLAIN, "sinking_dates": ["2027-05-20"], "sinking_amounts": [100.0]}
     assert [(date, principal) for date, _, principal in flows(contract)] == [("2026-05-20", 0.0), ("2027-05-20", 100.0)]
