@@ -93,7 +93,7 @@ class _Block(NamedTuple):
     reference_end: np.ndarray
     year_fraction: np.ndarray
     outstanding: np.ndarray
-    """Unsigned notional during the period, 0 after the last."""
+    """Unsigned notional during the period; after the last, what is redeemed at maturity."""
     yield_time: np.ndarray
 
 
@@ -248,7 +248,7 @@ def _fill_outstanding(bonds: Bonds, begin: int, end: int, block: _Block, status:
                 sinking += 1
             if status[i] != _OK:
                 break
-        outstanding[last] = 0.0
+        outstanding[last] = left
         if sinking < sinking_end:
             status[i] = _INVALID_PRINCIPAL
 
@@ -282,8 +282,8 @@ def _fill_periods(bonds: Bonds, tables: CalendarTables, as_of: int, begin: int, 
             if outstanding[k] > 0.0 and row_status == _MATURED:
                 row_status = _OK
             pay_day[k], reference_start[k], reference_end[k] = pay, period_start, period_end
-            if is_icma and is_regular[k + 1] and months > 0:
-                years = months / 12.0  # a whole coupon period, wherever the calendar moves its ends
+            if is_icma and is_regular[k + 1] and months > 0 and start < k < last - 1:
+                years = months / 12.0  # a whole coupon period, wherever the calendar moves its ends; the first and last are measured
             elif code == BUS_252:
                 years = year_fraction(code, period_start, period_end, NO_DATE, NO_DATE, NO_DATE, calendar, tables)
             else:
@@ -342,7 +342,7 @@ def _fill_accrued(bonds: Bonds, tables: CalendarTables, begin: int, end: int, bl
     date_offsets, first, ex_on_settlement = block.date_offsets, block.first, block.ex_on_settlement
     adjusted, pay_day, outstanding = block.adjusted, block.pay_day, block.outstanding
     reference_start, reference_end, settlement_days = block.reference_start, block.reference_end, flows.settlement_day
-    frequencies = bonds.frequency
+    frequencies, notional = bonds.frequency, bonds.notional
     for i in range(begin, end):
         if status[i] != _OK:
             continue
@@ -365,7 +365,8 @@ def _fill_accrued(bonds: Bonds, tables: CalendarTables, begin: int, end: int, bl
                     years = calendar_free_year_fraction(day_count[i], start, stop, reference_start[k], reference_end[k], maturity[i])
                 accrued += outstanding[k] * coupon_rate[i] * (-years if is_ex else years)
             k += 1
-        flows.outstanding[i], flows.accrued[i] = balance, 100.0 * accrued / balance
+        flows.outstanding[i] = balance if notional[i] > 0.0 else -balance
+        flows.accrued[i] = 100.0 * accrued / balance
 
 
 @njit(cache=True, nogil=True)
@@ -454,7 +455,7 @@ def _write_flows(bonds: Bonds, begin: int, end: int, block: _Block, flows: BondF
                 break
             principal = sign * (balance[k] - balance[k + 1])
             if k == last - 1:
-                principal *= redemption[i] / 100.0
+                principal += sign * balance[last] * (redemption[i] / 100.0)
             interest = sign * balance[k] * coupon_rate[i] * year_fractions[k]
             if k < ex_on_settlement[r]:
                 if first_flow >= 0 and k >= ex_on_valuation[r]:  # ex-coupon longer than a coupon period, with principal paid within it

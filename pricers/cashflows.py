@@ -43,7 +43,8 @@ class PriceTerms:
     settlement_day: np.ndarray
     """int32[row]: date on which prices and yields hold."""
     outstanding: np.ndarray
-    """float64[row]: outstanding notional on the settlement date, positive: prices are per 100 of it."""
+    """float64[row]: outstanding notional on the settlement date: prices are per 100 of it. It takes the sign of the principal that is
+    repaid; its own counts only where none is."""
     accrued: np.ndarray
     """float64[row]: accrued interest on the settlement date, per 100 of outstanding notional."""
     first_flow: np.ndarray

@@ -255,20 +255,22 @@ def _weigh(flow_offsets, credit_spread, pay_day, as_of, amount, weight):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _principal_terms(flow_offsets, pay_day, as_of, principal, first_flow, unsigned, life, outstanding):
+def _principal_terms(flow_offsets, pay_day, as_of, principal, first_flow, given, life, outstanding):
     """Mean time to repayments, NaN for a row that repays nothing; and the outstanding notional with the sign of what is still repaid.
 
-    Principal of the other sign is paid out, not repaid: a loan that has not started, a draw-down.
+    Principal of the other sign is paid out, not repaid: a loan that has not started, a draw-down. Where nothing is repaid, of
+    a bond redeemed at 0, the given outstanding notional has the sign.
     """
     for row in range(life.size):
         total = weighted = 0.0
         # What is due after settlement has the position's sign; where nothing is, all that is left does.
         start = first_flow[row] if first_flow[row] < flow_offsets[row + 1] else flow_offsets[row]
-        sign = -1.0 if principal[start : flow_offsets[row + 1]].sum() < 0.0 else 1.0
+        repaid = principal[start : flow_offsets[row + 1]].sum()
+        sign = -1.0 if repaid < 0.0 or (repaid == 0.0 and given[row] < 0.0) else 1.0
         for flow in range(flow_offsets[row], flow_offsets[row + 1]):
             repaid = max(sign * principal[flow], 0.0)
             total += repaid
             weighted += repaid * ((pay_day[flow] - as_of) / DAYS_PER_YEAR)
         if total > 0.0:
             life[row] = weighted / total
-        outstanding[row] = sign * abs(unsigned[row])
+        outstanding[row] = sign * abs(given[row])

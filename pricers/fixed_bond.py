@@ -8,12 +8,13 @@ A coupon whose ex-coupon date has come belongs to the former holder: it has no v
 valuation date; prices, yields and durations hold on the settlement date and drop those that are ex by then, and accrued interest is
 negative in the ex-coupon period. A bond not yet issued settles on its issue date at the earliest.
 
-ACT/ACT ICMA measures a stub by the coupon periods that the schedule would have had there, on month ends where it keeps to them: a long
-first coupon from 2023-10-15 to 2024-05-31, quarterly on month ends, is two whole periods from 2023-11-30 and 46 days of 91: 0.6264 years.
+ACT/ACT ICMA measures a first or last stub by coupon periods rolled from its regular end, each from the one before, on month ends where the
+schedule keeps to them: a long first coupon from 2023-10-15 to 2024-05-31, quarterly on month ends, is two whole periods from 2023-11-30
+and 46 days of 91: 0.6264 years. An irregular period between two others, and the single one of ONCE or ZERO, has its length in whole months.
 
-All numbers equal QuantLib's: cash flows those of FixedRateBond and AmortizingFixedRateBond [1], given ActualActual with the schedule where
-there is a long stub; the present value that of DiscountingBondEngine [2], yields and durations those of BondFunctions, compounded at the
-coupon frequency on the coupon's day count [3].
+All numbers equal QuantLib's: cash flows those of FixedRateBond and AmortizingFixedRateBond [1], given ActualActual with the schedule,
+rolled on beyond both ends, where there is a long stub; the present value that of DiscountingBondEngine [2], yields and durations those of
+BondFunctions, compounded at the coupon frequency on the coupon's day count [3].
 
 Example: 1,000,000 at 3 % annually to 2027-01-15, valued on 2026-01-15 on a flat 3 % curve (continuous), is worth
 1,030,000 × exp(-0.03) = 999,559.
