@@ -142,6 +142,8 @@ def _check_stack(settings: Settings) -> str:
     record = read_record(settings.data_directory)
     if record is not None and record.is_alive:
         return f"runs at {record.http_url} since {record.started_at}"
+    if record is not None:
+        raise StackError(f"Ray of {settings.data_directory} ended by itself: `riskray up` clears away what is left and starts it anew")
     require_startable(settings)
     return f"not running; ports {settings.http_port}, {settings.ray_port} and {settings.ray_dashboard_port} are free"
 

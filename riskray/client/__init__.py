@@ -28,7 +28,7 @@ from riskray.client.payload import Source, payload_of
 from riskray.client.results import ResultTable, RunHandle
 from riskray.client.risk import RiskCalls
 from riskray.client.scenarios import ScenarioCalls
-from riskray.client.transport import ApiError, RunTimeout, Transport, Truncated, Unreachable, server_sent_events
+from riskray.client.transport import ApiError, Refused, RunTimeout, Transport, Truncated, Unreachable, server_sent_events
 from riskray.config import Settings
 from riskray.errors import Overloaded, StoreUnavailable
 from riskray.models.common import CursorPage, Page
@@ -210,6 +210,8 @@ class Client(ScenarioCalls, RiskCalls):
                             return
             except (Truncated, StoreUnavailable, Overloaded):
                 time.sleep(random.uniform(0, 1.0))  # the stream is only a view: what was missed comes with the next one
+            except Refused:
+                self.get_run(run_id)  # which waits for a proxy that starts anew, and raises when none does
 
     # ----------------------------------------------------------------------------------------------------------- results
 

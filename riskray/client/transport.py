@@ -14,9 +14,9 @@ from riskray.errors import Conflict, InvalidRequest, NotFound, Overloaded, Riskr
 from riskray.models.common import ErrorBody
 
 CONNECT_TIMEOUT_S = 5.0
-CONNECT_PATIENCE_S = 5.0
-"""How long a server that refuses connections is tried: longer than a proxy takes to start anew, not so long that a forgotten
-`riskray up` looks like a hang."""
+CONNECT_PATIENCE_S = 12.0
+"""How long a server that refuses connections is tried: longer than a proxy that was killed takes to be missed and started anew, not so
+long that a forgotten `riskray up` looks like a hang."""
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 RETRY_PAUSE_FIRST_S, RETRY_PAUSE_MAX_S = 0.1, 5.0
 SILENCE_MAX_S = 2.0

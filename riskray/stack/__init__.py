@@ -137,7 +137,8 @@ def stack_status(settings: Settings) -> dict[str, Any]:
 
 def _remedy(settings: Settings, *, running: bool) -> str:
     if running:
-        return f"the stack runs and is not well: see `riskray doctor` and {settings.data_directory / LOG_FILE}"
+        log_file = settings.data_directory / LOG_FILE
+        return f"the stack runs and is not well: `riskray doctor` and {log_file} may say why, and `riskray up` starts it anew"
     if settings.api_url is not None:
         return f"{settings.api_url} (RISKRAY_API_URL) is not well, and no stack of this machine is asked; look there"
     return f"no stack of {settings.data_directory} runs: `riskray up` starts it; for one elsewhere set RISKRAY_API_URL"

@@ -9,6 +9,8 @@ import psutil
 from riskray.errors import StackError
 
 RECORD_FILE = "stack.json"
+RAY_SERVERS = ("gcs_server", "raylet")
+"""A head goes on for up to a minute after one of these has ended, and its services with it; then all of them end too."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,7 @@ class ProcessRecord:
 
     pid: int
     create_time: float
+    name: str = ""
 
     def find(self) -> psutil.Process | None:
         """The process, None when it has ended."""
@@ -53,8 +56,9 @@ class StackRecord:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the Ray head runs; true for somebody else's cluster, which cannot be told from here."""
-        return not self.ray_processes or self.ray_processes[0].find() is not None
+        """Whether the Ray head runs and its servers do; true for somebody else's cluster, which cannot be told from here."""
+        servers = [process for process in self.ray_processes if process.name in RAY_SERVERS]
+        return all(process.find() is not None for process in [*self.ray_processes[:1], *servers])
 
 
 def read_record(data_directory: Path) -> StackRecord | None:
@@ -84,7 +88,7 @@ def processes_below(pid: int) -> list[ProcessRecord]:
     records = []
     for process in family:
         try:
-            records.append(ProcessRecord(process.pid, process.create_time()))
+            records.append(ProcessRecord(process.pid, process.create_time(), process.name()))
         except psutil.NoSuchProcess:  # ended between the listing and here
             continue
     return records

@@ -66,6 +66,7 @@ def _is_settled(state: str, message: str) -> bool:
 
 
 _LOGIN_REFUSED = r"authentication failed|no password supplied|does not exist|no pg_hba\.conf entry"
+_SERVER_STARTS = r"the database system is (starting up|in recovery mode|not yet accepting connections)"
 
 
 def _remedy(state: str, message: str, *, embedded: bool) -> str:
@@ -75,6 +76,8 @@ def _remedy(state: str, message: str, *, embedded: bool) -> str:
         return "check user and password in RISKRAY_DATABASE_URL"
     if state == READ_ONLY_STATE:
         return "it is read-only, as during a failover: try again, or point RISKRAY_DATABASE_URL to the primary"
+    if re.search(_SERVER_STARTS, message):
+        return "it starts, or recovers from a crash: try again"
     if state.startswith("53"):
         return "the server is out of connections, memory or disk: try again, or give it more"
     if embedded:

@@ -326,6 +326,18 @@ def test_stream_of_events_comes_back_where_it_broke_off_and_ends_with_the_run(cl
     assert [request.headers["last-event-id"] for request in requests] == ["0", "1"]
 
 
+def test_stream_of_events_waits_for_a_proxy_that_starts_anew(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("riskray.client.transport.CONNECT_PATIENCE_S", 2.0)
+    ended = client.submit(portfolio="desk", market="close", name="ended").wait(timeout_s=60.0).model_dump_json()
+    answers: list[httpx.Response | Exception] = [httpx.ConnectError("refused") for _ in range(1000)]
+    answers[2:2] = [httpx.Response(200, text=ended), httpx.Response(200, text=f"event: end\ndata: {ended}\n\n")]
+    follower, requests = faulty(answers)
+    assert [told.model_dump_json() for told in follower.follow("run-1")] == [ended]
+    assert len(requests) == 4
+    with pytest.raises(Unreachable, match="riskray up"):
+        list(follower.follow("run-1"))
+
+
 def test_importing_the_client_loads_no_server_library() -> None:
     program = "import sys, riskray.client; print(*sorted({'ray', 'psycopg', 'fastapi', 'pandas', 'polars'} & sys.modules.keys()))"
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()

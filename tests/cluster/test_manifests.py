@@ -217,7 +217,8 @@ def test_settings_are_names_that_riskray_and_ray_know() -> None:
     # Ray has no list of its variables; these were looked up in its source.
     known = {f"RISKRAY_{name.upper()}" for name in Settings.model_fields}
     of_ray = {"RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED", "RAY_ENABLE_UV_RUN_RUNTIME_ENV", "RAY_worker_niceness", "RAY_GRAFANA_HOST"}
-    of_serve = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD", "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP"}
+    loops = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD", "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP"}
+    of_serve = loops | {"RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S"}
     for folder in FOLDERS[:4]:
         [settings] = [each for each in of_kind(folder, "ConfigMap") if each["metadata"]["name"].startswith("riskray-settings-")]
         assert settings["data"].keys() - known - of_ray - of_serve == set(), folder

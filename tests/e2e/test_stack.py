@@ -166,6 +166,22 @@ def test_killed_pricer_changes_nothing_in_the_result(running_stack: RunningStack
     assert shaken.positions().to_arrow().drop_columns(["position_no"]).equals(calm.positions().to_arrow().drop_columns(["position_no"]))
 
 
+def test_killed_proxy_is_back_before_who_watches_a_run_gives_up(
+    running_stack: RunningStack, client: Client, market: str, portfolio: str, valued: RunHandle
+) -> None:
+    handle = client.submit(portfolio=portfolio, market=market, rows_per_shard=20)
+    events: list[RunEvent] = []
+
+    def kill_the_proxy(event: RunEvent) -> None:
+        if event.kind.value == "shard_done" and not any(seen.kind.value == "shard_done" for seen in events):
+            next(process for process in stack_processes(running_stack) if process.name().startswith("ray::ProxyActor")).kill()
+        events.append(event)
+
+    assert handle.wait(timeout_s=120.0, progress=kill_the_proxy).state is RunState.PARTIAL
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert handle.totals().pv_base == valued.totals().pv_base
+
+
 def stack_processes(stack: RunningStack) -> list[psutil.Process]:
     record = read_record(stack.settings.data_directory)
     assert record is not None
