@@ -15,8 +15,9 @@ from riskray.models.common import ErrorBody
 
 CONNECT_TIMEOUT_S = 5.0
 CONNECT_PATIENCE_S = 12.0
-"""How long a server that refuses connections is tried: longer than a proxy that was killed takes to be missed and started anew, not so
-long that a forgotten `riskray up` looks like a hang."""
+"""How long a server that has answered and refuses connections now is tried: longer than a killed proxy takes to be missed and started anew."""
+FIRST_CONNECT_PATIENCE_S = 5.0
+"""The same of one that never answered: not so long that a forgotten `riskray up` looks like a hang."""
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 RETRY_PAUSE_FIRST_S, RETRY_PAUSE_MAX_S = 0.1, 5.0
 SILENCE_MAX_S = 2.0
@@ -96,6 +97,7 @@ class Transport:
         # Proxies of the environment are for the internet; loopback must not go through them.
         self._http = http or httpx.Client(timeout=httpx.Timeout(60.0, connect=CONNECT_TIMEOUT_S), trust_env=settings.api_url is not None)
         self._headers = headers
+        self._has_answered = False
 
     def close(self) -> None:
         """Close every connection."""
@@ -123,7 +125,7 @@ class Transport:
             if wait_s is None or not repeatable:
                 raise failure
             if isinstance(failure, Refused):
-                deadline = min(deadline, started + CONNECT_PATIENCE_S)
+                deadline = min(deadline, started + (CONNECT_PATIENCE_S if self._has_answered else FIRST_CONNECT_PATIENCE_S))
             pause = min(2 * pause, RETRY_PAUSE_MAX_S)
             nap = max(wait_s, random.uniform(0, pause))
             if time.monotonic() + nap > deadline:
@@ -145,6 +147,7 @@ class Transport:
             response = self._http.send(prepared)
         except httpx.TransportError as error:
             return self._unreachable(error), 0.0
+        self._has_answered = True
         if response.is_success or response.status_code == 304:
             return response, None
         return _error_of(response), _retry_after(response) if response.status_code in RETRIED_STATUSES else None
@@ -163,6 +166,7 @@ class Transport:
         )
         try:
             with closing(self._http.send(prepared, stream=True)) as response:
+                self._has_answered = True
                 if not response.is_success:
                     response.read()
                     raise _error_of(response)

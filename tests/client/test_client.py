@@ -259,7 +259,7 @@ def test_long_wait_for_a_server_in_trouble_is_explained_once(monkeypatch: pytest
 
 
 def test_nobody_there_is_said_soon_and_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("riskray.client.transport.CONNECT_PATIENCE_S", 0.2)
+    monkeypatch.setattr("riskray.client.transport.FIRST_CONNECT_PATIENCE_S", 0.2)
     client, requests = faulty([httpx.ConnectError("refused")] * 1000, deadline_s=60.0)
     with pytest.raises(Unreachable, match="riskray up"):
         client.get_run("run-1")
@@ -327,13 +327,15 @@ def test_stream_of_events_comes_back_where_it_broke_off_and_ends_with_the_run(cl
 
 
 def test_stream_of_events_waits_for_a_proxy_that_starts_anew(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("riskray.client.transport.FIRST_CONNECT_PATIENCE_S", 0.0)
     monkeypatch.setattr("riskray.client.transport.CONNECT_PATIENCE_S", 2.0)
     ended = client.submit(portfolio="desk", market="close", name="ended").wait(timeout_s=60.0).model_dump_json()
     answers: list[httpx.Response | Exception] = [httpx.ConnectError("refused") for _ in range(1000)]
     answers[2:2] = [httpx.Response(200, text=ended), httpx.Response(200, text=f"event: end\ndata: {ended}\n\n")]
-    follower, requests = faulty(answers)
+    follower, requests = faulty([httpx.Response(200, text=ended), *answers])
+    follower.get_run("run-1")
     assert [told.model_dump_json() for told in follower.follow("run-1")] == [ended]
-    assert len(requests) == 4
+    assert len(requests) == 5
     with pytest.raises(Unreachable, match="riskray up"):
         list(follower.follow("run-1"))
 
