@@ -15,7 +15,7 @@ from riskray.models.common import ErrorBody
 
 CONNECT_TIMEOUT_S = 5.0
 CONNECT_PATIENCE_S = 12.0
-"""How long a server that has answered and refuses connections now is tried: longer than a killed proxy takes to be missed and started anew."""
+"""How long a server that has answered, and refuses connections now, is tried: longer than it takes to replace a killed proxy."""
 FIRST_CONNECT_PATIENCE_S = 5.0
 """The same of one that never answered: not so long that a forgotten `riskray up` looks like a hang."""
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})

@@ -6,6 +6,7 @@ seconds), and `synchronous_commit=on` (a result that was acknowledged survives a
 """
 
 import random
+import select
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 import psycopg
 import pyarrow as pa
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import ExecStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -31,6 +33,7 @@ IDLE_IN_TRANSACTION_TIMEOUT_S = 60.0  # a shard's transaction never waits for an
 TCP_TIMEOUT_S = 20.0  # sent data unanswered for so long means that the peer or the network is gone
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 10, 5, 2
 HEALTH_TIMEOUT_S = 2.0
+CHECK_TIMEOUT_S = 2.0  # a short round trip; a stopped server keeps its sockets open and says nothing
 RECONNECT_S = 5.0  # the pool's pauses double: after this long the next request connects anew, instead of waiting minutes for its turn
 RETRY_DEADLINE_S = 30.0
 RETRY_PAUSE_FIRST_S, RETRY_PAUSE_MAX_S = 0.05, 2.0
@@ -69,7 +72,7 @@ class Database:
             max_size=pool_size or settings.database_pool_size,
             timeout=settings.database_timeout_s,
             reconnect_timeout=RECONNECT_S,
-            check=ConnectionPool.check_connection,  # one short round trip instead of an error after every restart of the server
+            check=_check_connection,
             open=False,
             name=application_name,
         )
@@ -106,9 +109,9 @@ class Database:
             with self._pool.connection(timeout=timeout_s) as connection:
                 yield connection
         except PoolTimeout:
-            self.probe()
-            size = self._pool.max_size
             waited = self._timeout_s if timeout_s is None else timeout_s
+            self.probe(timeout_s=waited)
+            size = self._pool.max_size
             raise StoreUnavailable(
                 f"all {size} connections to {self.target} were busy for {waited:g} s; try again, or raise RISKRAY_DATABASE_POOL_SIZE"
             ) from None
@@ -207,10 +210,10 @@ class Database:
         names = ("pool_size", "pool_max", "pool_available", "requests_waiting", "requests_wait_ms")
         return {name: found.get(name, 0) for name in names}
 
-    def probe(self) -> None:
+    def probe(self, *, timeout_s: float | None = None) -> None:
         """Connect once outside the pool. Raises StoreUnavailable with the reason."""
         try:
-            psycopg.connect(self._conninfo, connect_timeout=max(2, round(self._timeout_s))).close()
+            psycopg.connect(self._conninfo, connect_timeout=max(2, round(self._timeout_s if timeout_s is None else timeout_s))).close()
         except psycopg.Error as error:
             raise explain(error, self.target, embedded=self._embedded) from error
 
@@ -236,6 +239,25 @@ class Database:
 def jsonb(value: Any) -> Jsonb:
     """A value for a jsonb parameter."""
     return Jsonb(value)
+
+
+def _check_connection(connection: Connection) -> None:
+    """One short round trip before a connection is used, instead of an error after every restart of the server. Raises psycopg's error.
+
+    By libpq's own calls, because nothing above them has a time limit.
+    """
+    wire, deadline = connection.pgconn, time.monotonic() + CHECK_TIMEOUT_S
+    wire.send_query(b"")
+    readable = select.poll()
+    readable.register(wire.socket, select.POLLIN)
+    while wire.is_busy():
+        if not readable.poll(1000 * max(deadline - time.monotonic(), 0.0)):
+            connection.close()
+            raise psycopg.OperationalError(f"no answer for {CHECK_TIMEOUT_S:g} s")
+        wire.consume_input()
+    while (result := wire.get_result()) is not None:
+        if result.status != ExecStatus.EMPTY_QUERY:
+            raise psycopg.OperationalError(wire.get_error_message())
 
 
 def _with_limits(url: str, settings: Settings, application_name: str) -> str:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -57,6 +57,23 @@ def test_server_that_comes_back_after_long_is_used_at_once(database_url: str, mo
         time.sleep(6.0)  # of the pool's own tries, which are 1, 2, 4, 8, ... seconds apart, the next would be in seven seconds
         proxy.is_down = False
         database.health()  # which waits for two seconds at most
+
+
+def _impatient(url: str) -> Settings:
+    return settings_for(url).model_copy(update={"database_timeout_s": 3.0})
+
+
+def test_server_that_says_nothing_any_more_is_unavailable_not_waited_for(database_url: str) -> None:
+    with fault_proxy(database_url) as proxy, ThreadPoolExecutor(2) as threads, Database(_impatient(proxy.url)) as database:
+        database.health()
+        proxy.freeze()
+        asked: list[Future[object]] = [threads.submit(database.health), threads.submit(runs.list_runs, database, offset=0, limit=1)]
+        try:
+            errors = [each.exception(timeout=30.0) for each in asked]
+        finally:
+            proxy.thaw()
+        assert [type(error) for error in errors] == [StoreUnavailable, StoreUnavailable]
+        assert database.retrying(lambda: runs.list_runs(database, offset=0, limit=1)) == ([], 0)
 
 
 def test_database_without_schema_asks_for_migration(empty_database_url: str) -> None:
