@@ -34,7 +34,6 @@ from riskray.stack.ray_head import (
 from riskray.stack.record import StackRecord, processes_below, read_record, remove_record
 from riskray.stack.serve_applications import (
     application_names,
-    application_prefixes,
     deep_health,
     failing_services,
     remove_applications,
@@ -119,7 +118,7 @@ def connections_wanted(settings: Settings) -> int:
 def stack_status(settings: Settings) -> dict[str, Any]:
     """The record, the deep health of every service, and what to do where that is not well (empty where it is)."""
     record = read_record(settings.data_directory)
-    services = {name: deep_health(settings, prefix) for name, prefix in application_prefixes().items()}
+    services = deep_health(settings)
     running = record is not None and record.ready and record.is_alive
     healthy = all(health.get("status") == "ok" for health in services.values())
     return {
