@@ -47,6 +47,12 @@ class InvalidRequest(RiskrayError):
         self.args = (detail, self.problems)
 
 
+class InvalidArgument(InvalidRequest):
+    """The caller's input is wrong, and was not sent: what a client or a command found by itself."""
+
+    code: ClassVar[str] = "invalid_argument"
+
+
 class UnsupportedFormat(InvalidRequest):
     """A body or answer format that is not offered."""
 

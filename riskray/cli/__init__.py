@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from riskray import __version__
 from riskray.cli import demo, risk_commands, run_commands, scenario_commands, snapshot_commands, stack_commands, what_if_command
 from riskray.cli.output import ExitCode, chatter, exit_code_of, print_error, print_line
-from riskray.errors import InvalidRequest, RiskrayError
-from riskray.models.problems import problem_message
+from riskray.errors import InvalidArgument, InvalidRequest, RiskrayError
+from riskray.models.problems import invalid_argument
 
 app = typer.Typer(
     name="riskray",
@@ -93,10 +93,10 @@ def _unusable_file(error: OSError) -> InvalidRequest:
     return InvalidRequest(f"{error.filename} cannot be used: {error.strerror}; check the path and its permissions")
 
 
-def _invalid(error: ValidationError) -> InvalidRequest:
+def _invalid(error: ValidationError) -> InvalidArgument:
     """A wrong setting or a wrong option in the words of an API error."""
-    problems = [{"loc": list(problem["loc"]), "msg": problem_message(problem), "code": problem["type"]} for problem in error.errors()]
-    if error.title == "Settings":
-        names = ", ".join(f"RISKRAY_{str(problem['loc'][0]).upper()}" for problem in error.errors())
-        return InvalidRequest(f"the environment has a setting that cannot be used: {names}", problems)
-    return InvalidRequest(f"{error.title}: {len(problems)} wrong value(s)", problems)
+    found = invalid_argument(error)
+    if error.title != "Settings":
+        return found
+    names = ", ".join(f"RISKRAY_{str(problem['loc'][0]).upper()}" for problem in error.errors())
+    return InvalidArgument(f"the environment has a setting that cannot be used: {names}", found.problems)

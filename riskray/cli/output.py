@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from riskray.errors import RiskrayError, StoreUnavailable, Unauthorized
+from riskray.errors import InvalidArgument, RiskrayError, StoreUnavailable, Unauthorized
 
 # Between columns, and the width to which a column of sentences may shrink.
 GAP = 2
@@ -45,6 +45,8 @@ class ExitCode(IntEnum):
 
 def exit_code_of(error: RiskrayError) -> ExitCode:
     """How the process ends after an error."""
+    if isinstance(error, InvalidArgument):
+        return ExitCode.USAGE
     if isinstance(error, Unauthorized):
         return ExitCode.AUTH
     if isinstance(error, StoreUnavailable) or error.code == "unreachable":

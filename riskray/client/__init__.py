@@ -36,6 +36,7 @@ from riskray.models.event import RunEvent
 from riskray.models.instrument import ProductDescription
 from riskray.models.position_result import PositionFailure, PositionOrigin, PositionResult
 from riskray.models.pricing import PriceAnswer, PriceRequest
+from riskray.models.problems import arguments_checked
 from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
 from riskray.models.run import ALL_MEASURES, FailurePolicy, Preflight, Run, RunRequest, Vectors
 from riskray.models.snapshot import MarketSnapshot, MarketUpload, PortfolioDetail, PortfolioSnapshot, PortfolioUpload, StoredCurve
@@ -142,20 +143,21 @@ class Client(ScenarioCalls, RiskCalls):
         With a `scenario_set` (id or name) the portfolio is valued under every scenario of it too; see `RunRequest` for what is stored.
         With `carry_from` (a run id) only what failed there or depends on what has changed is valued; the other results are carried over.
         """
-        request = RunRequest(
-            portfolio=portfolio,
-            market=market,
-            base_currency=base_currency,
-            measures=list(measures),
-            name=name,
-            preflight=preflight,
-            executor=executor,
-            rows_per_shard=rows_per_shard,
-            scenario_set=scenario_set,
-            vectors=vectors,
-            failure_policy=failure_policy,
-            carry_from=carry_from,
-        )
+        with arguments_checked():
+            request = RunRequest(
+                portfolio=portfolio,
+                market=market,
+                base_currency=base_currency,
+                measures=list(measures),
+                name=name,
+                preflight=preflight,
+                executor=executor,
+                rows_per_shard=rows_per_shard,
+                scenario_set=scenario_set,
+                vectors=vectors,
+                failure_policy=failure_policy,
+                carry_from=carry_from,
+            )
         headers = {"Idempotency-Key": idempotency_key or uuid4().hex}
         if wait_s:
             headers["Prefer"] = f"wait={wait_s}"
@@ -164,7 +166,8 @@ class Client(ScenarioCalls, RiskCalls):
 
     def preflight(self, *, portfolio: str, market: str, base_currency: str = "USD", scenario_set: str | None = None) -> Preflight:
         """What a run would miss. Raises InvalidRequest for a scenario set that moves what the market has not got."""
-        request = RunRequest(portfolio=portfolio, market=market, base_currency=base_currency, scenario_set=scenario_set)
+        with arguments_checked():
+            request = RunRequest(portfolio=portfolio, market=market, base_currency=base_currency, scenario_set=scenario_set)
         return Preflight.model_validate_json(self._post_json("/api/v1/runs/preflight", request).content)
 
     def attach(self, run_id: str) -> RunHandle:
@@ -288,7 +291,8 @@ class Client(ScenarioCalls, RiskCalls):
         measures: Sequence[Measure] = (Measure.PV, Measure.PV_BASE, Measure.DV01),
     ) -> PriceAnswer:
         """Price positions that are not stored."""
-        request = PriceRequest(
-            market=market, base_currency=base_currency, measures=list(measures), positions=[dict(position) for position in positions]
-        )
+        with arguments_checked():
+            request = PriceRequest(
+                market=market, base_currency=base_currency, measures=list(measures), positions=[dict(position) for position in positions]
+            )
         return PriceAnswer.model_validate_json(self._post_json("/api/v1/pricing/price", request).content)

@@ -11,7 +11,7 @@ from typing_extensions import TypeForm
 
 from riskray.client.results import ResultTable, read_arrow
 from riskray.client.transport import Transport
-from riskray.errors import InvalidRequest
+from riskray.errors import InvalidArgument, InvalidRequest
 
 ARROW_MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 
@@ -24,7 +24,9 @@ def given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def segment(value: str) -> str:
-    """One segment of a path."""
+    """An id or a name as one segment of a path. Raises InvalidArgument for an empty one, which would ask for the list of all."""
+    if not value:
+        raise InvalidArgument("an id or a name is needed, not an empty text")
     return quote(value, safe="")
 
 

@@ -9,6 +9,7 @@ from riskray.client.results import ResultTable
 from riskray.models.common import CursorPage
 from riskray.models.comparison import PnlAnswer, PositionPnl, RunDifference
 from riskray.models.position_result import PositionResult
+from riskray.models.problems import arguments_checked
 from riskray.models.tail_risk import (
     Allocation,
     Dimension,
@@ -42,18 +43,19 @@ class RiskCalls(Calls):
         tail_scenario_count: int = 10,
     ) -> VarAnswer:
         """VaR and ES of a node of a run: all, by filters, or a node of a hierarchy; with the contributions of its parts."""
-        request = VarRequest(
-            confidences=[confidence] if isinstance(confidence, float | int) else list(confidence),
-            method=method,
-            convention=convention,
-            allocation=allocation,
-            filters=filters or NodeFilter(),
-            hierarchy=hierarchy,
-            node=node,
-            group_by=list(group_by),
-            by_children=by_children,
-            tail_scenario_count=tail_scenario_count,
-        )
+        with arguments_checked():
+            request = VarRequest(
+                confidences=[confidence] if isinstance(confidence, float | int) else list(confidence),
+                method=method,
+                convention=convention,
+                allocation=allocation,
+                filters=filters or NodeFilter(),
+                hierarchy=hierarchy,
+                node=node,
+                group_by=list(group_by),
+                by_children=by_children,
+                tail_scenario_count=tail_scenario_count,
+            )
         return VarAnswer.model_validate_json(self._post_json(f"/api/v1/results/{segment(run_id)}/var", request).content)
 
     def stress(self, run_id: str, group_by: Sequence[Dimension] = (), *, scenarios: Sequence[str] = (), **node: Any) -> StressAnswer:
@@ -114,14 +116,15 @@ class RiskCalls(Calls):
 
         Where the run under the changed market takes longer than `wait_s`, `total` is None: ask again, and it is the same run.
         """
-        request = WhatIfRequest(
-            market=None if market is None else MarketChange.model_validate(market),
-            remove=list(remove),
-            scale=dict(scale or {}),
-            add=[dict(position) for position in add],
-            group_by=list(group_by),
-            wait_s=wait_s,
-        )
+        with arguments_checked():
+            request = WhatIfRequest(
+                market=None if market is None else MarketChange.model_validate(market),
+                remove=list(remove),
+                scale=dict(scale or {}),
+                add=[dict(position) for position in add],
+                group_by=list(group_by),
+                wait_s=wait_s,
+            )
         path = f"/api/v1/runs/{segment(run_id)}/what-if"
         return WhatIfAnswer.model_validate_json(self._post_json(path, request, timeout_s=60.0 + wait_s).content)
 

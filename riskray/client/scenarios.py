@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from riskray.client.calls import Calls, given, segment
 from riskray.client.payload import Source, payload_of
 from riskray.models.common import Page
+from riskray.models.problems import arguments_checked
 from riskray.models.scenario import (
     DemoHistoryRequest,
     MarketHistory,
@@ -31,8 +32,8 @@ class ScenarioCalls(Calls):
 
     def create_scenario_set(self, name: str, *, market: str, definition: ScenarioDefinition | dict[str, Any]) -> ScenarioSet:
         """Make a scenario set of stress shocks, of a history's moves, or by Monte Carlo; `definition` as an object or a dictionary."""
-        checked = _DEFINITIONS.validate_python(definition)
-        request = ScenarioSetRequest(name=name, market=market, definition=checked)
+        with arguments_checked():
+            request = ScenarioSetRequest(name=name, market=market, definition=_DEFINITIONS.validate_python(definition))
         return ScenarioSet.model_validate_json(self._post_json(_SETS, request, timeout_s=600.0).content)
 
     def upload_scenario_matrix(
@@ -72,7 +73,8 @@ class ScenarioCalls(Calls):
         self, *, market: str, name: str = "demo-history", first_date: date | None = None, seed: int = 1
     ) -> MarketHistory:
         """Make a history of ECB reference rates and generated zero rates and spreads for a market."""
-        request = DemoHistoryRequest(name=name, market=market, first_date=first_date, seed=seed)
+        with arguments_checked():
+            request = DemoHistoryRequest(name=name, market=market, first_date=first_date, seed=seed)
         return MarketHistory.model_validate_json(self._post_json(f"{_HISTORIES}/demo", request, timeout_s=600.0).content)
 
     def list_histories(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[MarketHistory]:
@@ -94,7 +96,8 @@ class ScenarioCalls(Calls):
 
     def create_hierarchy(self, document: HierarchyDocument | dict[str, Any]) -> StoredHierarchy:
         """Store a tree over the values of a dimension."""
-        checked = HierarchyDocument.model_validate(document)
+        with arguments_checked():
+            checked = HierarchyDocument.model_validate(document)
         return StoredHierarchy.model_validate_json(self._post_json(_HIERARCHIES, checked).content)
 
     def list_hierarchies(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[StoredHierarchy]:

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from pricers.measures import Measure
 from riskray.client import ApiError, Client, Truncated, Unreachable
 from riskray.config import Settings
-from riskray.errors import Conflict, InvalidRequest, NotFound, Overloaded, StoreUnavailable, Unauthorized
+from riskray.errors import Conflict, InvalidArgument, InvalidRequest, NotFound, Overloaded, StoreUnavailable, Unauthorized
 from riskray.models.event import RunEvent
 from riskray.models.position_result import PositionResult
 from riskray.models.run import RunState
@@ -344,3 +344,20 @@ def test_importing_the_client_loads_no_server_library() -> None:
     program = "import sys, riskray.client; print(*sorted({'ray', 'psycopg', 'fastapi', 'pandas', 'polars'} & sys.modules.keys()))"
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
     assert loaded == []
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda client: client.submit(portfolio="desk", market="close", base_currency="eur"), r"^base_currency: .*'eur'"),
+        (lambda client: client.price([], market="close"), "^positions: "),
+        (lambda client: client.var("run-1", confidence=1.5), "^confidences.0: .*1.5"),
+        (lambda client: client.create_scenario_set("x", market="close", definition={"kind": "guess"}), "guess"),
+        (lambda client: client.get_run(""), "an id or a name is needed"),
+    ],
+)
+def test_wrong_argument_is_refused_before_anything_is_sent(ask: Callable[[Client], object], message: str) -> None:
+    client, requests = faulty([])
+    with pytest.raises(InvalidArgument, match=message):
+        ask(client)
+    assert requests == []
