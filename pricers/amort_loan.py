@@ -68,7 +68,7 @@ COLUMNS: Final = Columns(
     Column("accrual_convention", "choice", "moves period dates", default="UNADJUSTED", allowed=BUSINESS_DAY_CONVENTIONS),
     Column("payment_convention", "choice", "moves payment dates", default="FOLLOWING", allowed=BUSINESS_DAY_CONVENTIONS),
     Column("payment_lag", "integer", "from period end to payment", unit="business days", default=0, minimum=0, maximum=LAG_DAYS_MAX),
-    Column("interest_only_end_date", "date", "payments of periods ending until then repay no principal; not for CUSTOM"),
+    Column("interest_only_end_date", "date", "payments of periods that end, unadjusted, until then repay no principal; not for CUSTOM"),
     Column("balloon_amount", "float", "due at maturity, unsigned; not for BULLET and CUSTOM", unit="currency", default=0.0,
            minimum=0.0, maximum=AMOUNT_MAX),
     Column("principal_dates", "date_list", "CUSTOM: increasing; each amount is paid at the end of the period its date ends or falls into"),

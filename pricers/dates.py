@@ -89,24 +89,10 @@ def days_in_month(year: int, month: int) -> int:
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def weekday(day: int) -> int:
-    """0 is Monday, 6 is Sunday (1970-01-01 was a Thursday)."""
-    return (np.int64(day) + 3) % 7
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
 def end_of_month(day: int) -> int:
     """The last calendar day of the month of `day`."""
     year, month, day_of_month = civil_from_days(day)
     return np.int64(day) + days_in_month(year, month) - day_of_month
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def is_end_of_month(day: int) -> bool:
-    year, month, day_of_month = civil_from_days(day)
-    return day_of_month == days_in_month(year, month)
 
 
 @njit(cache=True, nogil=True)

@@ -6,7 +6,8 @@ redemption are received), negative is one issued or sold short.
 
 A coupon whose ex-coupon date has come belongs to the former holder: it has no value. The present value drops coupons that are ex on the
 valuation date; prices, yields and durations hold on the settlement date and drop those that are ex by then, and accrued interest is
-negative in the ex-coupon period. A bond not yet issued settles on its issue date at the earliest.
+negative in the ex-coupon period. A bond not yet issued settles on its issue date at the earliest. Principal that sinks between two coupons
+that both trade ex-coupon is refused (INVALID_SCHEDULE): an ex-coupon period is shorter than a coupon period.
 
 ACT/ACT ICMA measures a first or last stub by coupon periods rolled from its regular end, each from the one before, on month ends where the
 schedule keeps to them: a long first coupon from 2023-10-15 to 2024-05-31, quarterly on month ends, is two whole periods from 2023-11-30
