@@ -29,7 +29,11 @@ class RowStatus(IntEnum):
         "no payment schedule follows from the contract's terms",
         "check frequency, calendars (BUS/252 needs one), stub dates and interest-only period",
     )
-    INVALID_AMOUNT = 5, "a notional, rate, price or amount is not usable", "check for zero, infinite or inconsistent amounts"
+    INVALID_AMOUNT = (
+        5,
+        "a notional, rate, price or amount is not usable",
+        "check for zero, infinite or inconsistent amounts; a forward needs two different currencies",
+    )
     INVALID_PRINCIPAL = (
         6,
         "the principal schedule does not fit the contract",

@@ -243,7 +243,9 @@ def diff(
     print_table(["kind", "positions", "before", "after", "difference"], [*cells, total], title=title)
     if rows:
         names = ("position_id", "kind", "product", "book", "currency", "before", "after", "difference")
-        print_table(["position", *names[1:]], [[row[name] for name in names] for row in rows])
+        numbers = ("before", "after", "difference")
+        shown_rows = [[shown(measure, row[name]) if name in numbers else row[name] for name in names] for row in rows]
+        print_table(["position", *names[1:]], shown_rows)
 
 
 def pnl(

@@ -182,7 +182,7 @@ def shown(measure: str, value: Any) -> Any:
     """A rate to a hundredth of a basis point, which two decimals would hide; other measures as they are."""
     from pricers.measures import MEASURES, Measure
 
-    is_rate = MEASURES[Measure(measure)].unit.startswith("decimal a year")
+    is_rate = measure in set(Measure) and MEASURES[Measure(measure)].unit.startswith("decimal a year")
     return f"{value:.6f}" if is_rate and value is not None else value
 
 

@@ -70,7 +70,8 @@ def status(as_json: Json = False) -> None:
         print_json(state)
     else:
         rows = [(name, health.get("status"), health.get("detail") or _database_line(health)) for name, health in state["services"].items()]
-        print_table(["service", "status", "database"], rows, title=f"{state['http_url']}  (since {state['started_at'] or 'not started'})")
+        started = f"since {state['started_at']}" if state["started_at"] else "not started here"
+        print_table(["service", "status", "database"], rows, title=f"{state['http_url']}  ({started})")
     if state["remedy"]:
         say(state["remedy"])
     if not state["healthy"]:

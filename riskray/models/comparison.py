@@ -30,9 +30,9 @@ class KindSummary(Model):
 
     kind: DifferenceKind
     position_count: int
-    before: float
-    after: float
-    difference: float
+    before: float | None = Field(description="Sums; null for a measure that does not add up, such as a yield.")
+    after: float | None
+    difference: float | None
 
 
 class RunDifference(Model):
@@ -45,9 +45,11 @@ class RunDifference(Model):
     absolute_tolerance: float
     relative_tolerance: float
     unchanged_count: int = Field(description="Positions that both runs have, within the tolerance; failed in both included.")
-    before: float = Field(description="Sum over the earlier run's priced positions.")
-    after: float
-    difference: float
+    before: float | None = Field(
+        description="Sum over the earlier run's priced positions; null, as the next two, for a measure that does not add up."
+    )
+    after: float | None
+    difference: float | None
     kinds: list[KindSummary]
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
+from pricers.measures import MEASURES
 from riskray.errors import Conflict, InvalidRequest
 from riskray.models.comparison import KindSummary, RunDifference
 from riskray.models.run import Run, RunState
@@ -22,6 +23,9 @@ class Tolerance:
 
     absolute: float = 0.0
     relative: float = 0.0
+
+
+_SUMS: Final = ("before", "after", "difference")
 
 
 def comparable_runs(database: Database, *, before: str, after: str) -> tuple[Run, Run]:
@@ -56,7 +60,9 @@ def difference(database: Database, *, before: str, after: str, measure: str, tol
     with database.connection() as connection:
         query = arrow.compose("diff_summary", columns=(_checked(measure),))
         rows = connection.execute(query, _parameters(database, before, after, tolerance)).fetchall()
-    kinds = [KindSummary(**row) for row in rows if row["kind"] != "unchanged"]
+    adds_up = measure in {known.value for known, definition in MEASURES.items() if definition.additive}
+    total = {name: sum(row[name] for row in rows) if adds_up else None for name in _SUMS}
+    kinds = [KindSummary(**row | ({} if adds_up else dict.fromkeys(_SUMS))) for row in rows if row["kind"] != "unchanged"]
     return RunDifference(
         run_id_before=before,
         run_id_after=after,
@@ -65,10 +71,8 @@ def difference(database: Database, *, before: str, after: str, measure: str, tol
         absolute_tolerance=tolerance.absolute,
         relative_tolerance=tolerance.relative,
         unchanged_count=sum(row["position_count"] for row in rows if row["kind"] == "unchanged"),
-        before=sum(row["before"] for row in rows),
-        after=sum(row["after"] for row in rows),
-        difference=sum(row["difference"] for row in rows),
         kinds=kinds,
+        **total,
     )
 
 

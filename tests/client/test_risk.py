@@ -215,6 +215,7 @@ def test_two_runs_are_compared_and_the_change_explained(
     later = client.submit(portfolio="desk", market="next", wait_s=30)
     difference = handle.diff(later)
     assert [kind.kind for kind in difference.kinds] == ["changed"]
+    assert difference.difference is not None
     assert difference.difference == pytest.approx(later.totals().pv_base - handle.totals().pv_base, rel=1e-9)
     assert len(client.diff_positions(handle.run_id, later.run_id)) == difference.kinds[0].position_count
     answer = handle.pnl(later, "book")

@@ -71,6 +71,13 @@ def test_difference_counts_what_changed_is_new_dead_failing_or_priced(pair: Pair
     assert answer["difference"] == pytest.approx(answer["after"] - answer["before"], rel=1e-9)
 
 
+@pytest.mark.parametrize("measure", ["yield_to_maturity", "pv"])
+def test_measure_that_does_not_add_up_is_counted_and_not_summed(pair: Pair, measure: str) -> None:
+    answer = pair.get(f"{pair.earlier}/diff/{pair.later}", measure=measure).json()
+    assert {kind["kind"] for kind in answer["kinds"]} >= {"changed", "new", "dead"}
+    assert {part[name] for part in (answer, *answer["kinds"]) for name in ("before", "after", "difference")} == {None}
+
+
 def test_differences_are_paged_by_position_and_downloaded_whole(pair: Pair) -> None:
     rows, cursor = [], None
     while True:
