@@ -17,6 +17,7 @@ from starlette.routing import Match, Route
 
 from riskray.errors import (
     Conflict,
+    InvalidArgument,
     InvalidRequest,
     LeaseLost,
     MalformedJson,
@@ -59,6 +60,7 @@ class InvalidCursor(InvalidRequest):
 # The one map from riskray's errors to HTTP; a class that is missing here answers like its nearest ancestor.
 STATUS_OF_ERROR: dict[type[RiskrayError], HTTPStatus] = {
     InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    InvalidArgument: HTTPStatus.UNPROCESSABLE_ENTITY,
     PreflightFailed: HTTPStatus.UNPROCESSABLE_ENTITY,
     MalformedJson: HTTPStatus.BAD_REQUEST,
     UnsupportedFormat: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
