@@ -116,7 +116,7 @@ def dispatcher_cost(*, actors: int, shards: int) -> float:
     dispatcher = Dispatcher(Settings(pricer_actors=actors), cast(PricerPool, _LocalPool()))
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
     run = ClaimedRun(
-        run_no=1, run_id="run", epoch=1, storage_no=0, market_id="mkt", portfolio_no=1, portfolio_id="pf",
+        run_no=1, run_id="run", epoch=1, storage_no=0, market_no=1, market_id="mkt", portfolio_no=1, portfolio_id="pf",
         as_of=date(2024, 1, 1), base_currency="USD", measures=("pv",), rows_per_shard=1, position_count=shards,
         cancel_requested=False, created_at=datetime.now(UTC),
     )  # fmt: skip

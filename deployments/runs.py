@@ -173,7 +173,7 @@ def _submit_router(database: Database, api: RunsApi) -> APIRouter:
             portfolio_no=portfolio.portfolio_no,
             position_count=portfolio.position_count,
             base_currency=body.base_currency,
-            scenario_set_id=None if scenarios is None else scenarios.scenario_set_id,
+            scenario_set_no=None if scenarios is None else scenarios.scenario_set_no,
         )
 
     return router

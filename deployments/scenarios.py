@@ -187,7 +187,7 @@ def _unmoved(database: Database, record: ScenarioSetRecord, matrix: ScenarioMatr
 
 def _detail(database: Database, scenario_set: str) -> ScenarioSetDetail:
     record = get_scenario_set(database, scenario_set=scenario_set)
-    definition, payload = get_scenario_set_content(database, scenario_set_id=record.scenario_set_id)
+    definition, payload = get_scenario_set_content(database, scenario_set_no=record.scenario_set_no)
     matrix = decode(payload)
     return ScenarioSetDetail.model_validate(
         {
@@ -263,7 +263,7 @@ def create_set_router(database: Database) -> APIRouter:
         """One row a scenario, one column a factor; uploading the file again gives the same set."""
         kind = negotiated(request, asked, offered=_FORMATS)
         record = get_scenario_set(database, scenario_set=scenario_set)
-        _, payload = get_scenario_set_content(database, scenario_set_id=record.scenario_set_id)
+        _, payload = get_scenario_set_content(database, scenario_set_no=record.scenario_set_no)
         return file_answer(write_matrix(decode(payload), format=kind.value), kind, record.scenario_set_id, record.content_hash)
 
     @router.delete("/sets/{scenario_set}", status_code=204, summary="Delete a set no run uses", responses=error_responses(404, 409))

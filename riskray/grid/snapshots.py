@@ -38,9 +38,9 @@ def load_market(database: Database, *, market_id: str, base_currency: str) -> Ma
     return build_market(document, base_currency=base_currency)
 
 
-def load_scenarios(database: Database, *, scenario_set_id: str, market: Market) -> Scenarios:
+def load_scenarios(database: Database, *, scenario_set_no: int, market: Market) -> Scenarios:
     """A stored scenario set as moves of a market. Raises InvalidRequest naming the factors that the market has not got."""
-    _, payload = get_scenario_set_content(database, scenario_set_id=scenario_set_id)
+    _, payload = get_scenario_set_content(database, scenario_set_no=scenario_set_no)
     return bind(decode(payload), market=market).scenarios
 
 

@@ -30,8 +30,8 @@ def submit_run(
     market = get_market(database, market=request.market)
     portfolio = get_portfolio(database, portfolio=request.portfolio)
     scenarios = find_scenario_set(database, request)
-    scenario_set_id = None if scenarios is None else scenarios.scenario_set_id
-    found = run_preflight(database, market_id=market.market_id, portfolio_no=portfolio.portfolio_no, scenario_set_id=scenario_set_id,
+    scenario_set_no = None if scenarios is None else scenarios.scenario_set_no
+    found = run_preflight(database, market_id=market.market_id, portfolio_no=portfolio.portfolio_no, scenario_set_no=scenario_set_no,
                           position_count=portfolio.position_count, base_currency=request.base_currency)  # fmt: skip
     if request.preflight == "strict" and found.gaps:
         raise PreflightFailed(
@@ -54,8 +54,8 @@ def submit_run(
         name=request.name, executor=request.executor, market_no=market.market_no, portfolio_no=portfolio.portfolio_no,
         base_currency=request.base_currency, measures=[measure.value for measure in request.measures], rows_per_shard=rows_per_shard,
         position_count=portfolio.position_count, preflight=found.model_dump(mode="json"),
-        scenario_set_no=None if scenarios is None else scenarios.scenario_set_no, vectors=request.vectors_wanted,
-        failure_policy=request.failure_policy, traceparent=current_traceparent(), carried_from_run_no=carried_from_run_no,
+        scenario_set_no=scenario_set_no, vectors=request.vectors_wanted, failure_policy=request.failure_policy,
+        traceparent=current_traceparent(), carried_from_run_no=carried_from_run_no,
     )  # fmt: skip
     return insert_run(
         database, new_run, shards=[NewShard(shard.product, shard.first_position_no, shard.row_count) for shard in shards],
@@ -75,15 +75,15 @@ def run_preflight(
     portfolio_no: int,
     position_count: int,
     base_currency: str,
-    scenario_set_id: str | None = None,
+    scenario_set_no: int | None = None,
 ) -> Preflight:
     """What a stored market lacks for a stored portfolio.
 
     Raises InvalidRequest for an unknown base currency, and for a scenario set that moves factors which the market has not got.
     """
     market = load_market(database, market_id=market_id, base_currency=base_currency)
-    if scenario_set_id is not None:
-        load_scenarios(database, scenario_set_id=scenario_set_id, market=market)
+    if scenario_set_no is not None:
+        load_scenarios(database, scenario_set_no=scenario_set_no, market=market)
     names = MarketNames(
         discount_curves=frozenset(market.discount_curve_index),
         spread_curves=frozenset(market.spread_curve_index),

@@ -42,9 +42,9 @@ class VectorNets:
 
     def grid(self, run: ClaimedRun, market: Market) -> LadderGrid:
         """The run's scenarios on its market."""
-        assert run.scenario_set_id is not None
-        load = partial(snapshots.load_scenarios, self._database, scenario_set_id=run.scenario_set_id, market=market)
-        key = (run.market_id, run.base_currency, run.scenario_set_id)
+        assert run.scenario_set_no is not None
+        load = partial(snapshots.load_scenarios, self._database, scenario_set_no=run.scenario_set_no, market=market)
+        key = (run.market_id, run.base_currency, run.scenario_set_id or run.scenario_set_no)  # a coordinator of before knows no id
         return self._grids.get_or_load(key, lambda: LadderGrid(market=market, scenarios=load()))
 
     def add(self, run_id: str, shard_no: int, netted: NettedPositions) -> None:

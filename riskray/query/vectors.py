@@ -64,7 +64,7 @@ class VectorReader:
         """The scenario set of a run."""
 
         def load() -> ScenarioMatrix:
-            return decode(get_scenario_set_content(self._database, scenario_set_id=run.scenario_set_id)[1])
+            return decode(get_scenario_set_content(self._database, scenario_set_no=run.scenario_set_no)[1])
 
         return self._kept.get(run.scenario_set_id, load, lambda matrix: matrix.values.nbytes)
 

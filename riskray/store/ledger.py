@@ -35,12 +35,16 @@ Rows: TypeAlias = pa.Table | pa.RecordBatch
 
 @dataclass(frozen=True)
 class ClaimedRun:
-    """A run that this process holds, and what it needs to work on it."""
+    """A run that this process holds, and what it needs to work on it.
+
+    Pricers of another version may read it, so what it had it keeps: they find a market by `market_no`.
+    """
 
     run_no: int
     run_id: str
     epoch: int
     storage_no: int
+    market_no: int
     market_id: str
     portfolio_no: int
     portfolio_id: str
@@ -51,6 +55,7 @@ class ClaimedRun:
     position_count: int
     cancel_requested: bool
     created_at: datetime
+    scenario_set_no: int | None = None
     scenario_set_id: str | None = None
     vectors: Vectors = "none"
     failure_policy: FailurePolicy = "drop_position"
@@ -75,6 +80,7 @@ class EarlierRows:
 
     run_no: int
     storage_no: int
+    market_no: int
     market_id: str
     failed_count: int
     exact_sums: bytes

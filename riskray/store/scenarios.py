@@ -92,11 +92,11 @@ def get_scenario_set(database: Database, *, scenario_set: str) -> ScenarioSetRec
     return _get(database, "get_scenario_set", "scenario set", scenario_set, ScenarioSetRecord)
 
 
-def get_scenario_set_content(database: Database, *, scenario_set_id: str) -> tuple[str, bytes]:
+def get_scenario_set_content(database: Database, *, scenario_set_no: int) -> tuple[str, bytes]:
     """The definition as JSON text, and the payload. Raises NotFound."""
-    row = database.fetch_one("get_scenario_set_content", {"scenario_set_id": scenario_set_id})
+    row = database.fetch_one("get_scenario_set_content", {"scenario_set_no": scenario_set_no})
     if row is None:
-        raise NotFound("scenario set", scenario_set_id)
+        raise NotFound("scenario set", str(scenario_set_no))
     return str(row["definition"]), bytes(row["payload"])
 
 

@@ -71,6 +71,7 @@ class VectorRun:
     base_currency: str
     vectors: Vectors
     failure_policy: FailurePolicy
+    scenario_set_no: int
     scenario_set_id: str
     scenario_count: int
 

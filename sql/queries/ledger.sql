@@ -26,9 +26,9 @@ UPDATE run
               FOR UPDATE SKIP LOCKED)
    AND market.market_no = run.market_no
    AND portfolio.portfolio_no = run.portfolio_no
-RETURNING run.run_no, run.run_id, run.epoch, run.storage_no, market.market_id, run.portfolio_no, portfolio.portfolio_id,
+RETURNING run.run_no, run.run_id, run.epoch, run.storage_no, run.market_no, market.market_id, run.portfolio_no, portfolio.portfolio_id,
           market.as_of, run.base_currency, run.measures, run.rows_per_shard, run.position_count,
-          run.cancel_requested_at IS NOT NULL AS cancel_requested, run.created_at,
+          run.cancel_requested_at IS NOT NULL AS cancel_requested, run.created_at, run.scenario_set_no,
           (SELECT scenario_set_id FROM scenario_set WHERE scenario_set.scenario_set_no = run.scenario_set_no) AS scenario_set_id,
           run.vectors, run.failure_policy, run.traceparent, run.carried_from_run_no, run.event_seq
 
@@ -84,7 +84,7 @@ SELECT shard_no, product, first_position_no, row_count, attempts FROM run_shard 
 
 -- name: earlier_shard
 -- What a run left of exactly these positions.
-SELECT run.run_no, run.storage_no, market.market_id, shard.failed_count, shard.exact_sums
+SELECT run.run_no, run.storage_no, run.market_no, market.market_id, shard.failed_count, shard.exact_sums
   FROM run
   JOIN market_snapshot market USING (market_no)
   JOIN run_shard shard USING (run_no)

@@ -92,7 +92,7 @@ SELECT payload FROM market_history WHERE history_no = %(history_no)s
 -- name: get_run_vectors
 -- What scenario vectors a run has.
 SELECT run.run_no, run.vectors, run.failure_policy, run.state::text AS state, run.base_currency, run.portfolio_no,
-       scenario_set.scenario_set_id, scenario_set.scenario_count
+       run.scenario_set_no, scenario_set.scenario_set_id, scenario_set.scenario_count
   FROM run
   LEFT JOIN scenario_set USING (scenario_set_no)
  WHERE run.run_id = %(run_id)s
@@ -113,7 +113,7 @@ SELECT scenario_set_no, scenario_set_id, name, version, content_hash, kind, mark
 
 -- name: get_scenario_set_content
 -- How a scenario set was made, and its moves.
-SELECT definition::text AS definition, payload FROM scenario_set WHERE scenario_set_id = %(scenario_set_id)s
+SELECT definition::text AS definition, payload FROM scenario_set WHERE scenario_set_no = %(scenario_set_no)s
 
 -- name: insert_hierarchy
 -- A new version of a name, unless the content is known; the caller holds the lock of the name.

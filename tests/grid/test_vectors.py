@@ -87,10 +87,10 @@ def _market(grid):
 def _direct_pnl(grid, portfolio, *, scenario_set="moves"):
     """P&L of every position by `present_values` alone, NaN for those without value; and their groups by dimension."""
     with grid.database.transaction() as connection:
-        query = "SELECT scenario_set_id FROM scenario_set WHERE name = %s"
-        scenario_set_id = connection.execute(query, [scenario_set]).fetchone()["scenario_set_id"]
+        query = "SELECT scenario_set_no FROM scenario_set WHERE name = %s"
+        scenario_set_no = connection.execute(query, [scenario_set]).fetchone()["scenario_set_no"]
     market = _market(grid)
-    scenarios = snapshots.load_scenarios(grid.database, scenario_set_id=scenario_set_id, market=market)
+    scenarios = snapshots.load_scenarios(grid.database, scenario_set_no=scenario_set_no, market=market)
     pnl: list[np.ndarray] = []
     groups: dict[str, list[tuple[str, str, str]]] = {"book": [], "counterparty": []}
     for product, first, rows in (("FIXED_BOND", 0, 40), ("FX_FWD", 40, 30)):

@@ -61,7 +61,7 @@ def test_scenario_set_is_answered_as_it_was_stored(database: Database) -> None:
     assert created
     assert stored.scenario_set_id == codec.scenario_set_id(codec.content_hash(matrix()))
     assert scenarios.get_scenario_set(database, scenario_set=stored.scenario_set_id) == stored
-    definition, payload = scenarios.get_scenario_set_content(database, scenario_set_id=stored.scenario_set_id)
+    definition, payload = scenarios.get_scenario_set_content(database, scenario_set_no=stored.scenario_set_no)
     assert definition == '{"kind":"matrix"}'
     assert codec.content_hash(codec.decode(payload)) == stored.content_hash
 
@@ -113,7 +113,7 @@ def test_hierarchy_document_and_contents_that_are_gone(database: Database) -> No
     for read in (
         lambda: scenarios.get_hierarchy_document(database, hierarchy_no=99),
         lambda: scenarios.get_history_payload(database, history_no=99),
-        lambda: scenarios.get_scenario_set_content(database, scenario_set_id="scn-0"),
+        lambda: scenarios.get_scenario_set_content(database, scenario_set_no=99),
     ):
         with pytest.raises(NotFound):
             read()

@@ -108,7 +108,7 @@ class _Pool:
 
 
 def _run(run_no=1):
-    return ClaimedRun(run_no, f"run-{run_no}", 1, 0, "mkt", 1, "pf", date(2024, 1, 1), "USD", ("pv",), 10, 10, False, datetime.now(UTC))
+    return ClaimedRun(run_no, f"run-{run_no}", 1, 0, 1, "mkt", 1, "pf", date(2024, 1, 1), "USD", ("pv",), 10, 10, False, datetime.now(UTC))
 
 
 def _tasks(inbox, count, *, run_no=1):
