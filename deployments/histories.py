@@ -41,7 +41,7 @@ def store_history(database: Database, *, name: str, history: History) -> tuple[M
     """Store a checked history; the history and whether it is new."""
     record, created = insert_history(
         database,
-        name=required_name(name, "market history"),
+        name=name,
         content_hash=content_hash(history),
         factors=history.factors,
         first_date=to_date(int(history.dates[0])),
@@ -58,14 +58,13 @@ def _store_upload(database: Database, upload: Upload, name: str, numeraire: str)
 
 def create_demo_history(database: Database, wanted: DemoHistoryRequest) -> tuple[MarketHistory, bool]:
     """Make and store the history that `DemoHistoryRequest` describes. Raises NotFound for the market."""
+    name = required_name(wanted.name, "market history")
     record = get_market(database, market=wanted.market)
     document = read_market(get_market_document(database, market_id=record.market_id).encode(), format="json")
     market = build_market(document, base_currency=ECB_NUMERAIRE)
     quoted = sorted(set(market.fx_to_base) - {ECB_NUMERAIRE})
     rates = ecb_fx_history(quoted, first=wanted.first_date, last=record.as_of)
-    return store_history(
-        database, name=wanted.name, history=joined(rates, generate_rate_history(market, dates=rates.dates, seed=wanted.seed))
-    )
+    return store_history(database, name=name, history=joined(rates, generate_rate_history(market, dates=rates.dates, seed=wanted.seed)))
 
 
 def create_history_router(database: Database) -> APIRouter:
@@ -96,7 +95,8 @@ def create_history_router(database: Database) -> APIRouter:
         """CSV or Parquet: `date` and one column a factor, or the columns `date`, `factor`, `value`. Missing values are allowed; what a
         scenario set does about them is its gap policy."""
         async with gate.receive(request) as upload:
-            stored, created = await run_in_threadpool(_store_upload, database, upload, name or upload.stem, numeraire)
+            chosen = required_name(name or upload.stem, "market history")
+            stored, created = await run_in_threadpool(_store_upload, database, upload, chosen, numeraire)
         return created_answer(request, response, stored, created)
 
     @router.post(

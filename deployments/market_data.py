@@ -82,7 +82,7 @@ def store_market(database: Database, document: MarketDocument) -> tuple[MarketSn
     ]
     record, created = insert_market(
         database,
-        name=required_name(document.name, "market"),
+        name=document.name,
         as_of=document.as_of,
         content_hash=content_hash(document),
         document=canonical_json(document),
@@ -162,6 +162,7 @@ def create_router(database: Database) -> APIRouter:
 
 def _store_upload(database: Database, upload: Upload, allow_partial: bool) -> tuple[MarketUpload, bool]:
     read = read_market_upload(upload.content.read(), format=upload.format, allow_partial=allow_partial)
+    required_name(read.document.name, "market")
     snapshot, created = store_market(database, read.document)
     problems = [Problem(**problem) for problem in read.problems]
     return MarketUpload(**snapshot.model_dump(), rejected_count=read.rejected, problems=problems), created

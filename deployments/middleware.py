@@ -107,6 +107,7 @@ class RequestGate:
         if scope["method"] not in ("GET", "HEAD"):
             return bool(scope["method"] == "OPTIONS")
         path = scope["path"].removeprefix(scope.get("root_path", ""))
+        path = path.rstrip("/") or "/"
         return path in _OPEN_PATHS or path.startswith(f"{documentation.FILES_PATH}/") or (path == "/" and self._is_root_open)
 
     def _counted(self, receive: Receive) -> Receive:

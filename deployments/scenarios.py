@@ -129,7 +129,7 @@ def create_set(database: Database, request: ScenarioSetRequest) -> tuple[Scenari
 
     Raises NotFound for the market or the history, InvalidRequest where the definition does not fit them.
     """
-    definition = request.definition
+    definition, name = request.definition, required_name(request.name, "scenario set")
     if isinstance(definition, MatrixDefinition):
         message = "a matrix is uploaded as a file: POST it to /sets/matrix as CSV, Parquet or JSON"
         raise InvalidRequest(message, [{"loc": ["definition", "kind"], "msg": message, "code": "not_allowed"}])
@@ -142,7 +142,7 @@ def create_set(database: Database, request: ScenarioSetRequest) -> tuple[Scenari
         numeraire = history.numeraire
     record, market = _market(database, request.market, base_currency=numeraire)
     matrix = compile_scenarios(definition, market=market, history=history)
-    return _store(database, request.name, definition, matrix, market_id=record.market_id)
+    return _store(database, name, definition, matrix, market_id=record.market_id)
 
 
 def _store(
@@ -150,7 +150,7 @@ def _store(
 ) -> tuple[ScenarioSet, bool]:
     record, created = insert_scenario_set(
         database,
-        name=required_name(name, "scenario set"),
+        name=name,
         content_hash=content_hash(matrix),
         kind=definition.kind,
         definition=definition.model_dump_json(),
@@ -237,8 +237,9 @@ def create_set_router(database: Database) -> APIRouter:
     ) -> ScenarioSet:
         """The column `scenario` has the names; every other column is a factor. `zero/EUR-GOVT/5Y relative` heads relative moves."""
         async with gate.receive(request) as upload:
+            chosen = required_name(name or upload.stem, "scenario set")
             definition = MatrixDefinition(numeraire=numeraire, description=description)
-            stored, created = await run_in_threadpool(_store_matrix, database, upload, name or upload.stem, definition, market)
+            stored, created = await run_in_threadpool(_store_matrix, database, upload, chosen, definition, market)
         return created_answer(request, response, stored, created)
 
     @router.get("/sets", summary="List scenario sets, newest first")

@@ -61,9 +61,9 @@ def failures_page() -> str:
         "",
         *_table(("code", "meaning"), ((f"`{cls.code}`", _first_line(cls)) for cls in _error_classes(errors.RiskrayError))),
         "",
-        "Requests that come no further than the web server are answered with `bad_request`, `forbidden`, `method_not_allowed`,",
-        "`not_acceptable`, `payload_too_large`, `unavailable` or `internal_error`. The client adds `unreachable`, `truncated_download` and",
-        "`run_timeout`, which say what happened between it and the services.",
+        "The services answer with `bad_request`, `forbidden`, `method_not_allowed`, `not_acceptable`, `payload_too_large` or `unavailable`",
+        "what they do not take or cannot do now, and with `internal_error` a defect of their own. The client adds `unreachable`,",
+        "`truncated_download` and `run_timeout`, which say what happened between it and the services.",
     ]
     return "\n".join(lines) + "\n"
 

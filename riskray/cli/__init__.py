@@ -73,8 +73,9 @@ def main() -> None:
         print_error(error, as_json=as_json)
         sys.exit(exit_code_of(error))
     except ValidationError as error:
-        print_error(_invalid(error), as_json=as_json)
-        sys.exit(ExitCode.USAGE)
+        refused = _unusable_settings(error) if error.title == "Settings" else _unreadable_answer(error)
+        print_error(refused, as_json=as_json)
+        sys.exit(exit_code_of(refused))
     except BrokenPipeError:
         sys.stderr.close()  # the reader has seen enough
         sys.exit(ExitCode.OK)
@@ -93,10 +94,13 @@ def _unusable_file(error: OSError) -> InvalidRequest:
     return InvalidRequest(f"{error.filename} cannot be used: {error.strerror}; check the path and its permissions")
 
 
-def _invalid(error: ValidationError) -> InvalidArgument:
-    """A wrong setting or a wrong option in the words of an API error."""
-    found = invalid_argument(error)
-    if error.title != "Settings":
-        return found
+def _unusable_settings(error: ValidationError) -> InvalidArgument:
     names = ", ".join(f"RISKRAY_{str(problem['loc'][0]).upper()}" for problem in error.errors())
-    return InvalidArgument(f"the environment has a setting that cannot be used: {names}", found.problems)
+    return InvalidArgument(f"the environment has a setting that cannot be used: {names}", invalid_argument(error).problems)
+
+
+def _unreadable_answer(error: ValidationError) -> RiskrayError:
+    """What else is validated: what was asked is looked at by the client, as arguments."""
+    return RiskrayError(
+        f"the services answered a {error.title} that this riskray cannot read: are both of one version? ({invalid_argument(error)})"
+    )

@@ -115,7 +115,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
         console.print(title, style="bold", markup=False, soft_wrap=True)
     console.print(table)
     if not cells:
-        say("no rows: nothing there, or nothing that the filters name")  # or a misspelt book would look like one without risk
+        say("no rows")  # or a misspelt book would look like one without risk
 
 
 def print_line(text: str) -> None:

@@ -10,6 +10,7 @@ from pricers.measures import MEASURES, Measure
 from riskray.cli.output import Json, print_json, print_line, print_table
 from riskray.cli.run_commands import shown, sums_title
 from riskray.cli.snapshot_commands import format_of
+from riskray.models.problems import arguments_checked
 from riskray.models.tail_risk import Allocation, NodeFilter, QuantileConvention, VarAnswer
 
 RunId = Annotated[str, typer.Argument(help="Id of a run.")]
@@ -73,7 +74,8 @@ def var(
     """VaR and expected shortfall of a run or a node of it, by full revaluation of every scenario. Positive is a loss."""
     from riskray.client import Client
 
-    filters = NodeFilter(books=tuple(book), products=tuple(product), currencies=tuple(currency), counterparties=tuple(counterparty))
+    with arguments_checked():
+        filters = NodeFilter(books=tuple(book), products=tuple(product), currencies=tuple(currency), counterparties=tuple(counterparty))
     with Client() as client:
         answer = client.var(
             run_id, groups_of(by), confidence=confidence or [0.99], method=method.value, convention=convention, allocation=allocation,
@@ -201,7 +203,7 @@ def top(
         rows = client.top(
             run_id, by, order=order.value, limit=limit, book=book, product=product, currency=currency, counterparty=counterparty
         )
-        base_currency = client.totals(run_id).base_currency
+        base_currency = client.get_run(run_id).base_currency
     if as_json:
         print_json(rows)
         return

@@ -1,5 +1,6 @@
 """`riskray market` and `riskray portfolio`: snapshots in and out, and the generator of portfolios."""
 
+from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -59,7 +60,7 @@ def upload_market(
 
     with Client() as client:
         market = client.upload_market(file, allow_partial=allow_partial)
-        newest = client.list_markets(name=market.name, limit=1).data[0]
+        newest = client.list_markets(name=market.name, limit=1).data
     if as_json:
         print_json(market)
         return
@@ -194,12 +195,12 @@ def upload_portfolio(
 
     with Client() as client:
         portfolio = client.upload_portfolio(file, name=name, allow_partial=allow_partial)
-        newest = client.list_portfolios(name=portfolio.name, limit=1).data[0]
+        newest = client.list_portfolios(name=portfolio.name, limit=1).data
     if as_json:
         print_json(portfolio)
         return
     say_left_out(portfolio.problems)
-    if portfolio.name != (name or file.stem):
+    if portfolio.name != (name or file.stem).strip():
         say(f"this content is stored already, under the name {portfolio.name}: use that name, or the id")
     say_older_version(portfolio, newest)
     print_line(portfolio.portfolio_id)
@@ -261,12 +262,12 @@ def say_left_out(problems: list[Problem]) -> None:
         say(f"and {len(problems) - LEFT_OUT_SHOWN_MAX} more; --json lists them")
 
 
-def say_older_version(stored: MarketSnapshot | PortfolioSnapshot, newest: MarketSnapshot | PortfolioSnapshot) -> None:
-    """Say that a name stands for other content than what was uploaded under it once more."""
-    if newest.version != stored.version:
+def say_older_version(stored: MarketSnapshot | PortfolioSnapshot, newest: Sequence[MarketSnapshot | PortfolioSnapshot]) -> None:
+    """Say that a name stands for other content than what was uploaded under it once more. `newest`: of its versions, the first is."""
+    if newest and newest[0].version != stored.version:
         say(
-            f"this content is stored already, as version {stored.version} of {stored.name}; the name stands for version {newest.version}: "
-            "use the id"
+            f"this content is stored already, as version {stored.version} of {stored.name}; the name stands for version "
+            f"{newest[0].version}: use the id"
         )
 
 

@@ -198,10 +198,12 @@ class Client(ScenarioCalls, RiskCalls):
     def follow(self, run_id: str, *, after_seq: int = 0, deadline: float | None = None) -> Iterator[RunEvent | Run]:
         """The same, and at last the ended run, which comes with its end."""
         path = f"/api/v1/runs/{segment(run_id)}/events"
+        refused_since = None
         while deadline is None or time.monotonic() < deadline:
             headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after_seq)}
             try:
                 with self.transport.stream(path, headers=headers, timeout_s=EVENT_READ_TIMEOUT_S) as response:
+                    refused_since = None
                     for kind, data in server_sent_events(response.iter_lines()):
                         if kind == "end":
                             yield Run.model_validate_json(data)
@@ -213,8 +215,11 @@ class Client(ScenarioCalls, RiskCalls):
                             return
             except (Truncated, StoreUnavailable, Overloaded):
                 time.sleep(random.uniform(0, 1.0))  # the stream is only a view: what was missed comes with the next one
-            except Refused:
-                self.get_run(run_id)  # which waits for a proxy that starts anew, and raises when none does
+            except Refused:  # a proxy may be starting anew
+                refused_since = refused_since or time.monotonic()
+                if time.monotonic() - refused_since > self.transport.connect_patience_s:
+                    raise
+                time.sleep(random.uniform(0, 1.0))
 
     # ----------------------------------------------------------------------------------------------------------- results
 

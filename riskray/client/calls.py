@@ -24,9 +24,9 @@ def given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def segment(value: str) -> str:
-    """An id or a name as one segment of a path. Raises InvalidArgument for an empty one, which would ask for the list of all."""
-    if not value:
-        raise InvalidArgument("an id or a name is needed, not an empty text")
+    """An id or a name as one segment of a path. Raises InvalidArgument for one that would lead elsewhere."""
+    if value in ("", ".", ".."):
+        raise InvalidArgument(f"an id or a name is needed, not {value!r}")
     return quote(value, safe="")
 
 

@@ -99,6 +99,11 @@ class Transport:
         self._headers = headers
         self._has_answered = False
 
+    @property
+    def connect_patience_s(self) -> float:
+        """How long a server that refuses connections is tried."""
+        return CONNECT_PATIENCE_S if self._has_answered else FIRST_CONNECT_PATIENCE_S
+
     def close(self) -> None:
         """Close every connection."""
         self._http.close()
@@ -116,16 +121,17 @@ class Transport:
     ) -> httpx.Response:
         """One request, repeated while that is safe and useful. Raises the error of an answer that is not a success."""
         started = time.monotonic()
-        deadline = started + self._deadline_s
-        pause, told = RETRY_PAUSE_FIRST_S, False
+        pause, told, refused_since = RETRY_PAUSE_FIRST_S, False, None
         while True:
             failure, wait_s = self._try(method, path, content=content, params=params, headers=headers, timeout_s=timeout_s)
             if isinstance(failure, httpx.Response):
                 return failure
             if wait_s is None or not repeatable:
                 raise failure
-            if isinstance(failure, Refused):
-                deadline = min(deadline, started + (CONNECT_PATIENCE_S if self._has_answered else FIRST_CONNECT_PATIENCE_S))
+            deadline = started + self._deadline_s
+            refused_since = (refused_since or time.monotonic()) if isinstance(failure, Refused) else None
+            if refused_since is not None:
+                deadline = min(deadline, refused_since + self.connect_patience_s)
             pause = min(2 * pause, RETRY_PAUSE_MAX_S)
             nap = max(wait_s, random.uniform(0, pause))
             if time.monotonic() + nap > deadline:

@@ -49,8 +49,7 @@ class _OfAnyProduct:
     """What OpenAPI says of a position: the model of one of the products that are registered when the document is made."""
 
     def __get_pydantic_json_schema__(self, _schema: Any, _handler: Any) -> JsonObject:
-        models = [position_model(product).model_json_schema() for product in known_products()]
-        return {"oneOf": models, "discriminator": {"propertyName": PRODUCT}}
+        return {"oneOf": [position_model(product).model_json_schema() for product in known_products()]}
 
 
 Position = Annotated[JsonObject, _OfAnyProduct()]

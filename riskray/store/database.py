@@ -33,7 +33,7 @@ IDLE_IN_TRANSACTION_TIMEOUT_S = 60.0  # a shard's transaction never waits for an
 TCP_TIMEOUT_S = 20.0  # sent data unanswered for so long means that the peer or the network is gone
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 10, 5, 2
 HEALTH_TIMEOUT_S = 2.0
-CHECK_TIMEOUT_S = 2.0  # a short round trip; a stopped server keeps its sockets open and says nothing
+CHECK_TIMEOUT_S = 1.0  # a short round trip; a stopped server keeps its sockets open and says nothing
 RECONNECT_S = 5.0  # the pool's pauses double: after this long the next request connects anew, instead of waiting minutes for its turn
 RETRY_DEADLINE_S = 30.0
 RETRY_PAUSE_FIRST_S, RETRY_PAUSE_MAX_S = 0.05, 2.0
@@ -77,6 +77,7 @@ class Database:
             name=application_name,
         )
         self._lock = threading.Lock()
+        self._arrow_lock = threading.Lock()
         self._arrow_root: Any = None
 
     @property
@@ -89,7 +90,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection. Safe to call twice."""
-        with self._lock:
+        with self._arrow_lock:
             if self._arrow_root is not None:
                 self._arrow_root.close()
                 self._arrow_root = None
@@ -225,7 +226,7 @@ class Database:
 
     @contextmanager
     def _arrow_connection(self) -> Iterator[Any]:
-        with self._lock:
+        with self._arrow_lock:
             if self._arrow_root is None:
                 import adbc_driver_postgresql.dbapi
 
@@ -250,14 +251,19 @@ def _check_connection(connection: Connection) -> None:
     wire.send_query(b"")
     readable = select.poll()
     readable.register(wire.socket, select.POLLIN)
-    while wire.is_busy():
-        if not readable.poll(1000 * max(deadline - time.monotonic(), 0.0)):
-            connection.close()
-            raise psycopg.OperationalError(f"no answer for {CHECK_TIMEOUT_S:g} s")
-        wire.consume_input()
-    while (result := wire.get_result()) is not None:
+    while True:
+        while wire.is_busy():
+            if not readable.poll(1000 * max(deadline - time.monotonic(), 0.0)):
+                connection.close()
+                raise psycopg.OperationalError(f"no answer for {CHECK_TIMEOUT_S:g} s")
+            wire.consume_input()
+        result = wire.get_result()
+        if result is None:
+            return
         if result.status != ExecStatus.EMPTY_QUERY:
-            raise psycopg.OperationalError(wire.get_error_message())
+            message = wire.get_error_message()
+            connection.close()
+            raise psycopg.OperationalError(message)
 
 
 def _with_limits(url: str, settings: Settings, application_name: str) -> str:

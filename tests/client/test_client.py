@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pandas as pd
@@ -266,6 +267,29 @@ def test_nobody_there_is_said_soon_and_with_the_remedy(monkeypatch: pytest.Monke
     assert len(requests) < 20
 
 
+def test_patience_with_a_server_that_refuses_begins_when_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request may have been under way for long when its proxy ends."""
+    now = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr("riskray.client.transport.time", clock)
+    monkeypatch.setattr("riskray.client.transport.FIRST_CONNECT_PATIENCE_S", 10.0)
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(now[0])
+        if len(asked) == 1:
+            now[0] += 20.0
+            raise httpx.ReadError("the proxy has ended")
+        if now[0] < 21.0:
+            raise httpx.ConnectError("refused")
+        return httpx.Response(200, json=EMPTY_PAGE)
+
+    asked: list[float] = []
+    http = httpx.Client(transport=httpx.MockTransport(handle))
+    client = Client(Settings(api_url="http://riskray.test"), deadline_s=60.0, http=http)
+    assert client.list_runs().total == 0
+    assert len(asked) > 2
+
+
 def test_token_is_sent_and_shown_nowhere() -> None:
     client, requests = faulty([error(401, "unauthorized")], token=API_TOKEN)
     with pytest.raises(Unauthorized) as caught:
@@ -353,7 +377,7 @@ def test_importing_the_client_loads_no_server_library() -> None:
         (lambda client: client.price([], market="close"), "^positions: "),
         (lambda client: client.var("run-1", confidence=1.5), "^confidences.0: .*1.5"),
         (lambda client: client.create_scenario_set("x", market="close", definition={"kind": "guess"}), "guess"),
-        (lambda client: client.get_run(""), "an id or a name is needed"),
+        (lambda client: client.get_run(""), "an id or a name is needed, not ''"),
     ],
 )
 def test_wrong_argument_is_refused_before_anything_is_sent(ask: Callable[[Client], object], message: str) -> None:

@@ -166,15 +166,16 @@ def test_killed_pricer_changes_nothing_in_the_result(running_stack: RunningStack
     assert shaken.positions().to_arrow().drop_columns(["position_no"]).equals(calm.positions().to_arrow().drop_columns(["position_no"]))
 
 
-def test_killed_proxy_is_back_before_who_watches_a_run_gives_up(
-    running_stack: RunningStack, client: Client, market: str, portfolio: str, valued: RunHandle
+def test_run_is_watched_to_its_end_though_the_proxy_is_killed(
+    running_stack: RunningStack, client: Client, market: str, portfolio: str, valued: RunHandle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("riskray.client.transport.CONNECT_PATIENCE_S", 60.0)  # a new one takes five seconds, on a busy machine longer
     handle = client.submit(portfolio=portfolio, market=market, rows_per_shard=20)
     events: list[RunEvent] = []
 
     def kill_the_proxy(event: RunEvent) -> None:
         if event.kind.value == "shard_done" and not any(seen.kind.value == "shard_done" for seen in events):
-            next(process for process in stack_processes(running_stack) if process.name().startswith("ray::ProxyActor")).kill()
+            next(process for process in stack_processes(running_stack) if command_of(process.pid).startswith("ray::ProxyActor")).kill()
         events.append(event)
 
     assert handle.wait(timeout_s=120.0, progress=kill_the_proxy).state is RunState.PARTIAL
