@@ -36,15 +36,16 @@ from jaxtyping import UInt8
 from pricers.amortisation import AMORTISATIONS, BULLET, CUSTOM
 from pricers.bond_flows import LAG_DAYS_MAX
 from pricers.calendars import BUSINESS_DAY_CONVENTIONS
-from pricers.cashflows import Cashflows, Lowered, PriceTerms
+from pricers.cashflows import Lowered
 from pricers.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts
 from pricers.contract_dates import contract_calendars, lacks_calendar
 from pricers.dates import NO_DATE
 from pricers.day_count import DAY_COUNTS
+from pricers.leg_flows import lowered
 from pricers.loan_flows import Loans, lower_loans
 from pricers.measures import SCALAR_MEASURES, Measure
 from pricers.registry import PricerSpec, register
-from pricers.schedule import FREQUENCIES, FREQUENCY_PER_YEAR, RULES, STUBS
+from pricers.schedule import FREQUENCIES, RULES, STUBS
 from pricers.status import RowStatus
 
 COLUMNS: Final = Columns(
@@ -95,40 +96,12 @@ def lower(contracts: Contracts, *, as_of: int) -> Lowered:
         One leg a row with one flow a payment date after `as_of` (and the pay-out of a loan that has not started). Row status:
         INVALID_AMOUNT, INVALID_PRINCIPAL, INVALID_SCHEDULE, INVALID_DATES, DATE_OUT_OF_RANGE, NOT_FINITE or MATURED.
     """
-    rows = contracts.row_count
     calendars = contract_calendars(contracts.text("calendar"))
     loans = _loans(contracts, calendar=calendars.calendar)
     status = _status_of_terms(contracts)
     status[~calendars.known | lacks_calendar(contracts)] = RowStatus.INVALID_SCHEDULE
     flows = lower_loans(loans, tables=calendars.tables, as_of=as_of, status=status)
-    total = int(flows.flow_offsets[-1])
-    return Lowered(
-        as_of=as_of,
-        status=status,
-        native_currency=contracts.text("currency"),
-        cashflows=Cashflows(
-            row_count=rows,
-            leg_offsets=np.arange(rows + 1, dtype=np.int64),
-            leg_currency=contracts.text("currency"),
-            leg_discount_curve=contracts.text("discount_curve"),
-            leg_spread_curve=contracts.text("spread_curve"),
-            leg_credit_spread=contracts.array("credit_spread"),
-            flow_offsets=flows.flow_offsets,
-            pay_day=flows.pay_day[:total],
-            amount=flows.amount[:total],
-            principal=flows.principal[:total],
-        ),
-        price_terms=PriceTerms(
-            settlement_day=flows.settlement_day,
-            outstanding=flows.outstanding,
-            accrued=flows.accrued,
-            first_flow=flows.first_flow,
-            yield_time=flows.yield_time[:total],
-            yield_frequency=np.maximum(FREQUENCY_PER_YEAR[loans.frequency], 1.0),
-            market_clean_price=contracts.array("market_clean_price"),
-        ),
-        has_credit_spread=True,
-    )
+    return lowered(contracts, flows, as_of=as_of, status=status)
 
 
 def _loans(contracts: Contracts, *, calendar: np.ndarray) -> Loans:

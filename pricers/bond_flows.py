@@ -14,6 +14,7 @@ from pricers.calendars import FIRST_DAY, CalendarTables, adjust, advance_busines
 from pricers.contract_dates import SCHEDULE_STATUS
 from pricers.dates import NO_DATE, add_months
 from pricers.day_count import ACT_360, ACT_365F, ACT_ACT_ICMA, BUS_252, calendar_free_year_fraction, year_fraction
+from pricers.leg_flows import LegFlows, empty_flows
 from pricers.price_terms import is_long_icma_stub, settlement_day, years_in_stub
 from pricers.schedule import (
     FREQUENCIES,
@@ -97,21 +98,7 @@ class _Block(NamedTuple):
     yield_time: np.ndarray
 
 
-class BondFlows(NamedTuple):
-    """Flows after the valuation date, CSR by row, and price terms; see `Cashflows` and `PriceTerms`."""
-
-    flow_offsets: np.ndarray
-    pay_day: np.ndarray
-    amount: np.ndarray
-    principal: np.ndarray
-    yield_time: np.ndarray
-    settlement_day: np.ndarray
-    outstanding: np.ndarray
-    accrued: np.ndarray
-    first_flow: np.ndarray
-
-
-def lower_bonds(bonds: Bonds, *, tables: CalendarTables, as_of: int, status: np.ndarray) -> BondFlows:
+def lower_bonds(bonds: Bonds, *, tables: CalendarTables, as_of: int, status: np.ndarray) -> LegFlows:
     """Cash flows and price terms of a batch.
 
     Args:
@@ -124,17 +111,7 @@ def lower_bonds(bonds: Bonds, *, tables: CalendarTables, as_of: int, status: np.
     """
     rows = len(status)
     dates_max, flows_max = _room(bonds, as_of)
-    flows = BondFlows(
-        flow_offsets=np.zeros(rows + 1, np.int64),
-        pay_day=np.empty(flows_max, np.int32),
-        amount=np.empty(flows_max),
-        principal=np.empty(flows_max),
-        yield_time=np.empty(flows_max),
-        settlement_day=np.full(rows, as_of, np.int32),
-        outstanding=np.full(rows, np.nan),
-        accrued=np.full(rows, np.nan),
-        first_flow=np.zeros(rows, np.int64),
-    )
+    flows = empty_flows(rows, flows_max, as_of=as_of)
     block_rows, block_dates = min(rows, BLOCK_ROWS_MAX), max(dates_max, min(BLOCK_DATES, flows_max + rows))
     positions = [np.empty(block_rows + 1, np.int64) for _ in range(4)]
     days = [np.empty(block_dates, np.int32) for _ in range(5)]
@@ -182,7 +159,7 @@ def _room(bonds: Bonds, as_of: int) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _lower_blocks(bonds: Bonds, tables: CalendarTables, as_of: int, block: _Block, flows: BondFlows, status: np.ndarray) -> None:
+def _lower_blocks(bonds: Bonds, tables: CalendarTables, as_of: int, block: _Block, flows: LegFlows, status: np.ndarray) -> None:
     begin = at = 0
     while begin < len(status):
         end = _fill_schedules(bonds, tables, begin, block, status)
@@ -305,7 +282,7 @@ def _fill_periods(bonds: Bonds, tables: CalendarTables, as_of: int, begin: int, 
 @njit(cache=True, nogil=True)
 @no_type_check
 def _settle(
-    bonds: Bonds, tables: CalendarTables, as_of: int, begin: int, end: int, block: _Block, flows: BondFlows, status: np.ndarray
+    bonds: Bonds, tables: CalendarTables, as_of: int, begin: int, end: int, block: _Block, flows: LegFlows, status: np.ndarray
 ) -> None:
     """Settlement days, and the first coupons that do not trade ex-coupon on the valuation date and at settlement."""
     lags, calendars, issue = bonds.settlement_lag, bonds.settlement_calendar, bonds.issue
@@ -336,7 +313,7 @@ def _settle(
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _fill_accrued(bonds: Bonds, tables: CalendarTables, begin: int, end: int, block: _Block, flows: BondFlows, status: np.ndarray) -> None:
+def _fill_accrued(bonds: Bonds, tables: CalendarTables, begin: int, end: int, block: _Block, flows: LegFlows, status: np.ndarray) -> None:
     """Outstanding notional and accrued interest per 100 of it on the settlement date, NaN for a bond repaid by then."""
     coupon_rate, day_count, maturity, calendar = bonds.coupon_rate, bonds.day_count, bonds.maturity, bonds.calendar
     date_offsets, first, ex_on_settlement = block.date_offsets, block.first, block.ex_on_settlement
@@ -372,7 +349,7 @@ def _fill_accrued(bonds: Bonds, tables: CalendarTables, begin: int, end: int, bl
 @njit(cache=True, nogil=True)
 @no_type_check
 def _fill_yield_times(
-    bonds: Bonds, tables: CalendarTables, begin: int, end: int, block: _Block, flows: BondFlows, status: np.ndarray
+    bonds: Bonds, tables: CalendarTables, begin: int, end: int, block: _Block, flows: LegFlows, status: np.ndarray
 ) -> None:
     """Years from settlement to each payment as a yield counts them: from flow to flow, ex-coupon ones included [price_terms, 2]."""
     day_counts, maturity, frequency, coupon_rate = bonds.day_count, bonds.maturity, bonds.frequency, bonds.coupon_rate
@@ -437,7 +414,7 @@ def _fill_business_yield_times(business_before: np.ndarray, settlement: int, fir
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _write_flows(bonds: Bonds, begin: int, end: int, block: _Block, flows: BondFlows, status: np.ndarray, at: int) -> int:
+def _write_flows(bonds: Bonds, begin: int, end: int, block: _Block, flows: LegFlows, status: np.ndarray, at: int) -> int:
     """Write the flows of the block's rows one after the other; the next free position."""
     notional, coupon_rate, redemption = bonds.notional, bonds.coupon_rate, bonds.redemption
     date_offsets, first, ex_on_valuation, ex_on_settlement = block.date_offsets, block.first, block.ex_on_valuation, block.ex_on_settlement

@@ -33,13 +33,14 @@ from jaxtyping import UInt8
 
 from pricers.bond_flows import LAG_DAYS_MAX, Bonds, lower_bonds
 from pricers.calendars import BUSINESS_DAY_CONVENTIONS, CalendarTables
-from pricers.cashflows import Cashflows, Lowered, PriceTerms
+from pricers.cashflows import Lowered
 from pricers.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts, Text
 from pricers.contract_dates import contract_calendars, lacks_calendar
 from pricers.day_count import DAY_COUNTS
+from pricers.leg_flows import lowered
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register
-from pricers.schedule import FREQUENCIES, FREQUENCY_PER_YEAR, RULES, STUBS
+from pricers.schedule import FREQUENCIES, RULES, STUBS
 from pricers.status import RowStatus
 
 COLUMNS: Final = Columns(
@@ -93,40 +94,12 @@ def lower(contracts: Contracts, *, as_of: int) -> Lowered:
         One leg a row with one flow a payment date after `as_of`; two on a date whose coupon, but not whose principal, trades ex-coupon
         at settlement. Row status: INVALID_AMOUNT, INVALID_PRINCIPAL, INVALID_SCHEDULE, INVALID_DATES, DATE_OUT_OF_RANGE or MATURED.
     """
-    rows = contracts.row_count
     bonds, tables, calendars_known = _bonds(contracts)
     status = _status_of_terms(contracts)
     status[~calendars_known | lacks_calendar(contracts)] = RowStatus.INVALID_SCHEDULE
     flows = lower_bonds(bonds, tables=tables, as_of=as_of, status=status)
-    total = int(flows.flow_offsets[-1])
-    return Lowered(
-        as_of=as_of,
-        status=status,
-        native_currency=contracts.text("currency"),
-        cashflows=Cashflows(
-            row_count=rows,
-            leg_offsets=np.arange(rows + 1, dtype=np.int64),
-            leg_currency=contracts.text("currency"),
-            leg_discount_curve=contracts.text("discount_curve"),
-            leg_spread_curve=contracts.text("spread_curve"),
-            leg_credit_spread=contracts.array("credit_spread"),
-            flow_offsets=flows.flow_offsets,
-            pay_day=flows.pay_day[:total],
-            amount=flows.amount[:total],
-            principal=flows.principal[:total],
-        ),
-        price_terms=PriceTerms(
-            settlement_day=flows.settlement_day,
-            outstanding=flows.outstanding,
-            accrued=flows.accrued,
-            first_flow=flows.first_flow,
-            yield_time=flows.yield_time[:total],
-            yield_frequency=np.maximum(FREQUENCY_PER_YEAR[bonds.frequency], 1.0),
-            market_clean_price=contracts.array("market_clean_price"),
-        ),
-        has_credit_spread=True,
-        has_ex_coupons=bool(np.any(contracts.array("ex_coupon_days") > 0)),
-    )
+    has_ex_coupons = bool(np.any(contracts.array("ex_coupon_days") > 0))
+    return lowered(contracts, flows, as_of=as_of, status=status, has_ex_coupons=has_ex_coupons)
 
 
 def _bonds(contracts: Contracts) -> tuple[Bonds, CalendarTables, np.ndarray]:

@@ -12,6 +12,7 @@ from pricers.amortisation import Repayment, fill_balances
 from pricers.calendars import CalendarTables, adjust, advance_business_days
 from pricers.contract_dates import SCHEDULE_STATUS
 from pricers.dates import NO_DATE
+from pricers.leg_flows import LegFlows, empty_flows
 from pricers.price_terms import (
     Accrual,
     Period,
@@ -104,21 +105,7 @@ class _Scratch(NamedTuple):
     """Share of the scheduled balance not prepaid before the period, n + 1 entries."""
 
 
-class LoanFlows(NamedTuple):
-    """Flows after the valuation date, CSR by row, and price terms; see `Cashflows` and `PriceTerms`."""
-
-    flow_offsets: np.ndarray
-    pay_day: np.ndarray
-    amount: np.ndarray
-    principal: np.ndarray
-    yield_time: np.ndarray
-    settlement_day: np.ndarray
-    outstanding: np.ndarray
-    accrued: np.ndarray
-    first_flow: np.ndarray
-
-
-def lower_loans(loans: Loans, *, tables: CalendarTables, as_of: int, status: np.ndarray) -> LoanFlows:
+def lower_loans(loans: Loans, *, tables: CalendarTables, as_of: int, status: np.ndarray) -> LegFlows:
     """Cash flows and price terms of a batch.
 
     Args:
@@ -130,24 +117,9 @@ def lower_loans(loans: Loans, *, tables: CalendarTables, as_of: int, status: np.
         The flows; their arrays are longer than `flow_offsets[-1]`.
     """
     dates_max, flows_max = _room(loans)
-    flows = _empty_flows(len(status), flows_max, as_of=as_of)
+    flows = empty_flows(len(status), flows_max, as_of=as_of)
     _lower_rows(loans, tables, as_of, _scratch(dates_max), flows, status)
     return flows
-
-
-def _empty_flows(rows: int, flows_max: int, *, as_of: int) -> LoanFlows:
-    amount, principal, yield_time = np.empty((3, flows_max))
-    return LoanFlows(
-        flow_offsets=np.zeros(rows + 1, np.int64),
-        pay_day=np.empty(flows_max, np.int32),
-        amount=amount,
-        principal=principal,
-        yield_time=yield_time,
-        settlement_day=np.full(rows, as_of, np.int32),
-        outstanding=np.full(rows, np.nan),
-        accrued=np.full(rows, np.nan),
-        first_flow=np.zeros(rows, np.int64),
-    )
 
 
 def _scratch(dates_max: int) -> _Scratch:
@@ -214,7 +186,7 @@ def _room(loans: Loans) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _lower_rows(loans: Loans, tables: CalendarTables, as_of: int, scratch: _Scratch, flows: LoanFlows, status: np.ndarray) -> None:
+def _lower_rows(loans: Loans, tables: CalendarTables, as_of: int, scratch: _Scratch, flows: LegFlows, status: np.ndarray) -> None:
     at = 0
     for i in range(len(status)):
         flows.flow_offsets[i] = flows.first_flow[i] = at
@@ -268,7 +240,7 @@ def _fill_periods(loan: _Loan, tables: CalendarTables, count: int, as_of: int, s
 @njit(cache=True, nogil=True)
 @no_type_check
 def _write_flows(
-    loan: _Loan, tables: CalendarTables, i: int, periods: int, as_of: int, scratch: _Scratch, flows: LoanFlows, at: int
+    loan: _Loan, tables: CalendarTables, i: int, periods: int, as_of: int, scratch: _Scratch, flows: LegFlows, at: int
 ) -> tuple[int, int]:
     """Write the flows after the valuation date and the price terms; the next free position and the row's status."""
     balances, survival, pay_days = scratch.balance, scratch.survival, scratch.pay_day
@@ -313,7 +285,7 @@ def _write_payments(
     first: int,
     periods: int,
     scratch: _Scratch,
-    flows: LoanFlows,
+    flows: LegFlows,
     at: int,
 ) -> int:
     """Write interest and principal of the periods from `first` on, balances times `factor`; the next free position, -1 on overflow."""
@@ -378,7 +350,7 @@ def _period(k: int, adjusted: np.ndarray, pay_day: np.ndarray, reference_start: 
 @no_type_check
 def _write_price_terms(
     loan: _Loan, tables: CalendarTables, i: int, factor: float, settlement: int, first: int, periods: int, scratch: _Scratch,
-    flows: LoanFlows, at: int,
+    flows: LegFlows, at: int,
 ) -> None:  # fmt: skip
     """Outstanding balance, accrued interest and first flow on the settlement date, period `first` being the flow at position `at`."""
     k = first
