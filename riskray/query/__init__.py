@@ -1,1 +1,0 @@
-"""Questions to what runs have stored: tail risk, stress and comparisons, by query alone. Nothing here prices or writes."""
