@@ -20,6 +20,13 @@ from riskray.portfolio.files import RawRows, ReadLimits, Source, file_problem, r
 from riskray.portfolio.schema import arrow_schema, stored_columns
 from riskray.portfolio.values import Fault, convert, is_blank
 
+READER_VERSION = 2
+"""What reads portfolio files; stored with each upload, so that `riskray db check` names what an unsound version has read.
+
+1: in a file with rejected rows the good rows of the same column could be stored with each other's values, or be rejected too.
+2: a rejected cell changes no other cell.
+"""
+
 PROBLEMS_LISTED_MAX = 1_000
 _VALUE_SHOWN_MAX = 100
 _SUGGESTIONS_AMONG_MAX = 50
