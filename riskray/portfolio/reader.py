@@ -6,7 +6,7 @@ Whether the contract makes sense (dates in order, a curve that exists) is the pr
 """
 
 import difflib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -168,7 +168,7 @@ def _shown(value: Any) -> str | None:
 
 def _products(raw: RawRows, found: _Findings) -> pa.Array:
     """Product of each row as text, null where it is missing or unknown."""
-    products = convert(raw.columns[PRODUCT], COMMON_COLUMNS[PRODUCT])
+    products = convert(raw.columns[PRODUCT], COMMON_COLUMNS[PRODUCT], raw.refused(COMMON_COLUMNS[PRODUCT]))
     for fault in products.faults:
         found.add(PRODUCT, fault)
     encoded = products.values
@@ -182,7 +182,7 @@ def _products(raw: RawRows, found: _Findings) -> pa.Array:
 
 
 def _position_ids(raw: RawRows, found: _Findings) -> pa.Array:
-    converted = convert(raw.columns[POSITION_ID], COMMON_COLUMNS[POSITION_ID])
+    converted = convert(raw.columns[POSITION_ID], COMMON_COLUMNS[POSITION_ID], raw.refused(COMMON_COLUMNS[POSITION_ID]))
     for fault in converted.faults:
         found.add(POSITION_ID, fault)
     encoded = converted.values.dictionary_encode()
@@ -219,13 +219,12 @@ def _product_table(raw: RawRows, product: str, products: pa.Array, position_ids:
         if column.name == POSITION_ID:
             arrays.append(cells_of(position_ids))
             continue
-        nested = raw.nested(column)
-        converted = convert(cells_of(raw.columns[column.name]) if column.name in raw.columns else pa.nulls(len(rows)), column)
+        is_there = column.name in raw.columns
+        refused = [replace(fault, rows=np.flatnonzero(np.isin(rows, fault.rows))) for fault in raw.refused(column)]
+        converted = convert(cells_of(raw.columns[column.name]) if is_there else pa.nulls(len(rows)), column, refused)
         for fault in converted.faults:
-            message = fault.message if column.name in raw.columns else f"{product} needs this column, which is not there"
-            found.add(column.name, Fault(np.setdiff1d(rows[fault.rows], nested), fault.code, message))
-        if nested.size:  # almost never, and looking for nothing among a million rows takes a tenth of a second a column
-            found.add(column.name, Fault(np.intersect1d(rows, nested), "wrong_type", "expected a single value, got a JSON object or list"))
+            message = fault.message if is_there else f"{product} needs this column, which is not there"
+            found.add(column.name, Fault(rows[fault.rows], fault.code, message))
         arrays.append(converted.values)
     own = {column.name for column in stored_columns(product)} | {PRODUCT}
     for name in [name for name in raw.columns if name not in own]:
