@@ -156,7 +156,7 @@ def _python_value(cell: pa.Scalar) -> Any:
     try:
         return cell.as_py()
     except (OverflowError, ValueError):  # a date that Python cannot hold
-        return f"{cell.value:d} as {cell.type}"
+        return [_python_value(item) for item in cell.values] if pa.types.is_nested(cell.type) else f"{cell.value:d} as {cell.type}"
 
 
 def _shown(value: Any) -> str | None:
