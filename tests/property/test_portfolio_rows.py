@@ -193,12 +193,13 @@ def parquet_of(rows, columns, form):
         codes = {"parquet of dictionaries": pa.int32(), "parquet of narrow dictionaries": pa.int8()}.get(form)
         return text if codes is None else text.dictionary_encode().cast(pa.dictionary(codes, pa.string()))
 
-    sink, writer, group = pa.BufferOutputStream(), None, max(4, len(rows) // 3)
-    for start in range(0, len(rows), group):
-        table = pa.table({column.name: array(rows[start : start + group], column) for column in columns})
-        writer = writer or pa.parquet.ParquetWriter(sink, table.schema)
-        writer.write_table(table)
-    writer.close()
+    group = max(4, len(rows) // 3)
+    parts = [rows[start : start + group] for start in range(0, len(rows), group)]
+    tables = [pa.table({column.name: array(part, column) for column in columns}) for part in parts]
+    sink = pa.BufferOutputStream()
+    with pa.parquet.ParquetWriter(sink, tables[0].schema) as writer:
+        for table in tables:
+            writer.write_table(table)
     return sink.getvalue().to_pybytes()
 
 
