@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from pricers import Measure, pricer, value
-from pricers.time.dates import to_day
 from pricers.market.market import Curve, Market
+from pricers.time.dates import to_day
 from riskray.portfolio.batches import prepare_portfolio
 from riskray.portfolio.contracts import contracts_from_arrow
 from riskray.portfolio.reader import read_portfolio
