@@ -138,12 +138,12 @@ def explain_part(database: Database, part: PnlPart, *, load_market: Callable[[st
 
 def _rows(database: Database, part: PnlPart) -> _Rows:
     earlier = _load(database, part.portfolio_no_t0, np.arange(part.numbers.first, part.numbers.end))
-    held = np.ones(part.row_count, bool)
+    held = np.ones(part.numbers.count, bool)
     if part.later_position_nos is None:
         return _Rows(earlier, held, held)
     later_no = np.frombuffer(part.later_position_nos, np.int32)
     kept = np.flatnonzero(later_no >= 0)
-    in_t1 = np.zeros(part.row_count, bool)
+    in_t1 = np.zeros(part.numbers.count, bool)
     tables = [earlier]
     if kept.size:
         later = _load(database, part.portfolio_no_t1, later_no[kept])
@@ -152,7 +152,7 @@ def _rows(database: Database, part: PnlPart) -> _Rows:
         tables.append(later.filter(pa.array(~same)))  # the contract changed: dead as it was, new as it is
     tables.append(_load(database, part.portfolio_no_t1, np.frombuffer(part.added_position_nos, np.int32)))
     table = pa.concat_tables([table for table in tables if table.num_rows], promote_options="default").unify_dictionaries()
-    new = np.ones(table.num_rows - part.row_count, bool)
+    new = np.ones(table.num_rows - part.numbers.count, bool)
     return _Rows(table, np.concatenate([held, ~new]), np.concatenate([in_t1, new]))
 
 

@@ -57,9 +57,9 @@ def insert_portfolio(
     Answers the record and whether it is new. The same content is the same snapshot, whatever the name; new content under a known name
     is its next version. Raises ValueError when the batches do not cover the positions.
     """
-    if sum(batch.row_count for batch in batches) != positions.num_rows:
+    if sum(batch.numbers.count for batch in batches) != positions.num_rows:
         raise ValueError(
-            f"{len(batches)} batches hold {sum(b.row_count for b in batches)} contracts, but there are {positions.num_rows} positions"
+            f"{len(batches)} batches hold {sum(b.numbers.count for b in batches)} contracts, but there are {positions.num_rows} positions"
         )
     portfolio_id = f"pf-{content_hash.hex()[:16]}"
 

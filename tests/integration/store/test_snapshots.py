@@ -75,7 +75,7 @@ def test_portfolio_is_read_by_range_of_positions(database: Database) -> None:
     assert first_positions(PositionRange(4, 1)) == [0]
     assert first_positions(PositionRange(4, 2)) == [0, 5]
     assert first_positions(PositionRange(5, 99)) == [5]
-    assert portfolios.read_batches(database, portfolio_no=stored.portfolio_no)[1].payload == b"batch 1"
+    assert portfolios.read_batches(database, portfolio_no=stored.portfolio_no, numbers=PositionRange(0, 10))[1].payload == b"batch 1"
     assert portfolios.read_products(database, portfolio_no=stored.portfolio_no) == [ProductRange("FIXED_BOND", PositionRange(0, 10))]
     (requirement,) = portfolios.read_requirements(database, portfolio_no=stored.portfolio_no)
     assert (requirement.name, requirement.position_count, requirement.gross_notional) == ("EUR-ESTR", 10, 10_000.0)
