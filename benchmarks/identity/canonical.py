@@ -34,11 +34,16 @@ class Terms:
     """Sums of the absolute values of the terms of a run's figures, as far as results tell them; what a tolerance refers to."""
 
     positions: pa.Table
-    """GROUPS, `gross` (absolute values of the legs, base currency) and `gross_dv01`."""
+    """position_id, GROUPS, `gross` (absolute values of the legs, base currency) and `gross_dv01`."""
     ladder: pa.Table
     """book, product, kind, curve, pillar and `size`."""
     fx: pa.Table
     """book, product, currency of the leg and `size`."""
+
+    @property
+    def gross(self) -> dict[str, float]:
+        """By position."""
+        return dict(zip(*(self.positions.column(name).to_pylist() for name in ("position_id", "gross")), strict=True))
 
     def of_groups(self, rows: Iterable[Mapping[str, Any]], *, name: str = "gross") -> np.ndarray:
         """For each row, which has the fields of its group: the sum over the group's positions."""
@@ -97,7 +102,7 @@ def positions(table: pa.Table, *, curves: Sequence[StoredCurve], base_currency: 
         return pa.table({**books, **{name: key.cast(pa.string()) for name, key in keys.items()}, "size": np.abs(sizes)})
 
     terms = Terms(
-        pa.table({**{name: table.column(name) for name in GROUPS}, "gross": gross, "gross_dv01": gross_dv01}),
+        pa.table({**{name: table.column(name) for name in ("position_id", *GROUPS)}, "gross": gross, "gross_dv01": gross_dv01}),
         of_rows(ladder_row, ladder_values, ladder_keys),
         of_rows(fx_row, fx_delta, {"currency": fx_currency}),
     )
@@ -185,20 +190,20 @@ def _sum_scales(gross: np.ndarray, gross_dv01: np.ndarray) -> dict[str, np.ndarr
 
 def position_table(table: pa.Table) -> Figures:
     """A download with one row a position and plain columns: failures, P&L of positions."""
-    columns = {
-        RENAMED.get(name, name): table.column(name) for name in table.column_names if name != "position_id" and name not in NOT_COMPARED
-    }
-    return figures({"position_id": table.column("position_id")}, columns)
+    return figures({"position_id": table.column("position_id")}, _columns(table))
 
 
-def position_pnl(table: pa.Table) -> Figures:
-    """P&L explanation of positions; its parts are differences of values, which are their terms."""
+def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+    names = [name for name in table.column_names if name != "position_id" and name not in NOT_COMPARED]
+    return {RENAMED.get(name, name): table.column(name) for name in names}
+
+
+def position_pnl(table: pa.Table, terms: Sequence[Terms]) -> Figures:
+    """P&L explanation of positions; its parts are differences of values at two dates, whose `terms` are their terms."""
     made = position_table(table)
-    return _scaled(made, sum(np.abs(_plain_numbers(made.values[name])) for name in ("pv_t0", "pv_t1")))
-
-
-def _plain_numbers(column: pa.Array) -> np.ndarray:
-    return np.asarray(pc.fill_null(column, 0.0).to_numpy(zero_copy_only=False))
+    size = _pnl_sizes(table, terms).column("size").to_numpy()
+    parts = [name for name, column in made.values.items() if pa.types.is_floating(column.type)]
+    return figures({"position_id": table.column("position_id")}, _columns(table), dict.fromkeys(parts, size))
 
 
 def position_vectors(table: pa.Table, *, scenarios: Sequence[str], gross: Mapping[str, float]) -> Figures:
@@ -237,10 +242,11 @@ def ladder_rollups(answers: Mapping[str, Sequence[Any]], terms: Terms) -> Figure
     return figures_of_rows(rows, keys=keys, scales={"sensitivity": terms.of_buckets(rows)})
 
 
-def pnl_ladder(buckets: Sequence[Any], positions: pa.Table) -> Figures:
+def pnl_ladder(buckets: Sequence[Any], positions: pa.Table, terms: Sequence[Terms]) -> Figures:
     """P&L by curve and pillar."""
     rows = [_bucket(_fields(bucket), value="rates") for bucket in buckets]
-    return _scaled(figures_of_rows(rows, keys=("kind", "curve", "pillar")), _sums(_pnl_sizes(positions), [{}], keys=(), name="size")[0])
+    whole = float(np.sum(_pnl_sizes(positions, terms).column("size").to_numpy()))
+    return _scaled(figures_of_rows(rows, keys=("kind", "curve", "pillar")), whole)
 
 
 def _bucket(row: Mapping[str, Any], *, value: str) -> dict[str, Any]:
@@ -290,24 +296,26 @@ def tail_risk(answers: Mapping[str, Any], terms: Terms) -> dict[str, Figures]:
     }
 
 
-def _scaled(made: Figures, size: float | np.ndarray) -> Figures:
-    """With one size, or one a row, for every value in base currency."""
+def _scaled(made: Figures, size: float) -> Figures:
+    """With one size for every value in base currency."""
     plain = ("weight", "marginal_var")
     names = [name for name, column in made.values.items() if pa.types.is_floating(column.type) and name not in plain]
-    return Figures(made.keys, made.values, {name: np.broadcast_to(size, made.row_count).astype(np.float64) for name in names})
+    return Figures(made.keys, made.values, {name: np.full(made.row_count, size) for name in names})
 
 
-def _pnl_sizes(positions: pa.Table) -> pa.Table:
-    sizes = sum(np.abs(_numbers(positions, name)) for name in ("pv_t0", "pv_t1"))
+def _pnl_sizes(positions: pa.Table, terms: Sequence[Terms]) -> pa.Table:
+    """GROUPS and `size` of each position: the sum of its gross values at the dates that it has a value at."""
+    gross = [each.gross for each in terms]
+    sizes = np.array([sum(each.get(name, 0.0) for each in gross) for name in positions.column("position_id").to_pylist()])
     return pa.table({**{name: positions.column(name) for name in GROUPS}, "size": sizes})
 
 
-def pnl_groups(answers: Mapping[str, Any], positions: pa.Table) -> Figures:
+def pnl_groups(answers: Mapping[str, Any], positions: pa.Table, terms: Sequence[Terms]) -> Figures:
     """P&L explanation of the whole (by nothing) and of groups; `answers`: by what they are grouped by."""
     whole = next(iter(answers.values()))
     rows = [{"by": "", **_fields(whole.total)}]
     rows += [{"by": by, **_fields(group)} for by, answer in answers.items() for group in answer.groups]
-    sizes = _sums(_pnl_sizes(positions), rows, keys=GROUPS, name="size")
+    sizes = _sums(_pnl_sizes(positions, terms), rows, keys=GROUPS, name="size")
     parts = [name for name, value in rows[0].items() if isinstance(value, float)]
     return figures_of_rows(rows, keys=("by", *GROUPS), scales=dict.fromkeys(parts, sizes))
 

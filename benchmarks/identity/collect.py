@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
-
 from benchmarks.identity import canonical
 from benchmarks.identity.canonical import Terms
 from benchmarks.identity.figures import Figures, figures_of_rows
@@ -78,8 +76,9 @@ def collect(client: Client, inputs: Mapping[str, bytes], *, say: Say) -> dict[st
     kinds, terms_of_base = _results(client, base)
     found |= _named("base", kinds)
     later = _run(client, say, portfolio=stored.portfolio_later, market=stored.market_later)
-    found |= _named("later", _results(client, later)[0])
-    found |= _named("pnl", _pnl(client, base, later))
+    kinds, terms_of_later = _results(client, later)
+    found |= _named("later", kinds)
+    found |= _named("pnl", _pnl(client, base, later, [terms_of_base, terms_of_later]))
     found |= _named("what_if", canonical.what_if(_what_ifs(client, base), terms_of_base))
     found |= _named("explain", {"flows": canonical.explanations(_explanations(client, base))})
     for name, scenario_set, vectors in (("historical", stored.historical, "group"), ("stress", stored.stress, "position")):
@@ -158,17 +157,16 @@ def _results(client: Client, handle: RunHandle, *, has_vectors: bool = False) ->
         "failures": canonical.position_table(handle.failures().to_arrow()),
         "failure_summary": canonical.rows_by(handle.failure_summary(), "code", "product"),
     }
-    return kinds | (_vectors(client, handle, table, terms) if has_vectors else {}), terms
+    return kinds | (_vectors(client, handle, terms) if has_vectors else {}), terms
 
 
-def _vectors(client: Client, handle: RunHandle, positions: pa.Table, terms: Terms) -> dict[str, Figures]:
+def _vectors(client: Client, handle: RunHandle, terms: Terms) -> dict[str, Figures]:
     answers = {_by(groups): handle.stress(*groups) for groups in VECTORS}
     kinds = canonical.vectors(answers, terms)
     kinds |= canonical.tail_risk(_tail_risk(handle), terms)
     if handle.run.vectors == "position":
-        gross = dict(zip(positions.column("position_id").to_pylist(), terms.positions.column("gross").to_pylist(), strict=True))
         table = client.position_stress(handle.run_id).to_arrow()
-        kinds["position_vectors"] = canonical.position_vectors(table, scenarios=answers[""].scenarios, gross=gross)
+        kinds["position_vectors"] = canonical.position_vectors(table, scenarios=answers[""].scenarios, gross=terms.gross)
         kinds["scenario_failures"] = canonical.rows_by(_scenario_failures(client, handle), "position_id")
     return kinds
 
@@ -192,13 +190,13 @@ def _scenario_failures(client: Client, handle: RunHandle) -> list[Any]:
             return rows
 
 
-def _pnl(client: Client, base: RunHandle, later: RunHandle) -> dict[str, Figures]:
+def _pnl(client: Client, base: RunHandle, later: RunHandle, terms: Sequence[Terms]) -> dict[str, Figures]:
     answers = {_by(groups): base.pnl(later, *groups) for groups in PNL}
     positions = client.pnl_positions(base.run_id, later.run_id).to_arrow()
     return {
-        "groups": canonical.pnl_groups(answers, positions),
-        "ladder": canonical.pnl_ladder(answers[_by(PNL[0])].rates_by_pillar, positions),
-        "positions": canonical.position_pnl(positions),
+        "groups": canonical.pnl_groups(answers, positions, terms),
+        "ladder": canonical.pnl_ladder(answers[_by(PNL[0])].rates_by_pillar, positions, terms),
+        "positions": canonical.position_pnl(positions, terms),
     }
 
 
