@@ -32,6 +32,7 @@ from riskray.grid.client import Grid
 from riskray.models.common import Page
 from riskray.models.event import EventKind, RunEvent
 from riskray.models.run import Preflight, Run, RunRequest, RunState
+from riskray.runs.loading import load_market
 from riskray.runs.submit import find_scenario_set, run_preflight, submit_run
 from riskray.store.database import Database
 from riskray.store.markets import get_market
@@ -169,10 +170,9 @@ def _submit_router(database: Database, api: RunsApi) -> APIRouter:
         scenarios = find_scenario_set(database, body)
         return run_preflight(
             database,
-            market_id=market.market_id,
+            market=load_market(database, market_id=market.market_id, base_currency=body.base_currency),
             portfolio_no=portfolio.portfolio_no,
             position_count=portfolio.position_count,
-            base_currency=body.base_currency,
             scenario_set_no=None if scenarios is None else scenarios.scenario_set_no,
         )
 

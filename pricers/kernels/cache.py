@@ -6,20 +6,22 @@ kernel compiled before a change of, say, a calendar rule would go on using the o
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from numba.core import config
 
 _PACKAGE = Path(__file__).parent.parent
 _SOURCES = sorted(_PACKAGE.rglob("*.py"))
 
+SOURCES_DIGEST: Final = hashlib.sha256(b"\0".join(source.read_bytes() for source in _SOURCES)).hexdigest()
+"""SHA-256 of the sources of `pricers` as they were when this process imported them, in hex."""
+
 
 def keep_kernels_by_source() -> None:
     """Point numba at the folder of these sources: below its configured cache directory, else beside the sources' own bytecode."""
     options: Any = config  # numba sets its options as attributes of this module when it is imported
-    digest = hashlib.sha256(b"\0".join(source.read_bytes() for source in _SOURCES)).hexdigest()[:16]
     parent = Path(options.CACHE_DIR) if options.CACHE_DIR else _PACKAGE / "__pycache__"
-    options.CACHE_DIR = str(parent / f"kernels-{digest}")
+    options.CACHE_DIR = str(parent / f"kernels-{SOURCES_DIGEST[:16]}")
 
 
 keep_kernels_by_source()

@@ -13,7 +13,7 @@ from riskray.client.transport import RunTimeout, Truncated
 from riskray.models.comparison import PnlAnswer, RunDifference
 from riskray.models.event import RunEvent
 from riskray.models.position_result import PositionResult
-from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
+from riskray.models.result import Explanation, FailureSummary, RiskFactor, Rollup, RunTotals, Sensitivity
 from riskray.models.run import Run
 from riskray.models.tail_risk import Dimension, StressAnswer, VarAnswer
 from riskray.models.what_if import WhatIfAnswer
@@ -132,13 +132,13 @@ class RunHandle:
         """P&L of the parts in every scenario; see `Client.stress`."""
         return self._client.stress(self.run_id, group_by, **question)
 
-    def fx(self, *group_by: Literal["book", "product"], **node: Any) -> list[FxRollup]:
-        """FX delta by currency, and by any of book and product; `node`: book, product, or hierarchy and node."""
-        return self._client.fx(self.run_id, group_by, **node)
+    def factors(self) -> list[RiskFactor]:
+        """What `factor_nos` of positions stand for; see `Client.factors`."""
+        return self._client.factors(self.run_id)
 
-    def key_rates(self, *group_by: Literal["book", "product"], curve: str | None = None, **node: Any) -> list[KeyRateRollup]:
-        """Key-rate ladder by curve and pillar, and by any of book and product; `node`: book, product, or hierarchy and node."""
-        return self._client.key_rates(self.run_id, group_by, curve=curve, **node)
+    def sensitivities(self, *group_by: Literal["book", "product"], **question: Any) -> list[Sensitivity]:
+        """Sensitivities by factor and bucket, and by any of book and product; see `Client.sensitivities`."""
+        return self._client.sensitivities(self.run_id, group_by, **question)
 
     def first_page(self, *, limit: int = 50) -> list[PositionResult]:
         """The first priced positions as objects."""

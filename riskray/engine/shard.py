@@ -1,25 +1,24 @@
-"""Valuing one shard: contracts and a market in; result rows, failure rows and exact sums out. No I/O."""
+"""Valuing one shard: contracts and a market in; result rows and failure rows out. No I/O."""
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from pricers.contract.columns import Contracts, Text
 from pricers.core.compiled import Compiled
+from pricers.market.factors import FactorKind, factors_of
 from pricers.market.market import Market
 from pricers.measures import SCALAR_MEASURES, Measure
 from pricers.registry import PricerSpec, value
 from pricers.status import RowStatus
 from pricers.value.valuation import Valuation, value_cashflows
-from riskray.engine.exact_sum import ExactSums
 from riskray.engine.failure_messages import market_messages
 from riskray.engine.plan import PositionRange
-from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA, ROLLUP_MEASURES
-from riskray.engine.sums import FxSums, GroupSums, LadderSums, ShardSums
+from riskray.engine.result_schema import FACTOR_MEASURES, FAILURE_SCHEMA, RESULT_SCHEMA
 
 MESSAGE_LENGTH_MAX = 500
 
@@ -61,8 +60,8 @@ class ShardResult:
     """RESULT_SCHEMA, one row a priced position."""
     failures: pa.RecordBatch
     """FAILURE_SCHEMA, one row a failed position."""
-    sums: ShardSums
-    seconds: Mapping[str, float]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """By phase."""
 
     @property
     def ok_count(self) -> int:
@@ -88,19 +87,18 @@ def value_shard(positions: ShardPositions, *, spec: PricerSpec, market: Market, 
         messages = {**positions.messages, **market_messages(positions.compiled, valuation.status, market=market), **valuation.messages}
         valuation = replace(valuation, messages=messages)
     result = shard_result(positions, valuation, market=market, measures=measures)
-    seconds = {"value": valued - started, "gather": time.perf_counter() - valued}
-    return ShardResult(result.results, result.failures, result.sums, seconds)
+    return replace(result, seconds={"value": valued - started, "gather": time.perf_counter() - valued})
 
 
 def shard_result(positions: ShardPositions, valuation: Valuation, *, market: Market, measures: frozenset[Measure]) -> ShardResult:
-    """The rows and sums of a valuation."""
+    """The rows of a valuation. Raises ValueError as `value_shard`."""
     _check(positions, valuation)
+    by_factor = _by_factor(valuation, market=market, measures=measures)
+    _check_ladders(positions, by_factor, market=market)
     is_ok = valuation.status == int(RowStatus.OK)
     return ShardResult(
-        results=_result_rows(valuation, is_ok, first_position_no=positions.first_position_no, measures=measures),
+        results=_result_rows(valuation, by_factor, is_ok, first_position_no=positions.first_position_no, measures=measures),
         failures=_failure_rows(valuation, is_ok, first_position_no=positions.first_position_no),
-        sums=sums_of(positions, valuation, is_ok, market=market, measures=measures),
-        seconds={},
     )
 
 
@@ -113,13 +111,12 @@ def failed_shard(positions: ShardPositions, *, status: RowStatus, message: str |
     return ShardResult(
         results=pa.RecordBatch.from_pylist([], schema=RESULT_SCHEMA),
         failures=pa.RecordBatch.from_arrays(columns, schema=FAILURE_SCHEMA),
-        sums=ShardSums(
-            _group_sums(positions, np.zeros(rows, np.bool_), {}),
-            FxSums([], ExactSums(0)),
-            LadderSums([], np.empty(0, np.int64), ExactSums(0)),
-        ),
-        seconds={},
     )
+
+
+def joined(parts: Sequence[ShardResult]) -> ShardResult:
+    """The rows of several parts of a shard, given in order of their positions. Raises ValueError where there is no part."""
+    return ShardResult(pa.concat_batches([part.results for part in parts]), pa.concat_batches([part.failures for part in parts]))
 
 
 def storable(message: str) -> str:
@@ -147,24 +144,78 @@ def _check(positions: ShardPositions, valuation: Valuation) -> None:
         raise ValueError(f"product {positions.product}: a failed row has legs")
 
 
-def _result_rows(valuation: Valuation, is_ok: np.ndarray, *, first_position_no: int, measures: frozenset[Measure]) -> pa.RecordBatch:
+class _ByFactor(NamedTuple):
+    """Sensitivities of a batch by factor: row r has the entries factor_offsets[r]:factor_offsets[r + 1], each factor at most once, in
+    increasing number; entry e has the numbers bucket_offsets[e]:bucket_offsets[e + 1]."""
+
+    factor_offsets: np.ndarray
+    factor_nos: np.ndarray
+    bucket_offsets: np.ndarray
+    sensitivities: np.ndarray
+
+
+def _by_factor(valuation: Valuation, *, market: Market, measures: frozenset[Measure]) -> _ByFactor:
+    """The legs of a valuation by factor: ladders of discount curves, then FX deltas of foreign currencies."""
+    factors = factors_of(market)
+    currency_no = {factor.name: number for number, factor in enumerate(factors) if factor.kind is FactorKind.CURRENCY}
+    names = valuation.leg_currency.names
+    leg_factor = np.array([*(currency_no.get(name, -1) for name in names), -1], np.int64)[valuation.leg_currency.codes]
+    leg_row = np.repeat(np.arange(valuation.status.size), np.diff(valuation.leg_offsets))
+    pillar_counts = np.diff(valuation.key_rate_offsets)
+    ladder = np.flatnonzero(pillar_counts)
+    foreign = np.flatnonzero(leg_factor >= 0) if Measure.FX_DELTA in measures else np.empty(0, np.int64)
+    factor = np.concatenate([valuation.leg_curve[ladder].astype(np.int64), leg_factor[foreign]])
+    row = np.concatenate([leg_row[ladder], leg_row[foreign]])
+    counts = np.concatenate([pillar_counts[ladder], np.ones(foreign.size, np.int64)])
+    values = np.concatenate([valuation.key_rate_dv01, valuation.leg_fx_delta[foreign]])
+    # Discount curves come first among the factors, so a curve's number is its factor's.
+    key, place = np.unique(row * max(len(factors), 1) + factor, return_inverse=True)
+    size = np.zeros(key.size, np.int64)
+    size[place] = counts
+    bucket_offsets = _offsets(size)
+    bucket = np.arange(values.size) - np.repeat(_offsets(counts)[:-1], counts)
+    at = np.repeat(bucket_offsets[place], counts) + bucket
+    summed = np.zeros(int(bucket_offsets[-1]))
+    if key.size == place.size:
+        summed[at] = values
+    else:
+        np.add.at(summed, at, values)
+    rows, factor_nos = np.divmod(key, max(len(factors), 1))
+    return _ByFactor(_offsets(np.bincount(rows, minlength=valuation.status.size)), factor_nos.astype(np.int16), bucket_offsets, summed)
+
+
+def _check_ladders(positions: ShardPositions, by_factor: _ByFactor, *, market: Market) -> None:
+    factors = factors_of(market)
+    is_dense = np.array([not factor.is_sparse for factor in factors], np.bool_)[by_factor.factor_nos]
+    bucket_counts = np.array([factor.bucket_count for factor in factors], np.int64)[by_factor.factor_nos]
+    wrong = np.flatnonzero(is_dense & (np.diff(by_factor.bucket_offsets) != bucket_counts))
+    if wrong.size:
+        factor = factors[int(by_factor.factor_nos[wrong[0]])]
+        raise ValueError(f"product {positions.product}: a ladder has not one number for each bucket of {factor.kind} {factor.name}")
+
+
+def _offsets(counts: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+
+
+def _result_rows(
+    valuation: Valuation, by_factor: _ByFactor, is_ok: np.ndarray, *, first_position_no: int, measures: frozenset[Measure]
+) -> pa.RecordBatch:
     rows = np.flatnonzero(is_ok)
     columns: list[pa.Array] = [pa.array((rows + first_position_no).astype(np.int32))]
     for measure in SCALAR_MEASURES:
         values = valuation.values.get(measure)
         # from_pandas: NaN becomes null
         columns.append(pa.nulls(rows.size, pa.float64()) if values is None else pa.array(values[rows], pa.float64(), from_pandas=True))
-    # Failed rows have no legs, so the legs of the others follow each other without a gap.
-    leg_offsets = np.append(valuation.leg_offsets[:-1][rows], valuation.leg_offsets[-1])
-    has_legs = not measures.isdisjoint({Measure.FX_DELTA, Measure.KEY_RATE_DV01})
-    columns.append(_lists(leg_offsets, valuation.leg_curve, pa.int16(), wanted=has_legs))
-    columns.append(_lists(leg_offsets, valuation.leg_fx_delta, pa.float64(), wanted=Measure.FX_DELTA in measures))
-    key_rate_offsets = valuation.key_rate_offsets[leg_offsets]
-    columns.append(_lists(key_rate_offsets, valuation.key_rate_dv01, pa.float64(), wanted=Measure.KEY_RATE_DV01 in measures))
+    # Failed rows have no factors, so the entries of the others follow each other without a gap.
+    offsets = np.append(by_factor.factor_offsets[:-1][rows], by_factor.factor_offsets[-1])
+    wanted = not measures.isdisjoint(FACTOR_MEASURES)
+    columns.append(_lists(offsets, by_factor.factor_nos, pa.int16(), wanted=wanted))
+    columns.append(_lists(by_factor.bucket_offsets[offsets], by_factor.sensitivities, pa.float64(), wanted=wanted))
     return pa.RecordBatch.from_arrays(columns, schema=RESULT_SCHEMA)
 
 
-def _lists(offsets: np.ndarray, values: np.ndarray, kind: pa.DataType, *, wanted: bool = True) -> pa.Array:
+def _lists(offsets: np.ndarray, values: np.ndarray, kind: pa.DataType, *, wanted: bool) -> pa.Array:
     if not wanted:
         return pa.nulls(offsets.size - 1, pa.list_(kind))
     return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(values, kind), type=pa.list_(kind))
@@ -183,63 +234,3 @@ def _failure_rows(valuation: Valuation, is_ok: np.ndarray, *, first_position_no:
         ],
         schema=FAILURE_SCHEMA,
     )
-
-
-def sums_of(
-    positions: ShardPositions, valuation: Valuation, is_ok: np.ndarray, *, market: Market, measures: frozenset[Measure]
-) -> ShardSums:
-    """The exact sums of a valuation under `market`; `is_ok`: bool[row]."""
-    leg_counts = np.diff(valuation.leg_offsets)
-    leg_book = np.repeat(positions.books.codes, leg_counts)
-    return ShardSums(
-        _group_sums(positions, is_ok, valuation.values),
-        _fx_sums(positions, valuation, leg_book, wanted=Measure.FX_DELTA in measures),
-        _ladder_sums(positions, valuation, leg_book, market=market),
-    )
-
-
-def _group_sums(positions: ShardPositions, is_ok: np.ndarray, values: Mapping[Measure, np.ndarray]) -> GroupSums:
-    books, currencies = positions.books, positions.currencies
-    pairs, group = _number(books.codes, currencies.codes, len(currencies.names))
-    sums = ExactSums(len(pairs) * len(ROLLUP_MEASURES))
-    for number, measure in enumerate(ROLLUP_MEASURES):
-        if measure in values:
-            rows = np.flatnonzero(~np.isnan(values[measure]))  # NaN: failed, or the product has not got the measure
-            sums.add(group[rows] * len(ROLLUP_MEASURES) + number, values[measure][rows])
-    return GroupSums(
-        [(books.names[book], positions.product, currencies.names[currency]) for book, currency in pairs],
-        np.bincount(group[is_ok], minlength=len(pairs)),
-        np.bincount(group[~is_ok], minlength=len(pairs)),
-        sums,
-    )
-
-
-def _fx_sums(positions: ShardPositions, valuation: Valuation, leg_book: np.ndarray, *, wanted: bool) -> FxSums:
-    if not wanted:
-        return FxSums([], ExactSums(0))
-    currencies = valuation.leg_currency
-    pairs, group = _number(leg_book, currencies.codes, len(currencies.names))
-    sums = ExactSums(len(pairs))
-    sums.add(group, valuation.leg_fx_delta)
-    return FxSums([(positions.books.names[book], positions.product, currencies.names[currency]) for book, currency in pairs], sums)
-
-
-def _ladder_sums(positions: ShardPositions, valuation: Valuation, leg_book: np.ndarray, *, market: Market) -> LadderSums:
-    bucket_counts = np.diff(valuation.key_rate_offsets)
-    legs = np.flatnonzero(bucket_counts)
-    pairs, ladder = _number(leg_book[legs], valuation.leg_curve[legs], len(market.discount_curves))
-    pillar_counts = np.array([market.discount_curves[curve].pillar_days.size for _, curve in pairs], np.int64)
-    if not np.array_equal(bucket_counts[legs], pillar_counts[ladder]):
-        raise ValueError(f"product {positions.product}: a leg has not one key rate for each pillar of its discount curve")
-    first_bucket = np.concatenate([np.zeros(1, np.int64), np.cumsum(pillar_counts)])
-    # Bucket b of a leg is pillar b of its curve.
-    pillar = np.arange(valuation.key_rate_dv01.size) - np.repeat(valuation.key_rate_offsets[:-1], bucket_counts)
-    sums = ExactSums(int(first_bucket[-1]))
-    sums.add(np.repeat(first_bucket[ladder], bucket_counts[legs]) + pillar, valuation.key_rate_dv01)
-    return LadderSums([(positions.books.names[book], positions.product, curve) for book, curve in pairs], pillar_counts, sums)
-
-
-def _number(first: np.ndarray, second: np.ndarray, second_count: int) -> tuple[list[tuple[int, int]], np.ndarray]:
-    """Number the pairs that occur: the pairs, sorted, and each element's number."""
-    unique, number = np.unique(first.astype(np.int64) * max(second_count, 1) + second, return_inverse=True)
-    return [divmod(code, max(second_count, 1)) for code in unique.tolist()], number.astype(np.int64)

@@ -1,8 +1,12 @@
 """One position's outcome in a run: its measures, or why it has none."""
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
+from pricers.measures import SCALAR_MEASURES, Measure
 from riskray.models.common import Model
+from riskray.models.measured import measured
 
 
 class _PositionOfRun(Model):
@@ -15,39 +19,42 @@ class _PositionOfRun(Model):
     notional: float
 
 
-class PositionResult(_PositionOfRun):
+if TYPE_CHECKING:
+
+    class _MeasuredPosition(_PositionOfRun):
+        pv: float
+        pv_base: float
+
+        def __getattr__(self, name: str) -> float | None: ...
+else:
+    _ALWAYS = (Measure.PV, Measure.PV_BASE)
+    _OTHERS = tuple(measure for measure in SCALAR_MEASURES if measure not in _ALWAYS)
+    _MeasuredPosition = measured(measured(_PositionOfRun, _ALWAYS, float), _OTHERS, float | None)
+
+
+class PositionResult(_MeasuredPosition):
     """Measures of a priced position; null where a measure does not apply to the product or was not asked for."""
 
-    pv: float
-    pv_base: float
-    clean_price: float | None
-    dirty_price: float | None
-    accrued_interest: float | None
-    yield_to_maturity: float | None
-    macaulay_duration: float | None
-    modified_duration: float | None
-    convexity: float | None
-    z_spread: float | None
-    weighted_average_life: float | None
-    dv01: float | None
-    cs01: float | None
-    fx_delta: float | None
-    theta_1d: float | None
-    leg_curve_nos: list[int] | None = Field(
-        description="Number of each leg's discount curve; `GET /api/v1/market-data/snapshots/{market}/curves` has its name and pillars."
+    factor_nos: list[int] | None = Field(
+        description="Factors that the position is sensitive to, by number: `GET /api/v1/results/{run_id}/factors` lists them. Null where "
+        "neither `key_rate_dv01` nor `fx_delta` was asked for.",
+        examples=[[0, 14]],
     )
-    leg_fx_delta: list[float] | None = Field(description="FX delta of each leg.")
-    key_rate_dv01: list[float] | None = Field(description="The legs' pillars, one leg after the other.")
+    sensitivities: list[float] | None = Field(
+        description="One number for each bucket of each of these factors, one factor after the other; of a sparse factor the count of its "
+        "pairs, then each pair (bucket number from 0, value).",
+        examples=[[-12.1, -682.3, 11076.2]],
+    )
 
 
 class PositionOrigin(Model):
-    """Where a position's row was valued: in the run itself, or in an earlier one that it was carried over from."""
+    """Where a position's row was valued: in the run itself, or in an earlier one whose row the run reuses."""
 
     run_id: str = Field(description="The run asked about.")
     position_id: str = Field(description="Of the portfolio.")
-    valued_in: str = Field(description="Id of the run that valued the position; `run_id` where the row was not carried.")
+    valued_in: str = Field(description="Id of the run that valued the position; `run_id` where the row is not reused.")
     market_id: str = Field(description="Market of that run; what the position depends on is the same in the market of `run_id`.")
-    carried_times: int = Field(description="How many runs carried the row on, one after the other; 0 where it was not carried.")
+    reused_times: int = Field(description="How many runs have reused the row, one after the other; 0 where it is not reused.")
 
 
 class PositionFailure(_PositionOfRun):

@@ -68,11 +68,11 @@ class RunRequest(Model):
         "the scenario out of every figure.",
     )
 
-    carry_from: str | None = Field(
+    reuse_from: str | None = Field(
         default=None,
         description="Id of an ended run of the same portfolio, date, base currency and measures: only its failed positions and those that "
-        "depend on what differs between the two markets are valued, the other results are carried over, bit for bit. The run is cut into "
-        "shards as that one was unless `rows_per_shard` says otherwise; a shard of other positions is valued whole, as are all vectors.",
+        "depend on what differs between the two markets are valued; the other results are reused, bit for bit. The run is cut into "
+        "shards as that one was unless `rows_per_shard` says otherwise. Vectors are made for all positions.",
     )
 
     @model_validator(mode="after")
@@ -114,7 +114,7 @@ class Progress(Model):
     cancelled_count: int
     shard_count: int
     shards_done: int
-    carried_count: int = Field(default=0, description="Positions, among those priced, whose results come from the run carried from.")
+    reused_count: int = Field(default=0, description="Positions, among those priced, whose results come from the earlier run.")
 
 
 class Run(Model):
@@ -132,7 +132,7 @@ class Run(Model):
     scenario_set_id: str | None = Field(default=None, description="The scenarios that the portfolio was valued under.")
     vectors: Vectors = Field(default="none", description="P&L vectors that the run leaves.")
     failure_policy: FailurePolicy = Field(default="drop_position", description="What a position without value in some scenario leads to.")
-    carried_from: str | None = Field(default=None, description="The run that unchanged results were carried over from.")
+    reused_from: str | None = Field(default=None, description="The earlier run whose unchanged results are reused.")
     progress: Progress
     preflight: Preflight
     created_at: datetime

@@ -30,10 +30,10 @@ class StoredCurve(Model):
     """One curve of a stored market as positions are valued on it."""
 
     kind: Literal["discount", "spread"]
-    curve_no: int = Field(ge=0, description="Number among the curves of its kind; `leg_curve_nos` of results has those of discount curves.")
+    curve_no: int = Field(ge=0, description="Number among the curves of its kind.")
     name: str = Field(examples=["EUR-GOVT"])
     currency: str = Field(description="Empty for a spread curve.", examples=["EUR"])
-    pillars: list[str] = Field(description="Tenors or dates, in the order of a leg's `key_rate_dv01`.", examples=[["1Y", "10Y"]])
+    pillars: list[str] = Field(description="Tenors or dates: the buckets of the curve's sensitivities.", examples=[["1Y", "10Y"]])
     pillar_days: list[int] = Field(description="Days from the valuation date to each pillar.", examples=[[365, 3653]])
     zero_rates: list[float] = Field(
         description="Continuously compounded, ACT/365F, decimal a year; a spread curve's are added to the discount curve's.",

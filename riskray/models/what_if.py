@@ -1,11 +1,13 @@
 """What-if: a stored run as it would be with another market or other positions."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
+from pricers.measures import ADDITIVE_MEASURES
 from riskray.models.common import CurrencyCode, Model
 from riskray.models.market_data import CurveDocument, SpreadCurveDocument
+from riskray.models.measured import measured_with_titles
 from riskray.models.position import Position
 from riskray.models.pricing import EXAMPLE_POSITION, POSITIONS_MAX, PriceFailure
 from riskray.models.run import RunState
@@ -86,19 +88,24 @@ class MeasureChange(Model):
     difference: float = Field(description="`what_if` less `base`.")
 
 
-class WhatIfGroup(Model):
-    """One group before and after. A measure that the stored run has not computed is null."""
-
+class _GroupBeforeAndAfter(Model):
     group: dict[str, str] = Field(description="Values of the dimensions asked for.", examples=[{"book": "BOOK-07"}])
     ok_count_base: int = Field(description="Priced positions of the stored run.")
     ok_count_what_if: int = Field(description="Priced positions after the changes.")
     failed_count_base: int = Field(description="Positions without value in the stored run.")
     failed_count_what_if: int = Field(description="Positions without value after the changes.")
-    pv_base: MeasureChange | None = Field(description="Present value.")
-    dv01: MeasureChange | None = Field(description="Change of value for one basis point.")
-    cs01: MeasureChange | None = Field(description="Change of value for one basis point of credit spread.")
-    fx_delta: MeasureChange | None = Field(description="Value in foreign currencies.")
-    theta_1d: MeasureChange | None = Field(description="Change of value over one day.")
+
+
+if TYPE_CHECKING:
+
+    class _ChangedGroup(_GroupBeforeAndAfter):
+        def __getattr__(self, name: str) -> MeasureChange | None: ...
+else:
+    _ChangedGroup = measured_with_titles(_GroupBeforeAndAfter, ADDITIVE_MEASURES, MeasureChange | None)
+
+
+class WhatIfGroup(_ChangedGroup):
+    """One group before and after. A measure that the stored run has not computed is null."""
 
 
 class WhatIfAnswer(Model):

@@ -3,8 +3,12 @@
 The rules are the queries `check_*` of sql/queries/checks.sql, each with a sentence that says what it holds.
 """
 
+from psycopg.sql import SQL, Composed
+
 import sql
+from pricers.measures import ADDITIVE_MEASURES
 from riskray.store import migrations
+from riskray.store.arrow import compose, for_each
 from riskray.store.database import Database
 
 LEASE_S = 30.0
@@ -22,6 +26,12 @@ def check_invariants(database: Database, *, lease_s: float = LEASE_S) -> list[st
         connection.execute(sql.load("begin_consistent_read"))
         for name in sorted(sql.queries()):
             if name.startswith("check_"):
-                problems += [row["problem"] for row in connection.execute(sql.load(name), {"lease_s": lease_s}).fetchall()]
+                query = _compared() if name == "check_rollups_match_results" else SQL(sql.load(name))
+                problems += [row["problem"] for row in connection.execute(query, {"lease_s": lease_s}).fetchall()]
         orphans = connection.execute(sql.load("list_orphan_partitions")).fetchall()
     return problems + [f"table {row['name']} belongs to no run; deleting any large run frees it" for row in orphans]
+
+
+def _compared() -> Composed:
+    parts = {part: for_each(f"{part}_measure", ADDITIVE_MEASURES) for part in ("rolled_up", "added_up", "compared")}
+    return compose("check_rollups_match_results", **parts)

@@ -62,7 +62,7 @@ class ClaimedRun:
     vectors: Vectors = "none"
     failure_policy: FailurePolicy = "drop_position"
     traceparent: str | None = None
-    carried_from_run_no: int | None = None
+    reused_from_run_no: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,15 +76,12 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class EarlierRows:
-    """A finished shard of an earlier run, of the same positions."""
+class EarlierRun:
+    """Where the results of a finished run are, and the market that they were made under."""
 
     run_no: int
     storage_no: int
-    market_no: int
     market_id: str
-    failed_count: int
-    exact_sums: bytes
 
 
 @dataclass(frozen=True)
@@ -150,15 +147,17 @@ def _shard(row: DictRow) -> Shard:
     return Shard(row["shard_no"], row["product"], PositionRange(row["first_position_no"], row["row_count"]), row["attempts"])
 
 
-def earlier_shard(database: Database, *, run_no: int, numbers: PositionRange) -> EarlierRows | None:
-    """The finished shard of a run that holds exactly these positions; None where the run was cut up otherwise."""
-    row = database.fetch_one("earlier_shard", {"run_no": run_no, "first_position_no": numbers.first, "row_count": numbers.count})
-    return None if row is None else EarlierRows(**row)
+def earlier_run(database: Database, *, run_no: int) -> EarlierRun:
+    """A run whose results are reused. Raises NotFound."""
+    row = database.fetch_one("earlier_run", {"run_no": run_no})
+    if row is None:
+        raise NotFound("run number", str(run_no))
+    return EarlierRun(**row)
 
 
-def earlier_results(database: Database, rows: EarlierRows, *, numbers: PositionRange) -> pa.Table:
-    """The priced positions of a shard, columns of RESULT_SCHEMA in order of position_no."""
-    parameters = {"storage_no": rows.storage_no, "run_no": rows.run_no, **numbers.parameters}
+def earlier_results(database: Database, run: EarlierRun, *, numbers: PositionRange) -> pa.Table:
+    """A run's priced positions of a range, columns of RESULT_SCHEMA in order of position_no."""
+    parameters = {"storage_no": run.storage_no, "run_no": run.run_no, **numbers.parameters}
     return arrow.read(database, "earlier_results", parameters, columns=RESULT_SCHEMA.names)
 
 
@@ -244,20 +243,20 @@ def commit_shard(
     exact_sums: bytes,
     seconds: dict[str, float],
     vectors: PositionVectors | None = None,
-    carried: Sequence[tuple[int, int]] = (),
+    reused: Sequence[tuple[int, int]] = (),
 ) -> bool:
     """Write a shard: results, failures, ledger, counts and event in one transaction.
 
     `results`: RESULT_SCHEMA, `failures`: FAILURE_SCHEMA, together one row for each position of the shard; `vectors`: where they are
-    wanted for every position; `carried`: ranges [first, end) of positions whose rows come from the run that this one carries from.
+    wanted for every position; `reused`: ranges [first, end) of positions whose rows come from the earlier run that this one reuses.
     Answers whether this call wrote the shard; False means that it was done or split before, and nothing was written. Raises LeaseLost
     when the run belongs to another claim or has ended. Passing troubles of the database are retried; when the connection breaks during
     COMMIT, the ledger says whether it took effect.
     """
     counts = {"ok_count": results.num_rows, "failed_count": failures.num_rows}
     content = {
-        "exact_sums": exact_sums, "seconds": jsonb(seconds), "carried": Multirange([Range(first, end) for first, end in carried]),
-        "carried_count": sum(end - first for first, end in carried),
+        "exact_sums": exact_sums, "seconds": jsonb(seconds), "reused": Multirange([Range(first, end) for first, end in reused]),
+        "reused_count": sum(end - first for first, end in reused),
     }  # fmt: skip
     answer_lost = False
 
