@@ -14,7 +14,7 @@ import QuantLib as ql
 
 from benchmarks import quantlib_terms as terms
 from benchmarks.accuracy_report import Comparison
-from pricers import Contracts, Curve, Market, Measure, RowStatus, Valuation, contracts_of, pricer, value
+from pricers import Contracts, Curve, CurveKind, Market, Measure, RowStatus, Valuation, contracts_of, pricer, value
 from pricers.calendars import BUSINESS_DAY_CONVENTIONS
 from pricers.day_count import DAY_COUNTS
 
@@ -40,11 +40,12 @@ def random_market(as_of: int, *, rng: np.random.Generator) -> Market:
     labels = tuple(f"{day}D" for day in pillars)
     zero = 0.02 + 0.01 * rng.random() + np.cumsum(rng.normal(0.0, 0.001, pillars.size))
     curves = (
-        Curve("LINEAR", "EUR", "LINEAR_ZERO", labels, pillars, zero),
-        Curve("LOGLINEAR", "EUR", "LOG_LINEAR_DISCOUNT", labels, pillars, zero + 0.004),
+        Curve("LINEAR", CurveKind.RATE, "EUR", "LINEAR_ZERO", labels, pillars, zero),
+        Curve("LOGLINEAR", CurveKind.RATE, "EUR", "LOG_LINEAR_DISCOUNT", labels, pillars, zero + 0.004),
     )
-    spreads = Curve("CORPORATE", "", "LINEAR_ZERO", labels, pillars, 0.005 + np.cumsum(rng.uniform(0.0, 0.001, pillars.size)))
-    return Market(as_of, "EUR", curves, (spreads,), {"EUR": 1.0})
+    spreads = 0.005 + np.cumsum(rng.uniform(0.0, 0.001, pillars.size))
+    corporate = Curve("CORPORATE", CurveKind.SPREAD, "", "LINEAR_ZERO", labels, pillars, spreads)
+    return Market(as_of, "EUR", (*curves, corporate), {"EUR": 1.0})
 
 
 def random_contract(as_of: int, *, rng: np.random.Generator) -> dict[str, Any]:
@@ -323,8 +324,8 @@ class _Structures:
 
     def __init__(self, market: Market) -> None:
         self.as_of = market.as_of
-        self.curves = {curve.name: terms.term_structure(curve, as_of=market.as_of) for curve in market.discount_curves}
-        self.spread_curves = {curve.name: curve for curve in market.spread_curves}
+        self.curves = {curve.name: terms.term_structure(curve, as_of=market.as_of) for curve in market.of_kind(CurveKind.RATE)}
+        self.spread_curves = {curve.name: curve for curve in market.of_kind(CurveKind.SPREAD)}
         self.combined: dict[tuple[str, str | None, float], Any] = {}
 
     def of(self, contract: dict[str, Any]) -> Any:

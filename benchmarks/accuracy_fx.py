@@ -103,9 +103,7 @@ class _Oracle:
     def __init__(self, market: Market) -> None:
         self._market = market
         ql.Settings.instance().evaluationDate = date_of(market.as_of)
-        self._curves = {
-            curve.name: ql.YieldTermStructureHandle(term_structure(curve, as_of=market.as_of)) for curve in market.discount_curves
-        }
+        self._curves = {curve.name: ql.YieldTermStructureHandle(term_structure(curve, as_of=market.as_of)) for curve in market.curves}
 
     def spot(self, row: dict[str, Any]) -> float:
         return self._market.fx_to_base[row["base_currency"]] / self._market.fx_to_base[row["quote_currency"]]

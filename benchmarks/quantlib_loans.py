@@ -20,7 +20,7 @@ from benchmarks.quantlib_terms import (
     with_spreads,
 )
 from pricers import Measure, RowStatus
-from pricers.market import Market
+from pricers.market import CurveKind, Market
 
 OPTIONAL_MEASURES = (
     Measure.CLEAN_PRICE, Measure.DIRTY_PRICE, Measure.ACCRUED_INTEREST, Measure.YIELD_TO_MATURITY, Measure.MACAULAY_DURATION,
@@ -53,7 +53,7 @@ class LoanOracle:
         self._as_of = market.as_of
         self._today = date_of(market.as_of)
         ql.Settings.instance().evaluationDate = self._today
-        self._curves = {curve.name: term_structure(curve, as_of=market.as_of) for curve in market.discount_curves}
+        self._curves = {curve.name: term_structure(curve, as_of=market.as_of) for curve in market.of_kind(CurveKind.RATE)}
 
     def reference(self, row: dict[str, Any]) -> Reference:
         """Status, flows after the valuation date and measures of one contract of `random_loans`."""

@@ -12,7 +12,7 @@ from deployments.paging import OffsetPage
 from deployments.uploads import Upload, UploadGate, required_name, upload_body
 from pricers.dates import to_date
 from riskray.market.build import build_market
-from riskray.market.reader import read_market
+from riskray.market.stored import stored_document
 from riskray.models.common import CurrencyCode, Page
 from riskray.models.scenario import DemoHistoryRequest, MarketHistory, MarketHistoryDetail
 from riskray.scenario.history import History, content_hash, decode, encode, read_history, summary, write_history
@@ -60,7 +60,7 @@ def create_demo_history(database: Database, wanted: DemoHistoryRequest) -> tuple
     """Make and store the history that `DemoHistoryRequest` describes. Raises NotFound for the market."""
     name = required_name(wanted.name, "market history")
     record = get_market(database, market=wanted.market)
-    document = read_market(get_market_document(database, market_id=record.market_id).encode(), format="json")
+    document = stored_document(get_market_document(database, market_id=record.market_id))
     market = build_market(document, base_currency=ECB_NUMERAIRE)
     quoted = sorted(set(market.fx_to_base) - {ECB_NUMERAIRE})
     rates = ecb_fx_history(quoted, first=wanted.first_date, last=record.as_of)

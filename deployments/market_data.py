@@ -14,7 +14,8 @@ from deployments.serving import serve_application
 from deployments.uploads import Upload, UploadGate, required_name, upload_body
 from riskray.config import Settings
 from riskray.market.build import market_curve_rows
-from riskray.market.reader import canonical_json, content_hash, parse_market, read_market, read_market_upload, write_market
+from riskray.market.reader import canonical_json, content_hash, parse_market, read_market_upload, write_market
+from riskray.market.stored import stored_document
 from riskray.models.common import Page, Problem
 from riskray.models.market_data import MarketDocument
 from riskray.models.snapshot import MarketSnapshot, MarketUpload, StoredCurve
@@ -144,7 +145,7 @@ def create_router(database: Database) -> APIRouter:
         kind = negotiated(request, asked, offered=(Format.JSON, Format.CSV, Format.PARQUET))
         record = get_market(database, market=market)
         text = get_market_document(database, market_id=record.market_id)
-        body = text.encode() if kind is Format.JSON else write_market(read_market(text.encode(), format="json"), format=kind.value)
+        body = text.encode() if kind is Format.JSON else write_market(stored_document(text), format=kind.value)
         return file_answer(body, kind, record.market_id, record.content_hash)
 
     @router.get("/snapshots/{market}/curves", summary="Curves of a market by number", responses=error_responses(404))

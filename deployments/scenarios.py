@@ -19,7 +19,7 @@ from pricers.market import Market
 from riskray.config import Settings
 from riskray.errors import InvalidRequest, NotFound
 from riskray.market.build import build_market
-from riskray.market.reader import read_market
+from riskray.market.stored import stored_document
 from riskray.models.common import CurrencyCode, Page
 from riskray.models.scenario import (
     MatrixDefinition,
@@ -120,7 +120,7 @@ def scenario_set_model(record: ScenarioSetRecord) -> ScenarioSet:
 
 def _market(database: Database, market: str, *, base_currency: str) -> tuple[MarketRecord, Market]:
     record = get_market(database, market=market)
-    document = read_market(get_market_document(database, market_id=record.market_id).encode(), format="json")
+    document = stored_document(get_market_document(database, market_id=record.market_id))
     return record, build_market(document, base_currency=base_currency)
 
 

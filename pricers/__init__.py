@@ -8,7 +8,7 @@ from pricers.cashflows import Cashflows, Lowered, PriceTerms
 from pricers.columns import Column, Columns, Contracts, Ragged, Text, contracts_of
 from pricers.compiled import Compiled
 from pricers.explain import ExplainedFlow, Explanation, explain
-from pricers.market import Curve, Market, Scenarios
+from pricers.market import Curve, CurveKind, Market, Scenarios
 from pricers.measures import MEASURES, SCALAR_MEASURES, Measure
 from pricers.registry import (
     PricerSpec,
@@ -38,6 +38,7 @@ __all__ = [
     "Compiled",
     "Contracts",
     "Curve",
+    "CurveKind",
     "ExplainedFlow",
     "Explanation",
     "Lowered",

@@ -32,7 +32,7 @@ from pricers.calendars import LAST_DAY
 from pricers.compiled import Compiled
 from pricers.curves import DAYS_PER_YEAR, pillar_gains, rate_time
 from pricers.jit import kernel
-from pricers.market import CurveTables, Market, Scenarios
+from pricers.market import CurveKind, CurveTables, Market, Scenarios
 from pricers.nodes import bind
 from pricers.scenario_values import check_scenarios
 from pricers.status import RowStatus
@@ -116,21 +116,21 @@ class LadderGrid:
         return self._bases[key]
 
     def _moved_curves(self, key: LadderKey) -> list[np.ndarray]:
-        moved = []
-        if key.discount_curve in self.scenarios.zero_shifts:
-            moved.append(self.market.discount_curves[self.market.discount_curve_index[key.discount_curve]].pillar_days)
-        if key.spread_curve in self.scenarios.spread_shifts:
-            moved.append(self.market.spread_curves[self.market.spread_curve_index[key.spread_curve]].pillar_days)
-        return moved
+        places = self._places(key)
+        return [self.market.curves[place].pillar_days for place in places if self.market.curves[place].name in self.scenarios.shifts]
+
+    def _places(self, key: LadderKey) -> list[int]:
+        """Where the market has the curves of a key."""
+        names = ((key.discount_curve, CurveKind.RATE), (key.spread_curve, CurveKind.SPREAD))
+        return [place for name, kind in names if name and (place := self.market.resolve(name, kind)) is not None]
 
     def exponents(self, key: LadderKey, days: Float[np.ndarray, " day"]) -> Float[np.ndarray, "day scenario"]:
         """E: minus the logarithm of each day's factor under each scenario over its factor today."""
         exponents = np.zeros((days.size, self.scenarios.count))
         market, scenarios = self.market, self.scenarios
-        if (shifts := scenarios.zero_shifts.get(key.discount_curve)) is not None:
-            _add_exponents(days, market.discount_curve_index[key.discount_curve], market.discount_tables, shifts, exponents)
-        if (shifts := scenarios.spread_shifts.get(key.spread_curve)) is not None:
-            _add_exponents(days, market.spread_curve_index[key.spread_curve], market.spread_tables, shifts, exponents)
+        for place in self._places(key):
+            if (shifts := scenarios.shifts.get(market.curves[place].name)) is not None:
+                _add_exponents(days, place, market.tables, shifts, exponents)
         if key.has_credit_spread and scenarios.credit_spread_shift is not None:
             exponents += (days / DAYS_PER_YEAR)[:, None] * scenarios.credit_spread_shift
         return exponents
@@ -250,7 +250,7 @@ def net_flows_of_families(
     values = np.full(compiled.node_day.size, np.nan)
     _fill_values(
         compiled.node_offsets, compiled.node_day, binding.discount_curve, binding.spread_curve, binding.status, binding.fx,
-        market.discount_tables, market.spread_tables, values,
+        market.tables, values,
     )  # fmt: skip
     keys = [group_key(compiled, group) for group in range(binding.fx.size)]
     if skip_failing:
@@ -299,15 +299,15 @@ def group_key(compiled: Compiled, group: int) -> LadderKey:
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _fill_values(node_offsets, node_day, discount_curve, spread_curve, status, fx, discount_tables, spread_tables, values):
+def _fill_values(node_offsets, node_day, discount_curve, spread_curve, status, fx, tables, values):
     """Value today of one unit at each node, base currency."""
     for group in range(node_offsets.size - 1):
         if status[group] != _OK:
             continue
         for node in range(node_offsets[group], node_offsets[group + 1]):
-            exponent = rate_time(node_day[node], discount_curve[group], discount_tables)
+            exponent = rate_time(node_day[node], discount_curve[group], tables)
             if spread_curve[group] >= 0:
-                exponent += rate_time(node_day[node], spread_curve[group], spread_tables)
+                exponent += rate_time(node_day[node], spread_curve[group], tables)
             values[node] = np.exp(-exponent) * fx[group]
 
 

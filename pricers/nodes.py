@@ -3,7 +3,6 @@
 A node is one row of a table, 64 bytes wide, so that a flow reads one cache line for all its measures.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, no_type_check
 
@@ -13,7 +12,7 @@ from jaxtyping import Float, Int32, UInt8
 from pricers.compiled import Compiled
 from pricers.curves import DAYS_PER_YEAR, gained, next_segment, segment_gains
 from pricers.jit import kernel
-from pricers.market import Market
+from pricers.market import CurveKind, Market
 from pricers.measures import BASIS_POINT
 from pricers.status import RowStatus
 
@@ -40,9 +39,9 @@ class Binding:
     """Where a batch finds its market data."""
 
     discount_curve: Int32[np.ndarray, " group"]
-    """Position in `Market.discount_curves`, -1 where the market has none of that name."""
+    """Position in `Market.curves`, -1 where the market has none of that name and kind."""
     spread_curve: Int32[np.ndarray, " group"]
-    """Position in `Market.spread_curves`, -1 for none."""
+    """Position in `Market.curves`, -1 for none."""
     status: UInt8[np.ndarray, " group"]
     """RowStatus: what the group lacks, or OK."""
     fx: Float[np.ndarray, " group"]
@@ -61,13 +60,13 @@ def bind(compiled: Compiled, *, market: Market) -> Binding:
         raise ValueError(
             f"the contracts were compiled for day {compiled.as_of} and the market is of day {market.as_of}: compile them again"
         )
-    discount = _lookup(compiled.leg_discount_curve.names, market.discount_curve_index)[compiled.group_discount_curve]
-    spread = _lookup(compiled.leg_spread_curve.names, market.spread_curve_index)[compiled.group_spread_curve]
+    discount = _lookup(compiled.leg_discount_curve.names, CurveKind.RATE, market)[compiled.group_discount_curve]
+    spread = _lookup(compiled.leg_spread_curve.names, CurveKind.SPREAD, market)[compiled.group_spread_curve]
     fx = _rates(compiled.leg_currency.names, market)[compiled.group_currency]
     status = np.full(discount.size, RowStatus.OK, np.uint8)
     currencies = (*compiled.leg_currency.names, None)
     for group, curve in enumerate(discount.tolist()):
-        if curve >= 0 and market.discount_curves[curve].currency != currencies[compiled.group_currency[group]]:
+        if curve >= 0 and market.curves[curve].currency != currencies[compiled.group_currency[group]]:
             status[group] = RowStatus.CURVE_CURRENCY_MISMATCH
     status[np.isnan(fx)] = RowStatus.MISSING_FX
     status[(spread < 0) & (compiled.group_spread_curve >= 0)] = RowStatus.MISSING_SPREAD_CURVE
@@ -76,9 +75,10 @@ def bind(compiled: Compiled, *, market: Market) -> Binding:
     return Binding(discount_curve=discount, spread_curve=spread, status=status, fx=fx, native_fx=native_fx)
 
 
-def _lookup(names: tuple[str, ...], index: Mapping[str, int]) -> np.ndarray:
-    """Position of each name, -1 where there is none; one more -1 at the end, where code -1 (null) looks."""
-    return np.array([*(index.get(name, -1) for name in names), -1], np.int32)
+def _lookup(names: tuple[str, ...], kind: CurveKind, market: Market) -> np.ndarray:
+    """Position of each curve, -1 where there is none of that kind; one more -1 at the end, where code -1 (null) looks."""
+    places = [market.resolve(name, kind) for name in names]
+    return np.array([*(-1 if place is None else place for place in places), -1], np.int32)
 
 
 def _rates(names: tuple[str, ...], market: Market) -> np.ndarray:
@@ -96,8 +96,7 @@ def node_table(compiled: Compiled, *, binding: Binding, market: Market) -> Float
         binding.discount_curve,
         binding.spread_curve,
         binding.status == RowStatus.MISSING_SPREAD_CURVE,
-        market.discount_tables,
-        market.spread_tables,
+        market.tables,
         table,
     )
     return table
@@ -105,7 +104,7 @@ def node_table(compiled: Compiled, *, binding: Binding, market: Market) -> Float
 
 @kernel
 @no_type_check
-def _fill_nodes(node_offsets, node_day, discount_curve, spread_curve, spread_missing, discount_tables, spread_tables, table):
+def _fill_nodes(node_offsets, node_day, discount_curve, spread_curve, spread_missing, tables, table):
     for group in range(node_offsets.size - 1):
         curve, spread = discount_curve[group], spread_curve[group]
         if curve < 0 or spread_missing[group]:
@@ -113,19 +112,19 @@ def _fill_nodes(node_offsets, node_day, discount_curve, spread_curve, spread_mis
                 table[node, :] = np.nan
                 table[node, LEFT] = 0.0  # an index must stay one
             continue
-        segment = discount_tables.offsets[curve]
-        spread_segment = spread_tables.offsets[max(spread, 0)]
+        segment = tables.offsets[curve]
+        spread_segment = tables.offsets[max(spread, 0)]
         for node in range(node_offsets[group], node_offsets[group + 1]):
             day = node_day[node]  # in order within a group
-            discounting_before, segment = _rate_time_in_order(day - 1, segment, curve, discount_tables)
-            segment = next_segment(day, segment, curve, discount_tables)
-            left, gain_left, gain_right = segment_gains(day, segment, curve, discount_tables)
-            discounting = gained(left, gain_left, gain_right, curve, discount_tables)
+            discounting_before, segment = _rate_time_in_order(day - 1, segment, curve, tables)
+            segment = next_segment(day, segment, curve, tables)
+            left, gain_left, gain_right = segment_gains(day, segment, curve, tables)
+            discounting = gained(left, gain_left, gain_right, curve, tables)
             exponent = discounting
             tomorrow = discounting_before
             if spread >= 0:
-                spread_before, spread_segment = _rate_time_in_order(day - 1, spread_segment, spread, spread_tables)
-                spreading, spread_segment = _rate_time_in_order(day, spread_segment, spread, spread_tables)
+                spread_before, spread_segment = _rate_time_in_order(day - 1, spread_segment, spread, tables)
+                spreading, spread_segment = _rate_time_in_order(day, spread_segment, spread, tables)
                 exponent += spreading
                 tomorrow += spread_before
             if day == 0:

@@ -58,7 +58,7 @@ class PnlExplanation:
     residual: Float[np.ndarray, " row"]
     leg_offsets: Int64[np.ndarray, " row_plus_one"]
     leg_curve: Int16[np.ndarray, " leg"]
-    """Position of the leg's curve in the later market's discount curves, -1 for none."""
+    """Position of the leg's discount curve in the later market's curves, -1 for none."""
     rate_offsets: Int64[np.ndarray, " leg_plus_one"]
     rates_by_pillar: Float[np.ndarray, " bucket"]
     """For each leg one number a pillar of its curve; zeros for rows that are new, dead or failed."""
@@ -218,16 +218,13 @@ def _steps(compiled: Compiled, *, binding: Binding, market_t0: Market, market_t1
         aged_binding.spread_curve,
         binding.spread_curve,
         (aged_binding.status != _OK) | (binding.status != _OK),
-        aged.discount_tables,
-        aged.spread_tables,
-        market_t1.discount_tables,
-        market_t1.spread_tables,
-        _changes(market_t0.discount_curves, market_t1.discount_curves),
-        _changes(market_t0.spread_curves, market_t1.spread_curves),
+        aged.tables,
+        market_t1.tables,
+        _changes(market_t0.curves, market_t1.curves),
         table,
     )
     table[:, _LATER] = node_table(compiled, binding=binding, market=market_t1)[:, FACTOR]
-    pillars = np.append(np.diff(market_t1.discount_tables.offsets), 0)[binding.discount_curve[compiled.leg_group]]
+    pillars = np.append(np.diff(market_t1.tables.offsets), 0)[binding.discount_curve[compiled.leg_group]]
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(pillars, dtype=np.int64)])
     legs = compiled.leg_group.size
     aged_value, rates, credit, later = (np.zeros(legs) for _ in range(4))
@@ -259,7 +256,7 @@ def _change(earlier: Curve | None, later: Curve) -> np.ndarray:
 @no_type_check
 def _fill_steps(
     node_offsets, node_day, aged_discount, later_discount, aged_spread, later_spread, is_unbound,
-    aged_discount_tables, aged_spread_tables, later_discount_tables, later_spread_tables, rate_changes, spread_changes, table,
+    aged_tables, later_tables, changes, table,
 ):  # fmt: skip
     for group in range(node_offsets.size - 1):
         for node in range(node_offsets[group], node_offsets[group + 1]):
@@ -268,22 +265,22 @@ def _fill_steps(
                 table[node, _LEFT] = 0.0  # an index must stay one
                 continue
             day = node_day[node]
-            exponent = rate_time(day, aged_discount[group], aged_discount_tables)
+            exponent = rate_time(day, aged_discount[group], aged_tables)
             spread_change = 0.0
             if aged_spread[group] >= 0:
-                exponent += rate_time(day, aged_spread[group], aged_spread_tables)
-                left, gain_left, gain_right = pillar_gains(day, later_spread[group], later_spread_tables)
-                at = later_spread_tables.offsets[later_spread[group]] + left
-                spread_change = gain_left * spread_changes[at]
+                exponent += rate_time(day, aged_spread[group], aged_tables)
+                left, gain_left, gain_right = pillar_gains(day, later_spread[group], later_tables)
+                at = later_tables.offsets[later_spread[group]] + left
+                spread_change = gain_left * changes[at]
                 if gain_right != 0.0:
-                    spread_change += gain_right * spread_changes[at + 1]
-            left, gain_left, gain_right = pillar_gains(day, later_discount[group], later_discount_tables)
-            at = later_discount_tables.offsets[later_discount[group]] + left
+                    spread_change += gain_right * changes[at + 1]
+            left, gain_left, gain_right = pillar_gains(day, later_discount[group], later_tables)
+            at = later_tables.offsets[later_discount[group]] + left
             factor = np.exp(-exponent)
-            after_left = factor * np.exp(-gain_left * rate_changes[at])
-            right_change = gain_right * rate_changes[at + 1] if gain_right != 0.0 else 0.0
+            after_left = factor * np.exp(-gain_left * changes[at])
+            right_change = gain_right * changes[at + 1] if gain_right != 0.0 else 0.0
             table[node, _AGED] = factor
-            table[node, _RATE_LEFT] = factor * np.expm1(-gain_left * rate_changes[at])
+            table[node, _RATE_LEFT] = factor * np.expm1(-gain_left * changes[at])
             table[node, _RATE_RIGHT] = after_left * np.expm1(-right_change)
             table[node, _LEFT] = left
             table[node, _CREDIT] = after_left * np.exp(-right_change) * np.expm1(-spread_change)

@@ -78,17 +78,12 @@ def present_values(
 
 def check_scenarios(scenarios: Scenarios, *, market: Market) -> None:
     """Raise ValueError for a shift that does not fit the market."""
-    kinds = (
-        ("discount curve", scenarios.zero_shifts, market.discount_curves),
-        ("spread curve", scenarios.spread_shifts, market.spread_curves),
-    )
-    for kind, shifts, curves in kinds:
-        pillars = {curve.name: curve.zero_rates.size for curve in curves}
-        for name, shift in shifts.items():
-            if name not in pillars:
-                raise ValueError(f"scenarios move {kind} {name!r}, which the market has not got; it has {sorted(pillars)}")
-            if shift.shape != (pillars[name], scenarios.count):
-                raise ValueError(f"shifts of {kind} {name!r} must have shape {(pillars[name], scenarios.count)}, have {shift.shape}")
+    pillars = {curve.name: curve.zero_rates.size for curve in market.curves}
+    for name, shift in scenarios.shifts.items():
+        if name not in pillars:
+            raise ValueError(f"scenarios move curve {name!r}, which the market does not have; it has {sorted(pillars)}")
+        if shift.shape != (pillars[name], scenarios.count):
+            raise ValueError(f"shifts of curve {name!r} must have shape {(pillars[name], scenarios.count)}, have {shift.shape}")
     unknown = sorted(set(scenarios.fx_factors) - set(market.fx_to_base))
     if unknown or market.base_currency in scenarios.fx_factors:
         raise ValueError(f"scenarios move the exchange rate of {unknown or market.base_currency}; the market's foreign currencies are "
@@ -103,9 +98,9 @@ class GroupFactors:
         self._day = compiled.node_day[compiled.node_offsets[group] : compiled.node_offsets[group + 1]]
         self._exponent = np.zeros(self._day.size)
         self._moves: list[tuple[_Gains, np.ndarray]] = []
-        self._move(curve, market.discount_tables, scenarios.zero_shifts.get(market.discount_curves[curve].name))
+        self._move(curve, market.tables, scenarios.shifts.get(market.curves[curve].name))
         if spread >= 0:
-            self._move(spread, market.spread_tables, scenarios.spread_shifts.get(market.spread_curves[spread].name))
+            self._move(spread, market.tables, scenarios.shifts.get(market.curves[spread].name))
         self._credit = scenarios.credit_spread_shift if compiled.has_credit_spread else None
         factor = scenarios.fx_factors.get(compiled.leg_currency.names[compiled.group_currency[group]])
         self._fx = np.full(scenarios.count, binding.fx[group]) if factor is None else binding.fx[group] * factor

@@ -41,7 +41,7 @@ class Valuation:
     leg_currency: Text
     """[leg]."""
     leg_curve: Int16[np.ndarray, " leg"]
-    """Position of the leg's discount curve in `Market.discount_curves`; -1 where the pricer did not say."""
+    """Position of the leg's discount curve in `Market.curves`; -1 where the pricer did not say."""
     leg_fx_delta: Float[np.ndarray, " leg"]
     """Base-currency PV change for +1 % in the leg's currency; 0 for the base currency."""
     key_rate_offsets: Int64[np.ndarray, " leg_plus_one"]
@@ -122,7 +122,7 @@ def _first_leg_trouble(leg_offsets, leg_status, status):
 
 def _value_legs(compiled: Compiled, *, binding: Binding, table: np.ndarray, market: Market, key_rates: bool) -> _LegValues:
     leg_count = compiled.leg_group.size
-    pillars = np.diff(market.discount_tables.offsets) if key_rates else np.zeros(len(market.discount_curves), np.int64)
+    pillars = np.diff(market.tables.offsets) if key_rates else np.zeros(len(market.curves), np.int64)
     leg_pillars = np.append(pillars, 0)[binding.discount_curve[compiled.leg_group]]
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(leg_pillars, dtype=np.int64)])
     pv, parallel, tomorrow = np.empty(leg_count), np.empty(leg_count), np.empty(leg_count)

@@ -34,7 +34,7 @@ class EarlierShard:
 
 def carry_all(earlier: EarlierShard, *, market: Market) -> ShardResult:
     """The earlier shard under `market`, which has nothing that its positions depend on changed."""
-    difference = MarketDifference(frozenset(), frozenset(), frozenset())
+    difference = MarketDifference(frozenset(), frozenset())
     sums = ShardSums(earlier.sums.groups, earlier.sums.fx, _renumbered(earlier.sums.ladders, earlier.market, market, difference))
     return ShardResult(
         _renumbered_rows(earlier.results, earlier.market, market), pa.RecordBatch.from_pylist([], schema=FAILURE_SCHEMA), sums, {}
@@ -106,7 +106,7 @@ def _earlier_valuation(earlier: EarlierShard, rows: np.ndarray, positions: Shard
     currency = positions.compiled.leg_currency
     leg_count = int(legs.sum())
     curve = _flat(taken, "leg_curve_nos", np.full(leg_count, -1, np.int16))
-    pillars = np.array([each.pillar_days.size for each in earlier.market.discount_curves] + [0], np.int64)
+    pillars = np.array([each.pillar_days.size for each in earlier.market.curves] + [0], np.int64)
     key_rate = _flat(taken, Measure.KEY_RATE_DV01.value, np.empty(0))
     leg_pillars = pillars[curve] if Measure.KEY_RATE_DV01 in measures else np.zeros(leg_count, np.int64)
     return Valuation(
@@ -129,7 +129,7 @@ def _flat(rows: pa.RecordBatch, name: str, absent: np.ndarray) -> np.ndarray:
 
 
 def _names(market: Market) -> list[str]:
-    return [curve.name for curve in market.discount_curves]
+    return [curve.name for curve in market.curves]
 
 
 def _renumbered_rows(rows: pa.RecordBatch, before: Market, after: Market) -> pa.RecordBatch:
@@ -142,9 +142,9 @@ def _renumbered_rows(rows: pa.RecordBatch, before: Market, after: Market) -> pa.
 
 def _renumbered(ladders: LadderSums, before: Market, after: Market, difference: MarketDifference) -> LadderSums:
     """Keys by the new market's numbers, without those of curves that differ: what depended on them has been taken out."""
-    number_of: Mapping[str, int] = after.discount_curve_index
+    number_of: Mapping[str, int] = after.curve_index
     names = _names(before)
-    kept = [place for place, (_, _, curve) in enumerate(ladders.keys) if names[curve] not in difference.discount_curves]
+    kept = [place for place, (_, _, curve) in enumerate(ladders.keys) if names[curve] not in difference.curves]
     if len(kept) == len(ladders.keys) and names == _names(after):
         return ladders
     first = np.concatenate([np.zeros(1, np.int64), np.cumsum(ladders.pillar_counts)])

@@ -7,7 +7,7 @@ import numpy as np
 
 from pricers.columns import NO_DATE, NO_INTEGER, Column, Columns, Contracts, Kind
 from pricers.compiled import Compiled
-from pricers.market import Market
+from pricers.market import CurveKind, Market
 from pricers.status import RowStatus
 
 LIST_ITEMS_SHOWN: Final = 5
@@ -64,16 +64,22 @@ def _gaps(status: RowStatus, compiled: Compiled, row: int, market: Market) -> It
     for leg in range(compiled.leg_offsets[row], compiled.leg_offsets[row + 1]):
         curve, spread, currency = compiled.leg_discount_curve[leg], compiled.leg_spread_curve[leg], compiled.leg_currency[leg]
         match status:
-            case RowStatus.MISSING_CURVE if curve not in market.discount_curve_index:
-                yield str(curve)
-            case RowStatus.MISSING_SPREAD_CURVE if spread is not None and spread not in market.spread_curve_index:
-                yield spread
+            case RowStatus.MISSING_CURVE if curve is not None and market.resolve(curve, CurveKind.RATE) is None:
+                yield _unresolved(curve, market)
+            case RowStatus.MISSING_SPREAD_CURVE if spread is not None and market.resolve(spread, CurveKind.SPREAD) is None:
+                yield _unresolved(spread, market)
             case RowStatus.MISSING_FX if currency != market.base_currency and currency not in market.fx_to_base:
                 yield f"{currency} to {market.base_currency}"
-            case RowStatus.CURVE_CURRENCY_MISMATCH if curve is not None and curve in market.discount_curve_index:
-                found = market.discount_curves[market.discount_curve_index[curve]].currency
+            case RowStatus.CURVE_CURRENCY_MISMATCH if curve is not None and (place := market.resolve(curve, CurveKind.RATE)) is not None:
+                found = market.curves[place].currency
                 if found != currency:
                     yield f"{curve} is in {found}, the cash flows in {currency}"
+
+
+def _unresolved(name: str, market: Market) -> str:
+    """The name, and what the market has under it."""
+    place = market.curve_index.get(name)
+    return name if place is None else f"{name} (a {market.curves[place].kind} curve)"
 
 
 def _shown(column: Column, contracts: Contracts, row: int) -> str | None:

@@ -222,8 +222,8 @@ def _fx_sums(positions: ShardPositions, valuation: Valuation, leg_book: np.ndarr
 def _ladder_sums(positions: ShardPositions, valuation: Valuation, leg_book: np.ndarray, *, market: Market) -> LadderSums:
     bucket_counts = np.diff(valuation.key_rate_offsets)
     legs = np.flatnonzero(bucket_counts)
-    pairs, ladder = _number(leg_book[legs], valuation.leg_curve[legs], len(market.discount_curves))
-    pillar_counts = np.array([market.discount_curves[curve].pillar_days.size for _, curve in pairs], np.int64)
+    pairs, ladder = _number(leg_book[legs], valuation.leg_curve[legs], len(market.curves))
+    pillar_counts = np.array([market.curves[curve].pillar_days.size for _, curve in pairs], np.int64)
     if not np.array_equal(bucket_counts[legs], pillar_counts[ladder]):
         raise ValueError(f"product {positions.product}: a leg has not one key rate for each pillar of its discount curve")
     first_bucket = np.concatenate([np.zeros(1, np.int64), np.cumsum(pillar_counts)])

@@ -212,7 +212,7 @@ def _buckets(found: PnlExplanation, market: Market) -> pa.Table:
     curve_of_bucket = np.repeat(found.leg_curve.astype(np.int64), counts)
     pillar = np.arange(curve_of_bucket.size) - np.repeat(found.rate_offsets[:-1], counts)
     columns: dict[str, list[Any]] = {name: [] for name in BUCKET_SCHEMA.names}
-    for number, curve in enumerate(market.discount_curves):
+    for number, curve in enumerate(market.curves):
         of_curve = curve_of_bucket == number
         if of_curve.any():
             sums = np.bincount(pillar[of_curve], found.rates_by_pillar[of_curve], len(curve.pillar_labels))

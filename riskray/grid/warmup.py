@@ -80,9 +80,8 @@ def _warm_scenarios(positions: ShardPositions, result: ShardResult, grid: Ladder
 
 def _every_factor_moved(market: Market) -> Scenarios:
     """A few scenarios in which everything that can move does."""
-    curves = market.discount_curves, market.spread_curves
-    shifts = [{curve.name: np.full((curve.pillar_days.size, SCENARIOS), BASIS_POINT) for curve in each} for each in curves]
+    shifts = {curve.name: np.full((curve.pillar_days.size, SCENARIOS), BASIS_POINT) for curve in market.curves}
     return Scenarios(
-        count=SCENARIOS, zero_shifts=shifts[0], spread_shifts=shifts[1], credit_spread_shift=np.full(SCENARIOS, BASIS_POINT),
+        count=SCENARIOS, shifts=shifts, credit_spread_shift=np.full(SCENARIOS, BASIS_POINT),
         fx_factors={currency: np.full(SCENARIOS, 1.0 + BASIS_POINT) for currency in FX_MOVED},
     )  # fmt: skip

@@ -10,6 +10,7 @@ from riskray.grid.submit import submit_run
 from riskray.market.build import build_market
 from riskray.market.derive import replaced, shifted
 from riskray.market.reader import parse_market
+from riskray.market.stored import stored_document
 from riskray.models.market_data import MarketDocument
 from riskray.models.run import Run, RunRequest, RunState
 from riskray.models.scenario import CreditShock, StressDefinition, StressScenario
@@ -32,7 +33,7 @@ def derive_market(database: Database, *, run: Run, change: MarketChange) -> Mark
     numbers that no market may have.
     """
     record = get_market(database, market=run.market_id)
-    given = MarketDocument.model_validate_json(get_market_document(database, market_id=record.market_id))
+    given = stored_document(get_market_document(database, market_id=record.market_id))
     document = replaced(given, curves=change.curves, spread_curves=change.spread_curves, fx_rates=change.fx_rates)
     document = _checked(document)  # before it is moved: a curve that is wrong has no pillars to move
     if change.shocks:
@@ -55,8 +56,7 @@ def _shocked(document: MarketDocument, change: MarketChange, *, base_currency: s
     moves = bind(stress_matrix(StressDefinition(numeraire=change.numeraire, scenarios=[scenario]), market=market), market=market).scenarios
     return shifted(
         document,
-        zero_shifts={name: shift[:, 0] for name, shift in moves.zero_shifts.items()},
-        spread_shifts={name: shift[:, 0] for name, shift in moves.spread_shifts.items()},
+        shifts={name: shift[:, 0] for name, shift in moves.shifts.items()},
         fx_factors={currency: float(factor[0]) for currency, factor in moves.fx_factors.items()},
     )
 

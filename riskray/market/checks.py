@@ -11,7 +11,7 @@ from typing import Any
 from pricers.columns import FX_RATE_MAX
 from riskray.market.fx import CYCLE_TOLERANCE, inconsistent_quotes
 from riskray.market.zero_rates import continuous_zero_rate, pillar_day
-from riskray.models.market_data import FX_RATE_MIN, Compounding, CurveDocument, CurveKind, MarketDocument, SpreadCurveDocument
+from riskray.models.market_data import FX_RATE_MIN, Compounding, CurveDocument, MarketDocument, QuotedAs, SpreadCurveDocument
 
 ZERO_RATE_MAX = 2.0  # 200 % a year: above that a rate was given in per cent
 SPREAD_MAX = 1.0
@@ -26,6 +26,7 @@ def market_problems(document: MarketDocument) -> list[Problem]:
         *_duplicates("curves", [curve.name for curve in document.curves]),
         *_duplicates("spread_curves", [curve.name for curve in document.spread_curves]),
         *_duplicates("fx_spots", [spot.pair for spot in document.fx_spots]),
+        *_shared_names(document),
         *(problem for index, curve in enumerate(document.curves) for problem in _curve_problems(document, curve, ("curves", index))),
         *(
             problem
@@ -47,6 +48,14 @@ def _duplicates(part: str, names: list[str]) -> Iterator[Problem]:
             yield _problem((part, index), "duplicate", f"{part} has {name!r} twice; give it once")
 
 
+def _shared_names(document: MarketDocument) -> Iterator[Problem]:
+    taken = {curve.name for curve in document.curves}
+    for index, spread in enumerate(document.spread_curves):
+        if spread.name in taken:
+            message = f"spread curve {spread.name!r} has the name of a discount curve; names are unique over all curves: rename one of them"
+            yield _problem(("spread_curves", index, "name"), "name_taken", message)
+
+
 def _curve_problems(document: MarketDocument, curve: CurveDocument | SpreadCurveDocument, loc: tuple[str | int, ...]) -> Iterator[Problem]:
     previous_day, previous_label = 0, ""
     for index, point in enumerate(curve.points):
@@ -60,7 +69,11 @@ def _curve_problems(document: MarketDocument, curve: CurveDocument | SpreadCurve
             yield _problem(place, "out_of_order", f"{curve.name}: point {point.label} is {word} {previous_label}; points must increase")
         previous_day, previous_label = max(day, previous_day), point.label
         yield from _value_problems(curve, point.value, day, point.label, (*place, "value"))
-    if isinstance(curve, CurveDocument) and curve.kind is CurveKind.DISCOUNT_FACTORS and curve.compounding is not Compounding.CONTINUOUS:
+    if (
+        isinstance(curve, CurveDocument)
+        and curve.quoted_as is QuotedAs.DISCOUNT_FACTORS
+        and curve.compounding is not Compounding.CONTINUOUS
+    ):
         yield _problem((*loc, "compounding"), "not_allowed", f"{curve.name}: discount factors have no compounding; leave it out")
 
 
@@ -72,18 +85,18 @@ def _value_problems(
         if abs(value) > SPREAD_MAX:
             yield _problem(loc, "out_of_range", f"{where}: spread {value:g} is beyond {SPREAD_MAX:g}; write 125 bp as 0.0125")
         return
-    if curve.kind is CurveKind.DISCOUNT_FACTORS and value <= 0.0:
+    if curve.quoted_as is QuotedAs.DISCOUNT_FACTORS and value <= 0.0:
         yield _problem(loc, "not_positive", f"{where}: discount factor {value:g} is not positive")
         return
-    rate = continuous_zero_rate(value, days=day, kind=curve.kind, compounding=curve.compounding)
+    rate = continuous_zero_rate(value, days=day, quoted_as=curve.quoted_as, compounding=curve.compounding)
     if math.isnan(rate):
         message = f"zero rate {value:g}, {curve.compounding.value} compounding: 1 grows to nothing or less; write -0.5 % as -0.005"
         yield _problem(loc, "out_of_range", f"{where}: {message}")
     elif not abs(rate) <= ZERO_RATE_MAX:
         message = (
             f"discount factor {value:g} means the zero rate {rate:.4g}, beyond {ZERO_RATE_MAX:g}; a discount factor is the value now of 1 "
-            "paid then, near 1 at first and falling; for rates say kind zero_rates"
-            if curve.kind is CurveKind.DISCOUNT_FACTORS
+            "paid then, near 1 at first and falling; for rates say quoted_as zero_rates"
+            if curve.quoted_as is QuotedAs.DISCOUNT_FACTORS
             else f"zero rate {value:g} beyond {ZERO_RATE_MAX:g}; write 4.25 % as 0.0425"
         )
         yield _problem(loc, "out_of_range", f"{where}: {message}")

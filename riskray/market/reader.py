@@ -30,7 +30,7 @@ import pyarrow.parquet
 from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
 from riskray.market.checks import Problem
 from riskray.market.examine import Part, examine
-from riskray.models.market_data import CurveDocument, CurveKind, MarketDocument, SpreadCurveDocument
+from riskray.models.market_data import CurveDocument, MarketDocument, QuotedAs, SpreadCurveDocument
 from riskray.strict_json import parse_json
 
 FORMATS = ("json", "csv", "parquet")
@@ -45,8 +45,8 @@ _SOURCED = ("source", "quality", "observed_on")
 _CURVE_FIELDS = ("currency", "interpolation", "compounding", *_SOURCED)
 _SPREAD_FIELDS = ("issuer", "rating", "interpolation", *_SOURCED)
 _SPOT_FIELDS = ("spot_lag_days", "calendar", *_SOURCED)
-_KIND_OF_ROW = {"zero_rate": CurveKind.ZERO_RATES, "discount_factor": CurveKind.DISCOUNT_FACTORS}
-_ROW_OF_KIND = {kind: row for row, kind in _KIND_OF_ROW.items()}
+_QUOTED_AS_OF_ROW = {"zero_rate": QuotedAs.ZERO_RATES, "discount_factor": QuotedAs.DISCOUNT_FACTORS}
+_ROW_OF_QUOTED_AS = {quoted_as: row for row, quoted_as in _QUOTED_AS_OF_ROW.items()}
 
 Row = dict[str, Any]
 Location = tuple[str | int, ...]
@@ -179,7 +179,7 @@ def _rows(document: MarketDocument) -> Iterable[Row]:
     """The document as rows of the table."""
     yield {"kind": "snapshot", "name": document.name, "tenor_or_date": str(document.as_of), "description": document.description or None}
     for curve in document.curves:
-        yield from _curve_rows(curve, _ROW_OF_KIND[curve.kind], _CURVE_FIELDS)
+        yield from _curve_rows(curve, _ROW_OF_QUOTED_AS[curve.quoted_as], _CURVE_FIELDS)
     for spread in document.spread_curves:
         yield from _curve_rows(spread, "spread", _SPREAD_FIELDS)
     for spot in document.fx_spots:
@@ -281,7 +281,7 @@ def _check_columns(names: list[str]) -> None:
 
 # Where a document's fields stand in a table, other than in a column of their name; and the column of what is wrong with a whole part.
 _COLUMN_OF_FIELD = {"as_of": "tenor_or_date", "tenor": "tenor_or_date", "date": "tenor_or_date", "spot_date": "tenor_or_date",
-                    "pair": "name", "rate": "value", "[key]": "currency"}  # fmt: skip
+                    "pair": "name", "rate": "value", "quoted_as": "kind", "[key]": "currency"}  # fmt: skip
 _COLUMN_OF_PART = {"points": "tenor_or_date", "fx_spots": "name", "fx_discount_curves": "name"}
 
 
@@ -318,7 +318,7 @@ class _TableReader:
             case "snapshot":
                 self._add_snapshot(number, row)
             case "zero_rate" | "discount_factor":
-                self._add_point(number, row, "curves", _CURVE_FIELDS, {"kind": _KIND_OF_ROW[kind].value})
+                self._add_point(number, row, "curves", _CURVE_FIELDS, {"quoted_as": _QUOTED_AS_OF_ROW[kind].value})
             case "spread":
                 self._add_point(number, row, "spread_curves", _SPREAD_FIELDS, {})
             case "fx_spot":
@@ -355,7 +355,7 @@ class _TableReader:
         for field, value in given.items():
             if curves[index].get(field) != value:
                 message = f"{name}: {field} {value!r} differs from {curves[index].get(field)!r} on row {self._rows_of[part, index]}"
-                self._contradiction((part, index), number, field, "contradiction", message)
+                self._contradiction((part, index), number, _COLUMN_OF_FIELD.get(field, field), "contradiction", message)
         place = str(row.get("tenor_or_date") or "")
         self._rows_of[part, index, "points", len(curves[index]["points"])] = number
         curves[index]["points"].append({"date" if _DATE.fullmatch(place) else "tenor": place, "value": row.get("value")})

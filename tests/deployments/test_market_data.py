@@ -70,7 +70,7 @@ def test_upload_that_is_no_json_is_400_with_line_and_column(api: Api, url: str) 
 
 def test_discount_factor_that_cannot_be_is_told_what_one_is(api: Api) -> None:
     document = market_document()
-    document["curves"][0] |= {"kind": "discount_factors", "points": [{"tenor": "1Y", "value": 97.5}]}
+    document["curves"][0] |= {"quoted_as": "discount_factors", "points": [{"tenor": "1Y", "value": 97.5}]}
     answer = api.http.post(URL, json=document)
     assert answer.status_code == 422
     assert "discount factor 97.5" in answer.json()["detail"]

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.quantlib_portfolio import QuantlibSample, contract_rows
 from pricers.dates import to_day
-from pricers.market import Curve, Market, Scenarios
+from pricers.market import Curve, CurveKind, Market, Scenarios
 from pricers.measures import Measure
 from pricers.scenario_values import present_values
 from pricers.valuation import value_cashflows
@@ -103,12 +103,11 @@ def moved_market(market: Market, shocks: list[dict[str, Any]]) -> tuple[Market, 
                 market = replace(market, fx_to_base={name: rate * factor.get(name, 1.0) for name, rate in market.fx_to_base.items()})
             case _:
                 start = shock.get("curves", ["*"])[0].removesuffix("*")
-                is_spread = shock.get("target") == "spread"
+                kind = CurveKind.SPREAD if shock.get("target") == "spread" else CurveKind.RATE
                 curves = tuple(
-                    moved(curve, shock) if curve.name.startswith(start) else curve
-                    for curve in (market.spread_curves if is_spread else market.discount_curves)
+                    moved(curve, shock) if curve.kind is kind and curve.name.startswith(start) else curve for curve in market.curves
                 )
-                market = replace(market, spread_curves=curves) if is_spread else replace(market, discount_curves=curves)
+                market = replace(market, curves=curves)
     return market, credit
 
 
@@ -165,7 +164,7 @@ def test_ladders_and_dv01_of_random_contracts_equal_quantlib_under_the_same_bump
             if product != "FX_FWD":
                 assert found.values[Measure.CS01][number] == pytest.approx(sign * difference(market, 1e-4), rel=1e-6, abs=1e-3)
             for leg in range(found.leg_offsets[number], found.leg_offsets[number + 1]):
-                curve = market.discount_curves[found.leg_curve[leg]]
+                curve = market.curves[found.leg_curve[leg]]
                 ladder = found.key_rate_dv01[found.key_rate_offsets[leg] : found.key_rate_offsets[leg + 1]]
                 assert ladder.size == len(curve.pillar_labels)
                 for label, dv01 in zip(curve.pillar_labels, ladder.tolist(), strict=True):

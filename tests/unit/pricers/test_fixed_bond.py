@@ -91,9 +91,7 @@ def test_last_coupon_that_the_calendar_lengthens_to_maturity_is_no_whole_one():
 def test_bond_sunk_in_full_ends_early():
     contract = {**PLAIN, "sinking_dates": ["2027-05-20"], "sinking_amounts": [100.0]}
     assert [(date, principal) for date, _, principal in flows(contract)] == [("2026-05-20", 0.0), ("2027-05-20", 100.0)]
-    later = value(
-        "FIXED_BOND", bonds({**contract, "notional": 100.0}), market=type(MARKET)(day("2028-01-03"), "EUR", MARKET.discount_curves, (), {})
-    )
+    later = value("FIXED_BOND", bonds({**contract, "notional": 100.0}), market=type(MARKET)(day("2028-01-03"), "EUR", MARKET.curves, {}))
     assert later.status.tolist() == [RowStatus.MATURED]
 
 

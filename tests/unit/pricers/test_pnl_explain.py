@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pricers import Curve, Market, Measure, RowStatus, compile_contracts, contracts_of, explain, pricer, value
+from pricers import Curve, CurveKind, Market, Measure, RowStatus, compile_contracts, contracts_of, explain, pricer, value
 from pricers.dates import to_date
 from pricers.pnl_explain import PnlExplanation, explain_pnl
 from tests.unit.pricers.examples import (
@@ -23,6 +23,7 @@ from tests.unit.pricers.examples import (
     PILLARS,
     USD,
     shifted,
+    with_curves,
 )
 from tests.unit.pricers.test_valuation import FORWARD
 
@@ -32,8 +33,11 @@ EUR_MOVES = rng.normal(0.0, 0.004, PILLARS.size)
 LATER = Market(
     AS_OF + DAYS,
     "EUR",
-    (shifted(EUR, EUR_MOVES), shifted(USD, rng.normal(0.0, 0.004, PILLARS.size))),
-    (shifted(CORPORATE, rng.normal(0.0, 0.002, CORPORATE.zero_rates.size)),),
+    (
+        shifted(EUR, EUR_MOVES),
+        shifted(USD, rng.normal(0.0, 0.004, PILLARS.size)),
+        shifted(CORPORATE, rng.normal(0.0, 0.002, CORPORATE.zero_rates.size)),
+    ),
     {"EUR": 1.0, "USD": 0.95},
 )
 PARTS = ("carry", "rates", "credit", "fx", "new", "dead", "residual")
@@ -73,11 +77,11 @@ def test_every_step_is_a_revaluation_on_top_of_the_steps_before() -> None:
     np.testing.assert_allclose(found.carry[0], moved[0] + coupon - found.pv_t0[0], rtol=1e-10)
     for pillar in range(PILLARS.size):
         curve = shifted(EUR, np.where(np.arange(PILLARS.size) <= pillar, EUR_MOVES, 0.0))
-        stepped = worth("FIXED_BOND", rows[:2], replace(aged, discount_curves=(curve, USD)))
+        stepped = worth("FIXED_BOND", rows[:2], with_curves(aged, curve))
         for row in range(2):
             assert found.rates_by_pillar[found.rate_offsets[row] + pillar] == pytest.approx(stepped[row] - moved[row], abs=1e-7)
         moved[:2] = stepped
-    with_spread = worth("FIXED_BOND", rows, replace(aged, discount_curves=LATER.discount_curves, spread_curves=LATER.spread_curves))
+    with_spread = worth("FIXED_BOND", rows, replace(aged, curves=LATER.curves))
     assert found.credit[1] == pytest.approx(with_spread[1] - moved[1], abs=1e-7)
     assert found.credit[0] == 0.0
     dollars = found.pv_t1[2] / 0.95
@@ -101,8 +105,8 @@ def test_same_day_has_no_carry() -> None:
 
 def test_pillars_on_other_days_leave_a_small_residual() -> None:
     days = PILLARS + np.array([1, 0, 1, 0, 1, 0], np.int32)
-    curve = Curve("EUR", "EUR", "LINEAR_ZERO", LABELS, days, EUR.zero_rates + 0.01)
-    found = explained("FIXED_BOND", [BOND], later=replace(LATER, discount_curves=(curve, USD)))
+    curve = Curve("EUR", CurveKind.RATE, "EUR", "LINEAR_ZERO", LABELS, days, EUR.zero_rates + 0.01)
+    found = explained("FIXED_BOND", [BOND], later=with_curves(LATER, curve))
     assert found.pnl[0] == pytest.approx(sum(getattr(found, part)[0] for part in PARTS), abs=1e-9)
     assert 0.0 < abs(found.residual[0]) < 1e-3 * abs(found.rates[0])
 
@@ -168,9 +172,9 @@ def test_row_without_value_at_one_date_is_not_explained_and_harms_no_neighbour()
 
 
 def test_curve_that_only_one_market_has_is_a_missing_curve() -> None:
-    without = replace(MARKET, discount_curves=(USD,))
+    without = replace(MARKET, curves=(USD, CORPORATE))
     assert explained("FIXED_BOND", [BOND], earlier=without).status[0] == RowStatus.MISSING_CURVE
-    assert explained("FIXED_BOND", [BOND], later=replace(LATER, discount_curves=(USD,))).status[0] == RowStatus.MISSING_CURVE
+    assert explained("FIXED_BOND", [BOND], later=replace(LATER, curves=(USD, CORPORATE))).status[0] == RowStatus.MISSING_CURVE
     newcomer = explained("FIXED_BOND", [BOND], earlier=without, in_t0=np.array([False]))
     assert newcomer.pnl[0] == newcomer.new[0] == pytest.approx(worth("FIXED_BOND", [BOND], LATER)[0])
 

@@ -43,7 +43,7 @@ def forward_value_in_base(market):
 
 
 def test_dv01_is_the_value_with_every_zero_rate_a_basis_point_higher_less_the_value():
-    bumped = with_curves(MARKET, discount=[shifted(EUR, BASIS_POINT), shifted(USD, BASIS_POINT)])
+    bumped = with_curves(MARKET, shifted(EUR, BASIS_POINT), shifted(USD, BASIS_POINT))
     brute_force = present_value_in_base(bonds(*BONDS), bumped) - present_value_in_base(bonds(*BONDS), MARKET)
     dv01 = value("FIXED_BOND", bonds(*BONDS), market=MARKET).values[Measure.DV01]
     np.testing.assert_allclose(dv01, brute_force, rtol=BUMP_TOLERANCE)
@@ -58,7 +58,7 @@ def test_key_rates_are_the_value_with_one_pillar_a_basis_point_higher_less_the_v
     for pillar in range(curve.zero_rates.size):
         shift = np.zeros(curve.zero_rates.size)
         shift[pillar] = BASIS_POINT
-        brute_force = present_value_in_base(bonds(*BONDS), with_curves(MARKET, discount=[shifted(curve, shift)])) - before
+        brute_force = present_value_in_base(bonds(*BONDS), with_curves(MARKET, shifted(curve, shift))) - before
         for row in rows:
             ladder = valuation.key_rate_dv01[valuation.key_rate_offsets[row] : valuation.key_rate_offsets[row + 1]]
             assert ladder[pillar] == pytest.approx(brute_force[row], rel=BUMP_TOLERANCE, abs=1e-8)
@@ -74,7 +74,7 @@ def test_key_rates_add_up_to_dv01_but_for_compounding():
 def test_cs01_is_the_value_with_every_credit_spread_a_basis_point_higher_less_the_value():
     wider = {**CORPORATE_BOND, "credit_spread": CORPORATE_BOND["credit_spread"] + BASIS_POINT}
     brute_force = present_value_in_base(bonds(wider), MARKET) - present_value_in_base(bonds(CORPORATE_BOND), MARKET)
-    wider_curve = with_curves(MARKET, spread=[shifted(CORPORATE, BASIS_POINT)])
+    wider_curve = with_curves(MARKET, shifted(CORPORATE, BASIS_POINT))
     by_curve = present_value_in_base(bonds(CORPORATE_BOND), wider_curve) - present_value_in_base(bonds(CORPORATE_BOND), MARKET)
     cs01 = value("FIXED_BOND", bonds(CORPORATE_BOND), market=MARKET).values[Measure.CS01]
     np.testing.assert_allclose(cs01, brute_force, rtol=BUMP_TOLERANCE)
@@ -103,7 +103,7 @@ def test_two_currency_position_is_bumped_leg_by_leg():
     forward = value("FX_FWD", contracts_of(pricer("FX_FWD").columns, [FORWARD]), market=MARKET)
     before = forward_value_in_base(MARKET)
     assert forward.values[Measure.PV][0] * 0.9 == pytest.approx(before, rel=1e-14)
-    bumped = with_curves(MARKET, discount=[shifted(EUR, BASIS_POINT), shifted(USD, BASIS_POINT)])
+    bumped = with_curves(MARKET, shifted(EUR, BASIS_POINT), shifted(USD, BASIS_POINT))
     assert forward.values[Measure.DV01][0] == pytest.approx(forward_value_in_base(bumped) - before, rel=1e-6)
     dearer = replace(MARKET, fx_to_base={"EUR": 1.0, "USD": 0.9 * 1.01})
     assert forward.values[Measure.FX_DELTA][0] == pytest.approx(forward_value_in_base(dearer) - before, rel=1e-9)
@@ -163,7 +163,7 @@ def test_empty_batch_has_an_empty_valuation():
 
 def test_compiled_batch_values_under_many_markets_and_refuses_one_of_another_date():
     compiled = compile_contracts("FIXED_BOND", bonds(*BONDS), as_of=AS_OF)
-    bumped = with_curves(MARKET, discount=[shifted(EUR, 0.01)])
+    bumped = with_curves(MARKET, shifted(EUR, 0.01))
     for market in (MARKET, bumped):
         again = value_cashflows(compiled, market=market).values[Measure.PV_BASE]
         np.testing.assert_array_equal(again, present_value_in_base(bonds(*BONDS), market))

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pricers.market import CurveKind
 from riskray.engine.plan import BatchRange, MarketNames, Requirement, plan_shards, preflight
 
 
@@ -41,7 +42,7 @@ def test_plan_gap_or_overlap_between_batches_raises(first):
         plan_shards([BatchRange("A", 0, 10), BatchRange("A", first, 5)], rows_per_shard=100)
 
 
-MARKET = MarketNames(frozenset({"USD"}), frozenset({"CORP-A"}), frozenset({"USD", "EUR"}))
+MARKET = MarketNames({CurveKind.RATE: frozenset({"USD"}), CurveKind.SPREAD: frozenset({"CORP-A"})}, frozenset({"USD", "EUR"}))
 
 
 def test_preflight_market_with_everything_has_no_gaps():

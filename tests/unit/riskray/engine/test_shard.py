@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pricers.columns import Contracts, Text
-from pricers.market import Curve, Market
+from pricers.market import Curve, CurveKind, Market
 from pricers.measures import Measure
 from pricers.status import RowStatus
 from pricers.valuation import Valuation
@@ -20,10 +20,11 @@ ALL = frozenset(Measure)
 
 def _curve(name, currency, pillars):
     days = np.arange(1, pillars + 1, dtype=np.int32) * 365
-    return Curve(name, currency, "LINEAR_ZERO", tuple(f"{n}Y" for n in range(1, pillars + 1)), days, np.full(pillars, 0.03))
+    labels = tuple(f"{n}Y" for n in range(1, pillars + 1))
+    return Curve(name, CurveKind.RATE, currency, "LINEAR_ZERO", labels, days, np.full(pillars, 0.03))
 
 
-MARKET = Market(20_000, "USD", (_curve("EUR", "EUR", 2), _curve("USD", "USD", 3)), (), {"USD": 1.0, "EUR": 1.1})
+MARKET = Market(20_000, "USD", (_curve("EUR", "EUR", 2), _curve("USD", "USD", 3)), {"USD": 1.0, "EUR": 1.1})
 
 
 def _positions(books=("X", "Y", "X"), first=10):

@@ -26,9 +26,9 @@ def test_linear_pnl_is_that_of_full_revaluation_for_small_moves(base_currency: s
     contracts = contracts_of(pricer("FIXED_BOND").columns, ROWS)
     valuation = value("FIXED_BOND", contracts, market=today)
     key_rates = {
-        (today.discount_curves[curve].name, label): float(valuation.key_rate_dv01[valuation.key_rate_offsets[leg] + place])
+        (today.curves[curve].name, label): float(valuation.key_rate_dv01[valuation.key_rate_offsets[leg] + place])
         for leg, curve in enumerate(valuation.leg_curve.tolist())
-        for place, label in enumerate(today.discount_curves[curve].pillar_labels)
+        for place, label in enumerate(today.curves[curve].pillar_labels)
     }
     fx_deltas = {str(row["currency"]): float(delta) for row, delta in zip(ROWS, valuation.leg_fx_delta, strict=True) if delta}
     found = factor_sensitivities(
