@@ -111,7 +111,7 @@ def lower_bonds(bonds: Bonds, *, tables: CalendarTables, as_of: int, status: np.
     """
     rows = len(status)
     dates_max, flows_max = _room(bonds, as_of)
-    flows = empty_flows(rows, flows_max, as_of=as_of)
+    flows = empty_flows(rows, int(flows_max), as_of=as_of, trades_ex=bool(np.any(bonds.ex_coupon_days > 0)))
     block_rows, block_dates = min(rows, BLOCK_ROWS_MAX), max(dates_max, min(BLOCK_DATES, flows_max + rows))
     positions = [np.empty(block_rows + 1, np.int64) for _ in range(4)]
     days = [np.empty(block_dates, np.int32) for _ in range(5)]
@@ -168,7 +168,7 @@ def _lower_blocks(bonds: Bonds, tables: CalendarTables, as_of: int, block: _Bloc
         _settle(bonds, tables, as_of, begin, end, block, flows, status)
         _fill_accrued(bonds, tables, begin, end, block, flows, status)
         _fill_yield_times(bonds, tables, begin, end, block, flows, status)
-        at = _write_flows(bonds, begin, end, block, flows, status, at)
+        at = _write_flows(bonds, tables, begin, end, block, flows, status, at)
         begin = end
     flows.flow_offsets[len(status)] = at
 
@@ -414,12 +414,15 @@ def _fill_business_yield_times(business_before: np.ndarray, settlement: int, fir
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _write_flows(bonds: Bonds, begin: int, end: int, block: _Block, flows: LegFlows, status: np.ndarray, at: int) -> int:
+def _write_flows(
+    bonds: Bonds, tables: CalendarTables, begin: int, end: int, block: _Block, flows: LegFlows, status: np.ndarray, at: int
+) -> int:
     """Write the flows of the block's rows one after the other; the next free position."""
     notional, coupon_rate, redemption = bonds.notional, bonds.coupon_rate, bonds.redemption
     date_offsets, first, ex_on_valuation, ex_on_settlement = block.date_offsets, block.first, block.ex_on_valuation, block.ex_on_settlement
     pay_day, year_fractions, balance, yield_time = block.pay_day, block.year_fraction, block.outstanding, block.yield_time
     flow_day, flow_amount, flow_principal, flow_time = flows.pay_day, flows.amount, flows.principal, flows.yield_time
+    ex_days, ex_calendars, flow_ex = bonds.ex_coupon_days, bonds.ex_coupon_calendar, flows.ex_day
     flow_offsets, first_flows, settlement_days = flows.flow_offsets, flows.first_flow, flows.settlement_day
     for i in range(begin, end):
         flow_offsets[i] = first_flows[i] = at
@@ -434,19 +437,24 @@ def _write_flows(bonds: Bonds, begin: int, end: int, block: _Block, flows: LegFl
             if k == last - 1:
                 principal += sign * balance[last] * (redemption[i] / 100.0)
             interest = sign * balance[k] * coupon_rate[i] * year_fractions[k]
+            ex_day = pay_day[k]
+            if ex_days[i] > 0:
+                ex_day = advance_business_days(pay_day[k], -np.int64(ex_days[i]), ex_calendars[i], tables)
             if k < ex_on_settlement[r]:
                 if first_flow >= 0 and k >= ex_on_valuation[r]:  # ex-coupon longer than a coupon period, with principal paid within it
                     at, status[i] = start, _INVALID_SCHEDULE
                     break
                 if k >= ex_on_valuation[r]:
                     flow_day[at], flow_time[at], flow_amount[at], flow_principal[at] = pay_day[k], yield_time[k], interest, 0.0
+                    flow_ex[at] = ex_day
                     at += 1
                 if principal == 0.0 and k < last - 1:
                     continue
-                interest = 0.0
+                interest, ex_day = 0.0, pay_day[k]
             if pay_day[k] > settlement_days[i] and first_flow < 0:
                 first_flow = np.int64(at)
             flow_day[at], flow_time[at], flow_amount[at], flow_principal[at] = pay_day[k], yield_time[k], interest + principal, principal
+            flow_ex[at] = ex_day
             at += 1
         first_flows[i] = first_flow if first_flow >= 0 else at
     return at

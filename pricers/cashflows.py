@@ -30,6 +30,9 @@ class Cashflows:
     """int64[leg + 1]: leg j has flows flow_offsets[j]:flow_offsets[j + 1], in order of payment."""
     pay_day: np.ndarray
     """int32[flow]: payment date, days since 1970-01-01."""
+    ex_day: np.ndarray
+    """int32[flow]: first day on which a buyer no longer gets the flow's interest (amount - principal), at most `pay_day` and equal to it
+    where nothing trades ex. The holder on that day gets the interest; the principal goes to the holder on `pay_day`."""
     amount: np.ndarray
     """float64[flow]: signed, leg currency, interest and principal together."""
     principal: np.ndarray
@@ -70,5 +73,3 @@ class Lowered:
     price_terms: PriceTerms | None
     has_credit_spread: bool
     """Whether the product has a CS01."""
-    has_ex_coupons: bool = False
-    """Whether coupons can be missing that trade ex-coupon on the valuation date and are still to be paid, to who held them before."""

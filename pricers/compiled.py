@@ -57,8 +57,6 @@ class Compiled:
     """With `outstanding` signed as the position is."""
     settlement_node: Int32[np.ndarray, " row"] | None
     weighted_average_life: Float[np.ndarray, " row"] | None
-    has_ex_coupons: bool = False
-    """See `Lowered`."""
 
     @property
     def row_count(self) -> int:
@@ -147,7 +145,6 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         price_terms=terms,
         settlement_node=None if terms is None else settlement_node,
         weighted_average_life=life,
-        has_ex_coupons=lowered.has_ex_coupons,
     )
 
 
@@ -160,6 +157,7 @@ def _check_shapes(lowered: Lowered) -> None:
         "leg count": (int(flows.leg_offsets[-1]), legs),
         "leg_credit_spread": (flows.leg_credit_spread.size, legs),
         "pay_day": (flows.pay_day.size, count),
+        "ex_day": (flows.ex_day.size, count),
         "amount": (flows.amount.size, count),
         "principal": (flows.principal.size, count),
     }

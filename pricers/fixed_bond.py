@@ -98,8 +98,7 @@ def lower(contracts: Contracts, *, as_of: int) -> Lowered:
     status = _status_of_terms(contracts)
     status[~calendars_known | lacks_calendar(contracts)] = RowStatus.INVALID_SCHEDULE
     flows = lower_bonds(bonds, tables=tables, as_of=as_of, status=status)
-    has_ex_coupons = bool(np.any(contracts.array("ex_coupon_days") > 0))
-    return lowered(contracts, flows, as_of=as_of, status=status, has_ex_coupons=has_ex_coupons)
+    return lowered(contracts, flows, as_of=as_of, status=status)
 
 
 def _bonds(contracts: Contracts) -> tuple[Bonds, CalendarTables, np.ndarray]:

@@ -115,7 +115,7 @@ def lower(contracts: Contracts, *, as_of: int) -> Lowered:
     leg_pays = np.stack([pays, pays], axis=1)
     _settle_net(leg_amount, leg_pays, rows=fixed, contracts=contracts)
     flow_leg = leg_pays.ravel()
-    amount = leg_amount.ravel()[flow_leg]
+    amount, pay_day = leg_amount.ravel()[flow_leg], np.repeat(delivery, 2)[flow_leg]
     return Lowered(
         as_of=as_of,
         status=status,
@@ -128,7 +128,8 @@ def lower(contracts: Contracts, *, as_of: int) -> Lowered:
             leg_spread_curve=Text(np.full(2 * contracts.row_count, -1, np.int32), ()),
             leg_credit_spread=np.zeros(2 * contracts.row_count),
             flow_offsets=np.concatenate([[0], np.cumsum(flow_leg)]).astype(np.int64),
-            pay_day=np.repeat(delivery, 2)[flow_leg],
+            pay_day=pay_day,
+            ex_day=pay_day,
             amount=amount,
             principal=amount.copy(),
         ),

@@ -14,6 +14,7 @@ class LegFlows(NamedTuple):
 
     flow_offsets: np.ndarray
     pay_day: np.ndarray
+    ex_day: np.ndarray
     amount: np.ndarray
     principal: np.ndarray
     yield_time: np.ndarray
@@ -23,11 +24,13 @@ class LegFlows(NamedTuple):
     first_flow: np.ndarray
 
 
-def empty_flows(rows: int, flows_max: int, *, as_of: int) -> LegFlows:
+def empty_flows(rows: int, flows_max: int, *, as_of: int, trades_ex: bool) -> LegFlows:
     """Room for so many flows; no row has one, nor a price."""
+    pay_day = np.empty(flows_max, np.int32)
     return LegFlows(
         flow_offsets=np.zeros(rows + 1, np.int64),
-        pay_day=np.empty(flows_max, np.int32),
+        pay_day=pay_day,
+        ex_day=np.empty(flows_max, np.int32) if trades_ex else pay_day,
         amount=np.empty(flows_max),
         principal=np.empty(flows_max),
         yield_time=np.empty(flows_max),
@@ -38,7 +41,7 @@ def empty_flows(rows: int, flows_max: int, *, as_of: int) -> LegFlows:
     )
 
 
-def lowered(contracts: Contracts, flows: LegFlows, *, as_of: int, status: np.ndarray, has_ex_coupons: bool = False) -> Lowered:
+def lowered(contracts: Contracts, flows: LegFlows, *, as_of: int, status: np.ndarray) -> Lowered:
     """One leg a row, on the contract's discount and spread curve, in its currency.
 
     Args:
@@ -46,7 +49,6 @@ def lowered(contracts: Contracts, flows: LegFlows, *, as_of: int, status: np.nda
         flows: of the same rows; the arrays may be longer than `flow_offsets[-1]`.
         as_of: valuation date, days since 1970-01-01.
         status: uint8[row].
-        has_ex_coupons: see `Lowered`.
     """
     rows, total = contracts.row_count, int(flows.flow_offsets[-1])
     return Lowered(
@@ -62,6 +64,7 @@ def lowered(contracts: Contracts, flows: LegFlows, *, as_of: int, status: np.nda
             leg_credit_spread=contracts.array("credit_spread"),
             flow_offsets=flows.flow_offsets,
             pay_day=flows.pay_day[:total],
+            ex_day=flows.ex_day[:total],
             amount=flows.amount[:total],
             principal=flows.principal[:total],
         ),
@@ -75,5 +78,4 @@ def lowered(contracts: Contracts, flows: LegFlows, *, as_of: int, status: np.nda
             market_clean_price=contracts.array("market_clean_price"),
         ),
         has_credit_spread=True,
-        has_ex_coupons=has_ex_coupons,
     )

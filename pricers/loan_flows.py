@@ -117,8 +117,8 @@ def lower_loans(loans: Loans, *, tables: CalendarTables, as_of: int, status: np.
         The flows; their arrays are longer than `flow_offsets[-1]`.
     """
     dates_max, flows_max = _room(loans)
-    flows = empty_flows(len(status), flows_max, as_of=as_of)
-    _lower_rows(loans, tables, as_of, _scratch(dates_max), flows, status)
+    flows = empty_flows(len(status), int(flows_max), as_of=as_of, trades_ex=False)
+    _lower_rows(loans, tables, as_of, _scratch(int(dates_max)), flows, status)
     return flows
 
 

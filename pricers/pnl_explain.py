@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int16, Int64, UInt8
 from numba import njit
 
+from pricers.cashflows import Cashflows
 from pricers.compiled import Compiled
 from pricers.curves import DAYS_PER_YEAR, pillar_gains, rate_time
 from pricers.jit import kernel
@@ -33,7 +34,6 @@ from pricers.status import RowStatus
 from pricers.valuation import row_status
 
 _OK: Final = int(RowStatus.OK)
-AMOUNT_TOLERANCE: Final = 1e-9  # of what a leg still pays: sums of the same flows in another order
 _AGED, _RATE_LEFT, _RATE_RIGHT, _LEFT, _CREDIT, _LATER, _WIDTH = 0, 1, 2, 3, 4, 5, 6
 
 
@@ -80,6 +80,7 @@ def explain_pnl(
     compiled_t0: Compiled,
     compiled_t1: Compiled,
     *,
+    cashflows_t0: Cashflows,
     market_t0: Market,
     market_t1: Market,
     in_t0: Bool[np.ndarray, " row"] | None = None,
@@ -89,21 +90,27 @@ def explain_pnl(
 
     Args:
         compiled_t0, compiled_t1: the same contracts in the same order, compiled for the earlier and the later date.
+        cashflows_t0: the flows that `compiled_t0` was compiled from; they say what is cash on which day.
         market_t0, market_t1: the markets, in the same base currency.
         in_t0, in_t1: whether each portfolio holds the row; everything where None. A contract whose terms changed is dead in one row and
             new in another.
     Returns:
         The parts of every row's P&L.
     Raises:
-        ValueError: batches of different contracts, dates out of order or unlike the markets', or different base currencies.
+        ValueError: batches of different contracts, flows of another batch, dates out of order or unlike the markets', or different base
+            currencies.
     """
     _require_comparable(compiled_t0, compiled_t1, market_t0, market_t1)
+    if not np.array_equal(cashflows_t0.flow_offsets, compiled_t0.flow_offsets):
+        raise ValueError(f"cashflows_t0 are not those of compiled_t0: {cashflows_t0.amount.size} and {compiled_t0.amount.size} flows")
     rows = compiled_t0.row_count
     held_t0 = np.ones(rows, bool) if in_t0 is None else in_t0
     held_t1 = np.ones(rows, bool) if in_t1 is None else in_t1
     binding_t0, binding_t1 = bind(compiled_t0, market=market_t0), bind(compiled_t1, market=market_t1)
     status_t0, status_t1 = row_status(compiled_t0, binding_t0), row_status(compiled_t1, binding_t1)
-    earlier, cash = _earlier_legs(compiled_t0, compiled_t1, binding=binding_t0, market=market_t0, days=market_t1.as_of - market_t0.as_of)
+    earlier, cash = _earlier_values(compiled_t0, binding=binding_t0, market=market_t0), np.empty(compiled_t0.leg_group.size)
+    flows = cashflows_t0
+    _sum_cash(flows.flow_offsets, flows.pay_day, flows.ex_day, flows.amount, flows.principal, market_t1.as_of, cash)
     steps = _steps(compiled_t1, binding=binding_t1, market_t0=market_t0, market_t1=market_t1)
     # A matured row has no flows, so its value is a true zero; any other status is a value that is not known.
     alive_t0, alive_t1 = status_t0 == _OK, status_t1 == _OK
@@ -164,46 +171,36 @@ def _row_sums(legs: np.ndarray, leg_offsets: np.ndarray) -> np.ndarray:
     return added
 
 
-def _earlier_legs(
-    compiled: Compiled, compiled_t1: Compiled, *, binding: Binding, market: Market, days: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Value of each leg at the earlier date, and what it pays within `days` of it or lets go ex-coupon."""
+def _earlier_values(compiled: Compiled, *, binding: Binding, market: Market) -> np.ndarray:
+    """Value of each leg at the earlier date, in its own currency."""
     factors = np.ascontiguousarray(node_table(compiled, binding=binding, market=market)[:, FACTOR])
-    value, cash = np.empty(compiled.leg_group.size), np.empty(compiled.leg_group.size)
-    _sum_earlier(compiled.flow_offsets, compiled.flow_node, compiled.node_day, compiled.amount, compiled.weight, factors, days, value, cash)
-    if compiled_t1.has_ex_coupons:
-        _add_gone_ex(
-            compiled.flow_offsets, compiled.flow_node, compiled.node_day, compiled.amount, compiled_t1.flow_offsets, compiled_t1.amount,
-            days, cash,
-        )  # fmt: skip
-    return value, cash
+    value = np.empty(compiled.leg_group.size)
+    _sum_earlier(compiled.flow_offsets, compiled.flow_node, compiled.weight, factors, value)
+    return value
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _sum_earlier(flow_offsets, flow_node, node_day, amount, weight, factors, days, value, cash):
+def _sum_earlier(flow_offsets, flow_node, weight, factors, value):
     for leg in range(value.size):
-        worth = paid = 0.0
+        worth = 0.0
         for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
             worth += weight[flow] * factors[flow_node[flow]]
-            if node_day[flow_node[flow]] <= days:
-                paid += amount[flow]
-        value[leg], cash[leg] = worth, paid
+        value[leg] = worth
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _add_gone_ex(flow_offsets, flow_node, node_day, amount, later_flow_offsets, later_amount, days, cash):
-    """Add the coupons that are due after the later date but no longer among its flows."""
+def _sum_cash(flow_offsets, pay_day, ex_day, amount, principal, until, cash):
+    """What the holder of each leg gets up to a day: flows that are paid, and the interest of those that have gone ex."""
     for leg in range(cash.size):
-        due = later_due = 0.0
+        received = 0.0
         for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
-            if node_day[flow_node[flow]] > days:
-                due += amount[flow]
-        for flow in range(later_flow_offsets[leg], later_flow_offsets[leg + 1]):
-            later_due += later_amount[flow]
-        if abs(due - later_due) > AMOUNT_TOLERANCE * abs(due):
-            cash[leg] += due - later_due
+            if pay_day[flow] <= until:
+                received += amount[flow]
+            elif ex_day[flow] <= until:
+                received += amount[flow] - principal[flow]
+        cash[leg] = received
 
 
 def _steps(compiled: Compiled, *, binding: Binding, market_t0: Market, market_t1: Market) -> _LegSteps:

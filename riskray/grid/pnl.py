@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pricers.compiled import compile_cashflows
 from pricers.market import Market
 from pricers.pnl_explain import PnlExplanation, explain_pnl
 from pricers.registry import PricerSpec, compile_contracts
@@ -132,8 +133,16 @@ def explain_part(database: Database, part: PnlPart, *, load_market: Callable[[st
     if spec is None or spec.lower is None:
         return {"positions": _failed(rows.table, part.product, spec), "buckets": BUCKET_SCHEMA.empty_table()}
     contracts = contracts_from_arrow(spec.columns, rows.table)
-    compiled_t0, compiled_t1 = (compile_contracts(spec, contracts, as_of=market.as_of) for market in (market_t0, market_t1))
-    found = explain_pnl(compiled_t0, compiled_t1, market_t0=market_t0, market_t1=market_t1, in_t0=rows.in_t0, in_t1=rows.in_t1)
+    lowered_t0 = spec.lower(contracts, as_of=market_t0.as_of)
+    found = explain_pnl(
+        compile_cashflows(lowered_t0, measures=spec.measures),
+        compile_contracts(spec, contracts, as_of=market_t1.as_of),
+        cashflows_t0=lowered_t0.cashflows,
+        market_t0=market_t0,
+        market_t1=market_t1,
+        in_t0=rows.in_t0,
+        in_t1=rows.in_t1,
+    )
     return {"positions": _positions(rows.table, part.product, spec, found), "buckets": _buckets(found, market_t1)}
 
 

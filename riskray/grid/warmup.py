@@ -74,8 +74,10 @@ def _warm_scenarios(positions: ShardPositions, result: ShardResult, grid: Ladder
         value_family(family, grid=grid)
     priced, pv_base = np.asarray(result.results.column("position_no"), np.int64), np.asarray(result.results.column("pv_base"))
     position_pnl(positions, priced=priced, pv_base=pv_base, grid=grid, policy="drop_position")
-    if positions.compiled is not None:
-        explain_pnl(positions.compiled, positions.compiled, market_t0=grid.market, market_t1=grid.market)
+    lower = pricer(positions.product).lower
+    if positions.compiled is not None and lower is not None:
+        flows = lower(positions.contracts, as_of=positions.compiled.as_of).cashflows
+        explain_pnl(positions.compiled, positions.compiled, cashflows_t0=flows, market_t0=grid.market, market_t1=grid.market)
 
 
 def _every_factor_moved(market: Market) -> Scenarios:

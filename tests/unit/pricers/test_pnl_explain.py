@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pricers import Curve, CurveKind, Market, Measure, RowStatus, compile_contracts, contracts_of, explain, pricer, value
+from pricers import Contracts, Curve, CurveKind, Market, Measure, RowStatus, compile_contracts, contracts_of, explain, pricer, value
+from pricers.cashflows import Cashflows
 from pricers.dates import to_date
 from pricers.pnl_explain import PnlExplanation, explain_pnl
 from tests.unit.pricers.examples import (
@@ -46,7 +47,14 @@ PARTS = ("carry", "rates", "credit", "fx", "new", "dead", "residual")
 def explained(product: str, rows: list[dict[str, Any]], *, later: Market = LATER, earlier: Market = MARKET, **held: Any) -> PnlExplanation:
     contracts = contracts_of(pricer(product).columns, rows)
     compiled = [compile_contracts(product, contracts, as_of=market.as_of) for market in (earlier, later)]
-    return explain_pnl(*compiled, market_t0=earlier, market_t1=later, **held)
+    flows = flows_of(product, contracts, as_of=earlier.as_of)
+    return explain_pnl(*compiled, cashflows_t0=flows, market_t0=earlier, market_t1=later, **held)
+
+
+def flows_of(product: str, contracts: Contracts, *, as_of: int) -> Cashflows:
+    lower = pricer(product).lower
+    assert lower is not None
+    return lower(contracts, as_of=as_of).cashflows
 
 
 def worth(product: str, rows: list[dict[str, Any]], market: Market) -> np.ndarray:
@@ -149,6 +157,16 @@ def test_coupon_that_goes_ex_is_cash_on_that_day_and_not_again_when_it_is_paid()
     assert theta.values[Measure.THETA_1D][0] == pytest.approx(60.0, abs=20.0)  # the coupon is not lost on its way either
 
 
+def test_cash_of_a_day_is_what_is_paid_and_the_interest_that_goes_ex() -> None:
+    """A coupon of 17,500 on 15 April 2026, ex on 8 April; half the principal sinks with it and stays with the holder until it is paid."""
+    terms = {"issue_date": "2024-04-15", "maturity_date": "2027-04-15", "calendar": None, "frequency": "SEMIANNUAL", "ex_coupon_days": 7}
+    bond = {**BOND, **terms, "sinking_dates": ["2026-04-15"], "sinking_amounts": [500_000.0]}
+    flows = flows_of("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [bond]), as_of=AS_OF)
+    assert flows.pay_day[0] - flows.ex_day[0] == 7
+    received = [explained("FIXED_BOND", [bond], later=replace(MARKET, as_of=AS_OF + days)).cash_received[0] for days in (22, 23, 29, 30)]
+    assert received == pytest.approx([0.0, 17_500.0, 17_500.0, 517_500.0])
+
+
 def test_loan_repaid_in_proportion_to_its_balance_has_no_ex_coupons() -> None:
     loan = {
         "currency": "EUR", "notional": 1200.0, "interest_rate": 0.06, "start_date": "2025-12-16", "maturity_date": "2026-12-16",
@@ -182,9 +200,12 @@ def test_curve_that_only_one_market_has_is_a_missing_curve() -> None:
 def test_batches_and_markets_that_do_not_belong_together_are_refused() -> None:
     contracts = [contracts_of(pricer("FIXED_BOND").columns, rows) for rows in ([BOND], [BOND, BOND])]
     one, two = (compile_contracts("FIXED_BOND", batch, as_of=AS_OF) for batch in contracts)
+    flows, of_two = (flows_of("FIXED_BOND", batch, as_of=AS_OF) for batch in contracts)
     with pytest.raises(ValueError, match="different contracts"):
-        explain_pnl(one, two, market_t0=MARKET, market_t1=MARKET)
+        explain_pnl(one, two, cashflows_t0=flows, market_t0=MARKET, market_t1=MARKET)
     with pytest.raises(ValueError, match="70 days after the later one"):
-        explain_pnl(one, one, market_t0=LATER, market_t1=MARKET)
+        explain_pnl(one, one, cashflows_t0=flows, market_t0=LATER, market_t1=MARKET)
     with pytest.raises(ValueError, match="different base currencies: EUR and USD"):
-        explain_pnl(one, one, market_t0=MARKET, market_t1=replace(MARKET, base_currency="USD"))
+        explain_pnl(one, one, cashflows_t0=flows, market_t0=MARKET, market_t1=replace(MARKET, base_currency="USD"))
+    with pytest.raises(ValueError, match="cashflows_t0 are not those of compiled_t0"):
+        explain_pnl(one, one, cashflows_t0=of_two, market_t0=MARKET, market_t1=MARKET)
