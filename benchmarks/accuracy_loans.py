@@ -16,6 +16,7 @@ from benchmarks.random_markets import random_market
 from pricers import ALL_MEASURES, Measure, RowStatus, contracts_of, pricer, value
 from pricers.cashflows import Lowered
 from pricers.day_count import DAY_COUNTS
+from pricers.registry import NO_FIXINGS
 from pricers.valuation import Valuation
 
 VALUATION_DAYS = tuple(np.array(["2024-02-29", "2025-12-31", "2026-03-27"], "datetime64[D]").astype(int).tolist())
@@ -51,7 +52,7 @@ def compare(contracts: int, seed: int) -> Comparison:
         batch = contracts_of(spec.columns, rows)
         valued = value(spec, batch, market=market, measures=ALL_MEASURES)
         assert spec.lower is not None, "AMORT_LOAN is a cash-flow product"
-        lowered = spec.lower(batch, as_of=as_of)
+        lowered = spec.lower(batch, as_of=as_of, fixings=NO_FIXINGS)
         for i, row in enumerate(rows):
             reference = oracle.reference(row)
             faults = _faults(i, row, reference, valued, lowered, largest)

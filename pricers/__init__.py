@@ -4,10 +4,12 @@ import pricers.kernel_cache  # noqa: F401  before any kernel is defined
 
 # isort: split
 from pricers import amort_loan, fixed_bond, fx_fwd
-from pricers.cashflows import Cashflows, Lowered, PriceTerms
+from pricers.cashflows import OWN, Cashflows, Lowered, PriceTerms, Shape, Term, discounted, discounted_by
 from pricers.columns import Column, Columns, Contracts, Ragged, Text, contracts_of
 from pricers.compiled import Compiled
 from pricers.explain import ExplainedFlow, Explanation, explain
+from pricers.factors import Factor, FactorKind, factors_of
+from pricers.fixings import Fixings, FixingSeries
 from pricers.market import Curve, CurveKind, Market, Scenarios
 from pricers.measures import MEASURES, SCALAR_MEASURES, Measure
 from pricers.registry import (
@@ -31,6 +33,7 @@ __all__ = [
     "ALL_MEASURES",
     "BUILT_IN",
     "MEASURES",
+    "OWN",
     "SCALAR_MEASURES",
     "Cashflows",
     "Column",
@@ -41,6 +44,10 @@ __all__ = [
     "CurveKind",
     "ExplainedFlow",
     "Explanation",
+    "Factor",
+    "FactorKind",
+    "FixingSeries",
+    "Fixings",
     "Lowered",
     "Market",
     "Measure",
@@ -49,12 +56,17 @@ __all__ = [
     "Ragged",
     "RowStatus",
     "Scenarios",
+    "Shape",
+    "Term",
     "Text",
     "UnknownProductError",
     "Valuation",
     "compile_contracts",
     "contracts_of",
+    "discounted",
+    "discounted_by",
     "explain",
+    "factors_of",
     "known_products",
     "load_entry_points",
     "present_values",

@@ -41,6 +41,7 @@ from pricers.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Co
 from pricers.contract_dates import contract_calendars, lacks_calendar
 from pricers.dates import NO_DATE
 from pricers.day_count import DAY_COUNTS
+from pricers.fixings import Fixings
 from pricers.leg_flows import lowered
 from pricers.loan_flows import Loans, lower_loans
 from pricers.measures import SCALAR_MEASURES, Measure
@@ -86,12 +87,13 @@ COLUMNS: Final = Columns(
 )  # fmt: skip
 
 
-def lower(contracts: Contracts, *, as_of: int) -> Lowered:
+def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     """Lower loans to one leg each.
 
     Args:
         contracts: a batch with the columns of `COLUMNS`.
         as_of: valuation date, days since 1970-01-01.
+        fixings: not read: the rate is fixed.
     Returns:
         One leg a row with one flow a payment date after `as_of` (and the pay-out of a loan that has not started). Row status:
         INVALID_AMOUNT, INVALID_PRINCIPAL, INVALID_SCHEDULE, INVALID_DATES, DATE_OUT_OF_RANGE, NOT_FINITE or MATURED.

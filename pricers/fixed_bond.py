@@ -37,6 +37,7 @@ from pricers.cashflows import Lowered
 from pricers.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts, Text
 from pricers.contract_dates import contract_calendars, lacks_calendar
 from pricers.day_count import DAY_COUNTS
+from pricers.fixings import Fixings
 from pricers.leg_flows import lowered
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register
@@ -84,12 +85,13 @@ COLUMNS: Final = Columns(
 )  # fmt: skip
 
 
-def lower(contracts: Contracts, *, as_of: int) -> Lowered:
+def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     """Lower bonds to one leg each.
 
     Args:
         contracts: a batch with the columns of `COLUMNS`.
         as_of: valuation date, days since 1970-01-01.
+        fixings: not read: the rate is fixed.
     Returns:
         One leg a row with one flow a payment date after `as_of`; two on a date whose coupon, but not whose principal, trades ex-coupon
         at settlement. Row status: INVALID_AMOUNT, INVALID_PRINCIPAL, INVALID_SCHEDULE, INVALID_DATES, DATE_OUT_OF_RANGE or MATURED.

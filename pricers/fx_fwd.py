@@ -31,10 +31,11 @@ from jaxtyping import Bool, Float, Int32, UInt8
 from numba import njit
 
 from pricers.calendars import FOLLOWING, MODIFIED_FOLLOWING, CalendarTables, adjust, advance_business_days, advance_months, in_range
-from pricers.cashflows import Cashflows, Lowered
+from pricers.cashflows import Cashflows, Lowered, discounted_by
 from pricers.columns import AMOUNT_MAX, FX_RATE_MAX, NO_DATE, Column, Columns, Contracts, Text
 from pricers.contract_dates import contract_calendars
 from pricers.dates import parse_tenor
+from pricers.fixings import Fixings
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
@@ -88,12 +89,13 @@ COLUMNS: Final = Columns(
 )  # fmt: skip
 
 
-def lower(contracts: Contracts, *, as_of: int) -> Lowered:
+def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     """Lower forwards to two legs each, base then quote.
 
     Args:
         contracts: a batch with the columns of `COLUMNS`.
         as_of: valuation date, days since 1970-01-01.
+        fixings: read by no forward: a fixing is a column of the contract.
     Returns:
         Two legs a row. INVALID_DATES where no delivery date follows from the terms or they are out of order; INVALID_AMOUNT where rate
         and amounts are missing, not positive or contradictory, both currencies are one, or a fixing is missing; DATE_OUT_OF_RANGE;
@@ -116,6 +118,7 @@ def lower(contracts: Contracts, *, as_of: int) -> Lowered:
     _settle_net(leg_amount, leg_pays, rows=fixed, contracts=contracts)
     flow_leg = leg_pays.ravel()
     amount, pay_day = leg_amount.ravel()[flow_leg], np.repeat(delivery, 2)[flow_leg]
+    shapes, leg_shape = discounted_by(_interleaved(contracts.text("base_discount_curve"), contracts.text("quote_discount_curve")))
     return Lowered(
         as_of=as_of,
         status=status,
@@ -124,17 +127,16 @@ def lower(contracts: Contracts, *, as_of: int) -> Lowered:
             row_count=contracts.row_count,
             leg_offsets=np.arange(0, 2 * contracts.row_count + 1, 2, dtype=np.int64),
             leg_currency=_interleaved(base_currency, quote_currency),
-            leg_discount_curve=_interleaved(contracts.text("base_discount_curve"), contracts.text("quote_discount_curve")),
-            leg_spread_curve=Text(np.full(2 * contracts.row_count, -1, np.int32), ()),
             leg_credit_spread=np.zeros(2 * contracts.row_count),
             flow_offsets=np.concatenate([[0], np.cumsum(flow_leg)]).astype(np.int64),
+            shapes=shapes,
+            leg_shape=leg_shape,
             pay_day=pay_day,
             ex_day=pay_day,
             amount=amount,
             principal=amount.copy(),
         ),
         price_terms=None,
-        has_credit_spread=False,
     )
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pricers.cashflows import Cashflows, Lowered, PriceTerms
+from pricers.cashflows import Cashflows, Lowered, PriceTerms, discounted
 from pricers.columns import Contracts
 from pricers.schedule import FREQUENCY_PER_YEAR
 
@@ -51,6 +51,7 @@ def lowered(contracts: Contracts, flows: LegFlows, *, as_of: int, status: np.nda
         status: uint8[row].
     """
     rows, total = contracts.row_count, int(flows.flow_offsets[-1])
+    shapes, shape_of_row = discounted(contracts)
     return Lowered(
         as_of=as_of,
         status=status,
@@ -59,10 +60,10 @@ def lowered(contracts: Contracts, flows: LegFlows, *, as_of: int, status: np.nda
             row_count=rows,
             leg_offsets=np.arange(rows + 1, dtype=np.int64),
             leg_currency=contracts.text("currency"),
-            leg_discount_curve=contracts.text("discount_curve"),
-            leg_spread_curve=contracts.text("spread_curve"),
             leg_credit_spread=contracts.array("credit_spread"),
             flow_offsets=flows.flow_offsets,
+            shapes=shapes,
+            leg_shape=shape_of_row,
             pay_day=flows.pay_day[:total],
             ex_day=flows.ex_day[:total],
             amount=flows.amount[:total],
@@ -77,5 +78,4 @@ def lowered(contracts: Contracts, flows: LegFlows, *, as_of: int, status: np.nda
             yield_frequency=np.maximum(FREQUENCY_PER_YEAR[contracts.array("frequency")], 1.0),
             market_clean_price=contracts.array("market_clean_price"),
         ),
-        has_credit_spread=True,
     )

@@ -12,12 +12,14 @@ from typing import Any, Protocol, overload, runtime_checkable
 from pricers.cashflows import Lowered
 from pricers.columns import Columns, Contracts
 from pricers.compiled import Compiled, compile_cashflows
+from pricers.fixings import Fixings
 from pricers.market import Market
 from pricers.measures import Measure
 from pricers.scalar import SCALAR_COLUMNS, SCALAR_PRICER_MEASURES, ScalarPrice, ScalarPricer
 from pricers.valuation import ALL_MEASURES, Valuation, value_cashflows
 
 ENTRY_POINT_GROUP = "riskray.pricers"
+NO_FIXINGS = Fixings.none()
 
 
 class UnknownProductError(LookupError):
@@ -33,9 +35,9 @@ class UnknownProductError(LookupError):
 
 @runtime_checkable
 class Lower(Protocol):
-    """Contracts and a valuation date -> cash flows."""
+    """Contracts, a valuation date and what is fixed by then -> cash flows."""
 
-    def __call__(self, contracts: Contracts, *, as_of: int) -> Lowered: ...
+    def __call__(self, contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered: ...
 
 
 @runtime_checkable
@@ -175,13 +177,14 @@ def pricer(product: str) -> PricerSpec:
     return _specs[product]
 
 
-def compile_contracts(spec: PricerSpec | str, contracts: Contracts, *, as_of: int) -> Compiled:
+def compile_contracts(spec: PricerSpec | str, contracts: Contracts, *, as_of: int, fixings: Fixings = NO_FIXINGS) -> Compiled:
     """Everything about a batch that does not depend on a market; worth caching.
 
     Args:
         spec: a cash-flow product (one with `lower`).
         contracts: a batch with the product's columns.
         as_of: valuation date, days since 1970-01-01.
+        fixings: published values of indices; a batch that is kept is one of its contracts, its date and `fixings.content_hash`.
     Returns:
         The compiled batch, for `value_cashflows` and `present_values`.
     Raises:
@@ -190,7 +193,7 @@ def compile_contracts(spec: PricerSpec | str, contracts: Contracts, *, as_of: in
     spec = pricer(spec) if isinstance(spec, str) else spec
     if spec.lower is None:
         raise ValueError(f"product {spec.product!r} has no cash flows to compile: call value(...)")
-    return compile_cashflows(spec.lower(contracts, as_of=as_of), measures=spec.measures)
+    return compile_cashflows(spec.lower(contracts, as_of=as_of, fixings=fixings), measures=spec.measures)
 
 
 def value(

@@ -13,10 +13,10 @@ from pricers.columns import Text
 from pricers.market import Market
 from pricers.measures import SCALAR_MEASURES, Measure
 from pricers.status import RowStatus
-from pricers.valuation import Valuation
 from riskray.engine.carry import MarketDifference, renumber_curves
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.engine.shard import ShardPositions, ShardResult, sums_of
+from riskray.engine.stored_legs import StoredLegs
 from riskray.engine.sums import LadderSums, ShardSums, merge
 
 
@@ -64,12 +64,12 @@ def carry_others(
     Returns:
         None where a position that had a value has none any more: what it alone gave to the sums cannot be told from a zero.
     """
-    was = _earlier_valuation(earlier, rows, positions, measures)
+    status, values, legs = _earlier_valuation(earlier, rows, positions, measures)
     new_numbers = np.asarray(valued.results.column("position_no"))
-    had_value = was.status == int(RowStatus.OK)
+    had_value = status == int(RowStatus.OK)
     if not np.isin(np.flatnonzero(had_value), new_numbers).all():
         return None
-    old_sums = sums_of(positions, was, had_value, market=earlier.market, measures=measures)
+    old_sums = sums_of(positions, values, legs, had_value, market=earlier.market, measures=measures)
     left = merge([earlier.sums, old_sums.negated()])
     left = ShardSums(left.groups, left.fx, _renumbered(left.ladders, earlier.market, market, difference))
 
@@ -86,8 +86,10 @@ def carry_others(
                        merge([left, valued.sums]), valued.seconds)  # fmt: skip
 
 
-def _earlier_valuation(earlier: EarlierShard, rows: np.ndarray, positions: ShardPositions, measures: frozenset[Measure]) -> Valuation:
-    """What these rows were worth; `positions` only tell the currencies of their legs."""
+def _earlier_valuation(
+    earlier: EarlierShard, rows: np.ndarray, positions: ShardPositions, measures: frozenset[Measure]
+) -> tuple[np.ndarray, dict[Measure, np.ndarray], StoredLegs]:
+    """Status, measures and legs of these rows; `positions` only tell the currencies of their legs."""
     assert positions.compiled is not None
     numbers = np.asarray(earlier.results.column("position_no")) - earlier.first_position_no
     stored = np.flatnonzero(np.isin(numbers, rows))
@@ -109,16 +111,17 @@ def _earlier_valuation(earlier: EarlierShard, rows: np.ndarray, positions: Shard
     pillars = np.array([each.pillar_days.size for each in earlier.market.curves] + [0], np.int64)
     key_rate = _flat(taken, Measure.KEY_RATE_DV01.value, np.empty(0))
     leg_pillars = pillars[curve] if Measure.KEY_RATE_DV01 in measures else np.zeros(leg_count, np.int64)
-    return Valuation(
-        status=status,
-        messages={},
-        values=values,
-        leg_offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(legs)]),
-        leg_currency=Text(currency.codes[is_leg], currency.names),
-        leg_curve=curve,
-        leg_fx_delta=_flat(taken, "leg_fx_delta", np.zeros(leg_count)),
-        key_rate_offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(leg_pillars)]),
-        key_rate_dv01=key_rate,
+    return (
+        status,
+        values,
+        StoredLegs(
+            leg_offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(legs)]),
+            leg_currency=Text(currency.codes[is_leg], currency.names),
+            leg_curve=curve,
+            leg_fx_delta=_flat(taken, "leg_fx_delta", np.zeros(leg_count)),
+            key_rate_offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(leg_pillars)]),
+            key_rate_dv01=key_rate,
+        ),
     )
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pricers.compiled import compile_cashflows
 from pricers.market import Market
 from pricers.pnl_explain import PnlExplanation, explain_pnl
-from pricers.registry import PricerSpec, compile_contracts
+from pricers.registry import NO_FIXINGS, PricerSpec, compile_contracts
 from pricers.status import RowStatus
 from riskray.grid import snapshots
 from riskray.models.instrument import UNASSIGNED
@@ -133,7 +133,7 @@ def explain_part(database: Database, part: PnlPart, *, load_market: Callable[[st
     if spec is None or spec.lower is None:
         return {"positions": _failed(rows.table, part.product, spec), "buckets": BUCKET_SCHEMA.empty_table()}
     contracts = contracts_from_arrow(spec.columns, rows.table)
-    lowered_t0 = spec.lower(contracts, as_of=market_t0.as_of)
+    lowered_t0 = spec.lower(contracts, as_of=market_t0.as_of, fixings=NO_FIXINGS)
     found = explain_pnl(
         compile_cashflows(lowered_t0, measures=spec.measures),
         compile_contracts(spec, contracts, as_of=market_t1.as_of),
@@ -217,9 +217,9 @@ def _positions(table: pa.Table, product: str, spec: PricerSpec, found: PnlExplan
 
 def _buckets(found: PnlExplanation, market: Market) -> pa.Table:
     """Sums over all rows, in the order of the market's curves."""
-    counts = np.diff(found.rate_offsets)
-    curve_of_bucket = np.repeat(found.leg_curve.astype(np.int64), counts)
-    pillar = np.arange(curve_of_bucket.size) - np.repeat(found.rate_offsets[:-1], counts)
+    counts = np.diff(found.bucket_offsets)
+    curve_of_bucket = np.repeat(found.factor_nos.astype(np.int64), counts)
+    pillar = np.arange(curve_of_bucket.size) - np.repeat(found.bucket_offsets[:-1], counts)
     columns: dict[str, list[Any]] = {name: [] for name in BUCKET_SCHEMA.names}
     for number, curve in enumerate(market.curves):
         of_curve = curve_of_bucket == number

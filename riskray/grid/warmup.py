@@ -11,7 +11,7 @@ from pricers.market import Market, Scenarios
 from pricers.measures import Measure
 from pricers.netting import LadderGrid
 from pricers.pnl_explain import explain_pnl
-from pricers.registry import pricer
+from pricers.registry import NO_FIXINGS, pricer
 from riskray.demo import demo_market
 from riskray.engine.aggregate import roll_up
 from riskray.engine.exact_sum import ExactSums
@@ -76,7 +76,7 @@ def _warm_scenarios(positions: ShardPositions, result: ShardResult, grid: Ladder
     position_pnl(positions, priced=priced, pv_base=pv_base, grid=grid, policy="drop_position")
     lower = pricer(positions.product).lower
     if positions.compiled is not None and lower is not None:
-        flows = lower(positions.contracts, as_of=positions.compiled.as_of).cashflows
+        flows = lower(positions.contracts, as_of=positions.compiled.as_of, fixings=NO_FIXINGS).cashflows
         explain_pnl(positions.compiled, positions.compiled, cashflows_t0=flows, market_t0=grid.market, market_t1=grid.market)
 
 

@@ -163,12 +163,17 @@ def test_ladders_and_dv01_of_random_contracts_equal_quantlib_under_the_same_bump
             assert found.values[Measure.DV01][number] == pytest.approx(sign * difference(up), rel=1e-6, abs=1e-3)
             if product != "FX_FWD":
                 assert found.values[Measure.CS01][number] == pytest.approx(sign * difference(market, 1e-4), rel=1e-6, abs=1e-3)
-            for leg in range(found.leg_offsets[number], found.leg_offsets[number + 1]):
-                curve = market.curves[found.leg_curve[leg]]
-                ladder = found.key_rate_dv01[found.key_rate_offsets[leg] : found.key_rate_offsets[leg + 1]]
+            for entry in range(found.factor_offsets[number], found.factor_offsets[number + 1]):
+                if found.factor_nos[entry] >= len(market.curves):
+                    continue  # a currency
+                curve = market.curves[found.factor_nos[entry]]
+                ladder = found.sensitivities[found.bucket_offsets[entry] : found.bucket_offsets[entry + 1]]
                 assert ladder.size == len(curve.pillar_labels)
+                target = "spread" if curve.kind is CurveKind.SPREAD else "zero"
                 for label, dv01 in zip(curve.pillar_labels, ladder.tolist(), strict=True):
-                    world, _ = moved_market(market, [{"type": "tenors", "curves": [curve.name], "shifts": {label: basis_point}}])
+                    world, _ = moved_market(
+                        market, [{"type": "tenors", "target": target, "curves": [curve.name], "shifts": {label: basis_point}}]
+                    )
                     assert dv01 == pytest.approx(sign * difference(world), rel=1e-6, abs=1e-3), (product, label)
                     checked += 1
     assert checked >= 200

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pricers import Contracts, Curve, CurveKind, Market, contracts_of, pricer
+from pricers import Contracts, Curve, CurveKind, Market, Valuation, contracts_of, factors_of, pricer
 from pricers.dates import to_day
 
 AS_OF = to_day(datetime.date(2026, 3, 16))
@@ -54,6 +54,19 @@ def with_curves(market: Market, *curves: Curve) -> Market:
     """The market with some curves replaced by name."""
     by_name = {curve.name: curve for curve in curves}
     return replace(market, curves=tuple(by_name.get(curve.name, curve) for curve in market.curves))
+
+
+def sensitivities(valuation: Valuation, market: Market, row: int = 0) -> dict[str, np.ndarray]:
+    """Buckets of each factor of a row by the factor's name."""
+    entries = range(*valuation.factor_offsets[row : row + 2].tolist())
+    factors = factors_of(market)
+    found = {
+        factors[valuation.factor_nos[entry]].name: valuation.sensitivities[slice(*valuation.bucket_offsets[entry : entry + 2].tolist())]
+        for entry in entries
+    }
+    assert len(found) == len(entries)
+    assert (np.diff(valuation.factor_nos[entries.start : entries.stop]) > 0).all()
+    return found
 
 
 def shifted(curve: Curve, shift: Any) -> Curve:

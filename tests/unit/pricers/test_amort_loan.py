@@ -8,6 +8,7 @@ from pricers import Measure, RowStatus, contracts_of, pricer, value
 from pricers.amort_loan import lower
 from pricers.dates import add_months, to_date, to_day
 from pricers.explain import explain
+from pricers.registry import NO_FIXINGS
 from tests.unit.pricers.examples import AS_OF, MARKET
 
 LOAN = {
@@ -90,7 +91,7 @@ def measures(contract, *, as_of=AS_OF):
 
 
 def lowered(contract, *, as_of=AS_OF):
-    result = lower(loans(contract), as_of=as_of)
+    result = lower(loans(contract), as_of=as_of, fixings=NO_FIXINGS)
     assert result.status.tolist() == [RowStatus.OK]
     return result
 

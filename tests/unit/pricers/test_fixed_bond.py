@@ -8,6 +8,7 @@ from pricers import Measure, RowStatus, pricer, value
 from pricers.columns import NO_DATE
 from pricers.dates import to_day
 from pricers.day_count import DAY_COUNTS
+from pricers.registry import NO_FIXINGS
 from pricers.schedule import FREQUENCIES, FREQUENCY_PER_YEAR
 from tests.unit.pricers.examples import AS_OF, BOND, MARKET, SINKING_BOND, bonds
 
@@ -31,7 +32,7 @@ def flows(contract, *, as_of=AS_OF):
     """Payment date -> (interest, principal), of a bond of face 100."""
     lower = pricer("FIXED_BOND").lower
     assert lower is not None
-    cashflows = lower(bonds({**contract, "notional": 100.0}), as_of=as_of).cashflows
+    cashflows = lower(bonds({**contract, "notional": 100.0}), as_of=as_of, fixings=NO_FIXINGS).cashflows
     dates = cashflows.pay_day.astype("datetime64[D]").astype(str).tolist()
     interest = (cashflows.amount - cashflows.principal).round(10).tolist()
     return list(zip(dates, interest, cashflows.principal.tolist(), strict=True))
@@ -128,7 +129,7 @@ def test_price_made_from_a_yield_gives_the_yield_back(frequency, day_count):
     contract = {**BOND, "frequency": frequency, "day_count": day_count, "maturity_date": "2027-05-20", "issue_date": "2025-05-20"}
     lower = pricer("FIXED_BOND").lower
     assert lower is not None
-    terms, amounts = (found := lower(bonds(contract), as_of=AS_OF)).price_terms, found.cashflows.amount
+    terms, amounts = (found := lower(bonds(contract), as_of=AS_OF, fixings=NO_FIXINGS)).price_terms, found.cashflows.amount
     assert terms is not None
     received = slice(terms.first_flow[0], None)
     per_year = max(FREQUENCY_PER_YEAR[FREQUENCIES.index(frequency)], 1.0)
@@ -203,7 +204,7 @@ def test_bond_in_a_long_first_coupon_that_is_paid_after_a_weekend_has_a_yield():
     assert after == pytest.approx(before, abs=1e-5)
     lower = pricer("FIXED_BOND").lower
     assert lower is not None
-    terms = lower(bonds(on_monday), as_of=day("2026-01-15")).price_terms
+    terms = lower(bonds(on_monday), as_of=day("2026-01-15"), fixings=NO_FIXINGS).price_terms
     assert terms is not None
     # To the coupon's end within its annual quasi-coupon, then to Monday within the next.
     assert terms.yield_time[0] == pytest.approx(303 / 365 + 2 / 365, rel=1e-14)

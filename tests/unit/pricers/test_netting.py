@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from pricers import Measure, RowStatus, Scenarios, compile_contracts, contracts_of, present_values, pricer, value
-from pricers.netting import POINTS, LadderGrid, LadderKey, Ladders, interpolation, merge_ladders, net_flows, value_ladders
+from pricers.cashflows import OWN, Term
+from pricers.market import CurveKind
+from pricers.netting import LadderGrid, Ladders, ScenarioLadderKey, merge_ladders, net_flows, value_ladders
+from pricers.scenario_grid import POINTS, interpolation
+from pricers.shapes import canonical, shape_text
 from tests.unit.pricers.examples import AS_OF, BOND, BONDS, CORPORATE, CORPORATE_BOND, DOLLAR_BOND, EUR, MARKET, USD
 from tests.unit.pricers.test_valuation import FORWARD
 
@@ -127,8 +131,9 @@ def test_row_that_is_left_out_or_cannot_be_valued_is_in_no_ladder() -> None:
 
 def test_interpolated_ratios_equal_the_exact_ones_on_every_day() -> None:
     grid = LadderGrid(market=MARKET, scenarios=SCENARIOS)
-    for names in (("EUR", "EUR", ""), ("USD", "USD", ""), ("EUR", "EUR", "CORPORATE")):
-        key = LadderKey(*names, True)
+    corporate = Term("CORPORATE", kind=CurveKind.SPREAD)
+    for currency, terms in (("EUR", (Term("EUR"),)), ("USD", (Term("USD"),)), ("EUR", (Term("EUR"), corporate))):
+        key = ScenarioLadderKey(currency, shape_text(canonical((*terms, Term(OWN)))[0]))
         days = np.arange(1, grid.horizon + 1)
         first, weights = interpolation(days, grid.basis(key).breaks)
         changes = grid.changes(key)

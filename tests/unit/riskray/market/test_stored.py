@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from pricers import RowStatus, contracts_of, pricer, value
+from pricers import Measure, RowStatus, contracts_of, pricer, value
 from pricers.market import CurveKind
 from riskray.errors import InvalidRequest
 from riskray.market.build import build_market
@@ -53,7 +53,7 @@ def test_spread_curve_with_the_name_of_a_discount_curve_has_a_name_of_its_own() 
 def test_contracts_find_the_spread_curve_by_its_old_name(discount: str, spread: str, rate: float) -> None:
     market = build_market(stored_document(json.dumps(STORED)), base_currency="EUR")
     contracts = contracts_of(pricer("FIXED_BOND").columns, [{**BOND, "discount_curve": discount, "spread_curve": spread}])
-    assert value("FIXED_BOND", contracts, market=market).values["pv"][0] == pytest.approx(100.0 * np.exp(-rate))
+    assert value("FIXED_BOND", contracts, market=market).values[Measure.PV][0] == pytest.approx(100.0 * np.exp(-rate))
 
 
 def test_name_of_another_kind_is_no_spread_curve() -> None:
