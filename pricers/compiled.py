@@ -17,7 +17,7 @@ from pricers.columns import Text
 from pricers.curve_sets import CurveSets, RowSets, curve_sets, row_sets
 from pricers.curves import DAYS_PER_YEAR
 from pricers.measures import Measure
-from pricers.node_numbers import NodeNumbers, number_nodes
+from pricers.node_numbers import NodeNumbers, number_nodes, numbered
 from pricers.shapes import OWN_ORDER, canonical, curve_key, sort_key
 from pricers.status import RowStatus
 
@@ -47,6 +47,9 @@ class Nodes(NamedTuple):
     """Index into `Compiled.shapes`."""
     anchor: Int32[np.ndarray, " node"]
     """Days after the valuation date."""
+    points_in_row: Int8[np.ndarray, " node"]
+    """1 or 2 for a node with one point on a curve, or with two on different curves: what its row of the node table has room for. 0 for any
+    other node."""
 
 
 @dataclass(frozen=True)
@@ -224,11 +227,14 @@ def _points(found: NodeNumbers, shapes: tuple[Shape, ...], sets: CurveSets) -> t
     day = np.where((kind[term] < _INFLATION_ORDER) & (day < 0), _BEFORE_TODAY, day)
     low = int(day.min(initial=0))
     width = int(day.max(initial=0)) - low + 1
-    keys, point = np.unique(curve[term] * width + (day - low), return_inverse=True)
+    keys, point = numbered(curve[term] * width + (day - low), (len(sets.curves) + 1) * width)
     point_curve = keys // width
     kinds = np.array([*(key[0] for key in sets.curves), OWN_ORDER], np.int8)
     points = Points(point_curve.astype(np.int32), kinds[point_curve], (keys % width + low).astype(np.int32))
-    nodes = Nodes(offsets.astype(np.int32), point.astype(np.int32), sign[term].astype(np.int8), found.shape, found.anchor)
+    in_row = np.array([_points_in_row(shape) for shape in shapes], np.int8)
+    nodes = Nodes(
+        offsets.astype(np.int32), point.astype(np.int32), sign[term].astype(np.int8), found.shape, found.anchor, in_row[found.shape]
+    )
     own_time = np.zeros(found.shape.size)
     of_own = np.flatnonzero(kind[term] == OWN_ORDER)
     np.add.at(own_time, np.repeat(np.arange(found.shape.size), counts)[of_own], sign[term][of_own] * (day[of_own] / DAYS_PER_YEAR))
@@ -239,7 +245,12 @@ def _set_shapes(sets: CurveSets, found: NodeNumbers, leg_shape: np.ndarray, shap
     node_set = np.repeat(np.arange(sets.count), np.diff(found.node_offsets))
     has_shape = leg_shape >= 0
     pairs = np.concatenate([node_set * shape_count + found.shape, (sets.leg_set * np.int64(shape_count) + leg_shape)[has_shape]])
-    return tuple(divmod(code, max(shape_count, 1)) for code in np.unique(pairs).tolist())
+    return tuple(divmod(code, max(shape_count, 1)) for code in numbered(pairs, sets.count * shape_count)[0].tolist())
+
+
+def _points_in_row(shape: Shape) -> int:
+    curves = [key for term in shape if (key := curve_key(term))[0] != OWN_ORDER]
+    return len(curves) if len(curves) in (1, 2) and len(set(curves)) == len(curves) else 0
 
 
 @njit(cache=True, nogil=True)

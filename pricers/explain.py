@@ -13,7 +13,7 @@ from pricers.dates import to_date
 from pricers.fixings import Fixings
 from pricers.market import CurveKind, Market
 from pricers.measures import Measure
-from pricers.nodes import DISCOUNT_FACTOR, FACTOR, node_table
+from pricers.nodes import FACTOR, node_table
 from pricers.registry import NO_FIXINGS, PricerSpec, pricer
 from pricers.status import RowStatus
 from pricers.valuation import value_cashflows
@@ -103,7 +103,7 @@ def explain(product: PricerSpec | str, contracts: Contracts, row: int, *, market
     if status is RowStatus.OK:
         binding = bind_market(compiled, market=market)
         table = node_table(compiled, binding=binding, market=market)
-        factors = np.stack([table.values[:, FACTOR], table.discounting[:, DISCOUNT_FACTOR]], axis=1)[compiled.flow_node]
+        factors = np.stack([table.values[:, FACTOR], table.discount_factor], axis=1)[compiled.flow_node]
         for leg in range(compiled.leg_set.size):
             fx = float(binding.fx[compiled.leg_set[leg]])
             flows.extend(_flows_of_leg(lowered.cashflows, compiled, leg, factors=factors, fx=fx))

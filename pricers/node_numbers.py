@@ -13,6 +13,16 @@ CELLS_MAX: Final = 1 << 22
 """Cells (shape, day) of the table that numbers are looked up in: 16 MiB. Shapes of a curve set that need more are taken in parts."""
 
 
+def numbered(keys: np.ndarray, key_count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct keys, which count from 0, increasing, and the number of each key among them: `np.unique`, without sorting."""
+    if key_count > max(CELLS_MAX, 4 * keys.size):
+        distinct, number = np.unique(keys, return_inverse=True)
+        return distinct, number
+    is_there = np.zeros(key_count, np.bool_)
+    is_there[keys] = True
+    return np.flatnonzero(is_there), (np.cumsum(is_there, dtype=np.int64) - 1)[keys]
+
+
 @dataclass(frozen=True)
 class NodeNumbers:
     """Nodes by curve set, then by shape, then by anchor."""
@@ -113,12 +123,19 @@ def _number(
     for i in range(legs.size):
         leg = legs[i]
         place = local[leg_shape[leg]] - first if leg_shape[leg] >= 0 else np.int64(-1)
-        if settlement[leg] >= 0 and 0 <= place < part:
+        is_here = 0 <= place < part
+        if settlement[leg] >= 0 and is_here:
             table[place * width + settlement[leg] - low] = 0
+        if by_leg:
+            if is_here:
+                shift = place * width - as_of - low
+                for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
+                    table[anchor[flow] + shift] = 0
+            continue
         for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
-            at = place if by_leg else local[flow_shape[flow]] - first
-            if 0 <= at < part:
-                table[at * width + anchor[flow] - as_of - low] = 0
+            place = local[flow_shape[flow]] - first
+            if 0 <= place < part:
+                table[place * width + anchor[flow] - as_of - low] = 0
     count = 0
     for cell in range(part * width):
         if table[cell] == 0:
@@ -128,12 +145,19 @@ def _number(
     for i in range(legs.size):
         leg = legs[i]
         place = local[leg_shape[leg]] - first if leg_shape[leg] >= 0 else np.int64(-1)
-        if settlement[leg] >= 0 and 0 <= place < part:
+        is_here = 0 <= place < part
+        if settlement[leg] >= 0 and is_here:
             settlement_node[leg] = table[place * width + settlement[leg] - low]
+        if by_leg:
+            if is_here:
+                shift = place * width - as_of - low
+                for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
+                    flow_node[flow] = table[anchor[flow] + shift]
+            continue
         for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
-            at = place if by_leg else local[flow_shape[flow]] - first
-            if 0 <= at < part:
-                flow_node[flow] = table[at * width + anchor[flow] - as_of - low]
+            place = local[flow_shape[flow]] - first
+            if 0 <= place < part:
+                flow_node[flow] = table[place * width + anchor[flow] - as_of - low]
     for k in range(count):
         table[node_cell[k]] = -1
     return count

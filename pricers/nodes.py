@@ -32,18 +32,13 @@ LEFT: Final = 4
 RIGHT: Final = 5
 """Change of the factor for +1 bp on PILLAR + 1."""
 PILLAR: Final = 6
-"""Pillar of the first point, counted over all curves of the market."""
-POINTS: Final = 7
-"""1 or 2: so many points have their buckets in this row; 0: the node's buckets are in the list."""
+"""Pillar of the first point, counted over all curves of the market; -1 for a node whose buckets are in the list."""
+EXPONENT: Final = 7
+"""-ln(factor)."""
 SECOND: Final = 4
-"""Columns from LEFT, RIGHT and PILLAR of the first point to those of the second."""
+"""Columns from LEFT, RIGHT and PILLAR of the first point to those of the second, whose PILLAR is -1 where there is none."""
 NARROW: Final = 8
 WIDE: Final = 16
-
-EXPONENT: Final = 0
-"""-ln(factor)."""
-DISCOUNT_FACTOR: Final = 1
-"""Of the points of RATE alone."""
 
 _RATE: Final = list(CurveKind).index(CurveKind.RATE)
 _INFLATION: Final = list(CurveKind).index(CurveKind.INFLATION)
@@ -56,11 +51,11 @@ class NodeTable:
     """The market at every node. Nodes of curve sets that lack a curve are NaN."""
 
     values: Float[np.ndarray, "node column"]
-    """Columns FACTOR to POINTS, and where the table is wide those of a second point."""
-    discounting: Float[np.ndarray, "node 2"]
-    """EXPONENT and DISCOUNT_FACTOR."""
+    """Columns FACTOR to EXPONENT, and where the table is wide those of a second point."""
+    discount_factor: Float[np.ndarray, " node"]
+    """Of the points of RATE alone."""
     bucket_offsets: Int64[np.ndarray, " node_plus_one"]
-    """Buckets of the nodes whose POINTS is 0."""
+    """Buckets of the nodes whose PILLAR is -1."""
     bucket_pillar: Int32[np.ndarray, " bucket"]
     """Increasing within a node."""
     bucket_change: Float[np.ndarray, " bucket"]
@@ -69,83 +64,79 @@ class NodeTable:
 
 def node_table(compiled: Compiled, *, binding: Binding, market: Market) -> NodeTable:
     """Evaluate the market at every node."""
-    points = point_values(compiled, binding=binding, market=market)
-    nodes, own = compiled.nodes, compiled.points.kind == OWN_ORDER
-    counts = np.diff(nodes.offsets)
-    market_points = counts - np.add.reduceat(np.append(own[nodes.point], False), nodes.offsets[:-1], dtype=np.int64) * (counts > 0)
-    is_listed = _is_listed(compiled, market_points)
-    room = int(2 * market_points[is_listed].sum())
-    wide = bool(np.any(market_points[~is_listed] > 1))
+    points, nodes = point_values(compiled, binding=binding, market=market), compiled.nodes
+    counts, is_listed = np.diff(nodes.offsets), nodes.points_in_row == 0
+    room = int(2 * counts[is_listed].sum())
+    wide = bool(np.any(nodes.points_in_row > 1))
     table = NodeTable(
         np.empty((counts.size, WIDE if wide else NARROW)),
-        np.empty((counts.size, 2)),
+        np.empty(counts.size),
         np.zeros(counts.size + 1, np.int64),
         np.empty(room, np.int32),
         np.empty(room),
     )
     most = int(2 * counts.max(initial=0))
     _fill_nodes(
-        nodes.offsets, nodes.point, nodes.sign, is_listed, compiled.points.kind, points, np.empty(most, np.int32), np.empty(most),
-        table.values, table.discounting, table.bucket_offsets, table.bucket_pillar, table.bucket_change,
+        nodes.offsets, nodes.point, nodes.sign, nodes.points_in_row, compiled.points.kind, points, np.empty(most, np.int32), np.empty(most),
+        table.values, table.discount_factor, table.bucket_offsets, table.bucket_pillar, table.bucket_change,
     )  # fmt: skip
     return table
-
-
-def _is_listed(compiled: Compiled, market_points: np.ndarray) -> np.ndarray:
-    """Which nodes have their buckets in the list: all but those with one point on a curve and those with two on different curves."""
-    nodes = compiled.nodes
-    is_listed = (market_points < 1) | (market_points > 2)
-    pairs = np.flatnonzero(market_points == 2)
-    first = nodes.offsets[:-1][pairs]
-    curve = compiled.points.curve
-    is_listed[pairs] = curve[nodes.point[first]] == curve[nodes.point[first + 1]]  # OWN comes last
-    return is_listed
 
 
 @kernel
 @no_type_check
 def _fill_nodes(
-    offsets, point, sign, is_listed, point_kind, points, pillars, gains, table, discounting, bucket_offsets, bucket_pillar, bucket_change
-):
+    offsets, point, sign, points_in_row, point_kind, points, pillars, gains, table, discount_factor, bucket_offsets, bucket_pillar,
+    bucket_change,
+):  # fmt: skip
     buckets = 0
     for node in range(offsets.size - 1):
-        exponent = tomorrow = rates = rate_time = credit_time = 0.0
+        exponent = tomorrow = rates = rate_time = credit_time = left = right = second_left = second_right = 0.0
+        pillar = second_pillar = -1
         first, end = offsets[node], offsets[node + 1]
         for term in range(first, end):
             p, s = point[term], sign[term]
+            kind = point_kind[p]
+            if kind == _OWN:  # its exponent is 0
+                credit_time += s * points.time[p]
+                continue
             exponent += s * points.exponent[p]
             tomorrow += s * points.tomorrow[p]
-            if point_kind[p] == _RATE:
+            if kind == _RATE:
                 rates += s * points.exponent[p]
                 rate_time += s * points.time[p]
-            elif point_kind[p] == _HAZARD or point_kind[p] == _OWN:
+            elif kind == _HAZARD:
                 credit_time += s * points.time[p]
+            if pillar < 0:
+                pillar, left, right = points.pillar[p], s * points.gain_left[p], s * points.gain_right[p]
+            else:
+                second_pillar, second_left, second_right = points.pillar[p], s * points.gain_left[p], s * points.gain_right[p]
         factor = np.exp(-exponent)
         table[node, FACTOR] = factor
         table[node, PARALLEL] = factor * np.expm1(-BASIS_POINT * rate_time)
         table[node, CREDIT] = table[node, PARALLEL] if credit_time == rate_time else factor * np.expm1(-BASIS_POINT * credit_time)
         table[node, TOMORROW] = np.exp(-tomorrow)
-        discounting[node, EXPONENT] = exponent
-        discounting[node, DISCOUNT_FACTOR] = factor if rates == exponent else np.exp(-rates)
+        table[node, EXPONENT] = exponent
+        discount_factor[node] = factor if rates == exponent else np.exp(-rates)
         bucket_offsets[node] = buckets
-        if is_listed[node]:
+        if points_in_row[node] == 0:
             count = collect_buckets(first, end, point, sign, point_kind, points, True, 0, pillars, gains)
             count = collect_buckets(first, end, point, sign, point_kind, points, False, count, pillars, gains)
-            table[node, LEFT] = table[node, RIGHT] = table[node, PILLAR] = table[node, POINTS] = 0.0
+            table[node, LEFT] = table[node, RIGHT] = 0.0
+            table[node, PILLAR] = -1.0
             for bucket in range(count):
                 bucket_pillar[buckets] = pillars[bucket]
                 bucket_change[buckets] = factor * np.expm1(-BASIS_POINT * gains[bucket])
                 buckets += 1
             continue
-        count = 0
-        for term in range(first, end):
-            p, s = point[term], sign[term]
-            if point_kind[p] != _OWN:
-                table[node, LEFT + count * SECOND] = factor * np.expm1(-BASIS_POINT * (s * points.gain_left[p]))
-                table[node, RIGHT + count * SECOND] = factor * np.expm1(-BASIS_POINT * (s * points.gain_right[p]))
-                table[node, PILLAR + count * SECOND] = points.pillar[p]
-                count += 1
-        table[node, POINTS] = count
+        table[node, LEFT] = factor * np.expm1(-BASIS_POINT * left)
+        table[node, RIGHT] = factor * np.expm1(-BASIS_POINT * right)
+        table[node, PILLAR] = pillar
+        if table.shape[1] > NARROW:
+            table[node, PILLAR + SECOND] = second_pillar
+            if second_pillar >= 0:
+                table[node, LEFT + SECOND] = factor * np.expm1(-BASIS_POINT * second_left)
+                table[node, RIGHT + SECOND] = factor * np.expm1(-BASIS_POINT * second_right)
     bucket_offsets[offsets.size - 1] = buckets
 
 

@@ -104,14 +104,31 @@ class PointMoves:
         position = binding.curve[compiled.points.curve]
         self.is_moved = np.where(is_own, self.credit is not None, (position >= 0) & is_moved[position])
         self.is_own = is_own
+        self._is_there, self._number = np.zeros(is_own.size, np.bool_), np.empty(is_own.size, np.int32)
+        self._buffers: dict[str, np.ndarray] = {}
+
+    def buffer(self, name: str, rows: int, columns: int) -> Float[np.ndarray, "row column"]:
+        """Room that tiles use one after the other: new memory for each would cost as much as filling it."""
+        held = self._buffers.get(name)
+        if held is None or held.size < rows * columns:
+            held = self._buffers[name] = np.empty(rows * columns)
+        return held[: rows * columns].reshape(rows, columns)
+
+    def numbered(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The distinct points among some, increasing, and the number of each among them."""
+        self._is_there[points] = True
+        found = np.flatnonzero(self._is_there)
+        self._is_there[found] = False
+        self._number[found] = np.arange(found.size, dtype=np.int32)
+        return found, self._number[points]
 
     def tile(self, points: np.ndarray, first: int, last: int) -> Float[np.ndarray, "point scenario"]:
-        """What scenarios first:last add to the exponents of some points; nothing is written for those that do not move."""
-        moves = np.empty((points.size, last - first))
+        """What scenarios first:last add to the exponents of some points, all of which move. Good until the next call."""
+        moves = self.buffer("moves", points.size, last - first)
         values = self.points
         credit = np.zeros(last - first) if self.credit is None else self.credit[first:last].copy()
         _fill_moves(
-            points, self.is_moved, self.is_own, values.pillar, values.gain_left, values.gain_right, values.time,
+            points, self.is_own, values.pillar, values.gain_left, values.gain_right, values.time,
             np.ascontiguousarray(self.shifts[:, first:last]), credit, moves,
         )  # fmt: skip
         return moves
@@ -124,30 +141,30 @@ class SetFactors:
         compiled, nodes = moves.compiled, slice(*moves.compiled.node_offsets[number : number + 2].tolist())
         self._moves = moves
         terms = slice(int(compiled.nodes.offsets[nodes.start]), int(compiled.nodes.offsets[nodes.stop]))
-        self._points, place = np.unique(compiled.nodes.point[terms], return_inverse=True)
+        points = compiled.nodes.point[terms]
+        is_moved = moves.is_moved[points]
+        self._points, place = moves.numbered(points[is_moved])
+        self._place, self._sign = np.full(points.size, -1, np.int32), compiled.nodes.sign[terms]
+        self._place[is_moved] = place
         self._offsets = compiled.nodes.offsets[nodes.start : nodes.stop + 1] - terms.start
-        self._place, self._sign = place.astype(np.int32), compiled.nodes.sign[terms]
-        self._is_moved = moves.is_moved[self._points]
         self._exponent = node_exponents(compiled, moves.points, nodes)
         factor = moves.scenarios.fx_factors.get(compiled.leg_currency.names[compiled.sets.currency[number]])
         price = moves.binding.fx[number]
         self._fx = np.full(moves.scenarios.count, price) if factor is None else price * factor
 
     def tile(self, first: int, last: int) -> tuple[Float[np.ndarray, "node scenario"], Float[np.ndarray, " scenario"]]:
-        """Factors of the set's nodes and its currency's exchange rates under scenarios first:last."""
-        table = np.empty((self._exponent.size, last - first))
+        """Factors of the set's nodes and its currency's exchange rates under scenarios first:last. Good until the next tile."""
+        table = self._moves.buffer("factors", self._exponent.size, last - first)
         moves = self._moves.tile(self._points, first, last)
-        _add_moves(self._offsets, self._place, self._sign, self._is_moved, self._exponent, moves, table)
+        _add_moves(self._offsets, self._place, self._sign, self._exponent, moves, table)
         return np.exp(table, out=table), self._fx[first:last]
 
 
 @kernel
 @no_type_check
-def _fill_moves(points, is_moved, is_own, pillar, gain_left, gain_right, time, shifts, credit, moves):
+def _fill_moves(points, is_own, pillar, gain_left, gain_right, time, shifts, credit, moves):
     for i in range(points.size):
         point = points[i]
-        if not is_moved[point]:
-            continue
         if is_own[point]:
             for scenario in range(moves.shape[1]):
                 moves[i, scenario] = time[point] * credit[scenario]
@@ -160,15 +177,15 @@ def _fill_moves(points, is_moved, is_own, pillar, gain_left, gain_right, time, s
 
 @kernel
 @no_type_check
-def _add_moves(offsets, place, sign, is_moved, exponent, moves, table):
-    """Exponents of the nodes with the moves of their points subtracted one by one, in canonical order."""
+def _add_moves(offsets, place, sign, exponent, moves, table):
+    """Exponents of the nodes with the moves of their points subtracted one by one, in canonical order; -1: the point does not move."""
     for node in range(exponent.size):
         line = table[node]
         for scenario in range(table.shape[1]):
             line[scenario] = -exponent[node]
         for term in range(offsets[node], offsets[node + 1]):
             point = place[term]
-            if is_moved[point]:
+            if point >= 0:
                 change, s = moves[point], float(sign[term])
                 for scenario in range(table.shape[1]):
                     line[scenario] -= s * change[scenario]

@@ -17,7 +17,7 @@ from pricers.curves import DAYS_PER_YEAR
 from pricers.jit import kernel
 from pricers.market import CurveKind, Market
 from pricers.measures import FX_SHIFT, SCALAR_MEASURES, Measure
-from pricers.nodes import CREDIT, FACTOR, LEFT, PARALLEL, PILLAR, POINTS, RIGHT, SECOND, TOMORROW, NodeTable, node_table
+from pricers.nodes import CREDIT, FACTOR, LEFT, NARROW, PARALLEL, PILLAR, RIGHT, SECOND, TOMORROW, NodeTable, node_table
 from pricers.row_layout import RowLayout, row_layout
 from pricers.status import RowStatus
 from pricers.yield_measures import YIELD_MEASURES, yield_measures
@@ -139,8 +139,9 @@ def _value_legs(
         return legs
     row_of_leg = np.repeat(np.arange(compiled.row_count), np.diff(compiled.leg_offsets))
     has_row = np.diff(layout.factor_offsets)[row_of_leg] > 0
+    is_plain = bool(np.all(compiled.nodes.points_in_row == 1))
     _sum_flows_and_ladders(
-        *arguments, own, table.bucket_offsets, table.bucket_pillar, table.bucket_change, binding.fx[compiled.leg_set],
+        is_plain, *arguments, own, table.bucket_offsets, table.bucket_pillar, table.bucket_change, binding.fx[compiled.leg_set],
         np.where(has_row, layout.row_start[row_of_leg], -1), compiled.rows.leg_place, layout.place_offsets, layout.place_curve,
         layout.place_start, market.tables.offsets, np.zeros(int(market.tables.offsets[-1]) + 1),
         legs.pv, legs.parallel, legs.credit, legs.tomorrow, out,
@@ -166,31 +167,62 @@ def _sum_flows(flow_offsets, flow_node, weight, table, own, pv, parallel, credit
 
 @kernel
 @no_type_check
+def _add_plain(first_flow, end, flow_node, weight, table, ladder):
+    """Sums of a leg's flows, and its ladder, where every node has one point on a curve."""
+    value = up = wider = later = 0.0
+    for flow in range(first_flow, end):
+        node, x = flow_node[flow], weight[flow]
+        value += x * table[node, FACTOR]
+        up += x * table[node, PARALLEL]
+        wider += x * table[node, CREDIT]
+        later += x * table[node, TOMORROW]
+        pillar = int(table[node, PILLAR])
+        ladder[pillar] += x * table[node, LEFT]
+        ladder[pillar + 1] += x * table[node, RIGHT]
+    return value, up, wider, later
+
+
+@kernel
+@no_type_check
+def _add_any(first_flow, end, flow_node, weight, table, bucket_offsets, bucket_pillar, bucket_change, ladder):
+    """The same for nodes of any number of points."""
+    value = up = wider = later = 0.0
+    is_wide = table.shape[1] > NARROW
+    for flow in range(first_flow, end):
+        node, x = flow_node[flow], weight[flow]
+        value += x * table[node, FACTOR]
+        up += x * table[node, PARALLEL]
+        wider += x * table[node, CREDIT]
+        later += x * table[node, TOMORROW]
+        if table[node, PILLAR] >= 0.0:
+            pillar = int(table[node, PILLAR])
+            ladder[pillar] += x * table[node, LEFT]
+            ladder[pillar + 1] += x * table[node, RIGHT]
+            if is_wide and table[node, PILLAR + SECOND] >= 0.0:
+                pillar = int(table[node, PILLAR + SECOND])
+                ladder[pillar] += x * table[node, LEFT + SECOND]
+                ladder[pillar + 1] += x * table[node, RIGHT + SECOND]
+        else:
+            for bucket in range(bucket_offsets[node], bucket_offsets[node + 1]):
+                ladder[bucket_pillar[bucket]] += x * bucket_change[bucket]
+    return value, up, wider, later
+
+
+@kernel
+@no_type_check
 def _sum_flows_and_ladders(
-    flow_offsets, flow_node, weight, table, own, bucket_offsets, bucket_pillar, bucket_change, fx, row_start, leg_place, place_offsets,
-    place_curve, place_start, first_pillar, ladder, pv, parallel, credit, tomorrow, out,
+    is_plain, flow_offsets, flow_node, weight, table, own, bucket_offsets, bucket_pillar, bucket_change, fx, row_start, leg_place,
+    place_offsets, place_curve, place_start, first_pillar, ladder, pv, parallel, credit, tomorrow, out,
 ):  # fmt: skip
     """`ladder` has a place for each pillar of the market and one more; it is zero between legs."""
     for leg in range(pv.size):
-        value = up = wider = later = 0.0
-        for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
-            node, x = flow_node[flow], weight[flow]
-            value += x * table[node, FACTOR]
-            up += x * table[node, PARALLEL]
-            wider += x * table[node, CREDIT]
-            later += x * table[node, TOMORROW]
-            points = table[node, POINTS]
-            if points > 0.0:
-                pillar = int(table[node, PILLAR])
-                ladder[pillar] += x * table[node, LEFT]
-                ladder[pillar + 1] += x * table[node, RIGHT]
-                if points > 1.0:
-                    pillar = int(table[node, PILLAR + SECOND])
-                    ladder[pillar] += x * table[node, LEFT + SECOND]
-                    ladder[pillar + 1] += x * table[node, RIGHT + SECOND]
-            else:
-                for bucket in range(bucket_offsets[node], bucket_offsets[node + 1]):
-                    ladder[bucket_pillar[bucket]] += x * bucket_change[bucket]
+        first_flow, end = flow_offsets[leg], flow_offsets[leg + 1]
+        if is_plain:
+            value, up, wider, later = _add_plain(first_flow, end, flow_node, weight, table, ladder)
+        else:
+            value, up, wider, later = _add_any(
+                first_flow, end, flow_node, weight, table, bucket_offsets, bucket_pillar, bucket_change, ladder
+            )
         pv[leg], parallel[leg], credit[leg] = value, up, wider
         tomorrow[leg] = later * np.exp(own[leg] / DAYS_PER_YEAR) if own[leg] != 0.0 else later
         if row_start[leg] < 0 or not np.isfinite(value):  # the row fails, and its ladder can hold what is no number anywhere

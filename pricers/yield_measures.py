@@ -18,7 +18,7 @@ from pricers.curves import DAYS_PER_YEAR
 from pricers.jit import kernel
 from pricers.market import CurveKind
 from pricers.measures import Measure
-from pricers.nodes import DISCOUNT_FACTOR, EXPONENT, FACTOR, NodeTable
+from pricers.nodes import EXPONENT, FACTOR, NodeTable
 from pricers.status import RowStatus
 
 YIELD_MEASURES: Final = frozenset(
@@ -78,7 +78,7 @@ def yield_measures(compiled: Compiled, *, table: NodeTable, status: np.ndarray) 
     flows_max = int(np.diff(compiled.flow_offsets).max(initial=0))
     _yield_rows(
         compiled.flow_offsets, compiled.amount, compiled.weight, compiled.flow_node, compiled.nodes.anchor, table.values,
-        table.discounting, compiled.settlement_node, compiled.leg_credit_spread, has_credit_curve[compiled.leg_set],
+        table.discount_factor, compiled.settlement_node, compiled.leg_credit_spread, has_credit_curve[compiled.leg_set],
         terms.first_flow, terms.yield_time, terms.yield_frequency, terms.outstanding, terms.accrued, terms.market_clean_price,
         status, np.empty(flows_max), np.empty(flows_max), result,
     )  # fmt: skip
@@ -94,7 +94,7 @@ def yield_measures(compiled: Compiled, *, table: NodeTable, status: np.ndarray) 
 @kernel
 @no_type_check
 def _yield_rows(
-    flow_offsets, amount, weight, flow_node, node_day, table, discounting, settlement_node, credit_spread, has_spread_curve, first_flow,
+    flow_offsets, amount, weight, flow_node, node_day, table, discount_factor, settlement_node, credit_spread, has_spread_curve, first_flow,
     yield_time, yield_frequency, outstanding, accrued, market_clean_price, status, discounted, years, result,
 ):  # fmt: skip
     for row in range(status.size):
@@ -103,9 +103,7 @@ def _yield_rows(
             continue
         node = settlement_node[row]
         settlement_years = node_day[node] / DAYS_PER_YEAR
-        value, force = _settlement_value(
-            first, end, weight, flow_node, table, discounting, node, credit_spread[row] * settlement_years, yield_time
-        )
+        value, force = _settlement_value(first, end, weight, flow_node, table, node, credit_spread[row] * settlement_years, yield_time)
         model_price = value / outstanding[row] * 100.0
         result[0, row] = model_price - accrued[row]
         result[1, row] = model_price
@@ -122,7 +120,7 @@ def _yield_rows(
         result[5, row] = duration / growth
         result[6, row] = (second_moment / price + duration / frequency) / (growth * growth)
         if is_quoted or has_spread_curve[row]:
-            without_spread = _discount(first, end, amount, flow_node, node_day, discounting, node, discounted, years)
+            without_spread = _discount(first, end, amount, flow_node, node_day, discount_factor, node, discounted, years)
             result[7, row] = _solve_z_spread(end - first, discounted, years, value, without_spread)
         else:  # the model's only spread is the contract's constant one
             result[7, row] = credit_spread[row]
@@ -130,14 +128,14 @@ def _yield_rows(
 
 @kernel
 @no_type_check
-def _settlement_value(first, end, weight, flow_node, table, discounting, settlement, spread_time, yield_time):
+def _settlement_value(first, end, weight, flow_node, table, settlement, spread_time, yield_time):
     """Model value on the settlement date, and a first guess of the force of yield: the mean of zero rates, weighted by value and time."""
     value = exponents = times = 0.0
     for flow in range(first, end):
         node = flow_node[flow]
         x = weight[flow] * table[node, FACTOR]
         value += x
-        exponents += x * (discounting[node, EXPONENT] - discounting[settlement, EXPONENT])
+        exponents += x * (table[node, EXPONENT] - table[settlement, EXPONENT])
         times += x * yield_time[flow]
     force = exponents / times if times != 0.0 else 0.0
     value = value / table[settlement, FACTOR]
@@ -225,14 +223,14 @@ def _bracket_force(first, end, amount, yield_time, target, guess):
 
 @kernel
 @no_type_check
-def _discount(first, end, amount, flow_node, node_day, discounting, settlement, discounted, years):
+def _discount(first, end, amount, flow_node, node_day, discount_factor, settlement, discounted, years):
     """Flows discounted to the settlement date on rate curves alone, and their times from it; returns their moments."""
-    start_day, growth = node_day[settlement], 1.0 / discounting[settlement, DISCOUNT_FACTOR]
+    start_day, growth = node_day[settlement], 1.0 / discount_factor[settlement]
     price = first_moment = second_moment = 0.0
     for flow in range(first, end):
         node = flow_node[flow]
         time = (node_day[node] - start_day) / DAYS_PER_YEAR
-        x = amount[flow] * (discounting[node, DISCOUNT_FACTOR] * growth)
+        x = amount[flow] * (discount_factor[node] * growth)
         discounted[flow - first], years[flow - first] = x, time
         price += x
         first_moment += x * time
