@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from pricers.columns import Text
-from pricers.market import Market
+from pricers.contract.columns import Text
+from pricers.market.market import Market
 from pricers.measures import SCALAR_MEASURES, Measure
 from pricers.status import RowStatus
 from riskray.engine.carry import MarketDifference, renumber_curves

@@ -5,11 +5,11 @@ from typing import Final
 
 import numpy as np
 
-from pricers.binding import KINDS
-from pricers.cashflows import NO_CURVE
-from pricers.columns import NO_DATE, NO_INTEGER, Column, Columns, Contracts, Kind
-from pricers.compiled import Compiled
-from pricers.market import CurveKind, Market
+from pricers.contract.columns import NO_DATE, NO_INTEGER, Column, Columns, Contracts, Kind
+from pricers.core.binding import KINDS
+from pricers.core.compiled import Compiled
+from pricers.flows.cashflows import NO_CURVE
+from pricers.market.market import CurveKind, Market
 from pricers.status import RowStatus
 
 LIST_ITEMS_SHOWN: Final = 5

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from pricers.market import REFERENCED_KINDS, CurveKind
+from pricers.market.market import REFERENCED_KINDS, CurveKind
 from riskray.models.run import MarketGap, Preflight
 
 RequirementKind = Literal["product", "discount_curve", "spread_curve", "currency"]

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int16, Int64
 
-from pricers.binding import bind_market
-from pricers.columns import Text
-from pricers.compiled import Compiled
-from pricers.factors import FactorKind, factors_of
-from pricers.market import CurveKind, Market
+from pricers.contract.columns import Text
+from pricers.core.binding import bind_market
+from pricers.core.compiled import Compiled
+from pricers.market.factors import FactorKind, factors_of
+from pricers.market.market import CurveKind, Market
 from pricers.status import RowStatus
-from pricers.valuation import Valuation
+from pricers.value.valuation import Valuation
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 A stored document keeps its text and its hash. What has changed since it was stored is changed when it is read: `kind` of a curve is
 `quoted_as` now, and names are unique over all curves, so a spread curve that has the name of a discount curve is read as `NAME:SPREAD`.
-Contracts and scenario sets that call it `NAME` still find it (see `pricers.market.Market.resolve`).
+Contracts and scenario sets that call it `NAME` still find it (see `pricers.market.market.Market.resolve`).
 """
 
 import json
 from typing import Any
 
-from pricers.market import CurveKind
+from pricers.market.market import CurveKind
 from riskray.models.market_data import MarketDocument
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from pricers.market import Curve, CurveKind, Market
+from pricers.market.market import Curve, CurveKind, Market
 from riskray.errors import InvalidRequest
 from riskray.models.instrument import CURRENCIES
 from riskray.models.scenario import MoveKind

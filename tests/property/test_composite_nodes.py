@@ -24,10 +24,10 @@ from pricers import (
     present_values,
     value_cashflows,
 )
-from pricers.compiled import Compiled, compile_cashflows
-from pricers.netting import LadderGrid, Ladders, NodeSums, failing_nodes, merge_ladders, net_flows, value_ladders
-from pricers.pnl_explain import explain_pnl
-from pricers.shapes import canonical
+from pricers.core.compiled import Compiled, compile_cashflows
+from pricers.core.shapes import canonical
+from pricers.value.netting import LadderGrid, Ladders, NodeSums, failing_nodes, merge_ladders, net_flows, value_ladders
+from pricers.value.pnl_attribution import explain_pnl
 
 AS_OF = 20_000
 BP = 1e-4

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricers.market import CurveKind
+from pricers.market.market import CurveKind
 from riskray.engine.plan import BatchRange, MarketNames, Requirement, plan_shards, preflight
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pricers import Measure, RowStatus, contracts_of, pricer, value
-from pricers.market import CurveKind
+from pricers.market.market import CurveKind
 from riskray.errors import InvalidRequest
 from riskray.market.build import build_market
 from riskray.market.reader import parse_market

@@ -1,0 +1,288 @@
+"""Compiled cash flows: what is left to do when a market arrives.
+
+Flows of a batch share few nodes (see `cashflows.py`), and nodes share points, so a flow holds the number of its node and a node those of
+its points. The contract's own constant credit spread does not depend on the market; it goes into the flow as the weight
+`amount × exp(-credit_spread × time)`. What a market then costs is one exponent a point, one exp a node and one multiply-add a flow.
+"""
+
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import NamedTuple, no_type_check
+
+import numpy as np
+from jaxtyping import Float, Int8, Int32, Int64, UInt8
+from numba import njit
+
+from pricers.contract.columns import Text
+from pricers.core.curve_sets import CurveSets, RowSets, curve_sets, row_sets
+from pricers.core.node_numbers import NodeNumbers, number_nodes, numbered
+from pricers.core.shapes import OWN_ORDER, canonical, curve_key, sort_key
+from pricers.flows.cashflows import Lowered, PriceTerms, Shape
+from pricers.market.curves import DAYS_PER_YEAR
+from pricers.measures import Measure
+from pricers.status import RowStatus
+
+_INFLATION_ORDER = OWN_ORDER - 1
+_BEFORE_TODAY = -1
+
+
+class Points(NamedTuple):
+    """Distinct (curve, day), sorted."""
+
+    curve: Int32[np.ndarray, " point"]
+    """Index into `Compiled.sets.curves`; one beyond the last for OWN."""
+    kind: Int8[np.ndarray, " point"]
+    """Place of the curve's kind in CurveKind, OWN_ORDER for OWN."""
+    day: Int32[np.ndarray, " point"]
+    """Days after the valuation date; -1 for any day before it, except on a curve of INFLATION."""
+
+
+class Nodes(NamedTuple):
+    """Distinct (curve set, shape, anchor), sorted: the nodes of a curve set together, by shape, then by anchor."""
+
+    offsets: Int32[np.ndarray, " node_plus_one"]
+    """Node n has terms offsets[n]:offsets[n + 1], in canonical order."""
+    point: Int32[np.ndarray, " term"]
+    sign: Int8[np.ndarray, " term"]
+    shape: Int32[np.ndarray, " node"]
+    """Index into `Compiled.shapes`."""
+    anchor: Int32[np.ndarray, " node"]
+    """Days after the valuation date."""
+    points_in_row: Int8[np.ndarray, " node"]
+    """1 or 2 for a node with one point on a curve, or with two on different curves: what its row of the node table has room for. 0 for any
+    other node."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A batch ready to be valued. Independent of any market; legs and flows are those of `Cashflows`."""
+
+    as_of: int
+    measures: frozenset[Measure]
+    """The measures that the product has."""
+    status: UInt8[np.ndarray, " row"]
+    native_currency: Text
+    leg_offsets: Int64[np.ndarray, " row_plus_one"]
+    leg_currency: Text
+    leg_credit_spread: Float[np.ndarray, " leg"]
+    sets: CurveSets
+    rows: RowSets
+    shapes: tuple[Shape, ...]
+    """In canonical form and order."""
+    flow_offsets: Int64[np.ndarray, " leg_plus_one"]
+    amount: Float[np.ndarray, " flow"]
+    weight: Float[np.ndarray, " flow"]
+    """amount × exp(-credit_spread × time); the same array as `amount` where no contract has a credit spread."""
+    flow_node: Int32[np.ndarray, " flow"]
+    node_offsets: Int64[np.ndarray, " set_plus_one"]
+    """Curve set s has nodes node_offsets[s]:node_offsets[s + 1]."""
+    nodes: Nodes
+    points: Points
+    set_shapes: tuple[tuple[int, int], ...]
+    """Distinct (curve set, shape) of all nodes and legs."""
+    price_terms: PriceTerms | None
+    """With `outstanding` signed as the position is."""
+    settlement_node: Int32[np.ndarray, " row"] | None
+    weighted_average_life: Float[np.ndarray, " row"] | None
+
+    @property
+    def row_count(self) -> int:
+        return int(self.status.size)
+
+    @property
+    def leg_set(self) -> Int32[np.ndarray, " leg"]:
+        """The curve set of each leg."""
+        return self.sets.leg_set
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by the arrays, for a cache's budget."""
+        arrays = {id(array): array.nbytes for array in _arrays(self)}
+        return sum(arrays.values())
+
+
+def _arrays(holder: object) -> list[np.ndarray]:
+    if isinstance(holder, np.ndarray):
+        return [holder]
+    if isinstance(holder, Points | Nodes):
+        return list(holder)
+    if is_dataclass(holder):
+        return [array for entry in fields(holder) for array in _arrays(getattr(holder, entry.name))]
+    return []
+
+
+def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Compiled:
+    """Give every flow its node and its credit-spread weight.
+
+    Args:
+        lowered: cash flows of one product, as its `lower` made them.
+        measures: the measures that the product has.
+    Returns:
+        The compiled batch; it holds no reference to pay days and principal.
+    Raises:
+        ValueError: a leg's or flow's array has the wrong length, a flow is not after the valuation date, all points of a node are before
+            it, or a leg's own credit spread applies to some of its flows only.
+    """
+    flows, terms = lowered.cashflows, lowered.price_terms
+    _check_shapes(lowered)
+    shapes, number, back = _canonical_shapes(flows.shapes)
+    leg_shape: np.ndarray = number[flows.leg_shape]
+    flow_shape = None if flows.flow_shape is None else number[flows.flow_shape]
+    sets = curve_sets(flows, shapes=shapes, leg_shape=leg_shape, flow_shape=flow_shape)
+    anchor = (flows.pay_day if flows.anchor_day is None else flows.anchor_day).astype(np.int32, copy=False)
+    if back.any():
+        given = np.repeat(flows.leg_shape, np.diff(flows.flow_offsets)) if flows.flow_shape is None else flows.flow_shape
+        anchor = (anchor - back[given]).astype(np.int32)
+    settlement = np.full(leg_shape.size, -1, np.int64)
+    if terms is not None:
+        settlement[:] = np.where(lowered.status == RowStatus.OK, terms.settlement_day.astype(np.int64) - lowered.as_of, -1)
+        if back.any():
+            settlement[settlement >= 0] -= back[flows.leg_shape][settlement >= 0]
+    found = number_nodes(sets, flows.flow_offsets, leg_shape, flow_shape, anchor, as_of=lowered.as_of, settlement=settlement)
+    if found.anchor.min(initial=0) < 0:
+        raise ValueError(f"a node lies before the valuation date with all its points: {shapes[found.shape[found.anchor.argmin()]]}")
+    nodes, points, own_time = _points(found, shapes, sets)
+    weight = flows.amount
+    if np.any(flows.leg_credit_spread != 0.0):
+        weight = np.empty_like(flows.amount)
+        _weigh(flows.flow_offsets, flows.leg_credit_spread, found.flow_node, own_time, flows.amount, weight)
+    life = None
+    if terms is not None:
+        life, outstanding = np.full(flows.row_count, np.nan), np.full(flows.row_count, np.nan)
+        _principal_terms(
+            flows.flow_offsets, flows.pay_day, lowered.as_of, flows.principal, terms.first_flow, terms.outstanding, life, outstanding
+        )
+        terms = replace(terms, outstanding=outstanding)
+    return Compiled(
+        as_of=lowered.as_of,
+        measures=measures,
+        status=lowered.status,
+        native_currency=lowered.native_currency,
+        leg_offsets=flows.leg_offsets,
+        leg_currency=flows.leg_currency,
+        leg_credit_spread=flows.leg_credit_spread,
+        sets=sets,
+        rows=row_sets(flows.leg_offsets, sets.leg_set, sets.count),
+        shapes=shapes,
+        flow_offsets=flows.flow_offsets,
+        amount=flows.amount,
+        weight=weight,
+        flow_node=found.flow_node,
+        node_offsets=found.node_offsets,
+        nodes=nodes,
+        points=points,
+        set_shapes=_set_shapes(sets, found, leg_shape, len(shapes)),
+        price_terms=terms,
+        settlement_node=None if terms is None else found.settlement_node,
+        weighted_average_life=life,
+    )
+
+
+def _check_shapes(lowered: Lowered) -> None:
+    flows = lowered.cashflows
+    legs, count = flows.flow_offsets.size - 1, int(flows.flow_offsets[-1])
+    lengths = {
+        "status": (lowered.status.size, flows.row_count),
+        "leg_offsets": (flows.leg_offsets.size, flows.row_count + 1),
+        "leg count": (int(flows.leg_offsets[-1]), legs),
+        "leg_credit_spread": (flows.leg_credit_spread.size, legs),
+        "leg_shape": (flows.leg_shape.size, legs),
+        "pay_day": (flows.pay_day.size, count),
+        "ex_day": (flows.ex_day.size, count),
+        "amount": (flows.amount.size, count),
+        "principal": (flows.principal.size, count),
+    }
+    optional = {"flow_shape": flows.flow_shape, "anchor_day": flows.anchor_day, "contract_leg": flows.contract_leg}
+    lengths |= {name: (array.size, count) for name, array in optional.items() if array is not None}
+    if lowered.price_terms is not None:
+        lengths["legs of a product with prices"] = (legs, flows.row_count)
+        lengths["yield_time"] = (lowered.price_terms.yield_time.size, count)
+    wrong = {name: pair for name, pair in lengths.items() if pair[0] != pair[1]}
+    if wrong:
+        raise ValueError(f"lowered arrays have the wrong length (have, expected): {wrong}")
+    if flows.flow_shape is None and np.any(np.diff(flows.flow_offsets)[flows.leg_shape < 0]):
+        raise ValueError("a leg without a shape has flows: give leg_shape or flow_shape")
+    if count and int(flows.pay_day.min()) <= lowered.as_of:
+        raise ValueError(f"a lowered flow is paid on or before the valuation date: {int(flows.pay_day.min())} <= {lowered.as_of}")
+
+
+def _canonical_shapes(shapes: tuple[Shape, ...]) -> tuple[tuple[Shape, ...], np.ndarray, np.ndarray]:
+    """Distinct canonical shapes in order; for each given shape its number, the last entry standing for -1, and its anchor's way back."""
+    made = [canonical(shape) for shape in shapes]
+    distinct = sorted({shape for shape, _ in made}, key=sort_key)
+    place = {shape: index for index, shape in enumerate(distinct)}
+    number = np.array([*(place[shape] for shape, _ in made), -1], np.int32)
+    return tuple(distinct), number, np.array([*(back for _, back in made), 0], np.int64)
+
+
+def _points(found: NodeNumbers, shapes: tuple[Shape, ...], sets: CurveSets) -> tuple[Nodes, Points, np.ndarray]:
+    """The terms of all nodes, their points, and float64[node]: years of the contract's own spread at each node."""
+    place = {key: index for index, key in enumerate(sets.curves)}
+    terms = [(place.get(curve_key(term), len(sets.curves)), *curve_key(term)[:1], term.lag, term.sign) for s in shapes for term in s]
+    curve, kind, lag, sign = np.array(terms, np.int64).reshape(-1, 4).T
+    first = np.cumsum([0, *(len(shape) for shape in shapes)], dtype=np.int64)
+    counts = np.diff(first)[found.shape]
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    term = np.arange(offsets[-1]) - np.repeat(offsets[:-1] - first[:-1][found.shape], counts)
+    day = np.repeat(found.anchor.astype(np.int64), counts) - lag[term]
+    day = np.where((kind[term] < _INFLATION_ORDER) & (day < 0), _BEFORE_TODAY, day)
+    low = int(day.min(initial=0))
+    width = int(day.max(initial=0)) - low + 1
+    keys, point = numbered(curve[term] * width + (day - low), (len(sets.curves) + 1) * width)
+    point_curve = keys // width
+    kinds = np.array([*(key[0] for key in sets.curves), OWN_ORDER], np.int8)
+    points = Points(point_curve.astype(np.int32), kinds[point_curve], (keys % width + low).astype(np.int32))
+    in_row = np.array([_points_in_row(shape) for shape in shapes], np.int8)
+    nodes = Nodes(
+        offsets.astype(np.int32), point.astype(np.int32), sign[term].astype(np.int8), found.shape, found.anchor, in_row[found.shape]
+    )
+    own_time = np.zeros(found.shape.size)
+    of_own = np.flatnonzero(kind[term] == OWN_ORDER)
+    np.add.at(own_time, np.repeat(np.arange(found.shape.size), counts)[of_own], sign[term][of_own] * (day[of_own] / DAYS_PER_YEAR))
+    return nodes, points, own_time
+
+
+def _set_shapes(sets: CurveSets, found: NodeNumbers, leg_shape: np.ndarray, shape_count: int) -> tuple[tuple[int, int], ...]:
+    node_set = np.repeat(np.arange(sets.count), np.diff(found.node_offsets))
+    has_shape = leg_shape >= 0
+    pairs = np.concatenate([node_set * shape_count + found.shape, (sets.leg_set * np.int64(shape_count) + leg_shape)[has_shape]])
+    return tuple(divmod(code, max(shape_count, 1)) for code in numbered(pairs, sets.count * shape_count)[0].tolist())
+
+
+def _points_in_row(shape: Shape) -> int:
+    curves = [key for term in shape if (key := curve_key(term))[0] != OWN_ORDER]
+    return len(curves) if len(curves) in (1, 2) and len(set(curves)) == len(curves) else 0
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _weigh(flow_offsets, credit_spread, flow_node, own_time, amount, weight):
+    for leg in range(flow_offsets.size - 1):
+        spread = credit_spread[leg]
+        for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
+            if spread == 0.0:
+                weight[flow] = amount[flow]
+            else:
+                weight[flow] = amount[flow] * np.exp(-spread * own_time[flow_node[flow]])
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _principal_terms(flow_offsets, pay_day, as_of, principal, first_flow, given, life, outstanding):
+    """Mean time to repayments, NaN for a row that repays nothing; and the outstanding notional with the sign of what is still repaid.
+
+    Principal of the other sign is paid out, not repaid: a loan that has not started, a draw-down. Where nothing is repaid, of
+    a bond redeemed at 0, the given outstanding notional has the sign.
+    """
+    for row in range(life.size):
+        total = weighted = 0.0
+        # What is due after settlement has the position's sign; where nothing is, all that is left does.
+        start = first_flow[row] if first_flow[row] < flow_offsets[row + 1] else flow_offsets[row]
+        repaid = principal[start : flow_offsets[row + 1]].sum()
+        sign = -1.0 if repaid < 0.0 or (repaid == 0.0 and given[row] < 0.0) else 1.0
+        for flow in range(flow_offsets[row], flow_offsets[row + 1]):
+            repaid = max(sign * principal[flow], 0.0)
+            total += repaid
+            weighted += repaid * ((pay_day[flow] - as_of) / DAYS_PER_YEAR)
+        if total > 0.0:
+            life[row] = weighted / total
+        outstanding[row] = sign * abs(given[row])

@@ -1,0 +1,158 @@
+"""The cash-flow report: the present value of one row, flow by flow."""
+
+import datetime
+from dataclasses import dataclass
+
+import numpy as np
+
+from pricers.contract.columns import Contracts
+from pricers.core.binding import KINDS, bind_market
+from pricers.core.compiled import Compiled, compile_cashflows
+from pricers.core.nodes import FACTOR, node_table
+from pricers.flows.cashflows import Cashflows
+from pricers.market.fixings import Fixings
+from pricers.market.market import CurveKind, Market
+from pricers.measures import Measure
+from pricers.registry import NO_FIXINGS, PricerSpec, pricer
+from pricers.status import RowStatus
+from pricers.time.dates import to_date
+from pricers.value.valuation import value_cashflows
+
+
+@dataclass(frozen=True)
+class ExplainedTerm:
+    """One point of a flow's node."""
+
+    curve: str | None
+    """None for the contract's own credit spread."""
+    kind: CurveKind | None
+    date: datetime.date
+    sign: int
+    """1: the factor discounts; -1: the flow is divided by it."""
+
+
+@dataclass(frozen=True)
+class ExplainedFlow:
+    """One flow after the valuation date and what it is worth today."""
+
+    pay_date: datetime.date
+    leg: int
+    """Counts from 0."""
+    currency: str
+    interest: float
+    """Signed, in `currency`, as are the next two."""
+    principal: float
+    amount: float
+    """interest + principal."""
+    terms: tuple[ExplainedTerm, ...]
+    """All points that the flow's value rests on."""
+    discount_curve: str
+    """The first rate curve among the terms; empty where nothing discounts."""
+    spread_curve: str | None
+    """The first spread curve among the terms."""
+    discount_factor: float
+    """Of the rate curves alone."""
+    spread_factor: float
+    """Of the spread curve and the contract's own credit spread together; 1 without either."""
+    pv: float
+    """amount × discount_factor × spread_factor, in `currency`."""
+    pv_base: float
+    """The same in base currency at today's exchange rate."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """`pv` is the sum of the flows' `pv` where all are in one currency, `pv_base` that of their `pv_base`.
+
+    A row without a value has a status and no flows.
+    """
+
+    status: RowStatus
+    currency: str | None
+    """Of `pv`."""
+    pv: float
+    pv_base: float
+    flows: tuple[ExplainedFlow, ...]
+
+
+def explain(product: PricerSpec | str, contracts: Contracts, row: int, *, market: Market, fixings: Fixings = NO_FIXINGS) -> Explanation:
+    """Every remaining flow of one row.
+
+    Args:
+        product: a cash-flow product's name or specification.
+        contracts: a batch with the product's columns.
+        row: which of its rows, counting from 0.
+        market: market data; its date is the valuation date.
+        fixings: published values of indices.
+    Returns:
+        The flows leg by leg in order of payment, and what the row is worth.
+    Raises:
+        IndexError: no such row.
+        ValueError: the product is not a sum of fixed cash flows.
+    """
+    spec = pricer(product) if isinstance(product, str) else product
+    if spec.lower is None:
+        raise ValueError(f"product {spec.product!r} is not a sum of fixed cash flows: there are none to list")
+    if not 0 <= row < contracts.row_count:
+        raise IndexError(f"row {row} of {contracts.row_count}")
+    lowered = spec.lower(contracts.take(np.array([row])), as_of=market.as_of, fixings=fixings)
+    compiled = compile_cashflows(lowered, measures=spec.measures)
+    valuation = value_cashflows(compiled, market=market, measures=frozenset({Measure.PV}))
+    status = RowStatus(int(valuation.status[0]))
+    flows: list[ExplainedFlow] = []
+    if status is RowStatus.OK:
+        binding = bind_market(compiled, market=market)
+        table = node_table(compiled, binding=binding, market=market)
+        factors = np.stack([table.values[:, FACTOR], table.discount_factor], axis=1)[compiled.flow_node]
+        for leg in range(compiled.leg_set.size):
+            fx = float(binding.fx[compiled.leg_set[leg]])
+            flows.extend(_flows_of_leg(lowered.cashflows, compiled, leg, factors=factors, fx=fx))
+    return Explanation(
+        status=status,
+        currency=lowered.native_currency[0],
+        pv=float(valuation.values[Measure.PV][0]),
+        pv_base=float(valuation.values[Measure.PV_BASE][0]),
+        flows=tuple(flows),
+    )
+
+
+def _flows_of_leg(cashflows: Cashflows, compiled: Compiled, leg: int, *, factors: np.ndarray, fx: float) -> list[ExplainedFlow]:
+    flows, weight = [], compiled.weight
+    for flow in range(cashflows.flow_offsets[leg], cashflows.flow_offsets[leg + 1]):
+        day, amount, principal = (float(column[flow]) for column in (cashflows.pay_day, cashflows.amount, cashflows.principal))
+        factor, discount_factor = factors[flow].tolist()
+        terms = _terms(compiled, int(compiled.flow_node[flow]))
+        named = {kind: [term.curve for term in terms if term.kind is kind] for kind in (CurveKind.RATE, CurveKind.SPREAD)}
+        pv = float(weight[flow]) * factor  # as it enters the row's PV, to the last bit
+        own_spread = float(weight[flow]) / amount if amount != 0.0 else 1.0
+        curve_spread = factor / discount_factor if discount_factor > 0.0 else 1.0  # a flow too far away to be worth anything
+        flows.append(
+            ExplainedFlow(
+                pay_date=to_date(int(day)),
+                leg=leg,
+                currency=str(cashflows.leg_currency[leg]),
+                interest=amount - principal,
+                principal=principal,
+                amount=amount,
+                terms=terms,
+                discount_curve=str(next(iter(named[CurveKind.RATE]), "")),
+                spread_curve=next(iter(named[CurveKind.SPREAD]), None),
+                discount_factor=discount_factor,
+                spread_factor=own_spread * curve_spread,
+                pv=pv,
+                pv_base=pv * fx,
+            )
+        )
+    return flows
+
+
+def _terms(compiled: Compiled, node: int) -> tuple[ExplainedTerm, ...]:
+    nodes, points = compiled.nodes, compiled.points
+    terms = []
+    for term in range(nodes.offsets[node], nodes.offsets[node + 1]):
+        point = nodes.point[term]
+        curves = compiled.sets.curves
+        kind, name = curves[points.curve[point]] if points.curve[point] < len(curves) else (None, None)
+        day = to_date(compiled.as_of + int(points.day[point]))
+        terms.append(ExplainedTerm(name, None if kind is None else KINDS[kind], day, int(nodes.sign[term])))
+    return tuple(terms)

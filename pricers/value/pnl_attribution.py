@@ -1,0 +1,314 @@
+"""Why a position's value changed between two valuations: carry, rates by curve and pillar, credit, exchange rates, and what is left.
+
+One thing moves after another, each step a full revaluation on top of the steps before it, so the parts add up to the whole:
+
+    1. time       the later date, yesterday's curves by time to maturity, spreads and exchange rates held; plus cash paid meanwhile
+    2. rates      the pillars of rate and inflation curves, curve by curve from the shortest to the longest, each to the later zero rate
+    3. credit     spread and hazard curves, all pillars together
+    4. residual   what the later curve still differs by: other pillar days or another interpolation
+    5. FX         the later exchange rates, on the later value and on the cash
+
+    P&L = value at the later date + cash received - value at the earlier date
+        = carry + rates + credit + FX + new + dead + residual
+
+Steps 2 and 3 are exact products of factors (see `curves.py`), not sensitivities times moves. Where the later curve has its pillars on
+other days, the earlier curve is read at those days. A position that only the later portfolio holds is `new` with all its value, one
+that only the earlier held is `dead` with minus its value; one that matured in between is neither: its cash is its value.
+A coupon that goes ex-coupon in between leaves the value, but not its holder: it counts as cash on that day, and not again when it is paid.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final, no_type_check
+
+import numpy as np
+from jaxtyping import Bool, Float, Int16, Int64, UInt8
+from numba import njit
+
+from pricers.core.binding import Binding, bind_market
+from pricers.core.compiled import Compiled
+from pricers.core.nodes import collect_buckets
+from pricers.core.points import node_factors, point_values
+from pricers.flows.cashflows import Cashflows
+from pricers.kernels.jit import kernel
+from pricers.market.curves import DAYS_PER_YEAR, rate_time
+from pricers.market.market import Curve, CurveKind, CurveTables, Market, curve_tables
+from pricers.status import RowStatus
+from pricers.value.row_layout import RowLayout, row_layout
+from pricers.value.valuation import row_status
+
+_OK: Final = int(RowStatus.OK)
+_AGED, _CREDIT, _LATER, _WIDTH = 0, 1, 2, 3
+_RATE_KINDS: Final = frozenset({CurveKind.RATE, CurveKind.INFLATION})
+
+
+@dataclass(frozen=True)
+class PnlExplanation:
+    """Base currency, [row] where not said otherwise. NaN for rows whose status is not OK."""
+
+    status: UInt8[np.ndarray, " row"]
+    """RowStatus: OK, or what kept the row from having a value at one of the dates."""
+    pv_t0: Float[np.ndarray, " row"]
+    pv_t1: Float[np.ndarray, " row"]
+    cash_received: Float[np.ndarray, " row"]
+    """Paid, or gone ex-coupon, after the earlier date up to the later one, at the later exchange rate; positive is received by us."""
+    pnl: Float[np.ndarray, " row"]
+    carry: Float[np.ndarray, " row"]
+    rates: Float[np.ndarray, " row"]
+    """The sum of the row's `rates_by_pillar`."""
+    credit: Float[np.ndarray, " row"]
+    fx: Float[np.ndarray, " row"]
+    new: Float[np.ndarray, " row"]
+    dead: Float[np.ndarray, " row"]
+    residual: Float[np.ndarray, " row"]
+    factor_offsets: Int64[np.ndarray, " row_plus_one"]
+    """Row i has entries factor_offsets[i]:factor_offsets[i + 1]."""
+    factor_nos: Int16[np.ndarray, " entry"]
+    """Positions in the later market's curves."""
+    bucket_offsets: Int64[np.ndarray, " entry_plus_one"]
+    rates_by_pillar: Float[np.ndarray, " bucket"]
+    """Of entry e, [bucket_offsets[e]:bucket_offsets[e + 1]] is one number a pillar of its curve. Rows that are new or dead have no entry,
+    and failed ones none or zeros."""
+
+
+@dataclass(frozen=True)
+class _LegSteps:
+    """Sums over the flows of each leg in its own currency."""
+
+    aged: np.ndarray
+    rates: np.ndarray
+    credit: np.ndarray
+    later: np.ndarray
+
+
+def explain_pnl(
+    compiled_t0: Compiled,
+    compiled_t1: Compiled,
+    *,
+    cashflows_t0: Cashflows,
+    market_t0: Market,
+    market_t1: Market,
+    in_t0: Bool[np.ndarray, " row"] | None = None,
+    in_t1: Bool[np.ndarray, " row"] | None = None,
+) -> PnlExplanation:
+    """Explain the P&L of a batch of contracts between two markets.
+
+    Args:
+        compiled_t0, compiled_t1: the same contracts in the same order, compiled for the earlier and the later date.
+        cashflows_t0: the flows that `compiled_t0` was compiled from; they say what is cash on which day.
+        market_t0, market_t1: the markets, in the same base currency.
+        in_t0, in_t1: whether each portfolio holds the row; everything where None. A contract whose terms changed is dead in one row and
+            new in another.
+    Returns:
+        The parts of every row's P&L.
+    Raises:
+        ValueError: batches of different contracts, flows of another batch, dates out of order or unlike the markets', or different base
+            currencies.
+    """
+    _require_comparable(compiled_t0, compiled_t1, market_t0, market_t1)
+    if not np.array_equal(cashflows_t0.flow_offsets, compiled_t0.flow_offsets):
+        raise ValueError(f"cashflows_t0 are not those of compiled_t0: {cashflows_t0.amount.size} and {compiled_t0.amount.size} flows")
+    rows = compiled_t0.row_count
+    held_t0 = np.ones(rows, bool) if in_t0 is None else in_t0
+    held_t1 = np.ones(rows, bool) if in_t1 is None else in_t1
+    binding_t0, binding_t1 = bind_market(compiled_t0, market=market_t0), bind_market(compiled_t1, market=market_t1)
+    status_t0, status_t1 = row_status(compiled_t0, binding_t0), row_status(compiled_t1, binding_t1)
+    earlier, cash = _earlier_values(compiled_t0, binding=binding_t0, market=market_t0), np.empty(compiled_t0.leg_set.size)
+    flows = cashflows_t0
+    _sum_cash(flows.flow_offsets, flows.pay_day, flows.ex_day, flows.amount, flows.principal, market_t1.as_of, cash)
+    # A matured row has no flows, so its value is a true zero; any other status is a value that is not known.
+    alive_t0, alive_t1 = status_t0 == _OK, status_t1 == _OK
+    unknown_t0 = held_t0 & ~alive_t0 & (status_t0 != RowStatus.MATURED)
+    unknown_t1 = held_t1 & ~alive_t1 & (status_t1 != RowStatus.MATURED)
+    status = np.where(unknown_t0, status_t0, np.where(unknown_t1, status_t1, _OK)).astype(np.uint8)
+    fx_t0 = binding_t0.fx[compiled_t0.leg_set]
+    fx_t1 = binding_t1.fx[compiled_t1.leg_set]
+
+    def of_rows(legs: np.ndarray, where: np.ndarray) -> np.ndarray:
+        return np.where(
+            where, _row_sums(np.where(np.repeat(where, np.diff(compiled_t0.leg_offsets)), legs, 0.0), compiled_t0.leg_offsets), 0.0
+        )
+
+    kept = held_t0 & held_t1 & (status == _OK) & alive_t0
+    later = kept & alive_t1
+    layout = row_layout(
+        compiled_t1, binding=binding_t1, market=market_t1, is_ok=later & (status_t0 == _OK), kinds=_RATE_KINDS, currencies=False
+    )
+    by_pillar = np.zeros(layout.bucket_count)
+    steps = _steps(compiled_t1, binding=binding_t1, market_t0=market_t0, market_t1=market_t1, layout=layout, fx=fx_t0, by_pillar=by_pillar)
+    pv_t0 = of_rows(earlier * fx_t0, held_t0 & alive_t0)
+    pv_t1 = of_rows(steps.later * fx_t1, held_t1 & alive_t1)
+    cash_received = of_rows(cash * fx_t1, kept)
+    parts = {
+        "carry": of_rows((cash - earlier) * fx_t0, kept) + of_rows(steps.aged * fx_t0, later),
+        "rates": of_rows(steps.rates * fx_t0, later),
+        "credit": of_rows(steps.credit * fx_t0, later),
+        "fx": of_rows(cash * (fx_t1 - fx_t0), kept) + of_rows(steps.later * (fx_t1 - fx_t0), later),
+        "new": np.where(held_t1 & ~held_t0, pv_t1, 0.0),
+        "dead": np.where(held_t0 & ~held_t1, -pv_t0, 0.0),
+    }
+    pnl = pv_t1 + cash_received - pv_t0
+    parts["residual"] = pnl - sum(parts.values())
+    not_finite = (status == _OK) & ~np.isfinite(pnl + parts["residual"])
+    status[not_finite] = RowStatus.NOT_FINITE
+    columns = {"pv_t0": pv_t0, "pv_t1": pv_t1, "cash_received": cash_received, "pnl": pnl, **parts}
+    sizes = np.diff(layout.bucket_offsets)
+    of_failed = np.repeat(np.repeat(not_finite, np.diff(layout.factor_offsets)), sizes)
+    return PnlExplanation(
+        status=status,
+        **{name: np.where(status == _OK, values, np.nan) for name, values in columns.items()},
+        factor_offsets=layout.factor_offsets,
+        factor_nos=layout.factor_nos,
+        bucket_offsets=layout.bucket_offsets,
+        rates_by_pillar=np.where(of_failed, 0.0, by_pillar),
+    )
+
+
+def _require_comparable(compiled_t0: Compiled, compiled_t1: Compiled, market_t0: Market, market_t1: Market) -> None:
+    if not np.array_equal(compiled_t0.leg_offsets, compiled_t1.leg_offsets):
+        raise ValueError(f"the batches hold different contracts: {compiled_t0.row_count} and {compiled_t1.row_count} rows, or other legs")
+    if market_t0.as_of > market_t1.as_of:
+        raise ValueError(f"the earlier market is {market_t0.as_of - market_t1.as_of} days after the later one")
+    if market_t0.base_currency != market_t1.base_currency:
+        raise ValueError(f"the markets have different base currencies: {market_t0.base_currency} and {market_t1.base_currency}")
+
+
+def _row_sums(legs: np.ndarray, leg_offsets: np.ndarray) -> np.ndarray:
+    sums = np.concatenate([legs, [0.0]])
+    starts = leg_offsets[:-1]
+    added: np.ndarray = np.where(leg_offsets[1:] > starts, np.add.reduceat(sums, starts) if starts.size else starts, 0.0)
+    return added
+
+
+def _earlier_values(compiled: Compiled, *, binding: Binding, market: Market) -> np.ndarray:
+    """Value of each leg at the earlier date, in its own currency."""
+    factors = node_factors(compiled, point_values(compiled, binding=binding, market=market))
+    value = np.empty(compiled.leg_set.size)
+    _sum_earlier(compiled.flow_offsets, compiled.flow_node, compiled.weight, factors, value)
+    return value
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _sum_earlier(flow_offsets, flow_node, weight, factors, value):
+    for leg in range(value.size):
+        worth = 0.0
+        for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
+            worth += weight[flow] * factors[flow_node[flow]]
+        value[leg] = worth
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _sum_cash(flow_offsets, pay_day, ex_day, amount, principal, until, cash):
+    """What the holder of each leg gets up to a day: flows that are paid, and the interest of those that have gone ex."""
+    for leg in range(cash.size):
+        received = 0.0
+        for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
+            if pay_day[flow] <= until:
+                received += amount[flow]
+            elif ex_day[flow] <= until:
+                received += amount[flow] - principal[flow]
+        cash[leg] = received
+
+
+def _steps(
+    compiled: Compiled, *, binding: Binding, market_t0: Market, market_t1: Market, layout: RowLayout, fx: np.ndarray, by_pillar: np.ndarray
+) -> _LegSteps:
+    """Sums over the flows of each leg; adds what each pillar moved, times the leg's `fx`, to `by_pillar`."""
+    aged = replace(market_t0, as_of=market_t1.as_of)  # pillars count from the valuation date, so the curves move along
+    aged_binding = bind_market(compiled, market=aged)
+    nodes = compiled.nodes
+    later = point_values(compiled, binding=binding, market=market_t1)
+    unbound = (aged_binding.status != _OK) | (binding.status != _OK)
+    counts = np.diff(nodes.offsets)
+    table = np.empty((counts.size, _WIDTH))
+    table[:, _AGED] = node_factors(compiled, point_values(compiled, binding=aged_binding, market=aged))
+    table[:, _LATER] = node_factors(compiled, later)
+    bucket_offsets, most = np.zeros(counts.size + 1, np.int64), int(2 * counts.max(initial=0))
+    pillar, step = np.empty(int(2 * counts.sum()), np.int64), np.empty(int(2 * counts.sum()))
+    _fill_steps(
+        nodes.offsets, nodes.point, nodes.sign, compiled.points.kind, later, _changes(market_t0.curves, market_t1.curves),
+        np.empty(most, np.int64), np.empty(most), table, bucket_offsets, pillar, step,
+    )  # fmt: skip
+    table[np.repeat(unbound, np.diff(compiled.node_offsets)), :_LATER] = np.nan
+    legs = compiled.leg_set.size
+    steps = _LegSteps(*(np.zeros(legs) for _ in range(4)))
+    row_of_leg = np.repeat(np.arange(compiled.row_count), np.diff(compiled.leg_offsets))
+    has_row = np.diff(layout.factor_offsets)[row_of_leg] > 0
+    _sum_steps(
+        compiled.flow_offsets, compiled.flow_node, compiled.weight, table, bucket_offsets, pillar, step, fx,
+        np.where(has_row, layout.row_start[row_of_leg], -1), compiled.rows.leg_place, layout.place_offsets, layout.place_curve,
+        layout.place_start, market_t1.tables.offsets, np.zeros(int(market_t1.tables.offsets[-1]) + 1),
+        steps.aged, steps.rates, steps.credit, steps.later, by_pillar,
+    )  # fmt: skip
+    return steps
+
+
+def _changes(earlier: tuple[Curve, ...], later: tuple[Curve, ...]) -> np.ndarray:
+    """Later zero rate less the earlier curve's at the same days, at every pillar of the later curves; NaN where there is no earlier one."""
+    by_name = {curve.name: curve for curve in earlier}
+    changes = [_change(by_name.get(curve.name), curve) for curve in later]
+    return np.concatenate([np.empty(0), *changes])
+
+
+def _change(earlier: Curve | None, later: Curve) -> np.ndarray:
+    if earlier is None:
+        return np.full(later.zero_rates.size, np.nan)
+    rates: np.ndarray = earlier.zero_rates
+    if not np.array_equal(earlier.pillar_days, later.pillar_days):
+        tables: CurveTables = curve_tables((earlier,))
+        exponents = np.array([rate_time(int(day), 0, tables) for day in later.pillar_days])
+        rates = exponents / (later.pillar_days / DAYS_PER_YEAR)
+    changes: np.ndarray = later.zero_rates - rates
+    return changes
+
+
+@kernel
+@no_type_check
+def _fill_steps(offsets, point, sign, point_kind, points, changes, pillars, gains, table, bucket_offsets, pillar, step):
+    """What each pillar of a node's rate curves and then all of its other curves do to its factor, one after the other."""
+    buckets = 0
+    for node in range(table.shape[0]):
+        first, end = offsets[node], offsets[node + 1]
+        count = collect_buckets(first, end, point, sign, point_kind, points, True, 0, pillars, gains)
+        factor = table[node, _AGED]
+        bucket_offsets[node] = buckets
+        for bucket in range(count):
+            move = -gains[bucket] * changes[pillars[bucket]]
+            pillar[buckets], step[buckets] = pillars[bucket], factor * np.expm1(move)
+            factor *= np.exp(move)
+            buckets += 1
+        credit = 0.0
+        count = collect_buckets(first, end, point, sign, point_kind, points, False, 0, pillars, gains)
+        for bucket in range(count):
+            credit += gains[bucket] * changes[pillars[bucket]]
+        table[node, _CREDIT] = factor * np.expm1(-credit)
+    bucket_offsets[table.shape[0]] = buckets
+
+
+@kernel
+@no_type_check
+def _sum_steps(
+    flow_offsets, flow_node, weight, table, bucket_offsets, pillar, step, fx, row_start, leg_place, place_offsets, place_curve, place_start,
+    first_pillar, ladder, aged, rates, credit, later, by_pillar,
+):  # fmt: skip
+    """`ladder` has a place for each pillar of the market; it is zero between legs."""
+    for leg in range(aged.size):
+        for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
+            node, x = flow_node[flow], weight[flow]
+            aged[leg] += x * table[node, _AGED]
+            credit[leg] += x * table[node, _CREDIT]
+            later[leg] += x * table[node, _LATER]
+            for bucket in range(bucket_offsets[node], bucket_offsets[node + 1]):
+                ladder[pillar[bucket]] += x * step[bucket]
+        if row_start[leg] < 0 or not np.isfinite(later[leg]):
+            ladder[:] = 0.0
+            continue
+        place = leg_place[leg]
+        for i in range(place_offsets[place], place_offsets[place + 1]):
+            at = row_start[leg] + place_start[i]
+            first, last = first_pillar[place_curve[i]], first_pillar[place_curve[i] + 1]
+            for p in range(first, last):
+                rates[leg] += ladder[p]
+                by_pillar[at + p - first] += ladder[p] * fx[leg]
+                ladder[p] = 0.0
