@@ -137,6 +137,10 @@ class Contracts:
             raise TypeError(f"column {name!r} is {type(column).__name__}, not an array")
         return column
 
+    def writable(self, name: str) -> np.ndarray:
+        """`array`, copied where it is read-only or not contiguous: compiled code sees one type, whatever the batch came from."""
+        return np.require(self.array(name), requirements=("C", "W"))
+
     def text(self, name: str) -> Text:
         """A text column."""
         column = self.data[name]
