@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from benchmarks import accuracy_bonds, accuracy_fx, accuracy_loans
-from benchmarks.accuracy_report import Comparison
+from tests.oracles import accuracy_bonds, accuracy_fx, accuracy_loans
+from tests.oracles.accuracy_report import Comparison
 
 COMPARISONS: Final[dict[str, Callable[..., Comparison]]] = {
     "FIXED_BOND": accuracy_bonds.compare,

@@ -17,10 +17,10 @@ import psutil
 
 from benchmarks.temporary_stack import temporary_stack
 from riskray.client import Client
-from riskray.demo import demo_market
 from riskray.portfolio.batches import decode_batch, prepare_portfolio
 from riskray.portfolio.generate import generate_portfolio
 from riskray.portfolio.writer import write_portfolio
+from riskray.snapshots.demo import demo_market
 
 MIB = 1024**2
 

@@ -19,12 +19,12 @@ from typing import Any, Final
 import numpy as np
 import QuantLib as ql
 
-from benchmarks import quantlib_terms as terms
-from benchmarks.accuracy_bonds import quantlib_bond
 from pricers import Contracts, Curve, Market, RowStatus, Scenarios, Text, compile_contracts, contracts_of, present_values, pricer
-from pricers.columns import Ragged
-from pricers.scenario_values import TILE_SCENARIOS
-from pricers.schedule import FREQUENCIES
+from pricers.contract.columns import Ragged
+from pricers.time.schedule import FREQUENCIES
+from pricers.value.revaluation import TILE_SCENARIOS
+from tests.oracles import quantlib_terms as terms
+from tests.oracles.accuracy_bonds import quantlib_bond
 
 AS_OF: Final = int(np.datetime64("2026-03-16", "D").astype(np.int64))
 CURVES: Final = 8

@@ -20,10 +20,10 @@ import httpx
 from benchmarks.empty_endpoint import EMPTY_PATH, serve_empty_endpoint
 from benchmarks.temporary_stack import temporary_stack
 from riskray.client import Client
-from riskray.demo import demo_market
 from riskray.models.run import RunState
 from riskray.portfolio.generate import generate_portfolio
 from riskray.portfolio.writer import write_portfolio
+from riskray.snapshots.demo import demo_market
 
 RUN_POSITIONS = 100
 WARM_UP_ROUNDS = 5

@@ -27,13 +27,13 @@ import psutil
 from benchmarks.empty_endpoint import EMPTY_PATH, serve_empty_endpoint
 from benchmarks.temporary_stack import temporary_stack
 from riskray.client import Client
-from riskray.demo import demo_market
 from riskray.engine.plan import Requirement
 from riskray.market.reader import write_market
 from riskray.models.run import Run
 from riskray.models.tail_risk import DIMENSIONS
 from riskray.portfolio.batches import prepare_portfolio
 from riskray.portfolio.generate import generate_portfolio
+from riskray.snapshots.demo import demo_market
 from riskray.store.database import Database
 from riskray.store.portfolios import insert_portfolio
 from riskray.store.results import RESULT_COLUMNS

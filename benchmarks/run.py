@@ -29,12 +29,12 @@ import sql
 from benchmarks.temporary_stack import temporary_stack
 from riskray.client import Client
 from riskray.config import Settings
-from riskray.demo import demo_market
 from riskray.engine.plan import Requirement
 from riskray.market.reader import write_market
 from riskray.models.run import Run
 from riskray.portfolio.batches import prepare_portfolio
 from riskray.portfolio.generate import generate_portfolio
+from riskray.snapshots.demo import demo_market
 from riskray.store.database import Database, database_url
 from riskray.store.portfolios import insert_portfolio
 from riskray.store.runs import run_keys

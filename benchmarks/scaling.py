@@ -20,7 +20,6 @@ from typing import Any
 from benchmarks.run import stack_processes
 from benchmarks.temporary_stack import temporary_stack
 from riskray.config import Settings
-from riskray.demo import demo_market
 from riskray.engine.plan import Requirement
 from riskray.logs import configure_logs
 from riskray.market.build import market_curve_rows
@@ -30,6 +29,7 @@ from riskray.models.market_data import MarketDocument
 from riskray.models.run import RunRequest
 from riskray.portfolio.batches import prepare_portfolio
 from riskray.portfolio.generate import generate_portfolio
+from riskray.snapshots.demo import demo_market
 from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun, claim_run
 from riskray.store.markets import MarketCurve, insert_market
@@ -102,7 +102,7 @@ def _claimed(settings: Settings, database: Database, *, portfolio: str, market: 
     """A new run that nobody else drives, and the seconds that its submission took."""
     from uuid import uuid4
 
-    from riskray.grid.submit import submit_run
+    from riskray.runs.submit import submit_run
 
     started = time.perf_counter()
     request = RunRequest(portfolio=portfolio, market=market, executor="job", rows_per_shard=rows_per_shard)

@@ -5,7 +5,7 @@
 `wall_s`: from the POST of a run (measure `pv`, historical scenarios that move every curve, spread and exchange rate) until its end was
 seen and VaR and ES of the whole portfolio were answered over HTTP; the median of the runs after one that warms up. `ratio`: valuations
 (positions × scenarios) a second of that against the rate of QuantLib-Python on as many processes, measured afterwards in the same run on a
-sample of the same contracts (see `benchmarks.quantlib_portfolio`). `position_vectors_wall_s`: a run that stores the vector of every
+sample of the same contracts (see `tests.oracles.quantlib_portfolio`). `position_vectors_wall_s`: a run that stores the vector of every
 position too, of `--vector-positions` positions. `netting_max_relative_difference`: of that run, the vectors of groups, which come from
 netted flows, against the sums of its positions' vectors: the largest difference over the largest P&L of the group.
 """
@@ -21,11 +21,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.quantlib_portfolio import quantlib_rate
 from benchmarks.temporary_stack import temporary_stack
 from pricers import Market
 from riskray.client import Client
-from riskray.demo import demo_market
 from riskray.engine.plan import Requirement
 from riskray.market.build import build_market
 from riskray.market.reader import write_market
@@ -38,11 +36,13 @@ from riskray.scenario import codec
 from riskray.scenario.bind import bind
 from riskray.scenario.compile import compile_scenarios
 from riskray.scenario.history_sources import ecb_fx_history, generate_rate_history, joined
+from riskray.snapshots.demo import demo_market
 from riskray.store.database import Database
 from riskray.store.portfolios import insert_portfolio
 from riskray.store.results import read_results
 from riskray.store.scenarios import insert_scenario_set
 from riskray.store.vectors import read_group_vectors, read_position_vectors
+from tests.oracles.quantlib_portfolio import quantlib_rate
 
 BASE_CURRENCY = "USD"
 CONFIDENCE = 0.99

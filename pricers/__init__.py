@@ -1,15 +1,16 @@
 """Numbers: contracts to cashflows to values, from arrays alone."""
 
-import pricers.kernel_cache  # noqa: F401  before any kernel is defined
+import pricers.kernels.cache  # noqa: F401  before any kernel is defined
 
 # isort: split
-from pricers import amort_loan, fixed_bond, fx_fwd
-from pricers.cashflows import Cashflows, Lowered, PriceTerms
-from pricers.columns import Column, Columns, Contracts, Ragged, Text, contracts_of
-from pricers.compiled import Compiled
-from pricers.explain import ExplainedFlow, Explanation, explain
-from pricers.market import Curve, Market, Scenarios
+from pricers.contract.columns import Column, Columns, Contracts, Ragged, Text, contracts_of
+from pricers.core.compiled import Compiled
+from pricers.flows.cashflows import Cashflows, Lowered, PriceTerms
+from pricers.market.market import Curve, Market, Scenarios
 from pricers.measures import MEASURES, SCALAR_MEASURES, Measure
+from pricers.products.bond import fixed as fixed_bond
+from pricers.products.fx import forward as fx_fwd
+from pricers.products.loan import amortising as amort_loan
 from pricers.registry import (
     PricerSpec,
     UnknownProductError,
@@ -20,9 +21,10 @@ from pricers.registry import (
     register,
     value,
 )
-from pricers.scenario_values import present_values
 from pricers.status import RowStatus
-from pricers.valuation import ALL_MEASURES, Valuation, value_cashflows
+from pricers.value.cash_flow_report import ExplainedFlow, Explanation, explain
+from pricers.value.revaluation import present_values
+from pricers.value.valuation import ALL_MEASURES, Valuation, value_cashflows
 
 BUILT_IN = (fixed_bond, amort_loan, fx_fwd)
 """Modules of the products that ship with riskray; importing one registers it."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, Protocol, overload, runtime_checkable
 
-from pricers.cashflows import Lowered
-from pricers.columns import Columns, Contracts
-from pricers.compiled import Compiled, compile_cashflows
-from pricers.market import Market
+from pricers.contract.columns import Columns, Contracts
+from pricers.core.compiled import Compiled, compile_cashflows
+from pricers.flows.cashflows import Lowered
+from pricers.market.market import Market
 from pricers.measures import Measure
-from pricers.scalar import SCALAR_COLUMNS, SCALAR_PRICER_MEASURES, ScalarPrice, ScalarPricer
-from pricers.valuation import ALL_MEASURES, Valuation, value_cashflows
+from pricers.products.python_function import SCALAR_COLUMNS, SCALAR_PRICER_MEASURES, ScalarPrice, ScalarPricer
+from pricers.value.valuation import ALL_MEASURES, Valuation, value_cashflows
 
 ENTRY_POINT_GROUP = "riskray.pricers"
 
@@ -101,7 +101,7 @@ def register(
 
     Args:
         product: a full `PricerSpec`, or the name of a product valued row by row.
-        price: the function that values one position; see `pricers.scalar.ScalarPrice`.
+        price: the function that values one position; see `pricers.products.python_function.ScalarPrice`.
         title: the product's name on screens; the product's own name by default.
         columns: contract columns, with at least `currency` and `notional`; by default these two and `instrument`, which holds the other
             terms as JSON.

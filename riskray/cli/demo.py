@@ -57,7 +57,7 @@ class _Inputs(NamedTuple):
 def _prepare(directory: Path, *, positions: int, seed: int) -> _Inputs:
     """The market of the demo, and a generated portfolio as a file."""
     from riskray.cli.snapshot_commands import write_generated
-    from riskray.demo import demo_market
+    from riskray.snapshots.demo import demo_market
 
     document = demo_market()
     file = directory / "demo.parquet"

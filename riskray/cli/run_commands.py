@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from riskray.cli.event_line import event_line
-from riskray.cli.json_file import read_json
-from riskray.cli.output import ExitCode, Json, chatter, print_json, print_line, print_table, say
+from riskray.cli.output import ExitCode, Json, chatter, event_line, print_json, print_line, print_table, read_json, say
 from riskray.cli.snapshot_commands import report_deleted
 from riskray.config import Settings
 from riskray.errors import InvalidRequest

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from riskray.cli.json_file import read_json
-from riskray.cli.output import Json, print_json, print_line, print_table
+from riskray.cli.output import Json, print_json, print_line, print_table, read_json
 from riskray.cli.snapshot_commands import Limit, Name, Offset, format_of, report_deleted, report_file, show_snapshot
 
 scenario_commands = typer.Typer(no_args_is_help=True, help="Scenario sets: create, upload, list, show, download, delete.")

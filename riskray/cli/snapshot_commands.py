@@ -73,7 +73,7 @@ def upload_market(
 def upload_demo_market(as_json: Json = False) -> None:
     """Store the demo's market, named demo: published government curves and ECB exchange rates of one day."""
     from riskray.client import Client
-    from riskray.demo import demo_market
+    from riskray.snapshots.demo import demo_market
 
     with Client() as client:
         market = client.upload_market(demo_market())
@@ -159,7 +159,7 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Make a portfolio of three products, six currencies, 40 books and 500 counterparties, and write it to a file."""
-    from riskray.demo import demo_market
+    from riskray.snapshots.demo import demo_market
 
     try:
         day = date.fromisoformat(as_of) if as_of else demo_market().as_of

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from riskray.cli.json_file import read_json
-from riskray.cli.output import ExitCode, Json, chatter, print_json, print_table, say
+from riskray.cli.output import ExitCode, Json, chatter, print_json, print_table, read_json, say
 from riskray.cli.risk_commands import By, RunId, groups_of
 from riskray.errors import InvalidRequest
 from riskray.models.what_if import WhatIfAnswer, WhatIfGroup

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from pricers.columns import Text
-from pricers.market import Market
+from pricers.contract.columns import Text
+from pricers.market.market import Market
 from pricers.measures import SCALAR_MEASURES, Measure
 from pricers.status import RowStatus
-from pricers.valuation import Valuation
+from pricers.value.valuation import Valuation
 from riskray.engine.carry import MarketDifference, renumber_curves
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.engine.shard import ShardPositions, ShardResult, sums_of

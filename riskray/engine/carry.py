@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from pricers.columns import Contracts, Reference
-from pricers.market import Curve, Market
+from pricers.contract.columns import Contracts, Reference
+from pricers.market.market import Curve, Market
 from pricers.registry import PricerSpec
 
 

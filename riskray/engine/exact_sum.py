@@ -12,7 +12,7 @@ import struct
 
 import numpy as np
 
-from pricers.jit import kernel
+from pricers.kernels.jit import kernel
 
 LIMB_COUNT = 68
 """Of 32 bits each: 2,098 bits for the exponents of doubles and 64 for the carries of as many additions as anybody can make."""

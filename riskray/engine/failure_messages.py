@@ -5,9 +5,9 @@ from typing import Final
 
 import numpy as np
 
-from pricers.columns import NO_DATE, NO_INTEGER, Column, Columns, Contracts, Kind
-from pricers.compiled import Compiled
-from pricers.market import Market
+from pricers.contract.columns import NO_DATE, NO_INTEGER, Column, Columns, Contracts, Kind
+from pricers.core.compiled import Compiled
+from pricers.market.market import Market
 from pricers.status import RowStatus
 
 LIST_ITEMS_SHOWN: Final = 5

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pricers.columns import Contracts, Text
-from pricers.compiled import Compiled
-from pricers.market import Market
+from pricers.contract.columns import Contracts, Text
+from pricers.core.compiled import Compiled
+from pricers.market.market import Market
 from pricers.measures import SCALAR_MEASURES, Measure
 from pricers.registry import PricerSpec, value
 from pricers.status import RowStatus
-from pricers.valuation import Valuation, value_cashflows
+from pricers.value.valuation import Valuation, value_cashflows
 from riskray.engine.exact_sum import ExactSums
 from riskray.engine.failure_messages import market_messages
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA, ROLLUP_MEASURES

@@ -14,9 +14,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
-from pricers.columns import Text
-from pricers.compiled import Compiled
-from pricers.netting import (
+from pricers.contract.columns import Text
+from pricers.core.compiled import Compiled
+from pricers.status import RowStatus
+from pricers.value.netting import (
     CellValues,
     Ladder,
     LadderGrid,
@@ -27,8 +28,7 @@ from pricers.netting import (
     renumbered,
     value_ladders,
 )
-from pricers.scenario_values import present_values
-from pricers.status import RowStatus
+from pricers.value.revaluation import present_values
 from riskray.engine.shard import ShardPositions
 from riskray.models.run import FailurePolicy
 

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from pricers.columns import Contracts, Ragged, Text
+from pricers.contract.columns import Contracts, Ragged, Text
 from riskray.engine.shard import ShardPositions
 
 Value = TypeVar("Value")

@@ -14,9 +14,9 @@ from riskray.config import Settings
 from riskray.errors import Overloaded
 from riskray.grid.discovery import find_coordinator
 from riskray.grid.messages import ArrowTables, CoordinatorStatus, GridStatus, PricedPositions
-from riskray.grid.pnl import PnlPart
 from riskray.grid.pool import STATUS_TIMEOUT_S, PricerPool
 from riskray.models.result import Explanation
+from riskray.runs.pnl import PnlPart
 
 ANSWER_TIMEOUT_S = 60.0
 """Pricing on request waits behind the shards its actor has already; longer than this, the caller had better try again."""

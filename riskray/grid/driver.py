@@ -17,16 +17,16 @@ import structlog
 
 from pricers.status import RowStatus
 from riskray.config import Settings
-from riskray.engine.aggregate import Rollups, roll_up
 from riskray.engine.plan import even_parts
 from riskray.engine.remedy import ShardRemedy, remedy_for
 from riskray.engine.shard import storable
+from riskray.engine.sums import Rollups, roll_up
 from riskray.errors import LeaseLost, RiskrayError, ShardFailed, StoreError, StoreUnavailable
 from riskray.grid.dispatcher import Dispatcher, Ended, Loss, ShardTask
-from riskray.grid.manifest import manifest, with_seconds
 from riskray.grid.pool import PricerPool
 from riskray.grid.vector_phase import VectorsStopped, write_vectors
 from riskray.models.run import RunState
+from riskray.runs.manifest import manifest, with_seconds
 from riskray.store import ledger, run_end
 from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun, Shard

@@ -20,11 +20,11 @@ import pyarrow as pa
 import ray
 import structlog
 
-from pricers.dates import to_date
-from pricers.explain import explain
-from pricers.market import Market
+from pricers.market.market import Market
 from pricers.measures import Measure
 from pricers.status import RowStatus
+from pricers.time.dates import to_date
+from pricers.value.cash_flow_report import explain
 from riskray import metrics
 from riskray.config import Settings
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
@@ -41,17 +41,18 @@ from riskray.engine.vectors import (
 )
 from riskray.errors import Conflict, NotFound, RiskrayError
 from riskray.extensions import load_pricers
-from riskray.grid import snapshots, telemetry
+from riskray.grid import telemetry
 from riskray.grid.cache import ByteBudgetCache, positions_nbytes
-from riskray.grid.carry import carry_shard
-from riskray.grid.isolation import lowered_row_by_row_where_needed, value_row_by_row_where_needed
 from riskray.grid.messages import ArrowTables, PricedPositions, PricerStatus, ShardReport
-from riskray.grid.pnl import PnlPart, explain_part
 from riskray.grid.vector_nets import VectorNets, failure_tables, vector_cells
 from riskray.grid.warmup import warm_kernels
 from riskray.logs import configure_logs
 from riskray.models.result import ExplainedFlow, Explanation
 from riskray.portfolio.contracts import contracts_from_arrow
+from riskray.runs import loading as snapshots
+from riskray.runs.carry import carry_shard
+from riskray.runs.isolation import lowered_row_by_row_where_needed, value_row_by_row_where_needed
+from riskray.runs.pnl import PnlPart, explain_part
 from riskray.store import ledger
 from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun, Shard
@@ -325,7 +326,7 @@ class Pricer:
         )  # fmt: skip
 
     def explain_pnl(self, part: PnlPart) -> ArrowTables:
-        """Why the values of positions changed between two runs; see `riskray.grid.pnl`."""
+        """Why the values of positions changed between two runs; see `riskray.runs.pnl`."""
         with self._busy():
             return ArrowTables(explain_part(self._database, part, load_market=self._market))
 

@@ -11,11 +11,11 @@ from functools import partial
 
 import pyarrow as pa
 
-from pricers.market import Market
-from pricers.netting import LadderGrid
+from pricers.market.market import Market
+from pricers.value.netting import LadderGrid
 from riskray.engine.vectors import FAMILIES, NettedFamily, NettedPositions, ScenarioFailures, merge_netted
-from riskray.grid import snapshots
 from riskray.grid.cache import ByteBudgetCache
+from riskray.runs import loading as snapshots
 from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun
 from riskray.store.vectors import POSITION_SCENARIO_FAILURE_SCHEMA, SCENARIO_FAILURE_SCHEMA, VectorCell

@@ -6,23 +6,23 @@ import numpy as np
 import pyarrow as pa
 import structlog
 
-from pricers.explain import explain
-from pricers.market import Market, Scenarios
+from pricers.market.market import Market, Scenarios
 from pricers.measures import Measure
-from pricers.netting import LadderGrid
-from pricers.pnl_explain import explain_pnl
 from pricers.registry import pricer
-from riskray.demo import demo_market
-from riskray.engine.aggregate import roll_up
+from pricers.value.cash_flow_report import explain
+from pricers.value.netting import LadderGrid
+from pricers.value.pnl_attribution import explain_pnl
 from riskray.engine.exact_sum import ExactSums
 from riskray.engine.result_schema import KEY_RATE_ROLLUP_SCHEMA, ROLLUP_SCHEMA
 from riskray.engine.shard import ShardPositions, ShardResult, value_shard
+from riskray.engine.sums import roll_up
 from riskray.engine.vectors import merge_netted, net_positions, position_pnl, value_family
-from riskray.grid import snapshots
-from riskray.grid.manifest import package_versions
 from riskray.market.build import build_market
 from riskray.portfolio.contracts import contracts_from_arrow
 from riskray.portfolio.generate import generate_portfolio
+from riskray.runs import loading as snapshots
+from riskray.runs.manifest import package_versions
+from riskray.snapshots.demo import demo_market
 from riskray.store.binary_copy import encode_rows
 
 POSITIONS = 300

@@ -13,8 +13,8 @@ from datetime import date
 
 import numpy as np
 
-from pricers.curves import DAYS_PER_YEAR
-from pricers.dates import add_months, add_tenor, to_day
+from pricers.market.curves import DAYS_PER_YEAR
+from pricers.time.dates import add_months, add_tenor, to_day
 
 _ZERO_RATE_LIMIT = 1.0
 

@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-from pricers.dates import to_day
-from pricers.market import Curve, Market
+from pricers.market.market import Curve, Market
+from pricers.time.dates import to_day
 from riskray.errors import InvalidRequest
 from riskray.market.fx import FxConversion, conversions, todays_rates
 from riskray.market.zero_rates import discount_curve, spread_curve

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from pricers.columns import FX_RATE_MAX
+from pricers.contract.columns import FX_RATE_MAX
 from riskray.market.fx import CYCLE_TOLERANCE, inconsistent_quotes
 from riskray.market.zero_rates import continuous_zero_rate, pillar_day
 from riskray.models.market_data import FX_RATE_MIN, Compounding, CurveDocument, CurveKind, MarketDocument, SpreadCurveDocument

@@ -10,10 +10,10 @@ from datetime import date
 
 import numpy as np
 
-from pricers.calendars import advance_business_days, calendar_tables
-from pricers.curves import discount_factors
-from pricers.dates import to_day
-from pricers.market import Curve
+from pricers.market.curves import discount_factors
+from pricers.market.market import Curve
+from pricers.time.calendars import advance_business_days, calendar_tables
+from pricers.time.dates import to_day
 from riskray.models.market_data import FxSpot, MarketDocument
 
 CYCLE_TOLERANCE = 5e-3  # quotes of one moment agree within their bid-ask spreads; half a per cent is a wrong number

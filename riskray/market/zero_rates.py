@@ -5,9 +5,9 @@ from datetime import date
 
 import numpy as np
 
-from pricers.curves import DAYS_PER_YEAR
-from pricers.dates import add_tenor, to_day
-from pricers.market import Curve
+from pricers.market.curves import DAYS_PER_YEAR
+from pricers.market.market import Curve
+from pricers.time.dates import add_tenor, to_day
 from riskray.models.market_data import Compounding, CurveDocument, CurveKind, CurvePoint, SpreadCurveDocument
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pricers.columns import Column, Columns
+from pricers.contract.columns import Column, Columns
 from pricers.registry import pricer
 
 # ISO 4217 active codes of money in circulation; funds, metals and test codes are left out.

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, create_model
 
-from pricers.columns import Column, Kind
+from pricers.contract.columns import Column, Kind
+from pricers.products.python_function import INSTRUMENT
 from pricers.registry import known_products, pricer
-from pricers.scalar import INSTRUMENT
 from riskray.models.common import JsonObject
 from riskray.models.instrument import COMMON_COLUMNS, PRODUCT
 

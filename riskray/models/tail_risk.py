@@ -13,7 +13,7 @@ DIMENSIONS: tuple[Dimension, ...] = ("book", "product", "currency", "counterpart
 
 
 class QuantileConvention(StrEnum):
-    """How VaR is read off n ordered losses. `riskray.engine.tail_risk.CONVENTIONS` says where each comes from."""
+    """How VaR is read off n ordered losses. `riskray.figures.estimators.CONVENTIONS` says where each comes from."""
 
     LOWER = "lower"
     HIGHER = "higher"

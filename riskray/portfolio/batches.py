@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pricers.columns import Column, Reference
+from pricers.contract.columns import Column, Reference
 from pricers.registry import pricer
 from riskray.models.instrument import POSITION_ID, UNASSIGNED
 from riskray.portfolio.schema import arrow_schema, stored_columns

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pricers.columns import NO_DATE, NO_INTEGER, Column, ColumnData, Columns, Contracts, Ragged, Text
+from pricers.contract.columns import NO_DATE, NO_INTEGER, Column, ColumnData, Columns, Contracts, Ragged, Text
 from riskray.models.instrument import COMMON_COLUMNS, PRODUCT, UNASSIGNED
 from riskray.portfolio.schema import arrow_type
 

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from pricers.columns import Column, Columns, Kind
+from pricers.contract.columns import Column, Columns, Kind
 from pricers.registry import known_products, pricer
 from riskray.models.instrument import COMMON_COLUMNS, POSITION_ID, PRODUCT
 

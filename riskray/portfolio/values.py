@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pricers.calendars import CALENDARS, is_calendar
-from pricers.columns import Column, Kind
+from pricers.contract.columns import Column, Kind
+from pricers.time.calendars import CALENDARS, is_calendar
 from riskray.models.instrument import COMMON_COLUMNS, CURRENCIES, POSITION_ID
 from riskray.portfolio.schema import STORED_TYPES
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pricers.market import Curve, Market, Scenarios
+from pricers.market.market import Curve, Market, Scenarios
 from riskray.errors import InvalidRequest
 from riskray.models.scenario import MoveKind
 from riskray.scenario.codec import ScenarioMatrix

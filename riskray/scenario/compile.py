@@ -1,6 +1,6 @@
 """Definitions to matrices: the one place that knows every kind of definition. A matrix that the user made needs no compiling."""
 
-from pricers.market import Market
+from pricers.market.market import Market
 from riskray.models.scenario import HistoricalDefinition, MonteCarloDefinition, StressDefinition
 from riskray.scenario.codec import ScenarioMatrix
 from riskray.scenario.historical import historical_matrix

@@ -12,7 +12,7 @@ a column is headed by the name, a relative curve move by the name and " relative
 from dataclasses import dataclass
 from typing import Literal
 
-from pricers.market import Curve, Market
+from pricers.market.market import Curve, Market
 from riskray.errors import InvalidRequest
 from riskray.models.instrument import CURRENCIES
 from riskray.models.scenario import MoveKind

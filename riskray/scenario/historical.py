@@ -5,8 +5,8 @@ An absolute move is the difference of two levels, a relative one their ratio les
 
 import numpy as np
 
-from pricers.dates import to_date
-from pricers.market import Market
+from pricers.market.market import Market
+from pricers.time.dates import to_date
 from riskray.models.scenario import HistoricalDefinition, MoveKind
 from riskray.scenario.codec import ScenarioMatrix, checked_matrix
 from riskray.scenario.factors import Factor

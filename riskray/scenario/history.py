@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet
 from jaxtyping import Float, Int32
 
-from pricers.dates import to_date, to_day
+from pricers.time.dates import to_date, to_day
 from riskray.errors import InvalidRequest, UnsupportedFormat
 from riskray.models.instrument import CURRENCIES
 from riskray.models.scenario import HistorySummary

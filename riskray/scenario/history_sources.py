@@ -13,9 +13,9 @@ from importlib.resources import files
 
 import numpy as np
 
-from pricers.curves import DAYS_PER_YEAR
-from pricers.dates import to_day
-from pricers.market import Curve, Market
+from pricers.market.curves import DAYS_PER_YEAR
+from pricers.market.market import Curve, Market
+from pricers.time.dates import to_day
 from riskray.errors import InvalidRequest
 from riskray.scenario.factors import fx_name, spread_name, zero_name
 from riskray.scenario.history import History, make_history

@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import chdtri, ndtri
 
-from pricers.market import Market
+from pricers.market.market import Market
 from riskray.errors import InvalidRequest
 from riskray.models.scenario import MonteCarloDefinition, MoveKind
 from riskray.scenario.codec import ScenarioMatrix, checked_matrix

@@ -11,8 +11,8 @@ from datetime import date
 import numpy as np
 from jaxtyping import Float, Int32
 
-from pricers.dates import add_tenor, to_date, to_day
-from pricers.market import Market
+from pricers.market.market import Market
+from pricers.time.dates import add_tenor, to_date, to_day
 from riskray.errors import InvalidRequest
 from riskray.models.scenario import GapPolicy, HistoricalDefinition, MonteCarloDefinition, MoveKind
 from riskray.scenario.factors import Factor, FactorType, curve_and_pillar, curves_of, factor_type, spread_name, zero_name

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from pricers.market import Market
+from pricers.market.market import Market
 from pricers.measures import BASIS_POINT, FX_SHIFT
 from riskray.models.scenario import MoveKind
 from riskray.scenario.codec import ScenarioMatrix

@@ -5,8 +5,8 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
-from pricers.dates import add_tenor
-from pricers.market import Curve, Market
+from pricers.market.market import Curve, Market
+from pricers.time.dates import add_tenor
 from riskray.errors import InvalidRequest
 from riskray.models.scenario import (
     CreditShock,

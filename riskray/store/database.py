@@ -26,7 +26,7 @@ from riskray.config import Settings
 from riskray.errors import StoreError, StoreUnavailable
 from riskray.store import migrations
 from riskray.store.embedded import EmbeddedPostgres
-from riskray.store.failures import explain, is_transient
+from riskray.store.errors import explain, is_transient
 
 LOCK_TIMEOUT_S = 10.0  # longer than riskray's transactions hold a lock that others want; deleting a large run while it ends takes two tries
 IDLE_IN_TRANSACTION_TIMEOUT_S = 60.0  # a shard's transaction never waits for anything but the database

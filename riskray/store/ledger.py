@@ -23,7 +23,7 @@ from riskray.models.event import EventKind
 from riskray.models.run import FailurePolicy, RunState, Vectors
 from riskray.store import arrow
 from riskray.store.database import Connection, Database, jsonb
-from riskray.store.failures import lost_connection
+from riskray.store.errors import lost_connection
 from riskray.store.runs import NewShard, add_event, insert_shards
 from riskray.store.vectors import GroupVectors, PositionVectors, write_group_vectors, write_position_vectors, write_scenario_failures
 

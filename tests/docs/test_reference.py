@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.errors import CODE_OF_STATUS
+from deployments.http.errors import CODE_OF_STATUS
 from riskray.client.transport import RunTimeout, Truncated, Unreachable
 from riskray.reference import PAGES
 

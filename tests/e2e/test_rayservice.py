@@ -23,8 +23,8 @@ from pydantic import SecretStr
 
 from riskray.client import Client
 from riskray.config import Settings
-from riskray.demo import demo_market
 from riskray.models.run import RunState
+from riskray.snapshots.demo import demo_market
 from riskray.stack.record import processes_below
 from riskray.stack.serve_applications import application_prefixes, failing_services
 from tests.cluster.manifests import ROOT

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pricers import contracts_of, pricer
-from pricers.amort_loan import lower
-from pricers.dates import to_day
+from pricers.products.loan.amortising import lower
+from pricers.time.dates import to_day
 
 with (Path(__file__).parent / "amort_loan.csv").open(newline="") as file:
     CASES = list(csv.DictReader(file))

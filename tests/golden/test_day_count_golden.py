@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from pricers import contracts_of, pricer
-from pricers.calendars import UNADJUSTED, advance_months, calendar_tables
-from pricers.dates import to_days
-from pricers.day_count import DAY_COUNTS, icma_stub_fraction, year_fraction
-from pricers.schedule import FREQUENCIES, FREQUENCY_MONTHS
+from pricers.time.calendars import UNADJUSTED, advance_months, calendar_tables
+from pricers.time.dates import to_days
+from pricers.time.day_count import DAY_COUNTS, icma_stub_fraction, year_fraction
+from pricers.time.schedule import FREQUENCIES, FREQUENCY_MONTHS
 
 with (Path(__file__).parent / "day_count.csv").open(newline="") as file:
     CASES = list(csv.DictReader(file))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pricers import Curve, Market, contracts_of, pricer, value
-from pricers.dates import to_days
+from pricers.time.dates import to_days
 
 with (Path(__file__).parent / "fixed_bond.csv").open(newline="") as file:
     CASES = list(csv.DictReader(file))

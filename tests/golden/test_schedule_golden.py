@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pricers.calendars import BUSINESS_DAY_CONVENTIONS, calendar_tables
-from pricers.dates import to_days
-from pricers.schedule import RULES, STUBS
-from pricers.schedule_batch import schedules
+from pricers.time.calendars import BUSINESS_DAY_CONVENTIONS, calendar_tables
+from pricers.time.dates import to_days
+from pricers.time.schedule import RULES, STUBS
+from tests.oracles.schedule_batch import schedules
 
 with (Path(__file__).parent / "schedule.csv").open(newline="") as file:
     CASES = list(csv.DictReader(file))

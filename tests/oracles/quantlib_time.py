@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import QuantLib as ql
 
-from pricers.calendars import BUSINESS_DAY_CONVENTIONS
-from pricers.dates import NO_DATE
-from pricers.schedule import RULES
+from pricers.time.calendars import BUSINESS_DAY_CONVENTIONS
+from pricers.time.dates import NO_DATE
+from pricers.time.schedule import RULES
 
 EPOCH_SERIAL = ql.Date(1, 1, 1970).serialNumber()
 

@@ -4,16 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from pricers.calendars import BUSINESS_DAY_CONVENTIONS
-from pricers.dates import NO_DATE, add_months
-from pricers.schedule import BACKWARD, FORWARD, FREQUENCIES, FREQUENCY_DAYS, FREQUENCY_MONTHS, ZERO
+from pricers.time.calendars import BUSINESS_DAY_CONVENTIONS
+from pricers.time.dates import NO_DATE, add_months
+from pricers.time.schedule import BACKWARD, FORWARD, FREQUENCIES, FREQUENCY_DAYS, FREQUENCY_MONTHS, ZERO
 from tests.oracles.quantlib_time import month_ends_among
 
 
 def random_contracts(
     count: int, *, seed: int, calendar_count: int, first_effective: int = 0, last_effective: int = 40_000
 ) -> dict[str, np.ndarray]:
-    """Arguments of `pricers.schedule_batch.schedules` for `count` contracts.
+    """Arguments of `tests.oracles.schedule_batch.schedules` for `count` contracts.
 
     A third of all dates are month ends, two in five contracts mature on the grid of their tenor, a third have an explicit stub date at
     either end (half of these within 250 days of that end). ZERO comes without month_end, with which QuantLib fails.

@@ -1,7 +1,7 @@
 """Random loans over all amortisations and conventions against QuantLib; `python -m benchmarks.accuracy` compares more of them."""
 
-from benchmarks.accuracy_loans import PV_TOLERANCE, compare
-from pricers.amortisation import AMORTISATIONS
+from pricers.flows.balances import AMORTISATIONS
+from tests.oracles.accuracy_loans import PV_TOLERANCE, compare
 
 
 def test_random_loans_equal_quantlib_in_flows_value_prices_and_yields():

@@ -1,8 +1,8 @@
 """Random bonds over all conventions against QuantLib; `python -m benchmarks.accuracy` compares more of them."""
 
-from benchmarks.accuracy_bonds import PV_TOLERANCE, compare
-from pricers.day_count import DAY_COUNTS
-from pricers.schedule import STUBS
+from pricers.time.day_count import DAY_COUNTS
+from pricers.time.schedule import STUBS
+from tests.oracles.accuracy_bonds import PV_TOLERANCE, compare
 
 
 def test_random_bonds_equal_quantlib_in_flows_value_prices_and_yields():

@@ -1,6 +1,6 @@
 """Random FX forwards against QuantLib; `python -m benchmarks.accuracy` compares more of them."""
 
-from benchmarks.accuracy_fx import PV_TOLERANCE, compare
+from tests.oracles.accuracy_fx import PV_TOLERANCE, compare
 
 
 def test_random_forwards_equal_quantlib_in_delivery_dates_and_value():

@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.quantlib_portfolio import QuantlibSample, contract_rows
-from pricers.dates import to_day
-from pricers.market import Curve, Market, Scenarios
+from pricers.market.market import Curve, Market, Scenarios
 from pricers.measures import Measure
-from pricers.scenario_values import present_values
-from pricers.valuation import value_cashflows
-from riskray.grid.snapshots import prepare_positions
+from pricers.time.dates import to_day
+from pricers.value.revaluation import present_values
+from pricers.value.valuation import value_cashflows
 from riskray.market.build import build_market
 from riskray.market.reader import parse_market
 from riskray.models.scenario import StressDefinition
 from riskray.portfolio.generate import CONVENTIONS, generate_portfolio
+from riskray.runs.loading import prepare_positions
 from riskray.scenario.bind import bind
 from riskray.scenario.stress import stress_matrix
+from tests.oracles.quantlib_portfolio import QuantlibSample, contract_rows
 
 AS_OF = date(2024, 3, 28)
 TENORS = ("3M", "1Y", "2Y", "5Y", "10Y", "30Y", "60Y")  # the last beyond every contract: QuantLib extrapolates otherwise

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pricers import Contracts, Curve, Market, contracts_of, pricer
-from pricers.dates import to_day
+from pricers.time.dates import to_day
 
 AS_OF = to_day(datetime.date(2026, 3, 16))
 PILLARS = np.array([91, 365, 730, 1826, 3652, 10957], np.int32)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from riskray.cli.event_line import event_line
+from riskray.cli.output import event_line
 from riskray.models.event import EventKind, RunEvent
 
 COUNTS = {"position_count": 20_000, "positions_done": 13_983}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from riskray.cli.json_file import read_json
+from riskray.cli.output import read_json
 from riskray.errors import InvalidRequest
 
 

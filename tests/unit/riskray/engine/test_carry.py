@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pricers.columns import contracts_of
-from pricers.market import Curve, Market
+from pricers.contract.columns import contracts_of
+from pricers.market.market import Curve, Market
 from pricers.measures import Measure
 from pricers.registry import compile_contracts, pricer
-from pricers.valuation import value_cashflows
+from pricers.value.valuation import value_cashflows
 from riskray.engine.carry import MarketDifference, depends_on, market_difference, renumber_curves
 
 AS_OF = 20_000

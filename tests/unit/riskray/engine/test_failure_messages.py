@@ -4,11 +4,11 @@ import pytest
 
 from pricers.measures import Measure
 from pricers.registry import pricer
-from riskray.demo import demo_market
 from riskray.engine.shard import value_shard
-from riskray.grid.snapshots import prepare_positions
 from riskray.market.build import build_market
 from riskray.portfolio.reader import positions_table
+from riskray.runs.loading import prepare_positions
+from riskray.snapshots.demo import demo_market
 
 BOND = {
     "position_id": "B", "product": "FIXED_BOND", "currency": "EUR", "notional": 1e6, "coupon_rate": 0.03, "issue_date": "2023-01-15",

@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pricers.columns import Contracts, Text
-from pricers.market import Curve, Market
+from pricers.contract.columns import Contracts, Text
+from pricers.market.market import Curve, Market
 from pricers.measures import Measure
 from pricers.status import RowStatus
-from pricers.valuation import Valuation
-from riskray.engine.aggregate import roll_up
+from pricers.value.valuation import Valuation
 from riskray.engine.shard import ShardPositions, failed_shard, shard_result
-from riskray.engine.sums import ShardSums, merge
+from riskray.engine.sums import ShardSums, merge, roll_up
 
 ALL = frozenset(Measure)
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pricers import Scenarios, compile_contracts, contracts_of, pricer
-from pricers.columns import Text
-from pricers.netting import LadderGrid
+from pricers.contract.columns import Text
+from pricers.value.netting import LadderGrid
 from riskray.engine.shard import ShardPositions
 from riskray.engine.vectors import NettedPositions, merge_netted, net_positions, split_families, value_family
 from riskray.grid.vector_phase import assign_shards

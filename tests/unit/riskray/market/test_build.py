@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import QuantLib as ql
 
-from pricers.curves import discount_factors
-from pricers.dates import add_tenor, to_day
-from pricers.market import Curve
-from riskray.demo import DEMO_CURRENCIES, demo_market, published_yields
+from pricers.market.curves import discount_factors
+from pricers.market.market import Curve
+from pricers.time.dates import add_tenor, to_day
 from riskray.errors import InvalidRequest
 from riskray.market.bootstrap import bootstrap_par_yields
 from riskray.market.build import build_market, fx_conversions, market_curve_rows
 from riskray.market.reader import parse_market
+from riskray.snapshots.demo import DEMO_CURRENCIES, demo_market, published_yields
 
 AS_OF = datetime.date(2024, 3, 28)
 

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskray.demo import demo_market
 from riskray.errors import InvalidRequest, UnsupportedFormat
 from riskray.market.reader import (
     FORMATS,
@@ -23,6 +22,7 @@ from riskray.market.reader import (
     read_market_upload,
     write_market,
 )
+from riskray.snapshots.demo import demo_market
 
 DOCUMENT: dict[str, Any] = {
     "name": "close",

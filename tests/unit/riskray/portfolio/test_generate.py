@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from pricers import Measure, RowStatus, pricer, value
-from riskray.demo import demo_market
 from riskray.market.build import build_market
 from riskray.portfolio.batches import prepare_portfolio
 from riskray.portfolio.contracts import contracts_from_arrow
 from riskray.portfolio.generate import generate_portfolio
+from riskray.snapshots.demo import demo_market
 
 AS_OF = demo_market().as_of
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from pricers.columns import Column, Columns
+from pricers.contract.columns import Column, Columns
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, known_products, pricer
 from riskray.models.instrument import describe_product

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pricers.columns import Ragged, Text, contracts_of
+from pricers.contract.columns import Ragged, Text, contracts_of
 from pricers.registry import pricer
 from riskray.models.instrument import UNASSIGNED
 from riskray.portfolio import batches as batches_module

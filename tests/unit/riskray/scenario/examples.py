@@ -4,8 +4,8 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from pricers.dates import to_day
-from pricers.market import Curve, Market
+from pricers.market.market import Curve, Market
+from pricers.time.dates import to_day
 from riskray.scenario.history import History, make_history
 
 AS_OF = to_day(date(2024, 3, 28))

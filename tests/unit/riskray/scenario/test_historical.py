@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pricers.dates import to_day
-from pricers.market import Market
+from pricers.market.market import Market
+from pricers.time.dates import to_day
 from riskray.errors import InvalidRequest
 from riskray.models.scenario import HistoricalDefinition, MoveKind
 from riskray.scenario.codec import ScenarioMatrix

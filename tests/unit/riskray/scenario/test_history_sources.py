@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from pricers.dates import to_day
+from pricers.time.dates import to_day
 from riskray.errors import InvalidRequest
 from riskray.scenario.history import content_hash
 from riskray.scenario.history_sources import ecb_fx_history, generate_rate_history, joined

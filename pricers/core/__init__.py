@@ -1,0 +1,1 @@
+"""Compiled batches, and one market at their nodes."""

@@ -1,0 +1,1 @@
+"""Contracts lowered to columns of cash flows."""

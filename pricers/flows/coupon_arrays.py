@@ -1,0 +1,224 @@
+"""What the stages of a coupon leg read and write: contract columns, the working arrays of a block of rows, and the flows.
+
+A product fills `CouponLegs`; one leg a row. What a later product needs is another column here and the stage that reads it.
+"""
+
+from typing import Final, NamedTuple, no_type_check
+
+import numpy as np
+from numba import njit
+
+from pricers.contract.columns import Contracts
+from pricers.flows.cashflows import Cashflows, Lowered, PriceTerms
+from pricers.time.schedule import FREQUENCY_DAYS, FREQUENCY_MONTHS, FREQUENCY_PER_YEAR, ScheduleTerms
+
+LAG_DAYS_MAX: Final = 60  # business days; the longest customary ones are below 10
+BLOCK_ROWS_MAX: Final = 512
+BLOCK_DATES: Final = 16_384  # 53 bytes each: a block stays in the processor's cache
+
+
+class ScheduleColumns(NamedTuple):
+    """Columns that dates follow from; [row]. Dates are int32 days since 1970-01-01, NO_DATE where absent."""
+
+    start: np.ndarray
+    """First day of interest."""
+    maturity: np.ndarray
+    frequency: np.ndarray
+    """int8: index into `FREQUENCIES`."""
+    first_date: np.ndarray
+    penultimate_date: np.ndarray
+    roll_rule: np.ndarray
+    stub: np.ndarray
+    end_of_month: np.ndarray
+    convention: np.ndarray
+    """Moves period dates."""
+    calendar: np.ndarray
+    """Index into the calendar tables, of period dates and payments."""
+
+
+class PaymentColumns(NamedTuple):
+    """When a period is paid, from when on its interest belongs to the former holder, and when a trade settles; [row]."""
+
+    convention: np.ndarray
+    lag: np.ndarray
+    """Business days after the period's end."""
+    ex_days: np.ndarray
+    """Business days before the payment on which interest goes ex; 0: never."""
+    ex_calendar: np.ndarray
+    settlement_lag: np.ndarray
+    settlement_calendar: np.ndarray
+    issue: np.ndarray
+    """Earliest settlement; NO_DATE: the first day of interest."""
+
+
+class BalanceColumns(NamedTuple):
+    """How the notional falls; [row] where not said otherwise."""
+
+    notional: np.ndarray
+    """Signed."""
+    rule: np.ndarray
+    """int8: index into `AMORTISATIONS`, or SINKING."""
+    drawn: np.ndarray
+    """Outstanding on the valuation date, unsigned; NaN: as scheduled."""
+    balloon: np.ndarray
+    interest_only_end: np.ndarray
+    prepayment_rate: np.ndarray
+    redemption: np.ndarray
+    """Paid at maturity for 100 of what is left then."""
+    offsets: np.ndarray
+    """int64[row + 1]"""
+    dates: np.ndarray
+    """int32[given repayment]"""
+    amounts: np.ndarray
+    """float64[given repayment]: unsigned, of the original notional; negative is drawn."""
+
+
+class CouponLegs(NamedTuple):
+    """Legs that pay balance × rate × years at the end of each period, and principal as the balance falls; one a row."""
+
+    schedule: ScheduleColumns
+    payment: PaymentColumns
+    balance: BalanceColumns
+    rate: np.ndarray
+    """float64[row]: decimal a year."""
+    day_count: np.ndarray
+    """int8[row]: index into `DAY_COUNTS`."""
+    is_zero_coupon: np.ndarray
+    """bool[row]: has no coupon period, so that yields count the years before maturity."""
+    pays_out: bool
+    """Whether a leg that has not started pays its notional out on its first day."""
+    rounds_by_period: bool
+    """Whether sums of interest and of years are rounded period by period, as loans always were, or term by term, as bonds were. The two
+    differ in the last digit, and stored results are compared by all of them."""
+
+
+class Block(NamedTuple):
+    """Working arrays of a block of rows. Row r of the block has dates date_offsets[r]:date_offsets[r + 1]; the period between two
+    dates stands at the position of the earlier one."""
+
+    date_offsets: np.ndarray
+    first: np.ndarray
+    """Position of the row's first period paid after the valuation date."""
+    stop: np.ndarray
+    """Position after the row's last period with a balance."""
+    factor: np.ndarray
+    """Sign of the position × its balance on the valuation date over the scheduled one."""
+    unadjusted: np.ndarray
+    adjusted: np.ndarray
+    is_regular: np.ndarray
+    """Of the period that ends at the date."""
+    pay_day: np.ndarray
+    ex_day: np.ndarray
+    """First day on which a buyer no longer gets the period's interest; `pay_day` where it does not trade ex."""
+    reference_start: np.ndarray
+    reference_end: np.ndarray
+    years: np.ndarray
+    """Year fraction of the period."""
+    balance: np.ndarray
+    """Scheduled unsigned notional during the period; after the last, what is redeemed at maturity."""
+    survival: np.ndarray
+    """Share of the scheduled balance not prepaid before the period."""
+    yield_time: np.ndarray
+
+
+class Flows(NamedTuple):
+    """Flows after the valuation date, CSR by row, and price terms; see `Cashflows` and `PriceTerms`."""
+
+    flow_offsets: np.ndarray
+    pay_day: np.ndarray
+    ex_day: np.ndarray
+    amount: np.ndarray
+    principal: np.ndarray
+    yield_time: np.ndarray
+    settlement_day: np.ndarray
+    outstanding: np.ndarray
+    accrued: np.ndarray
+    first_flow: np.ndarray
+
+
+@njit(cache=True, nogil=True, inline="always")
+@no_type_check
+def schedule_terms(schedule: ScheduleColumns, i: int) -> ScheduleTerms:
+    """Terms of one row. Inlined: handing a dozen arrays to a compiled function costs as much as ten flows."""
+    frequency = max(schedule.frequency[i], 0)
+    return ScheduleTerms(
+        np.int64(schedule.start[i]),
+        np.int64(schedule.maturity[i]),
+        np.int64(FREQUENCY_MONTHS[frequency]),
+        np.int64(FREQUENCY_DAYS[frequency]),
+        np.int64(schedule.roll_rule[i]),
+        np.int64(schedule.stub[i]),
+        np.int64(schedule.first_date[i]),
+        np.int64(schedule.penultimate_date[i]),
+        schedule.end_of_month[i],
+        np.int64(schedule.convention[i]),
+        np.int64(schedule.convention[i]),
+        np.int64(schedule.calendar[i]),
+    )
+
+
+def empty_block(rows: int, dates: int) -> Block:
+    """Working arrays for so many rows with so many dates together."""
+    days = [np.empty(dates, np.int32) for _ in range(6)]
+    numbers = [np.empty(dates) for _ in range(4)]
+    return Block(
+        np.empty(rows + 1, np.int64), np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows), *days[:2],
+        np.empty(dates, np.bool_), *days[2:], *numbers,
+    )  # fmt: skip
+
+
+def empty_flows(rows: int, flows_max: int, *, as_of: int, trades_ex: bool) -> Flows:
+    """Rows without flows or prices, and room for `flows_max` flows. Without `trades_ex`, ex days are pay days: one array."""
+    pay_day = np.empty(flows_max, np.int32)
+    return Flows(
+        flow_offsets=np.zeros(rows + 1, np.int64),
+        pay_day=pay_day,
+        ex_day=np.empty(flows_max, np.int32) if trades_ex else pay_day,
+        amount=np.empty(flows_max),
+        principal=np.empty(flows_max),
+        yield_time=np.empty(flows_max),
+        settlement_day=np.full(rows, as_of, np.int32),
+        outstanding=np.full(rows, np.nan),
+        accrued=np.full(rows, np.nan),
+        first_flow=np.zeros(rows, np.int64),
+    )
+
+
+def lowered(contracts: Contracts, flows: Flows, *, as_of: int, status: np.ndarray) -> Lowered:
+    """One leg a row, on the contract's discount and spread curve, in its currency.
+
+    Args:
+        contracts: a batch with the columns that products of one coupon leg share.
+        flows: of the same rows; the arrays may be longer than `flow_offsets[-1]`.
+        as_of: valuation date, days since 1970-01-01.
+        status: uint8[row].
+    """
+    rows, total = contracts.row_count, int(flows.flow_offsets[-1])
+    return Lowered(
+        as_of=as_of,
+        status=status,
+        native_currency=contracts.text("currency"),
+        cashflows=Cashflows(
+            row_count=rows,
+            leg_offsets=np.arange(rows + 1, dtype=np.int64),
+            leg_currency=contracts.text("currency"),
+            leg_discount_curve=contracts.text("discount_curve"),
+            leg_spread_curve=contracts.text("spread_curve"),
+            leg_credit_spread=contracts.array("credit_spread"),
+            flow_offsets=flows.flow_offsets,
+            pay_day=flows.pay_day[:total],
+            ex_day=flows.ex_day[:total],
+            amount=flows.amount[:total],
+            principal=flows.principal[:total],
+        ),
+        price_terms=PriceTerms(
+            settlement_day=flows.settlement_day,
+            outstanding=flows.outstanding,
+            accrued=flows.accrued,
+            first_flow=flows.first_flow,
+            yield_time=flows.yield_time[:total],
+            yield_frequency=np.maximum(FREQUENCY_PER_YEAR[contracts.array("frequency")], 1.0),
+            market_clean_price=contracts.array("market_clean_price"),
+        ),
+        has_credit_spread=True,
+    )

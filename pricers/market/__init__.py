@@ -1,0 +1,1 @@
+"""Market data of one date as arrays, and interpolation on its curves."""

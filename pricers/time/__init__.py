@@ -1,0 +1,1 @@
+"""Dates, calendars, day counts and schedules."""

@@ -1,0 +1,77 @@
+"""What a finished run says about how it came about: enough to do it again and to explain its speed."""
+
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import riskray
+from riskray.config import Settings
+from riskray.engine.carry import market_difference
+from riskray.runs.loading import load_market
+from riskray.store.database import Database
+from riskray.store.ledger import ClaimedRun
+from riskray.store.markets import get_market
+from riskray.store.portfolios import get_portfolio
+from riskray.store.runs import get_run, run_keys
+from riskray.store.scenarios import get_scenario_set
+
+PACKAGES = ("numpy", "numba", "scipy", "pyarrow", "ray", "QuantLib")
+"""The libraries whose versions may move a last bit or a second."""
+
+
+def manifest(database: Database, run: ClaimedRun, *, settings: Settings, seconds: dict[str, float]) -> dict[str, Any]:
+    """`seconds`: by phase, summed over shards (so over actors), and of the finish."""
+    return {
+        "market": {"market_id": run.market_id, "sha256": get_market(database, market=run.market_id).content_hash.hex()},
+        "portfolio": {"portfolio_id": run.portfolio_id, "sha256": get_portfolio(database, portfolio=run.portfolio_id).content_hash.hex()},
+        "base_currency": run.base_currency,
+        "measures": list(run.measures),
+        **_scenarios(database, run),
+        **_carried(database, run),
+        "versions": {"riskray": riskray.__version__, **package_versions()},
+        "settings": {
+            "rows_per_shard": run.rows_per_shard,
+            "pricer_actors": settings.pricer_actors,
+            "shards_in_flight_per_actor": settings.shards_in_flight_per_actor,
+            "pricer_modules": settings.pricer_modules,
+        },
+        "epoch": run.epoch,
+        "seconds": _rounded(seconds),
+    }
+
+
+def with_seconds(described: dict[str, Any], **seconds: float) -> dict[str, Any]:
+    """A manifest with the seconds of further phases."""
+    return described | {"seconds": _rounded(described["seconds"] | seconds)}
+
+
+def _rounded(seconds: dict[str, float]) -> dict[str, float]:
+    return {phase: round(spent, 6) for phase, spent in sorted(seconds.items())}
+
+
+def _carried(database: Database, run: ClaimedRun) -> dict[str, Any]:
+    if run.carried_from_run_no is None:
+        return {}
+    stored = get_run(database, run_id=run.run_id)
+    assert stored.carried_from is not None
+    market_id = run_keys(database, run_id=stored.carried_from)["market_id"]
+    before, after = (load_market(database, market_id=id_, base_currency=run.base_currency) for id_ in (market_id, run.market_id))
+    changed = {kind: sorted(names) for kind, names in vars(market_difference(before, after)).items()}
+    return {"carried": {"run_id": stored.carried_from, "position_count": stored.progress.carried_count, "market_difference": changed}}
+
+
+def _scenarios(database: Database, run: ClaimedRun) -> dict[str, Any]:
+    if run.scenario_set_id is None:
+        return {}
+    scenarios = get_scenario_set(database, scenario_set=run.scenario_set_id)
+    return {
+        "scenarios": {"scenario_set_id": scenarios.scenario_set_id, "sha256": scenarios.content_hash.hex()},
+        "vectors": run.vectors,
+        "failure_policy": run.failure_policy,
+    }
+
+
+@cache
+def package_versions() -> dict[str, str]:
+    """Versions of PACKAGES by lower-case name."""
+    return {name.lower(): version(name) for name in PACKAGES}

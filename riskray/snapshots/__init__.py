@@ -1,0 +1,1 @@
+"""Named, versioned, content-hashed inputs of a run."""

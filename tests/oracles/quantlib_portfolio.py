@@ -1,0 +1,158 @@
+"""A sample of a generated portfolio as QuantLib instruments, revalued under scenarios by relinking curves: the peer of `benchmarks.var`."""
+
+import multiprocessing
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import QuantLib as ql
+
+from pricers import Curve, Market, Scenarios, pricer
+from pricers.value.revaluation import present_values
+from riskray.runs.loading import prepare_positions
+from tests.oracles.accuracy_bonds import quantlib_bond
+from tests.oracles.quantlib_loans import LoanOracle
+from tests.oracles.quantlib_terms import date_of, term_structure, with_spreads
+
+TOLERANCE: Final = 1e-6  # of the value: looser than the accuracy benchmarks, which prove more than that the same contract is valued
+_EPOCH: Final = date(1970, 1, 1)
+CURRENCIES: Final = {
+    "EUR": ql.EURCurrency(), "USD": ql.USDCurrency(), "GBP": ql.GBPCurrency(), "JPY": ql.JPYCurrency(), "CHF": ql.CHFCurrency(),
+    "CAD": ql.CADCurrency(),
+}  # fmt: skip
+
+
+def quantlib_rate(
+    tables: Mapping[str, pa.Table], *, market: Market, scenarios: Scenarios, scenario_count: int, processes: int
+) -> dict[str, float]:
+    """Valuations a second of so many processes at once, each valuing every instrument of the sample under `scenario_count` scenarios.
+
+    Instruments and shifted curves are built before the clock starts; relinking the curves is timed, as it notifies the instruments.
+    """
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes) as pool:
+        barrier = context.Manager().Barrier(processes)
+        arguments = (dict(tables), market, scenarios, scenario_count, barrier)
+        answers = pool.starmap(_measure, [arguments] * processes)
+    seconds = max(answer["seconds"] for answer in answers)
+    return {**answers[0], "seconds": seconds, "rate": sum(answer["valuations"] for answer in answers) / seconds}
+
+
+def _measure(tables: dict[str, pa.Table], market: Market, scenarios: Scenarios, scenario_count: int, barrier: Any) -> dict[str, float]:
+    sample = QuantlibSample(market)
+    compared, left_out = 0, 0
+    for product, table in tables.items():
+        positions = prepare_positions(table, product=product, first_position_no=0, as_of=market.as_of)
+        assert positions.compiled is not None
+        ours = present_values(positions.compiled, market=market, scenarios=Scenarios(count=1))[:, 0]
+        for row, expected in zip(contract_rows(product, table), ours.tolist(), strict=True):
+            if np.isnan(expected):
+                continue
+            instrument = sample.instrument(product, row)
+            if (
+                instrument is None
+                or abs(abs(instrument.NPV() * sample.fx(product, row)) - abs(expected)) > TOLERANCE * abs(expected) + 1e-2
+            ):
+                left_out += 1
+                continue
+            compared += 1
+            sample.instruments.append(instrument)
+    shifted = [sample.structures(scenarios, scenario) for scenario in range(scenario_count)]
+    barrier.wait()
+    started = time.perf_counter()
+    for structures in shifted:
+        for handle, structure in structures:
+            handle.linkTo(structure)
+        for instrument in sample.instruments:
+            instrument.NPV()
+    seconds = time.perf_counter() - started
+    return {"seconds": seconds, "valuations": compared * scenario_count, "instruments": compared, "left_out": left_out}
+
+
+class QuantlibSample:
+    """Instruments on relinkable curves of one market."""
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._loans = LoanOracle(market)
+        self._handles: dict[tuple[str, str], Any] = {}
+        self.instruments: list[Any] = []
+
+    def instrument(self, product: str, row: dict[str, Any]) -> Any | None:
+        """None where QuantLib refuses the terms."""
+        try:
+            if product == "FX_FWD":
+                return self._forward(row)
+            bond = quantlib_bond(row) if product == "FIXED_BOND" else self._loans.bond(row)
+        except (RuntimeError, KeyError):
+            return None
+        if bond is None:
+            return None
+        handle = self._handle(row["discount_curve"], row.get("spread_curve", ""))
+        if row.get("credit_spread", 0.0):
+            quote = ql.QuoteHandle(ql.SimpleQuote(row["credit_spread"]))
+            handle = ql.YieldTermStructureHandle(ql.ZeroSpreadedTermStructure(handle, quote, ql.Continuous, ql.NoFrequency))
+        bond.setPricingEngine(ql.DiscountingBondEngine(handle))
+        return bond
+
+    def fx(self, product: str, row: dict[str, Any]) -> float:
+        """Price in base currency of the currency that the instrument's value is in."""
+        return self._market.fx(row["base_currency" if product == "FX_FWD" else "currency"])
+
+    def structures(self, scenarios: Scenarios, scenario: int) -> list[tuple[Any, Any]]:
+        """Every handle and the curve to link it to."""
+        return [(handle, self._structure(names, scenarios, scenario)) for names, handle in self._handles.items()]
+
+    def _forward(self, row: dict[str, Any]) -> Any | None:
+        if "contract_rate" not in row or row.get("settlement_type", "DELIVERABLE") != "DELIVERABLE":
+            return None
+        base, quote = row["base_currency"], row["quote_currency"]
+        forward = ql.FxForward(
+            abs(row["notional"]), CURRENCIES[base], abs(row["notional"]) * row["contract_rate"], CURRENCIES[quote],
+            date_of(row["delivery_date"]), row["notional"] < 0.0, 0, ql.NullCalendar(),
+        )  # fmt: skip
+        spot = ql.QuoteHandle(ql.SimpleQuote(self._market.fx(base) / self._market.fx(quote)))
+        handles = (self._handle(row[f"{leg}_discount_curve"], "") for leg in ("base", "quote"))
+        forward.setPricingEngine(ql.DiscountingFxForwardEngine(*handles, spot))
+        return forward
+
+    def _handle(self, discount_curve: str, spread_curve: str) -> Any:
+        names = (discount_curve, spread_curve)
+        if names not in self._handles:
+            self._handles[names] = ql.RelinkableYieldTermStructureHandle(self._structure(names, None, 0))
+        return self._handles[names]
+
+    def _structure(self, names: tuple[str, str], scenarios: Scenarios | None, scenario: int) -> Any:
+        market = self._market
+        discount = market.discount_curves[market.discount_curve_index[names[0]]]
+        spread = market.spread_curves[market.spread_curve_index[names[1]]] if names[1] else None
+        if scenarios is not None:
+            discount = _shifted(discount, scenarios.zero_shifts, scenario)
+            spread = None if spread is None else _shifted(spread, scenarios.spread_shifts, scenario)
+        return with_spreads(term_structure(discount, as_of=market.as_of), spread_curve=spread, credit_spread=0.0, as_of=market.as_of)
+
+
+def _shifted(curve: Curve, shifts: Mapping[str, np.ndarray], scenario: int) -> Curve:
+    shift = shifts.get(curve.name)
+    return curve if shift is None else replace(curve, zero_rates=curve.zero_rates + shift[:, scenario])
+
+
+def contract_rows(product: str, table: pa.Table) -> list[dict[str, Any]]:
+    """Contract terms with their defaults, dates as day numbers, without those that are not given."""
+    columns = pricer(product).columns
+    rows = []
+    for given in table.to_pylist():
+        row = {column.name: column.default if given.get(column.name) is None else given[column.name] for column in columns}
+        row = {name: _plain(value) for name, value in row.items() if value is not None}
+        rows.append({**row, "calendar": row.get("calendar", "NONE"), "ex_coupon_calendar": row.get("ex_coupon_calendar", "NONE")})
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return (value - _EPOCH).days
+    return [_plain(item) for item in value] if isinstance(value, Sequence) and not isinstance(value, str) else value

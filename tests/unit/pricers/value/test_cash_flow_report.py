@@ -1,0 +1,64 @@
+import datetime
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pricers import Measure, RowStatus, contracts_of, explain, pricer, register, registry, value
+from tests.unit.pricers.examples import BOND, BONDS, CORPORATE_BOND, EUR, MARKET, bonds, with_curves
+from tests.unit.pricers.value.test_valuation import FORWARD
+
+
+@pytest.mark.parametrize("row", range(len(BONDS)))
+def test_explained_flows_add_up_to_the_value_to_the_last_bit(row):
+    explanation = explain("FIXED_BOND", bonds(*BONDS), row, market=MARKET)
+    valuation = value("FIXED_BOND", bonds(*BONDS), market=MARKET)
+    assert explanation.status is RowStatus.OK
+    assert explanation.pv == valuation.values[Measure.PV][row]
+    assert sum(flow.pv for flow in explanation.flows) == explanation.pv
+    assert sum(flow.pv_base for flow in explanation.flows) == pytest.approx(valuation.values[Measure.PV_BASE][row], rel=1e-14)
+
+
+def test_explained_flow_names_its_parts():
+    flow = explain("FIXED_BOND", bonds(CORPORATE_BOND), 0, market=MARKET).flows[-1]
+    assert flow.pay_date == datetime.date(2033, 5, 20)
+    assert (flow.leg, flow.currency, flow.discount_curve, flow.spread_curve) == (0, "EUR", "EUR", "CORPORATE")
+    assert flow.principal == -250_000.0
+    assert flow.interest == pytest.approx(-250_000.0 * 0.035 / 4.0, rel=1e-14)
+    assert flow.amount == flow.interest + flow.principal
+    assert flow.pv == pytest.approx(flow.amount * flow.discount_factor * flow.spread_factor, rel=1e-14)
+    assert 0.0 < flow.spread_factor < 1.0
+
+
+def test_two_legs_are_explained_in_their_own_currencies():
+    explanation = explain("FX_FWD", contracts_of(pricer("FX_FWD").columns, [FORWARD]), 0, market=MARKET)
+    assert [(flow.leg, flow.currency, flow.amount) for flow in explanation.flows] == [(0, "EUR", 2_000_000.0), (1, "USD", -2_240_000.0)]
+    assert sum(flow.pv_base for flow in explanation.flows) == pytest.approx(explanation.pv_base, rel=1e-13)
+
+
+def test_row_without_a_value_is_explained_by_its_status():
+    explanation = explain("FIXED_BOND", bonds(BOND, {**BOND, "discount_curve": "MARS"}), 1, market=MARKET)
+    assert explanation.status is RowStatus.MISSING_CURVE
+    assert explanation.flows == ()
+
+
+def test_flow_that_is_discounted_to_nothing_is_explained():
+    """The last forward rate of such a curve goes on for ever, and this one is 730 a year."""
+    steep = replace(EUR, interpolation="LOG_LINEAR_DISCOUNT", pillar_labels=("364D", "365D"), pillar_days=np.array([364, 365], np.int32),
+                    zero_rates=np.array([0.0, 2.0]))  # fmt: skip
+    explanation = explain("FIXED_BOND", bonds(BOND), 0, market=with_curves(MARKET, discount=[steep]))
+    last = explanation.flows[-1]
+    assert (last.discount_factor, last.spread_factor, last.pv) == (0.0, 1.0, 0.0)
+    assert explanation.pv == sum(flow.pv for flow in explanation.flows) > 0.0
+
+
+def test_row_that_is_not_there_is_refused():
+    with pytest.raises(IndexError, match="row 3 of 1"):
+        explain("FIXED_BOND", bonds(BOND), 3, market=MARKET)
+
+
+def test_product_without_cash_flows_is_refused(monkeypatch):
+    monkeypatch.setattr(registry, "_specs", dict(registry._specs))
+    spec = register("QUOTED", lambda *_: {"pv": 1.0})
+    with pytest.raises(ValueError, match="'QUOTED' is not a sum of fixed cash flows"):
+        explain(spec, contracts_of(spec.columns, [{"currency": "EUR", "notional": 1.0}]), 0, market=MARKET)
