@@ -20,6 +20,7 @@ from typing import Any, Literal
 from uuid import uuid4
 
 import httpx
+from httpx_sse import EventSource
 from pydantic import TypeAdapter
 
 from pricers.measures import Measure
@@ -28,7 +29,7 @@ from riskray.client.payload import Source, payload_of
 from riskray.client.results import ResultTable, RunHandle
 from riskray.client.risk import RiskCalls
 from riskray.client.scenarios import ScenarioCalls
-from riskray.client.transport import ApiError, Refused, RunTimeout, Transport, Truncated, Unreachable, server_sent_events
+from riskray.client.transport import ApiError, Refused, RunTimeout, Transport, Truncated, Unreachable
 from riskray.config import Settings
 from riskray.errors import Overloaded, StoreUnavailable
 from riskray.models.common import CursorPage, Page
@@ -204,11 +205,11 @@ class Client(ScenarioCalls, RiskCalls):
             try:
                 with self.transport.stream(path, headers=headers, timeout_s=EVENT_READ_TIMEOUT_S) as response:
                     refused_since = None
-                    for kind, data in server_sent_events(response.iter_lines()):
-                        if kind == "end":
-                            yield Run.model_validate_json(data)
+                    for told in EventSource(response).iter_sse():
+                        if told.event == "end":
+                            yield Run.model_validate_json(told.data)
                             return
-                        event = RunEvent.model_validate_json(data)
+                        event = RunEvent.model_validate_json(told.data)
                         after_seq = event.seq
                         yield event
                         if deadline is not None and time.monotonic() > deadline:

@@ -174,7 +174,7 @@ def _parametric(database: Database, reader: VectorReader, run_id: str, run: Vect
     if node.hierarchy is not None:
         dimension = node.hierarchy.dimension
         values = [row.group[dimension] for row in rollups(database, run_id=run_id, group_by=[dimension])]
-        node.hierarchy.membership(values, nodes=[])  # every value has its place
+        node.hierarchy.require_places(values)
     matrix = reader.matrix(run)
     market = _market_of(database, get_run(database, run_id=run_id))
     sums = _sensitivities(database, run_id, node, matrix, market)

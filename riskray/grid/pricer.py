@@ -42,11 +42,12 @@ from riskray.engine.vectors import (
 from riskray.errors import Conflict, NotFound, RiskrayError
 from riskray.extensions import load_pricers
 from riskray.grid import telemetry
-from riskray.grid.cache import ByteBudgetCache, positions_nbytes
+from riskray.grid.cache import positions_nbytes
 from riskray.grid.messages import ArrowTables, PricedPositions, PricerStatus, ShardReport
 from riskray.grid.vector_nets import VectorNets, failure_tables, vector_cells
 from riskray.grid.warmup import warm_kernels
 from riskray.logs import configure_logs
+from riskray.lru_cache import LruCache
 from riskray.models.result import ExplainedFlow, Explanation
 from riskray.portfolio.contracts import contracts_from_arrow
 from riskray.runs import loading as snapshots
@@ -88,8 +89,8 @@ class Pricer:
         pa.set_cpu_count(1)  # an actor has one CPU; more threads would only take it from its neighbours
         self._name = name
         self._database = Database(settings, application_name=f"riskray {name}", pool_size=DATABASE_CONNECTIONS)
-        self._positions: ByteBudgetCache[ShardPositions] = ByteBudgetCache(bytes_max=POSITIONS_BYTES_MAX, size_of=positions_nbytes)
-        self._markets: ByteBudgetCache[Market] = ByteBudgetCache(bytes_max=MARKETS_MAX, size_of=lambda _: 1)
+        self._positions: LruCache[ShardPositions] = LruCache(budget=POSITIONS_BYTES_MAX, size_of=positions_nbytes)
+        self._markets: LruCache[Market] = LruCache(budget=MARKETS_MAX)
         self._market_ids: set[str] = set()
         self._lookups = [telemetry.CacheLookups("positions", self._positions), telemetry.CacheLookups("markets", self._markets)]
         self._vectors = VectorNets(self._database)
@@ -98,7 +99,7 @@ class Pricer:
         self._shards_done = 0
         self._idle_since = time.monotonic()
         load_pricers(settings)
-        telemetry.keep_showing(lambda: telemetry.show(metrics.CACHE_BYTES, self._positions.nbytes))
+        telemetry.keep_showing(lambda: telemetry.show(metrics.CACHE_BYTES, self._positions.size))
         if leaves_after_idle_s is not None:
             threading.Thread(target=self._leave_when_idle, args=(leaves_after_idle_s,), name="idle", daemon=True).start()
 
@@ -358,7 +359,7 @@ class Pricer:
             work=work,
             busy_s=0.0 if work is None else time.monotonic() - started,
             shards_done=self._shards_done,
-            cache_bytes=self._positions.nbytes,
+            cache_bytes=self._positions.size,
             resident_bytes=psutil.Process().memory_info().rss,
         )
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet
 from jaxtyping import Float
 
+from riskray.decimals import decimals_as_floats
 from riskray.errors import InvalidRequest, UnsupportedFormat
 from riskray.scenario.factors import Factor, parse_factor
 
@@ -135,7 +136,7 @@ def from_table(table: pa.Table, *, numeraire: str | None = None) -> ScenarioMatr
     values = np.empty((table.num_rows, len(factors)))
     for index, factor in enumerate(factors):
         try:
-            column = table.column(index + 1).cast(pa.float64())
+            column = decimals_as_floats(table.column(index + 1)).cast(pa.float64())
         except pa.ArrowException as error:
             message = f"column {factor.header!r} holds something that is not a number: {error}"
             raise InvalidRequest(message, [_problem([factor.header], "not_a_number", message)]) from None

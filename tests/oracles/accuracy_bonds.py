@@ -1,10 +1,5 @@
-"""FIXED_BOND against QuantLib: random contracts over all conventions, cash flow by cash flow and measure by measure.
+"""FIXED_BOND against QuantLib: random contracts over all conventions, cash flow by cash flow and measure by measure."""
 
-python -m tests.oracles.accuracy_bonds --contracts 10000 --seed 1
-"""
-
-import argparse
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -397,15 +392,3 @@ def _settlement_measures(contract: dict[str, Any], bond: Any, *, settlement: Any
     except RuntimeError:
         return result
     return result
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--contracts", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    print(json.dumps(compare(arguments.contracts, seed=arguments.seed).as_json()))
-
-
-if __name__ == "__main__":
-    main()

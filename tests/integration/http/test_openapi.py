@@ -121,7 +121,7 @@ def test_no_service_defines_a_model_of_its_own() -> None:
     """Contracts are shared: they live in riskray/models, where client and services both take them from."""
     found = [
         f"{file.name}: {node.name}"
-        for file in Path(next(iter(deployments.__path__))).glob("*.py")
+        for file in Path(next(iter(deployments.__path__))).rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.ClassDef) and {"BaseModel", "Model"} & {getattr(base, "id", "") for base in node.bases}
     ]
