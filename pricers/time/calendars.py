@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 from numba import njit
 
+from pricers.kernels.jit import kernel
 from pricers.time.dates import NO_DATE, add_months, civil_from_days, end_of_month, to_day
 
 FIRST_DAY: Final = to_day(datetime.date(1950, 1, 1))
@@ -175,21 +176,21 @@ def _holidays(name: str) -> Bool[np.ndarray, " day"]:
     return holiday
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def in_range(day: int) -> bool:
     """Whether the tables hold the day."""
     return FIRST_DAY <= day <= LAST_DAY
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def is_business_day(day: int, calendar: int, tables: CalendarTables) -> bool:
     """False for holidays, weekends and days outside the tables."""
     return in_range(day) and tables.following[calendar, np.int64(day) - FIRST_DAY] == day
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def adjust(day: int, convention: int, calendar: int, tables: CalendarTables) -> int:
     """Move a day to a business day as the convention says [1, 2]; NO_DATE where that leaves the tables.
@@ -214,7 +215,7 @@ def adjust(day: int, convention: int, calendar: int, tables: CalendarTables) -> 
     return _adjust_within_month(day, preceding, following, convention)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _nearest(day: int, preceding: int, following: int) -> int:
     """The closer one; the following one where both are as close."""
@@ -223,7 +224,7 @@ def _nearest(day: int, preceding: int, following: int) -> int:
     return preceding if preceding != NO_DATE and day - preceding < following - day else following
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _adjust_within_month(day: int, preceding: int, following: int, convention: int) -> int:
     _, _, day_of_month = civil_from_days(day)
@@ -239,7 +240,7 @@ def _adjust_within_month(day: int, preceding: int, following: int, convention: i
     return NO_DATE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def advance_business_days(day: int, count: int, calendar: int, tables: CalendarTables) -> int:
     """Move by business days, as settlement lags and ex-coupon periods do; NO_DATE where that leaves the tables.
@@ -259,7 +260,7 @@ def advance_business_days(day: int, count: int, calendar: int, tables: CalendarT
     return np.int64(tables.business_days[calendar, target])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def business_days_between(start: int, end: int, calendar: int, tables: CalendarTables) -> int:
     """Business days from start to end, start included and end excluded; negative, with start excluded and end included, where
@@ -271,7 +272,7 @@ def business_days_between(start: int, end: int, calendar: int, tables: CalendarT
     return before_end - tables.business_before[calendar, np.int64(start) - FIRST_DAY + after]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def advance_months(day: int, months: int, convention: int, month_end: bool, calendar: int, tables: CalendarTables) -> int:
     """Move by whole months, then to a business day; NO_DATE where that leaves the tables.
@@ -291,7 +292,7 @@ def advance_months(day: int, months: int, convention: int, month_end: bool, cale
     return adjust(moved, convention, calendar, tables) if in_range(moved) else NO_DATE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def ends_business_month(day: int, calendar: int, tables: CalendarTables) -> bool:
     """Whether no business day of the month comes after the day."""
