@@ -137,10 +137,6 @@ class Contracts:
             raise TypeError(f"column {name!r} is {type(column).__name__}, not an array")
         return column
 
-    def writable(self, name: str) -> np.ndarray:
-        """`array`, copied where it is read-only or not contiguous: compiled code sees one type, whatever the batch came from."""
-        return np.require(self.array(name), requirements=("C", "W"))
-
     def text(self, name: str) -> Text:
         """A text column."""
         column = self.data[name]
@@ -154,6 +150,11 @@ class Contracts:
         if not isinstance(column, Ragged):
             raise TypeError(f"column {name!r} is {type(column).__name__}, not a list column")
         return column
+
+    def writable(self, name: str) -> np.ndarray:
+        """`array`, or the values of `ragged`, copied where they are read-only or not contiguous, so that compiled code sees one type."""
+        column = self.data[name]
+        return np.require(column.values if isinstance(column, Ragged) else self.array(name), requirements=("C", "W"))
 
     def take(self, rows: np.ndarray) -> "Contracts":
         """The batch of these rows, in this order. `rows` holds indices."""

@@ -94,7 +94,9 @@ def is_long_stub(period: Period, accrual: Accrual) -> bool:
 def years_within(start: int, end: int, period: Period, accrual: Accrual, tables: CalendarTables) -> float:
     """Years from start to end on the leg's day count; both lie in the period, or the end is its payment."""
     if accrual.day_count == BUS_252:
-        return year_fraction(BUS_252, start, end, NO_DATE, NO_DATE, NO_DATE, accrual.calendar, tables)
+        return year_fraction(
+            accrual.day_count, start, end, period.reference_start, period.reference_end, accrual.maturity, accrual.calendar, tables
+        )
     if is_long_stub(period, accrual):
         return icma_stub_fraction(
             start, end, period.reference_start, period.reference_end, accrual.months, accrual.convention, accrual.end_of_month,
@@ -180,7 +182,7 @@ def fill_yield_times(
     for i in range(begin, end):
         if status[i] != _OK:
             continue
-        r, last_day, code, by_period = i - begin, np.int64(flows.settlement_day[i]), legs.day_count[i], legs.rounds_by_period
+        r, last_day, code, by_period = i - begin, np.int64(flows.settlement_day[i]), np.int64(legs.day_count[i]), legs.rounds_by_period
         if code == BUS_252 and not by_period:
             _fill_business_times(tables.business_before[legs.schedule.calendar[i]], last_day, block.first[r], block.stop[r], block)
             continue
@@ -193,7 +195,7 @@ def fill_yield_times(
                 if days_in_year > 0.0:
                     years += (pay - last_day) / days_in_year
                 elif legs.is_zero_coupon[i]:  # no coupon period but the year before maturity
-                    years += calendar_free_year_fraction(code, last_day, pay, add_months(pay, -12, False), pay, accrual.maturity)
+                    years += calendar_free_year_fraction(code, last_day, pay, add_months(pay, np.int64(-12), False), pay, accrual.maturity)
                 else:
                     to_payment, beyond = block.years[k], 0.0
                     if pay != period.end and is_long_stub(period, accrual):

@@ -14,7 +14,7 @@ from pricers.time.schedule import FREQUENCY_DAYS, FREQUENCY_MONTHS, FREQUENCY_PE
 
 LAG_DAYS_MAX: Final = 60  # business days; the longest customary ones are below 10
 BLOCK_ROWS_MAX: Final = 512
-BLOCK_DATES: Final = 16_384  # 53 bytes each: a block stays in the processor's cache
+BLOCK_DATES: Final = 16_384  # 57 bytes each: a block stays in the processor's cache
 
 
 class ScheduleColumns(NamedTuple):
@@ -159,12 +159,23 @@ def schedule_terms(schedule: ScheduleColumns, i: int) -> ScheduleTerms:
 
 def empty_block(rows: int, dates: int) -> Block:
     """Working arrays for so many rows with so many dates together."""
-    days = [np.empty(dates, np.int32) for _ in range(6)]
-    numbers = [np.empty(dates) for _ in range(4)]
     return Block(
-        np.empty(rows + 1, np.int64), np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows), *days[:2],
-        np.empty(dates, np.bool_), *days[2:], *numbers,
-    )  # fmt: skip
+        date_offsets=np.empty(rows + 1, np.int64),
+        first=np.empty(rows, np.int64),
+        stop=np.empty(rows, np.int64),
+        factor=np.empty(rows),
+        unadjusted=np.empty(dates, np.int32),
+        adjusted=np.empty(dates, np.int32),
+        is_regular=np.empty(dates, np.bool_),
+        pay_day=np.empty(dates, np.int32),
+        ex_day=np.empty(dates, np.int32),
+        reference_start=np.empty(dates, np.int32),
+        reference_end=np.empty(dates, np.int32),
+        years=np.empty(dates),
+        balance=np.empty(dates),
+        survival=np.empty(dates),
+        yield_time=np.empty(dates),
+    )
 
 
 def empty_flows(rows: int, flows_max: int, *, as_of: int, trades_ex: bool) -> Flows:

@@ -78,7 +78,7 @@ def _room(schedule: ScheduleColumns, as_of: int) -> tuple[int, int]:
 @kernel
 @no_type_check
 def _lower_blocks(legs: CouponLegs, tables: CalendarTables, as_of: int, block: Block, flows: Flows, status: np.ndarray) -> None:
-    begin = at = 0
+    begin = at = np.int64(0)  # a literal would be a type of its own, and every stage compiled twice
     while begin < len(status):
         end = _fill_schedules(legs.schedule, tables, begin, block, status)
         _fill_periods(legs, tables, as_of, begin, end, block, status)
@@ -96,7 +96,7 @@ def _lower_blocks(legs: CouponLegs, tables: CalendarTables, as_of: int, block: B
 @no_type_check
 def _fill_schedules(schedule: ScheduleColumns, tables: CalendarTables, begin: int, block: Block, status: np.ndarray) -> int:
     """Dates of as many rows as the block holds; the row after them."""
-    i, at = begin, 0
+    i, at = begin, np.int64(0)
     while i < len(status) and i - begin < len(block.first):
         block.date_offsets[i - begin] = at
         if status[i] == _OK:

@@ -111,7 +111,6 @@ def _legs(contracts: Contracts) -> tuple[CouponLegs, CalendarTables, np.ndarray]
     calendar, settlement = contracts.text("calendar"), contracts.text("settlement_calendar")
     found = contract_calendars(_end_to_end(calendar, settlement, contracts.text("ex_coupon_calendar")))
     of_schedule, of_settlement, of_ex_coupon = found.calendar.reshape(3, rows)
-    sinking_dates, sinking_amounts = contracts.ragged("sinking_dates"), contracts.ragged("sinking_amounts")
     interest_start = contracts.array("interest_start_date")
     legs = CouponLegs(
         schedule=ScheduleColumns(
@@ -143,9 +142,9 @@ def _legs(contracts: Contracts) -> tuple[CouponLegs, CalendarTables, np.ndarray]
             interest_only_end=np.full(rows, NO_DATE, np.int32),
             prepayment_rate=np.zeros(rows),
             redemption=column("redemption"),
-            offsets=sinking_dates.offsets,
-            dates=sinking_dates.values,
-            amounts=sinking_amounts.values,
+            offsets=contracts.ragged("sinking_dates").offsets,
+            dates=column("sinking_dates"),
+            amounts=column("sinking_amounts"),
         ),
         rate=column("coupon_rate"),
         day_count=column("day_count"),

@@ -103,7 +103,6 @@ def lower(contracts: Contracts, *, as_of: int) -> Lowered:
 
 def _legs(contracts: Contracts, *, calendar: np.ndarray) -> CouponLegs:
     column, rows = contracts.writable, contracts.row_count
-    principal_dates, principal_amounts = contracts.ragged("principal_dates"), contracts.ragged("principal_amounts")
     return CouponLegs(
         schedule=ScheduleColumns(
             start=column("start_date"),
@@ -134,9 +133,9 @@ def _legs(contracts: Contracts, *, calendar: np.ndarray) -> CouponLegs:
             interest_only_end=column("interest_only_end_date"),
             prepayment_rate=column("prepayment_rate"),
             redemption=np.full(rows, 100.0),
-            offsets=principal_dates.offsets,
-            dates=principal_dates.values,
-            amounts=principal_amounts.values,
+            offsets=contracts.ragged("principal_dates").offsets,
+            dates=column("principal_dates"),
+            amounts=column("principal_amounts"),
         ),
         rate=column("interest_rate"),
         day_count=column("day_count"),
