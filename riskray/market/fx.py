@@ -10,9 +10,11 @@ from datetime import date
 
 import numpy as np
 
-from pricers.calendars import advance_business_days, calendar_tables
+from pricers.calendars import calendar_tables
 from pricers.curves import discount_factors
 from pricers.dates import to_day
+from pricers.fx_dates import DOLLAR, spot_calendars
+from pricers.fx_dates import spot_day as day_after_lag
 from pricers.market import Curve
 from riskray.models.market_data import FxSpot, MarketDocument
 
@@ -66,10 +68,11 @@ def _rank(currency: str) -> tuple[int, str]:
 
 
 def spot_day(spot: FxSpot, as_of: date) -> int:
-    """Delivery day of spot, days since 1970-01-01."""
+    """Delivery day of spot, days since 1970-01-01, by the rule of `pricers.fx_dates`."""
     if spot.spot_date is not None:
         return to_day(spot.spot_date)
-    return int(advance_business_days(to_day(as_of), spot.spot_lag_days, 0, calendar_tables((spot.calendar,))))
+    calendars = spot_calendars(spot.calendar, is_cross=DOLLAR not in (spot.pair[:3], spot.pair[3:]))
+    return int(day_after_lag(to_day(as_of), spot.spot_lag_days, 0, 1, calendar_tables(calendars)))
 
 
 def todays_rates(document: MarketDocument, discount_curves: dict[str, Curve]) -> Rates:

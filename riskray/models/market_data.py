@@ -160,7 +160,10 @@ class FxSpot(_Sourced):
         default=2, ge=0, le=10, description="Business days from `as_of` to the delivery of spot."
     )
     calendar: Annotated[str, AfterValidator(_calendar)] = Field(
-        default="WEEKENDS_ONLY", description="Of the lag.", examples=["TARGET+US_FED"]
+        default="WEEKENDS_ONLY",
+        description="Of the pair. The lag counts days of the calendars that are not the dollar's (`US_*`); the spot date must suit them "
+        "all, and US_FED for a cross that names none of the dollar's.",
+        examples=["TARGET+US_FED"],
     )
     spot_date: Date | None = Field(default=None, description="Delivery of spot, instead of the lag.")
 
