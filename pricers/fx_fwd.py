@@ -16,9 +16,9 @@ F being the fixing. Until it fixes its value is the deliverable's [2]; once `fix
 settlement currency, the other leg being empty.
 
 Spot and fixing dates: the lag counts business days of the calendar's members other than the dollar's (`US_*`), for a US holiday between
-trade and spot does not delay it; the spot date is a business day of all members, and of US_FED for a cross that names no calendar of the
-dollar's. ON and TN end where spot with a lag of one or two days would. Where a pair's custom differs (USDMXN counts US holidays too), give
-`spot_date` or `fixing_date`. Delivery by tenor is a business day of the calendar as it is named.
+trade and spot does not delay it (but of ARS, CLP and MXN it does); the spot date is a business day of all members, and of US_FED for a cross
+that names no calendar of the dollar's. ON and TN end where spot with a lag of one or two days would [4]. Delivery by tenor is a business
+day of the calendar as it is named.
 
 Dates: flows paid on or before the valuation date have no value. A forward that delivers on the valuation date is worth 0 with status OK
 (it is still on the books that day); one delivered earlier is MATURED.
@@ -40,7 +40,7 @@ from pricers.calendars import FOLLOWING, MODIFIED_FOLLOWING, CalendarTables, adj
 from pricers.cashflows import Cashflows, Lowered
 from pricers.columns import AMOUNT_MAX, FX_RATE_MAX, NO_DATE, Column, Columns, Contracts, Text
 from pricers.dates import parse_tenor
-from pricers.fx_dates import DOLLAR, pair_calendars, spot_day
+from pricers.fx_dates import day_of_spot, pair_calendars
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
@@ -174,8 +174,9 @@ def _settle_net(
 
 def _dates(contracts: Contracts) -> tuple[Int32[np.ndarray, " row"], Int32[np.ndarray, " row"], UInt8[np.ndarray, " row"]]:
     """Delivery and fixing dates and the status that follows from the dates alone."""
-    is_cross = ~(_is(contracts.text("base_currency"), DOLLAR) | _is(contracts.text("quote_currency"), DOLLAR))
-    calendars = pair_calendars(contracts.text("calendar"), is_cross=is_cross)
+    calendars = pair_calendars(
+        contracts.text("calendar"), base_currency=contracts.text("base_currency"), quote_currency=contracts.text("quote_currency")
+    )
     tenor = contracts.text("tenor")
     terms = np.array([*(_tenor_terms(name) for name in tenor.names), (_NO_TENOR, 0, 0, 0)], np.int32)
     tenor_terms = terms[tenor.codes]  # the null code -1 reads the last row
@@ -221,7 +222,7 @@ def _date_rows(
     for i in range(len(delivery)):
         trade, spot, lag = np.int64(trade_date[i]), np.int64(spot_date[i]), max(np.int64(spot_lag[i]), 0)
         if spot == NO_DATE and trade != NO_DATE:
-            spot = spot_day(trade, lag, lag_calendar[i], spot_calendar[i], tables)
+            spot = day_of_spot(trade, lag, lag_calendar[i], spot_calendar[i], tables)
         delivered = np.int64(delivery_date[i])
         if delivered == NO_DATE:
             delivered = _delivery_by_tenor(trade, spot, tenor_terms[i], calendar[i], lag_calendar[i], spot_calendar[i], tables)
@@ -248,7 +249,7 @@ def _delivery_by_tenor(
     if counted_from == _NO_TENOR or not in_range(start):
         return NO_DATE
     if business_days > 0 and counted_from == _FROM_TRADE:
-        return spot_day(trade, business_days, lag_calendar, spot_calendar, tables)
+        return day_of_spot(trade, business_days, lag_calendar, spot_calendar, tables)
     if business_days > 0:
         return advance_business_days(start, business_days, calendar, tables)
     if months > 0:
@@ -268,10 +269,6 @@ def _recoded(text: Text, names: tuple[str, ...]) -> Int32[np.ndarray, " row"]:
     position = {name: code for code, name in enumerate(names)}
     new_code = np.array([*(position[name] for name in text.names), -1], np.int32)
     return np.asarray(new_code[text.codes])  # the null code -1 reads the last element
-
-
-def _is(text: Text, name: str) -> Bool[np.ndarray, " row"]:
-    return np.array([*(known == name for known in text.names), False])[text.codes]  # the null code -1 reads the last element
 
 
 def _same_text(base: Text, quote: Text) -> Bool[np.ndarray, " row"]:

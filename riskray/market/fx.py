@@ -13,8 +13,7 @@ import numpy as np
 from pricers.calendars import calendar_tables
 from pricers.curves import discount_factors
 from pricers.dates import to_day
-from pricers.fx_dates import DOLLAR, spot_calendars
-from pricers.fx_dates import spot_day as day_after_lag
+from pricers.fx_dates import day_of_spot, spot_calendars
 from pricers.market import Curve
 from riskray.models.market_data import FxSpot, MarketDocument
 
@@ -71,8 +70,8 @@ def spot_day(spot: FxSpot, as_of: date) -> int:
     """Delivery day of spot, days since 1970-01-01, by the rule of `pricers.fx_dates`."""
     if spot.spot_date is not None:
         return to_day(spot.spot_date)
-    calendars = spot_calendars(spot.calendar, is_cross=DOLLAR not in (spot.pair[:3], spot.pair[3:]))
-    return int(day_after_lag(to_day(as_of), spot.spot_lag_days, 0, 1, calendar_tables(calendars)))
+    calendars = spot_calendars(spot.calendar, base_currency=spot.pair[:3], quote_currency=spot.pair[3:])
+    return int(day_of_spot(to_day(as_of), spot.spot_lag_days, 0, 1, calendar_tables(calendars)))
 
 
 def todays_rates(document: MarketDocument, discount_curves: dict[str, Curve]) -> Rates:
