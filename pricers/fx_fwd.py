@@ -15,10 +15,10 @@ A non-deliverable forward pays notional × (F - contract_rate) in quote currency
 F being the fixing. Until it fixes its value is the deliverable's [2]; once `fixing_rate` is known it is one sure flow on the leg of the
 settlement currency, the other leg being empty.
 
-Spot and fixing dates: the lag counts business days of the calendar's members other than the dollar's (`US_*`), for a US holiday between
-trade and spot does not delay it (but of ARS, CLP and MXN it does); the spot date is a business day of all members, and of US_FED for a cross
-that names no calendar of the dollar's. ON and TN end where spot with a lag of one or two days would [4]. Delivery by tenor is a business
-day of the calendar as it is named.
+Spot and fixing dates [4]: the lag counts business days of the calendar's members other than the dollar's (`US_*`), since a US holiday
+between trade and spot delays only the pairs of ARS, CLP and MXN. The spot date is a business day of all members, and of US_FED for a cross
+that names no calendar of the dollar's. ON and TN end where spot with a lag of one or two days would. Delivery by tenor is a business day
+of the calendar as it is named.
 
 Dates: flows paid on or before the valuation date have no value. A forward that delivers on the valuation date is worth 0 with status OK
 (it is still on the books that day); one delivered earlier is MATURED.
@@ -83,7 +83,8 @@ COLUMNS: Final = Columns(
         "spot_lag", "integer", "from trade to spot, and from fixing to delivery", unit="business days", default=2, minimum=0,
         maximum=SPOT_LAG_MAX,
     ),
-    Column("calendar", "text", "joint calendar of the currency pair, the dollar's named US_*; null: no holidays", references="calendar", example="TARGET+US_FED"),
+    Column("calendar", "text", "joint calendar of the currency pair, the dollar's being US_*; null: no holidays", references="calendar",
+           example="TARGET+US_FED"),
     Column("settlement_type", "choice", "exchange of both amounts, or of the net amount", default="DELIVERABLE", allowed=SETTLEMENT_TYPES),
     Column("settlement_currency", "choice", "currency of the net amount of a non-deliverable", default="QUOTE", allowed=SETTLES_IN),
     Column("fixing_date", "date", "date of the fixing of a non-deliverable; null: spot_lag business days before delivery"),
@@ -184,7 +185,8 @@ def _dates(contracts: Contracts) -> tuple[Int32[np.ndarray, " row"], Int32[np.nd
     status = np.empty(contracts.row_count, np.uint8)
     _date_rows(
         contracts.array("delivery_date"), contracts.array("trade_date"), contracts.array("spot_date"), contracts.array("spot_lag"),
-        tenor_terms, contracts.array("fixing_date"), calendars.named, calendars.lag, calendars.spot, calendars.tables, delivery, fixing, status,
+        tenor_terms, contracts.array("fixing_date"), calendars.named, calendars.lag, calendars.spot, calendars.tables,
+        delivery, fixing, status,
     )  # fmt: skip
     status[~calendars.known] = RowStatus.INVALID_SCHEDULE
     return delivery, fixing, status

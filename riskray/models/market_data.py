@@ -15,6 +15,7 @@ from pricers.columns import FX_RATE_MAX
 from pricers.dates import parse_tenor
 from riskray.models.common import Date
 from riskray.models.instrument import CURRENCIES
+from riskray.models.rate_units import RatesChecked
 
 AS_OF_MIN, AS_OF_MAX = datetime.date(1950, 1, 1), datetime.date(2149, 12, 31)
 """A year before the end of the holiday calendars, so that the days that a market itself needs are in them."""
@@ -182,3 +183,4 @@ class MarketDocument(_Document):
         description="By currency: the discount curve that carries spot rates back to `as_of`.",
         examples=[{"EUR": "EUR-GOVT-AAA"}],
     )
+    rates_checked: RatesChecked = True

@@ -129,7 +129,7 @@ def test_spot_is_carried_back_to_today_by_both_curves():
 
 
 def test_forward_over_a_us_holiday_is_worth_its_closed_form():
-    """EURUSD dealt on 3 July 2024: the 4th does not count, spot is the 5th and the month ends on Monday 5 August, in market and contract."""
+    """EURUSD dealt on 3 July 2024: the 4th does not count, spot is the 5th, the month ends on 5 August, in market and contract."""
     curves = [
         {"name": "USD-G", "currency": "USD", "points": [{"tenor": "1Y", "value": 0.05}]},
         {"name": "EUR-G", "currency": "EUR", "points": [{"tenor": "1Y", "value": 0.02}]},
