@@ -9,10 +9,10 @@ from deployments.http.downloads import Format, FormatQuery, file_answer, negotia
 from deployments.http.errors import error_responses
 from deployments.http.limits import UPLOADS_AT_ONCE
 from deployments.http.paging import OffsetPage
-from deployments.http.uploads import Upload, UploadGate, required_name, upload_body
+from deployments.http.uploads import RatesUnchecked, Upload, UploadGate, required_name, upload_body
 from pricers.time.dates import to_date
 from riskray.market.build import build_market
-from riskray.market.reader import read_market
+from riskray.market.reader import stored_market
 from riskray.models.common import CurrencyCode, Page
 from riskray.models.scenario import DemoHistoryRequest, MarketHistory, MarketHistoryDetail
 from riskray.scenario.history import History, content_hash, decode, encode, read_history, summary, write_history
@@ -52,15 +52,17 @@ def store_history(database: Database, *, name: str, history: History) -> tuple[M
     return _model(record), created
 
 
-def _store_upload(database: Database, upload: Upload, name: str, numeraire: str) -> tuple[MarketHistory, bool]:
-    return store_history(database, name=name, history=read_history(upload.content, format=upload.format, numeraire=numeraire))
+def _store_upload(database: Database, upload: Upload, name: str, numeraire: str, rates_unchecked: bool) -> tuple[MarketHistory, bool]:
+    name = required_name(name or upload.stem, "market history")
+    history = read_history(upload.content, format=upload.format, numeraire=numeraire, rates_unchecked=rates_unchecked)
+    return store_history(database, name=name, history=history)
 
 
 def create_demo_history(database: Database, wanted: DemoHistoryRequest) -> tuple[MarketHistory, bool]:
     """Make and store the history that `DemoHistoryRequest` describes. Raises NotFound for the market."""
     name = required_name(wanted.name, "market history")
     record = get_market(database, market=wanted.market)
-    document = read_market(get_market_document(database, market_id=record.market_id).encode(), format="json")
+    document = stored_market(get_market_document(database, market_id=record.market_id))
     market = build_market(document, base_currency=ECB_NUMERAIRE)
     quoted = sorted(set(market.fx_to_base) - {ECB_NUMERAIRE})
     rates = ecb_fx_history(quoted, first=wanted.first_date, last=record.as_of)
@@ -91,12 +93,12 @@ def create_history_router(database: Database) -> APIRouter:
         response: Response,
         name: Annotated[str, Query(max_length=200, description="Name under which versions are counted; default: the file's name.")] = "",
         numeraire: Annotated[CurrencyCode, Query(description="Currency of the FX prices, where the file does not say itself.")] = "USD",
+        rates_unchecked: RatesUnchecked = False,
     ) -> MarketHistory:
         """CSV or Parquet: `date` and one column a factor, or the columns `date`, `factor`, `value`. Missing values are allowed; what a
         scenario set does about them is its gap policy."""
         async with gate.receive(request) as upload:
-            chosen = required_name(name or upload.stem, "market history")
-            stored, created = await run_in_threadpool(_store_upload, database, upload, chosen, numeraire)
+            stored, created = await run_in_threadpool(_store_upload, database, upload, name, numeraire, rates_unchecked)
         return created_answer(request, response, stored, created)
 
     @router.post(

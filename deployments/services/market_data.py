@@ -11,10 +11,10 @@ from deployments.http.limits import UPLOADS_AT_ONCE
 from deployments.http.paging import OffsetPage
 from deployments.http.service import create_service
 from deployments.http.serving import serve_application
-from deployments.http.uploads import Upload, UploadGate, required_name, upload_body
+from deployments.http.uploads import RatesUnchecked, Upload, UploadGate, required_name, upload_body
 from riskray.config import Settings
 from riskray.market.build import market_curve_rows
-from riskray.market.reader import canonical_json, content_hash, parse_market, read_market, read_market_upload, write_market
+from riskray.market.reader import canonical_json, content_hash, parse_market, read_market_upload, stored_market, write_market
 from riskray.models.common import Page, Problem
 from riskray.models.market_data import MarketDocument
 from riskray.models.snapshot import MarketSnapshot, MarketUpload, StoredCurve
@@ -108,13 +108,14 @@ def create_router(database: Database) -> APIRouter:
         request: Request,
         response: Response,
         allow_partial: Annotated[bool, Query(description="Store the document without the curves and quotes that are wrong.")] = False,
+        rates_unchecked: RatesUnchecked = False,
     ) -> MarketUpload:
         """Send the document as JSON, or as CSV or Parquet with one row a point; a wrong one is refused whole, with every place named.
 
         Under allow_partial a curve with a wrong point is left out whole, since without the point it would be another curve.
         """
         async with gate.receive(request) as upload:
-            snapshot, created = await run_in_threadpool(_store_upload, database, upload, allow_partial)
+            snapshot, created = await run_in_threadpool(_store_upload, database, upload, allow_partial, rates_unchecked)
         response.status_code = 201 if created else 200
         response.headers["Location"] = f"{request.scope.get('root_path', '')}/snapshots/{snapshot.market_id}"
         return snapshot
@@ -144,7 +145,7 @@ def create_router(database: Database) -> APIRouter:
         kind = negotiated(request, asked, offered=(Format.JSON, Format.CSV, Format.PARQUET))
         record = get_market(database, market=market)
         text = get_market_document(database, market_id=record.market_id)
-        body = text.encode() if kind is Format.JSON else write_market(read_market(text.encode(), format="json"), format=kind.value)
+        body = text.encode() if kind is Format.JSON else write_market(stored_market(text), format=kind.value)
         return file_answer(body, kind, record.market_id, record.content_hash)
 
     @router.get("/snapshots/{market}/curves", summary="Curves of a market by number", responses=error_responses(404))
@@ -160,8 +161,8 @@ def create_router(database: Database) -> APIRouter:
     return router
 
 
-def _store_upload(database: Database, upload: Upload, allow_partial: bool) -> tuple[MarketUpload, bool]:
-    read = read_market_upload(upload.content.read(), format=upload.format, allow_partial=allow_partial)
+def _store_upload(database: Database, upload: Upload, allow_partial: bool, rates_unchecked: bool) -> tuple[MarketUpload, bool]:
+    read = read_market_upload(upload.content.read(), format=upload.format, allow_partial=allow_partial, rates_unchecked=rates_unchecked)
     required_name(read.document.name, "market")
     snapshot, created = store_market(database, read.document)
     problems = [Problem(**problem) for problem in read.problems]

@@ -17,7 +17,7 @@ from deployments.http.serving import serve_application
 from deployments.http.uploads import Upload, UploadGate, required_name, upload_body
 from pricers import known_products
 from riskray.config import Settings
-from riskray.engine.plan import Requirement
+from riskray.engine.plan import PositionRange, Requirement
 from riskray.extensions import load_pricers
 from riskray.models.common import CursorPage, Page, Problem
 from riskray.models.instrument import ProductDescription, describe_product
@@ -87,9 +87,9 @@ def _batches(database: Database, record: PortfolioRecord) -> Iterator[tuple[str,
     first = 0
     while first < record.position_count:
         # Asking for one row gets the whole batch that holds it.
-        for batch in read_batches(database, portfolio_no=record.portfolio_no, first_position_no=first, row_count=1):
+        for batch in read_batches(database, portfolio_no=record.portfolio_no, numbers=PositionRange(first, 1)):
             yield batch.product, decode_batch(batch.payload)
-            first = batch.first_position_no + batch.row_count
+            first = batch.numbers.end
 
 
 def create_router(database: Database) -> APIRouter:

@@ -12,14 +12,14 @@ from deployments.http.limits import UPLOADS_AT_ONCE
 from deployments.http.paging import OffsetPage
 from deployments.http.service import create_service
 from deployments.http.serving import serve_application
-from deployments.http.uploads import Upload, UploadGate, required_name, upload_body
+from deployments.http.uploads import RatesUnchecked, Upload, UploadGate, required_name, upload_body
 from deployments.services.hierarchies import create_hierarchy_router
 from deployments.services.histories import create_history_router
 from pricers.market.market import Market
 from riskray.config import Settings
 from riskray.errors import InvalidRequest, NotFound
 from riskray.market.build import build_market
-from riskray.market.reader import read_market
+from riskray.market.reader import stored_market
 from riskray.models.common import CurrencyCode, Page
 from riskray.models.scenario import (
     MatrixDefinition,
@@ -120,7 +120,7 @@ def scenario_set_model(record: ScenarioSetRecord) -> ScenarioSet:
 
 def _market(database: Database, market: str, *, base_currency: str) -> tuple[MarketRecord, Market]:
     record = get_market(database, market=market)
-    document = read_market(get_market_document(database, market_id=record.market_id).encode(), format="json")
+    document = stored_market(get_market_document(database, market_id=record.market_id))
     return record, build_market(document, base_currency=base_currency)
 
 
@@ -163,9 +163,9 @@ def _store(
 
 
 def _store_matrix(
-    database: Database, upload: Upload, name: str, definition: MatrixDefinition, market: str | None
+    database: Database, upload: Upload, name: str, definition: MatrixDefinition, market: str | None, rates_unchecked: bool
 ) -> tuple[ScenarioSet, bool]:
-    matrix = read_matrix(upload.content, format=upload.format, numeraire=definition.numeraire)
+    matrix = read_matrix(upload.content, format=upload.format, numeraire=definition.numeraire, rates_unchecked=rates_unchecked)
     definition = definition.model_copy(update={"numeraire": matrix.numeraire})  # the file may say itself
     market_id = None
     if market is not None:
@@ -234,12 +234,13 @@ def create_set_router(database: Database) -> APIRouter:
         numeraire: Annotated[CurrencyCode, Query(description="Currency of the FX moves, where the file does not say itself.")] = "USD",
         market: Annotated[str | None, Query(description="Refuse factors that this market (id or name) has not got.")] = None,
         description: Annotated[str, Query(max_length=2000, description="Where the moves come from.")] = "",
+        rates_unchecked: RatesUnchecked = False,
     ) -> ScenarioSet:
         """The column `scenario` has the names; every other column is a factor. `zero/EUR-GOVT/5Y relative` heads relative moves."""
         async with gate.receive(request) as upload:
             chosen = required_name(name or upload.stem, "scenario set")
             definition = MatrixDefinition(numeraire=numeraire, description=description)
-            stored, created = await run_in_threadpool(_store_matrix, database, upload, chosen, definition, market)
+            stored, created = await run_in_threadpool(_store_matrix, database, upload, chosen, definition, market, rates_unchecked)
         return created_answer(request, response, stored, created)
 
     @router.get("/sets", summary="List scenario sets, newest first")

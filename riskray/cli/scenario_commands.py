@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from riskray.cli.output import Json, print_json, print_line, print_table, read_json
-from riskray.cli.snapshot_commands import Limit, Name, Offset, format_of, report_deleted, report_file, show_snapshot
+from riskray.cli.snapshot_commands import Limit, Name, Offset, RatesUnchecked, format_of, report_deleted, report_file, show_snapshot
 
 scenario_commands = typer.Typer(no_args_is_help=True, help="Scenario sets: create, upload, list, show, download, delete.")
 history_commands = typer.Typer(no_args_is_help=True, help="Market histories: upload, demo, list, show, download, delete.")
@@ -57,13 +57,14 @@ def upload_scenario_matrix(
     name: Annotated[str, typer.Option(help="Default: the file's name.")] = "",
     numeraire: Numeraire = "USD",
     market: Annotated[str | None, typer.Option(help="Refuse factors that this market has not got.")] = None,
+    rates_unchecked: RatesUnchecked = False,
     as_json: Json = False,
 ) -> None:
     """Store a matrix of moves as a scenario set."""
     from riskray.client import Client
 
     with Client() as client:
-        stored = client.upload_scenario_matrix(file, name=name, numeraire=numeraire, market=market)
+        stored = client.upload_scenario_matrix(file, name=name, numeraire=numeraire, market=market, rates_unchecked=rates_unchecked)
     if as_json:
         print_json(stored)
     else:
@@ -124,13 +125,14 @@ def upload_history(
     file: Annotated[Path, typer.Argument(help="CSV or Parquet: `date` and one column a factor, or date, factor, value.")],
     name: Annotated[str, typer.Option(help="Default: the file's name.")] = "",
     numeraire: Numeraire = "USD",
+    rates_unchecked: RatesUnchecked = False,
     as_json: Json = False,
 ) -> None:
     """Store a market history."""
     from riskray.client import Client
 
     with Client() as client:
-        stored = client.upload_history(file, name=name, numeraire=numeraire)
+        stored = client.upload_history(file, name=name, numeraire=numeraire, rates_unchecked=rates_unchecked)
     if as_json:
         print_json(stored)
     else:

@@ -19,7 +19,9 @@ portfolio_commands = typer.Typer(no_args_is_help=True, help="Portfolio snapshots
 Name = Annotated[str | None, typer.Option(help="Only versions of this name.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="Most lines.")]
 Offset = Annotated[int, typer.Option(min=0, help="Lines to skip.")]
-
+RatesUnchecked = Annotated[
+    bool, typer.Option("--rates-unchecked", help="Take rates, and moves of rates, of a size that speaks of per cent or basis points.")
+]
 
 LEFT_OUT_SHOWN_MAX = 10
 
@@ -53,13 +55,14 @@ def format_of(path: Path, formats: type[StrEnum]) -> Any:
 def upload_market(
     file: Annotated[Path, typer.Argument(help="JSON, CSV or Parquet.")],
     allow_partial: Annotated[bool, typer.Option("--allow-partial", help="Store it without the curves and quotes that are wrong.")] = False,
+    rates_unchecked: RatesUnchecked = False,
     as_json: Json = False,
 ) -> None:
     """Store a market."""
     from riskray.client import Client
 
     with Client() as client:
-        market = client.upload_market(file, allow_partial=allow_partial)
+        market = client.upload_market(file, allow_partial=allow_partial, rates_unchecked=rates_unchecked)
         newest = client.list_markets(name=market.name, limit=1).data
     if as_json:
         print_json(market)

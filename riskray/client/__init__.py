@@ -63,10 +63,13 @@ class Client(ScenarioCalls, RiskCalls):
 
     # --------------------------------------------------------------------------------------------------------- snapshots
 
-    def upload_market(self, source: Source, *, allow_partial: bool = False) -> MarketUpload:
-        """Store a market: a file (JSON, CSV, Parquet), the document as a dictionary or bytes of JSON, or its rows as a table."""
+    def upload_market(self, source: Source, *, allow_partial: bool = False, rates_unchecked: bool = False) -> MarketUpload:
+        """Store a market: a file (JSON, CSV, Parquet), the document as a dictionary or bytes of JSON, or its rows as a table.
+
+        `rates_unchecked` takes rates of a size that speaks of per cent.
+        """
         content, media_type = payload_of(source)
-        params = {"allow_partial": str(allow_partial).lower()}
+        params = given({"allow_partial": str(allow_partial).lower(), "rates_unchecked": "true" if rates_unchecked else None})
         return self._post_content("/api/v1/market-data/snapshots", content, media_type, MarketUpload, params=params)
 
     def list_markets(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[MarketSnapshot]:

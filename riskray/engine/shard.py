@@ -17,6 +17,7 @@ from pricers.status import RowStatus
 from pricers.value.valuation import Valuation, value_cashflows
 from riskray.engine.exact_sum import ExactSums
 from riskray.engine.failure_messages import market_messages
+from riskray.engine.plan import PositionRange
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA, ROLLUP_MEASURES
 from riskray.engine.sums import FxSums, GroupSums, LadderSums, ShardSums
 
@@ -46,6 +47,10 @@ class ShardPositions:
     @property
     def row_count(self) -> int:
         return self.contracts.row_count
+
+    @property
+    def numbers(self) -> PositionRange:
+        return PositionRange(self.first_position_no, self.row_count)
 
 
 @dataclass(frozen=True)

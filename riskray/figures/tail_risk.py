@@ -10,7 +10,7 @@ from riskray.figures.estimators import contributions, delta_tail_risk, move_cova
 from riskray.figures.nodes import Node, Parts, parts_of, resolve_node
 from riskray.figures.vectors import VectorReader
 from riskray.market.build import build_market
-from riskray.market.reader import read_market
+from riskray.market.reader import stored_market
 from riskray.models.run import Run
 from riskray.models.tail_risk import (
     Contribution,
@@ -257,5 +257,5 @@ def _sensitivities(database: Database, run_id: str, node: Node, matrix: Scenario
 
 def _market_of(database: Database, run: Run) -> Market:
     record = get_market(database, market=run.market_id)
-    document = read_market(get_market_document(database, market_id=record.market_id).encode(), format="json")
+    document = stored_market(get_market_document(database, market_id=record.market_id))
     return build_market(document, base_currency=run.base_currency)

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, FiniteFloat, model_validator
 
 from pricers.time.dates import parse_tenor
 from riskray.models.common import CurrencyCode, Date, JsonObject, Model
+from riskray.models.rate_units import RatesChecked
 
 SCENARIOS_MAX = 100_000
 
@@ -143,6 +144,7 @@ class StressDefinition(Model):
     numeraire: CurrencyCode = Field(default="USD", description="Currency in which FX shocks are stated.")
     scenarios: list[StressScenario] = Field(min_length=1, max_length=SCENARIOS_MAX)
     combinations: list[Combination] = Field(default=[])
+    rates_checked: RatesChecked = True
 
 
 class _FromHistory(Model):

@@ -21,7 +21,7 @@ import pyarrow.parquet
 from pricers.contract.columns import Column
 from pricers.products.python_function import INSTRUMENT
 from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
-from riskray.portfolio.values import LIST_SEPARATOR, Fault
+from riskray.portfolio.values import LIST_SEPARATOR, Fault, with_wide_codes
 from riskray.strict_json import parse_json
 
 Source = bytes | Path | BinaryIO
@@ -308,6 +308,8 @@ def _checked_text(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     except pa.ArrowInvalid as error:
         message = f"column {name!r} has text that is not UTF-8; write the file with UTF-8 text"
         raise file_problem("encoding", message, loc=("columns", name)) from error
+    if pa.types.is_dictionary(column.type):
+        return pa.chunked_array(map(with_wide_codes, column.chunks), pa.dictionary(pa.int32(), pa.string()))
     return column.cast(pa.list_(pa.string())) if is_list else column
 
 

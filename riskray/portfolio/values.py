@@ -106,6 +106,13 @@ def is_blank(values: pa.Array) -> np.ndarray:
     return np.asarray(np.logical_or(blank, _numpy(pc.equal(lengths, 0).fill_null(True))))
 
 
+def with_wide_codes(values: pa.DictionaryArray) -> pa.DictionaryArray:
+    """The same text with codes of 32 bits: narrower ones cannot count the names of several dictionaries."""
+    if values.type == pa.dictionary(pa.int32(), pa.string()):
+        return values
+    return pa.DictionaryArray.from_arrays(values.indices.cast(pa.int32()), values.dictionary.cast(pa.string()))
+
+
 def _numpy(values: pa.Array) -> np.ndarray:
     return np.asarray(values.to_numpy(zero_copy_only=False))
 
@@ -116,7 +123,7 @@ def _plain(values: pa.Array | pa.ChunkedArray) -> pa.Array:
         values = _joined(values)
     kind = values.type
     if pa.types.is_dictionary(kind):
-        return _with_wide_codes(values) if _is_any_text(kind.value_type) else _plain(values.dictionary_decode())
+        return with_wide_codes(values) if _is_any_text(kind.value_type) else _plain(values.dictionary_decode())
     if _is_any_text(kind):
         return values.cast(pa.string())
     return values.cast(pa.float64()) if pa.types.is_float16(kind) else values
@@ -125,20 +132,13 @@ def _plain(values: pa.Array | pa.ChunkedArray) -> pa.Array:
 def _joined(values: pa.ChunkedArray) -> pa.Array:
     chunks = values.chunks
     if pa.types.is_dictionary(values.type) and _is_any_text(values.type.value_type):
-        chunks = [_with_wide_codes(chunk) for chunk in chunks]
+        chunks = [with_wide_codes(chunk) for chunk in chunks]
         if _is_mostly_unique(chunks):
             chunks = [chunk.cast(pa.string()) for chunk in chunks]
     if not chunks:
         return pa.nulls(0, values.type)
     values = pa.chunked_array(chunks).unify_dictionaries().combine_chunks()
     return pa.concat_arrays(values.chunks) if isinstance(values, pa.ChunkedArray) else values
-
-
-def _with_wide_codes(values: pa.DictionaryArray) -> pa.DictionaryArray:
-    """The same text with codes of 32 bits: narrower ones cannot count the names of several dictionaries."""
-    if values.type == pa.dictionary(pa.int32(), pa.string()):
-        return values
-    return pa.DictionaryArray.from_arrays(values.indices.cast(pa.int32()), values.dictionary.cast(pa.string()))
 
 
 def _is_mostly_unique(chunks: list[pa.DictionaryArray]) -> bool:

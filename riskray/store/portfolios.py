@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 import sql
-from riskray.engine.plan import BatchRange, Requirement
+from riskray.engine.plan import PositionRange, ProductRange, Requirement
 from riskray.errors import Conflict, NotFound
 from riskray.portfolio.batches import PortfolioBatch
 from riskray.store import arrow
@@ -57,9 +57,9 @@ def insert_portfolio(
     Answers the record and whether it is new. The same content is the same snapshot, whatever the name; new content under a known name
     is its next version. Raises ValueError when the batches do not cover the positions.
     """
-    if sum(batch.row_count for batch in batches) != positions.num_rows:
+    if sum(batch.numbers.count for batch in batches) != positions.num_rows:
         raise ValueError(
-            f"{len(batches)} batches hold {sum(b.row_count for b in batches)} contracts, but there are {positions.num_rows} positions"
+            f"{len(batches)} batches hold {sum(b.numbers.count for b in batches)} contracts, but there are {positions.num_rows} positions"
         )
     portfolio_id = f"pf-{content_hash.hex()[:16]}"
 
@@ -117,20 +117,16 @@ def delete_portfolio(database: Database, *, portfolio: str) -> None:
         connection.execute(sql.load("delete_positions"), {"portfolio_no": record.portfolio_no})
 
 
-def read_batches(
-    database: Database, *, portfolio_no: int, first_position_no: int = 0, row_count: int | None = None
-) -> list[PortfolioBatch]:
-    """The batches that hold any of the `row_count` positions from `first_position_no` on (None: all), in order."""
-    end = POSITION_NO_END if row_count is None else first_position_no + row_count
-    rows = database.fetch_all(
-        "read_batches", {"portfolio_no": portfolio_no, "first_position_no": first_position_no, "end_position_no": end}
-    )
-    return [PortfolioBatch(**row) for row in rows]
+def read_batches(database: Database, *, portfolio_no: int, numbers: PositionRange) -> list[PortfolioBatch]:
+    """The batches that hold any of these positions, in order."""
+    rows = database.fetch_all("read_batches", {"portfolio_no": portfolio_no, **numbers.parameters})
+    return [PortfolioBatch(row["product"], PositionRange(row["first_position_no"], row["row_count"]), row["payload"]) for row in rows]
 
 
-def read_products(database: Database, *, portfolio_no: int) -> list[BatchRange]:
+def read_products(database: Database, *, portfolio_no: int) -> list[ProductRange]:
     """The portfolio's products in order of position_no."""
-    return [BatchRange(**row) for row in database.fetch_all("read_products", {"portfolio_no": portfolio_no})]
+    rows = database.fetch_all("read_products", {"portfolio_no": portfolio_no})
+    return [ProductRange(row["product"], PositionRange(row["first_position_no"], row["row_count"])) for row in rows]
 
 
 def read_requirements(database: Database, *, portfolio_no: int) -> list[Requirement]:
@@ -176,7 +172,17 @@ def _insert_content(
     with connection.cursor() as cursor:
         cursor.executemany(
             sql.load("insert_portfolio_batch"),
-            [{"portfolio_no": portfolio_no, "batch_no": number, **asdict(batch)} for number, batch in enumerate(batches)],
+            [
+                {
+                    "portfolio_no": portfolio_no,
+                    "batch_no": number,
+                    "product": batch.product,
+                    "payload": batch.payload,
+                    "first_position_no": batch.numbers.first,
+                    "row_count": batch.numbers.count,
+                }
+                for number, batch in enumerate(batches)
+            ],
         )
         cursor.executemany(
             sql.load("insert_portfolio_requirement"),

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
@@ -208,6 +208,8 @@ def _check_operation(operation: Any) -> None:
     )
     @given(case=operation.as_strategy())
     def check(case: Any) -> None:
+        # hypothesis takes words from our sources: a snapshot of the name "health" would be another route.
+        assume("health" not in (case.path_parameters or {}).values())
         answer = case.call()
         assert answer.status_code != 500, answer.text
         case.validate_response(answer, checks=[status_code_conformance, response_schema_conformance])

@@ -2,12 +2,14 @@
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from riskray.engine.plan import PositionRange
 from riskray.errors import LeaseLost, StoreError
 from riskray.models.event import EventKind
 from riskray.models.run import RunState
@@ -185,7 +187,7 @@ def test_shard_with_rows_missing_is_refused(database: Database) -> None:
     run = store_run(database)
     claimed = claim(database)
     shard = ledger.pending_shards(database, run_no=claimed.run_no)[0]
-    short = ledger.Shard(shard.shard_no, shard.product, shard.first_position_no, shard.row_count - 1, 0)
+    short = replace(shard, numbers=PositionRange(shard.numbers.first, shard.numbers.count - 1))
     with pytest.raises(ValueError, match="has 5 positions, got results and failures of 4"):
         commit(database, claimed, short)
     assert stored_positions(database, run.run_id) == []
@@ -199,7 +201,7 @@ def test_split_shard_is_replaced_by_its_parts(database: Database) -> None:
     assert ledger.record_attempt(database, **keys, shard_no=1, reason="worker died") == 2
     whole = ledger.pending_shards(database, run_no=claimed.run_no)[1]
     parts = ledger.split_shard(database, **keys, shard_no=1, row_counts=[2, 3])
-    assert [(part.shard_no, part.first_position_no, part.row_count) for part in parts] == [(2, 5, 2), (3, 7, 3)]
+    assert [(part.shard_no, part.numbers) for part in parts] == [(2, PositionRange(5, 2)), (3, PositionRange(7, 3))]
     assert [shard.shard_no for shard in ledger.pending_shards(database, run_no=claimed.run_no)] == [0, 2, 3]
     assert commit(database, claimed, whole) is False  # the worker that was given up answers late
     for shard in ledger.pending_shards(database, run_no=claimed.run_no):

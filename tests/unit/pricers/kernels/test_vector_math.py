@@ -3,6 +3,7 @@
 import decimal
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def _log(x, out):
         out[i] = vector_math.log(x[i])
 
 
-FUNCTIONS: dict[str, tuple[Callable, Callable[[decimal.Decimal], decimal.Decimal]]] = {
+FUNCTIONS: dict[str, tuple[Any, Callable[[decimal.Decimal], decimal.Decimal]]] = {
     "exp": (_exp, lambda x: x.exp()),
     "expm1": (_expm1, lambda x: x.exp() - 1),
     "log": (_log, lambda x: x.ln()),

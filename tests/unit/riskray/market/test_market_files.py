@@ -79,9 +79,11 @@ def test_any_numbers_and_notes_survive_every_format(rates, rate, format, note):
             curves=[curve(*[(f"{year}Y", value) for year, value in enumerate(rates, start=1)], source=note)],
             fx_spots=[{"pair": "EURUSD", "rate": rate, "source": note}],
             fx_discount_curves={},
+            rates_checked=False,
         )
     )
-    assert content_hash(read_market(write_market(document, format=format), format=format)) == content_hash(document)
+    again = read_market(write_market(document, format=format), format=format, rates_unchecked=format != "json")
+    assert content_hash(again) == content_hash(document)
 
 
 def test_hash_ignores_the_order_of_curves_and_the_spelling_and_sees_every_number():

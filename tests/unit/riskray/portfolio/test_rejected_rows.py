@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from pricers import Measure, pricer, value
@@ -107,12 +108,29 @@ def test_json_cell_is_judged_by_itself_whatever_the_types_of_the_other_rows(colu
 
 
 def test_date_beyond_the_year_9999_in_a_parquet_list_is_named():
-    columns = {name: [cell, cell] for name, cell in BOND.items()} | {"position_id": ["A", "B"]}
+    columns = {name: pa.array([cell, cell]) for name, cell in BOND.items()} | {"position_id": pa.array(["A", "B"])}
     columns["sinking_dates"] = pa.array([[20_000], [3_000_000]]).cast(pa.list_(pa.int32())).cast(pa.list_(pa.date32()))
-    columns["sinking_amounts"] = [[1.0], [1.0]]
+    columns["sinking_amounts"] = pa.array([[1.0], [1.0]])
     result = read_portfolio(as_parquet(pa.table(columns)), format="parquet", allow_partial=True)
     assert [(p["row"], p["column"], p["value"]) for p in result.problems] == [(2, "sinking_dates", "['3000000 as date32[day]']")]
     assert result.tables["FIXED_BOND"].column("sinking_dates").to_pylist() == [[datetime.date(2024, 10, 4)]]
+
+
+def test_categories_whose_codes_are_too_narrow_for_all_row_groups_are_read():
+    sink, books = pa.BufferOutputStream(), [f"BOOK-{number}" for number in range(240)]
+    names = sorted(BOND.keys() | FORWARD.keys())
+    rows = [(FORWARD if n % 2 else BOND) | {"position_id": f"{n}", "book": book} for n, book in enumerate(books)]
+
+    def group(part):
+        cells = {name: pa.array([row.get(name) for row in part], pa.string()) for name in names}
+        return pa.table(cells | {"book": cells["book"].dictionary_encode().cast(pa.dictionary(pa.int8(), pa.string()))})
+
+    with pa.parquet.ParquetWriter(sink, group(rows[:120]).schema) as writer:
+        for start in (0, 120):
+            writer.write_table(group(rows[start : start + 120]))
+    tables = read_portfolio(sink.getvalue().to_pybytes(), format="parquet").tables
+    read = {row["position_id"]: row["book"] for table in tables.values() for row in table.to_pylist()}
+    assert read == {row["position_id"]: row["book"] for row in rows}
 
 
 # ----------------------------------------------------------------------------------------------------------------- numbers
