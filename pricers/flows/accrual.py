@@ -57,7 +57,7 @@ class Period(NamedTuple):
     reference_end: int
 
 
-# Inlined, as the next three: handing arrays to a compiled function costs more than what these compute.
+# Inlined, like the next three functions: handing arrays to a compiled function costs more than what these compute.
 @njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def accrual_of(schedule: ScheduleColumns, day_count: np.ndarray, i: int) -> Accrual:
@@ -151,12 +151,8 @@ def fill_accrued(legs: CouponLegs, tables: CalendarTables, begin: int, end: int,
         if k == stop or block.balance[k] * block.survival[k] == 0.0:
             continue
         factor = abs(block.factor[r])
-        outstanding, pay, is_ex, accrued = (
-            factor * block.balance[k] * block.survival[k],
-            block.pay_day[k],
-            block.ex_day[k] <= settlement,
-            0.0,
-        )
+        outstanding, accrued = factor * block.balance[k] * block.survival[k], 0.0
+        pay, is_ex = block.pay_day[k], block.ex_day[k] <= settlement
         accrual = accrual_of(legs.schedule, legs.day_count, i)
         while k < stop and block.pay_day[k] == pay:
             period = period_at(block, k)
@@ -211,7 +207,7 @@ def fill_yield_times(
 @kernel
 @no_type_check
 def _fill_business_times(business_before: np.ndarray, settlement: int, first: int, stop: int, block: Block) -> None:
-    """The same of one row on BUS/252, in whole days. `business_before` holds the business days from FIRST_DAY to each day."""
+    """Yield times of one row on BUS/252, in whole days. `business_before` holds the business days from FIRST_DAY to each day."""
     last_day, business_days = settlement, 0
     for k in range(first, stop):
         start, pay = np.int64(block.adjusted[k]), np.int64(block.pay_day[k])

@@ -1,4 +1,4 @@
-"""Coupon legs in compiled code: periods → years → balances → settlement → accrued interest and yield times → flows.
+"""Coupon legs in compiled code: schedule → periods → balances → settlement and ex days → accrued interest, yield times → flows.
 
 Rows are lowered in blocks, and a block passes through its stages one after the other. Each stage is one loop over the block's rows,
 because a call that hands dozens of arrays to a compiled function costs as much as ten flows. A stage that finds a row unusable gives it
@@ -8,6 +8,7 @@ its status, and later stages pass it over. The block's working arrays fit in the
 from typing import Final, no_type_check
 
 import numpy as np
+from numba import njit
 
 from pricers.contract.calendars_of_contract import SCHEDULE_STATUS
 from pricers.contract.columns import Contracts
@@ -55,7 +56,7 @@ def lower_coupons(contracts: Contracts, legs: CouponLegs, *, tables: CalendarTab
     rows = len(status)
     dates_max, flows_max = (int(count) for count in _room(legs.schedule, as_of))
     flows = empty_flows(rows, flows_max, as_of=as_of, trades_ex=bool(np.any(legs.payment.ex_days > 0)))
-    block = empty_block(min(rows, BLOCK_ROWS_MAX), max(dates_max, BLOCK_DATES))
+    block = empty_block(min(rows, BLOCK_ROWS_MAX), max(dates_max, min(BLOCK_DATES, flows_max + rows)))
     _lower_blocks(legs, tables, as_of, block, flows, status)
     return lowered(contracts, flows, as_of=as_of, status=status)
 
@@ -156,6 +157,15 @@ def _fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: i
         block.first[i - begin] = first
 
 
+@njit(cache=True, nogil=True, inline="always")
+@no_type_check
+def _write_flow(flows: Flows, at: int, pay_day: int, ex_day: int, yield_time: float, amount: float, principal: float) -> int:
+    """Write one flow; the next free position."""
+    flows.pay_day[at], flows.ex_day[at], flows.yield_time[at] = pay_day, ex_day, yield_time
+    flows.amount[at], flows.principal[at] = amount, principal
+    return at + 1
+
+
 @kernel
 @no_type_check
 def _write_flows(legs: CouponLegs, as_of: int, begin: int, end: int, block: Block, flows: Flows, status: np.ndarray, at: int) -> int:
@@ -169,10 +179,8 @@ def _write_flows(legs: CouponLegs, as_of: int, begin: int, end: int, block: Bloc
         factor, rate, settlement, first_flow = block.factor[r], legs.rate[i], flows.settlement_day[i], np.int64(-1)
         paid_out = block.adjusted[block.date_offsets[r]]
         if legs.pays_out and paid_out > as_of:
-            flows.pay_day[at] = flows.ex_day[at] = paid_out
-            flows.amount[at] = flows.principal[at] = -factor * block.balance[first]
-            flows.yield_time[at] = 0.0
-            at += 1
+            principal = -factor * block.balance[first]
+            at = _write_flow(flows, at, paid_out, paid_out, 0.0, principal, principal)
         balance = factor * block.balance[first] * block.survival[first]
         for k in range(first, stop):
             after = factor * block.balance[k + 1] * block.survival[k + 1]
@@ -185,20 +193,16 @@ def _write_flows(legs: CouponLegs, as_of: int, begin: int, end: int, block: Bloc
                     if first_flow >= 0:  # ex for longer than a coupon period, with principal paid within it
                         status[i] = _INVALID_SCHEDULE
                         break
-                    flows.pay_day[at], flows.ex_day[at], flows.yield_time[at] = pay, ex_day, block.yield_time[k]
-                    flows.amount[at], flows.principal[at] = interest, 0.0
-                    at += 1
+                    at = _write_flow(flows, at, pay, ex_day, block.yield_time[k], interest, 0.0)
                 if principal == 0.0 and k < last:
                     continue
                 interest, ex_day = 0.0, pay
             if pay > settlement and first_flow < 0:
                 first_flow = np.int64(at)
-            flows.pay_day[at], flows.ex_day[at], flows.yield_time[at] = pay, ex_day, block.yield_time[k]
-            flows.amount[at], flows.principal[at] = interest + principal, principal
-            if not np.isfinite(flows.amount[at]):
+            at = _write_flow(flows, at, pay, ex_day, block.yield_time[k], interest + principal, principal)
+            if not np.isfinite(interest + principal):
                 status[i] = _NOT_FINITE
                 break
-            at += 1
         if status[i] != _OK:
             at = start
         flows.first_flow[i] = first_flow if first_flow >= 0 and status[i] == _OK else at

@@ -57,6 +57,8 @@ BAD = [
     ({**BULLET, "balloon_amount": 100.0}, RowStatus.INVALID_PRINCIPAL),
     ({"interest_only_end_date": "2028-03-16"}, RowStatus.INVALID_SCHEDULE),
     ({"day_count": "BUS/252"}, RowStatus.INVALID_SCHEDULE),
+    ({"payment_lag": 61}, RowStatus.INVALID_SCHEDULE),
+    ({"settlement_lag": -1}, RowStatus.INVALID_SCHEDULE),
     ({"calendar": "MARS"}, RowStatus.INVALID_SCHEDULE),
     ({"stub": "LONG_FINAL"}, RowStatus.INVALID_SCHEDULE),
     ({"maturity_date": "2026-03-16"}, RowStatus.INVALID_DATES),
