@@ -204,11 +204,12 @@ def value(
 ) -> Valuation:
     """Value a batch of one product, of whatever kind.
 
-    >>> from pricers import contracts_of, pricer
+    >>> import numpy as np
+    >>> from pricers import Curve, contracts_of
     >>> bond = {"notional": 100.0, "currency": "EUR", "coupon_rate": 0.03, "issue_date": "2025-01-15", "maturity_date": "2027-01-15",
     ...         "discount_curve": "EUR"}
     >>> curve = Curve("EUR", "EUR", "LINEAR_ZERO", ("1Y",), np.array([365], np.int32), np.array([0.03]))
-    >>> market = Market(to_day(date(2026, 1, 15)), "EUR", (curve,), (), {})
+    >>> market = Market(int(np.datetime64("2026-01-15").astype(int)), "EUR", (curve,), (), {})
     >>> value("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [bond]), market=market).values["pv"].round(4).tolist()
     [99.9559]
 
