@@ -8,12 +8,12 @@ function costs as much as ten flows. The block's working arrays fit in the proce
 from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
-from numba import njit
 
 from pricers.calendars import FIRST_DAY, CalendarTables, adjust, advance_business_days
 from pricers.contract_dates import SCHEDULE_STATUS
 from pricers.dates import NO_DATE, add_months
 from pricers.day_count import ACT_360, ACT_365F, ACT_ACT_ICMA, BUS_252, calendar_free_year_fraction, year_fraction
+from pricers.jit import njit
 from pricers.leg_flows import LegFlows, empty_flows
 from pricers.price_terms import is_long_icma_stub, settlement_day, years_in_stub
 from pricers.schedule import (
@@ -24,6 +24,7 @@ from pricers.schedule import (
     fill_dates,
     max_dates,
     reference_period,
+    schedule_terms,
 )
 from pricers.status import RowStatus
 
@@ -126,7 +127,7 @@ def lower_bonds(bonds: Bonds, *, tables: CalendarTables, as_of: int, status: np.
 def _schedule_terms(bonds: Bonds, i: int) -> ScheduleTerms:
     frequency = max(bonds.frequency[i], 0)
     start = bonds.interest_start[i]
-    return ScheduleTerms(
+    return schedule_terms(
         start if start != NO_DATE else bonds.issue[i],
         bonds.maturity[i],
         FREQUENCY_MONTHS[frequency],
@@ -186,7 +187,7 @@ def _fill_schedules(bonds: Bonds, tables: CalendarTables, begin: int, block: _Bl
         date_offsets[i - begin] = at
         if status[i] == _OK:
             frequency, start = frequencies[i], interest_start[i]
-            terms = ScheduleTerms(
+            terms = schedule_terms(
                 start if start != NO_DATE else issue[i], maturity[i], FREQUENCY_MONTHS[frequency], FREQUENCY_DAYS[frequency], roll_rule[i],
                 stub[i], first_coupon[i], penultimate[i], end_of_month[i], convention[i], convention[i], calendar[i],
             )  # fmt: skip

@@ -20,9 +20,9 @@ from typing import Any, Final, NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Int
-from numba import njit
 
 from pricers.dates import NO_DATE, add_months, civil_from_days, end_of_month, to_day
+from pricers.jit import njit
 
 FIRST_DAY: Final = to_day(datetime.date(1950, 1, 1))
 LAST_DAY: Final = to_day(datetime.date(2150, 12, 31))

@@ -16,9 +16,9 @@ from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Int32
-from numba import njit
 
 from pricers.columns import NO_DATE as NO_DATE
+from pricers.jit import njit
 
 EPOCH: Final = datetime.date(1970, 1, 1)
 

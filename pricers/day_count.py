@@ -27,10 +27,10 @@ from typing import Final, no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int
-from numba import njit
 
 from pricers.calendars import CalendarTables, advance_months, business_days_between, calendar_indices, calendar_tables
 from pricers.dates import NO_DATE, add_months, civil_from_days, days_from_civil, days_in_month, is_leap_year
+from pricers.jit import njit
 
 ACT_360: Final = 0
 ACT_365F: Final = 1

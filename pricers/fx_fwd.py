@@ -28,13 +28,13 @@ from typing import Final, no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Float, Int32, UInt8
-from numba import njit
 
 from pricers.calendars import FOLLOWING, MODIFIED_FOLLOWING, CalendarTables, adjust, advance_business_days, advance_months, in_range
 from pricers.cashflows import Cashflows, Lowered
 from pricers.columns import AMOUNT_MAX, FX_RATE_MAX, NO_DATE, Column, Columns, Contracts, Text
 from pricers.contract_dates import contract_calendars
 from pricers.dates import parse_tenor
+from pricers.jit import njit
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus

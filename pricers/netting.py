@@ -26,12 +26,11 @@ from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Float, Int32, Int64
-from numba import njit
 
 from pricers.calendars import LAST_DAY
 from pricers.compiled import Compiled
 from pricers.curves import DAYS_PER_YEAR, pillar_gains, rate_time
-from pricers.jit import kernel
+from pricers.jit import kernel, njit
 from pricers.market import CurveTables, Market, Scenarios
 from pricers.nodes import bind
 from pricers.scenario_values import check_scenarios

@@ -22,11 +22,10 @@ from typing import Final, no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Float, Int16, Int64, UInt8
-from numba import njit
 
 from pricers.compiled import Compiled
 from pricers.curves import DAYS_PER_YEAR, pillar_gains, rate_time
-from pricers.jit import kernel
+from pricers.jit import kernel, njit
 from pricers.market import Curve, CurveTables, Market, curve_tables
 from pricers.nodes import FACTOR, Binding, bind, node_table
 from pricers.status import RowStatus

@@ -9,11 +9,10 @@ References:
 
 from typing import NamedTuple, no_type_check
 
-from numba import njit
-
 from pricers.calendars import CalendarTables, advance_business_days
 from pricers.dates import NO_DATE
 from pricers.day_count import ACT_ACT_ICMA, BUS_252, calendar_free_year_fraction, icma_stub_fraction, year_fraction
+from pricers.jit import njit
 from pricers.schedule import ScheduleTerms
 
 

@@ -9,11 +9,10 @@ from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Float
-from numba import njit
 
 from pricers.compiled import Compiled
 from pricers.curves import DAYS_PER_YEAR, pillar_gains, rate_time
-from pricers.jit import kernel
+from pricers.jit import kernel, njit
 from pricers.market import CurveTables, Market, Scenarios
 from pricers.nodes import Binding, bind
 from pricers.status import RowStatus

@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
-from numba import njit
 
 from pricers.calendars import (
     FIRST_DAY,
@@ -27,6 +26,7 @@ from pricers.calendars import (
     ends_business_month,
 )
 from pricers.dates import NO_DATE, civil_from_days, day_in_month, days_in_month, end_of_month
+from pricers.jit import njit
 
 BACKWARD: Final = 0
 FORWARD: Final = 1
@@ -111,6 +111,19 @@ class ScheduleTerms(NamedTuple):
     termination_convention: int
     """Business-day convention of the last date."""
     calendar: int
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def schedule_terms(
+    effective: int, maturity: int, tenor_months: int, tenor_days: int, rule: int, stub: int, first_date: int, penultimate_date: int,
+    month_end: bool, convention: int, termination_convention: int, calendar: int,
+) -> ScheduleTerms:  # fmt: skip
+    """The terms with integers of one width, whatever the columns have that they come from: a tuple keeps the types that it is made of."""
+    return ScheduleTerms(
+        effective, maturity, tenor_months, tenor_days, rule, stub, first_date, penultimate_date, month_end, convention,
+        termination_convention, calendar,
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
