@@ -24,6 +24,9 @@ NO_INTEGER = np.iinfo(np.int32).min
 
 _INTEGER_LIMIT = 2**31
 
+INSTRUMENT = "instrument"
+"""The column of a pricer that is a plain function whose text is a JSON object with the terms that no column of their own holds."""
+
 Kind = Literal["float", "date", "integer", "boolean", "choice", "text", "date_list", "float_list"]
 _TYPES: dict[str, type[np.generic]] = {
     "float": np.float64, "date": np.int32, "integer": np.int32, "boolean": np.bool_, "choice": np.int8,

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Int32
 
 from pricers import schedule
-from pricers.calendars import CalendarTables, calendar_tables, is_calendar
+from pricers.calendar_names import is_calendar
+from pricers.calendars import CalendarTables, calendar_tables
 from pricers.columns import Contracts, Text
 from pricers.day_count import BUS_252
 from pricers.status import RowStatus

@@ -33,11 +33,11 @@ from pricers.calendars import FOLLOWING, MODIFIED_FOLLOWING, CalendarTables, adj
 from pricers.cashflows import Cashflows, Lowered
 from pricers.columns import AMOUNT_MAX, FX_RATE_MAX, NO_DATE, Column, Columns, Contracts, Text
 from pricers.contract_dates import contract_calendars
-from pricers.dates import parse_tenor
 from pricers.jit import njit
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
+from pricers.tenors import parse_tenor
 
 AMOUNT_TOLERANCE: Final = 1e-6  # quote amounts on tickets are rounded to cents; a larger gap means that one of the two terms is wrong
 SPOT_LAG_MAX: Final = 10  # business days; the longest customary lag is 2

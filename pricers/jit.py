@@ -12,6 +12,8 @@ from numba.core import types
 
 import pricers.kernel_cache  # noqa: F401  before any kernel is defined
 
+_types: Any = types
+
 
 def njit(**options: Any) -> Any:
     """`numba.njit`, with one type for every integer argument of a call from another kernel.
@@ -35,10 +37,8 @@ def njit(**options: Any) -> Any:
 
 def _plain(argument: Any) -> Any:
     """int64 for every integer type that it holds, and the type of a constant for the constant."""
-    argument = types.unliteral(argument)
-    if isinstance(argument, types.Integer) and types.int64.bitwidth > argument.bitwidth:
-        return types.int64
-    return argument
+    plain: Any = _types.unliteral(argument)
+    return _types.int64 if isinstance(plain, _types.Integer) and plain.bitwidth < _types.int64.bitwidth else plain
 
 
 # `_nrt` is numba's own name for the option, which its stubs leave out.

@@ -1,11 +1,12 @@
 """The pricer registry: product name -> how to read, lower and value its contracts.
 
-Three ways in: a built-in file of this package (imported by hand in `pricers/__init__.py`); an installed wheel's entry point in the
+Three ways in: a built-in file of this package (imported by hand at the end of this file); an installed wheel's entry point in the
 group `riskray.pricers`; and `register("MY_PRODUCT", price)` with a plain function, which is valued row by row.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Protocol, overload, runtime_checkable
 
@@ -247,3 +248,7 @@ __all__ = [
     "register",
     "value",
 ]
+
+# The products that ship with riskray: importing one registers it. At the end, because each of them imports this module.
+for _built_in in ("amort_loan", "fixed_bond", "fx_fwd"):
+    import_module(f"pricers.{_built_in}")

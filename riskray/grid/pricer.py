@@ -21,7 +21,7 @@ import ray
 import structlog
 
 from pricers.dates import to_date
-from pricers.explain import explain
+from pricers.explanation import explain
 from pricers.market import Market
 from pricers.measures import Measure
 from pricers.status import RowStatus

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import structlog
 
-from pricers.explain import explain
+from pricers.explanation import explain
 from pricers.market import Market, Scenarios
 from pricers.measures import Measure
 from pricers.netting import LadderGrid

@@ -10,9 +10,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
-from pricers.calendars import CALENDARS, is_calendar
+from pricers.calendar_names import CALENDARS, is_calendar
 from pricers.columns import FX_RATE_MAX
-from pricers.dates import parse_tenor
+from pricers.tenors import parse_tenor
 from riskray.models.common import Date
 from riskray.models.instrument import CURRENCIES
 

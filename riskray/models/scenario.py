@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, FiniteFloat, model_validator
 
-from pricers.dates import parse_tenor
+from pricers.tenors import parse_tenor
 from riskray.models.common import CurrencyCode, Date, JsonObject, Model
 
 SCENARIOS_MAX = 100_000

@@ -18,8 +18,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from pricers.columns import Column
-from pricers.scalar import INSTRUMENT
+from pricers.columns import INSTRUMENT, Column
 from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
 from riskray.portfolio.values import LIST_SEPARATOR
 from riskray.strict_json import parse_json

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pricers.calendars import CALENDARS, is_calendar
+from pricers.calendar_names import CALENDARS, is_calendar
 from pricers.columns import Column, Kind
 from riskray.models.instrument import COMMON_COLUMNS, CURRENCIES, POSITION_ID
 from riskray.portfolio.schema import STORED_TYPES

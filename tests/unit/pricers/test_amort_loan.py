@@ -7,7 +7,7 @@ import pytest
 from pricers import Measure, RowStatus, contracts_of, pricer, value
 from pricers.amort_loan import lower
 from pricers.dates import add_months, to_date, to_day
-from pricers.explain import explain
+from pricers.explanation import explain
 from tests.unit.pricers.examples import AS_OF, MARKET
 
 LOAN = {

@@ -1,9 +1,10 @@
 """A kernel compiled from other sources is never used, wherever in the package the sources lie."""
 
 from pathlib import Path
+from typing import Any
 
+import numba
 import pytest
-from numba.core import config
 
 import pricers
 from pricers.kernel_cache import sources_digest
@@ -43,6 +44,7 @@ def test_moved_source_has_another_digest(package: Path) -> None:
 
 
 def test_kernels_of_these_sources_lie_at_the_top_of_the_package_or_where_numba_is_told() -> None:
-    folder = Path(config.CACHE_DIR)
+    options: Any = numba.config
+    folder = Path(options.CACHE_DIR)
     assert folder.name == f"kernels-{sources_digest(PACKAGE)}"
     assert not folder.is_relative_to(PACKAGE) or folder.parent == PACKAGE / "__pycache__"
