@@ -19,11 +19,14 @@ def arrays_of(column):
     return (column.offsets, column.values) if isinstance(column, Ragged) else (column,)
 
 
+def copied(column):
+    return Ragged(column.offsets.copy(), column.values.copy()) if isinstance(column, Ragged) else column.copy()
+
+
 @pytest.mark.parametrize("name", [column.name for column in COLUMNS])
 def test_column_of_every_kind_is_read_only_however_the_batch_was_made(name):
     batch = contracts_of(COLUMNS, [{}, {}])
-    made = {name: Ragged(*(part.copy() for part in arrays_of(column))) if isinstance(column, Ragged) else column.copy()
-            for name, column in batch.data.items()}  # fmt: skip
+    made = {name: copied(column) for name, column in batch.data.items()}
     for contracts in (batch, batch.take(np.array([1])), Contracts(2, made)):
         assert not any(array.flags.writeable for array in arrays_of(contracts.data[name]))
     assert all(array.flags.writeable for array in arrays_of(made[name]))
