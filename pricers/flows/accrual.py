@@ -9,8 +9,7 @@ References:
 
 from typing import NamedTuple, no_type_check
 
-from numba import njit
-
+from pricers.kernels.jit import njit
 from pricers.time.calendars import CalendarTables, advance_business_days
 from pricers.time.dates import NO_DATE
 from pricers.time.day_count import ACT_ACT_ICMA, BUS_252, calendar_free_year_fraction, icma_stub_fraction, year_fraction

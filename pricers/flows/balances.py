@@ -11,8 +11,8 @@ References:
 from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
-from numba import njit
 
+from pricers.kernels.jit import njit
 from pricers.status import RowStatus
 
 LEVEL_PAYMENT: Final = 0

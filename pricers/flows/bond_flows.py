@@ -8,11 +8,11 @@ function costs as much as ten flows. The block's working arrays fit in the proce
 from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
-from numba import njit
 
 from pricers.contract.calendars_of_contract import SCHEDULE_STATUS
 from pricers.flows.accrual import is_long_icma_stub, settlement_day, years_in_stub
 from pricers.flows.output import LegFlows, empty_flows
+from pricers.kernels.jit import njit
 from pricers.status import RowStatus
 from pricers.time.calendars import FIRST_DAY, CalendarTables, adjust, advance_business_days
 from pricers.time.dates import NO_DATE, add_months
@@ -25,6 +25,7 @@ from pricers.time.schedule import (
     fill_dates,
     max_dates,
     reference_period,
+    schedule_terms,
 )
 
 LAG_DAYS_MAX: Final = 60  # business days; the longest customary ones are below 10
@@ -126,7 +127,7 @@ def lower_bonds(bonds: Bonds, *, tables: CalendarTables, as_of: int, status: np.
 def _schedule_terms(bonds: Bonds, i: int) -> ScheduleTerms:
     frequency = max(bonds.frequency[i], 0)
     start = bonds.interest_start[i]
-    return ScheduleTerms(
+    return schedule_terms(
         start if start != NO_DATE else bonds.issue[i],
         bonds.maturity[i],
         FREQUENCY_MONTHS[frequency],
@@ -186,7 +187,7 @@ def _fill_schedules(bonds: Bonds, tables: CalendarTables, begin: int, block: _Bl
         date_offsets[i - begin] = at
         if status[i] == _OK:
             frequency, start = frequencies[i], interest_start[i]
-            terms = ScheduleTerms(
+            terms = schedule_terms(
                 start if start != NO_DATE else issue[i], maturity[i], FREQUENCY_MONTHS[frequency], FREQUENCY_DAYS[frequency], roll_rule[i],
                 stub[i], first_coupon[i], penultimate[i], end_of_month[i], convention[i], convention[i], calendar[i],
             )  # fmt: skip

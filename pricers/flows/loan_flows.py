@@ -6,7 +6,6 @@ Rows are lowered one after the other: dates, periods, balances, then the flows a
 from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
-from numba import njit
 
 from pricers.contract.calendars_of_contract import SCHEDULE_STATUS
 from pricers.flows.accrual import (
@@ -21,6 +20,7 @@ from pricers.flows.accrual import (
 )
 from pricers.flows.balances import Repayment, fill_balances
 from pricers.flows.output import LegFlows, empty_flows
+from pricers.kernels.jit import njit
 from pricers.status import RowStatus
 from pricers.time.calendars import CalendarTables, adjust, advance_business_days
 from pricers.time.dates import NO_DATE
@@ -32,6 +32,7 @@ from pricers.time.schedule import (
     fill_dates,
     max_dates,
     reference_period,
+    schedule_terms,
 )
 
 _OK: Final = int(RowStatus.OK)
@@ -132,19 +133,19 @@ def _scratch(dates_max: int) -> _Scratch:
 @no_type_check
 def _schedule_terms(loans: Loans, i: int) -> ScheduleTerms:
     frequency = max(loans.frequency[i], 0)
-    return ScheduleTerms(
-        np.int64(loans.start[i]),
-        np.int64(loans.maturity[i]),
-        np.int64(FREQUENCY_MONTHS[frequency]),
-        np.int64(FREQUENCY_DAYS[frequency]),
-        np.int64(loans.roll_rule[i]),
-        np.int64(loans.stub[i]),
-        np.int64(loans.first_payment[i]),
-        np.int64(loans.penultimate_payment[i]),
+    return schedule_terms(
+        loans.start[i],
+        loans.maturity[i],
+        FREQUENCY_MONTHS[frequency],
+        FREQUENCY_DAYS[frequency],
+        loans.roll_rule[i],
+        loans.stub[i],
+        loans.first_payment[i],
+        loans.penultimate_payment[i],
         loans.end_of_month[i],
-        np.int64(loans.accrual_convention[i]),
-        np.int64(loans.accrual_convention[i]),
-        np.int64(loans.calendar[i]),
+        loans.accrual_convention[i],
+        loans.accrual_convention[i],
+        loans.calendar[i],
     )
 
 

@@ -113,7 +113,7 @@ def _bonds(contracts: Contracts) -> tuple[Bonds, CalendarTables, np.ndarray]:
     found = contract_calendars(_end_to_end(calendar, settlement, contracts.text("ex_coupon_calendar")))
     of_schedule, of_settlement, of_ex_coupon = found.calendar.reshape(3, contracts.row_count)
     sinking_dates, sinking_amounts = contracts.ragged("sinking_dates"), contracts.ragged("sinking_amounts")
-    columns = [np.require(contracts.array(name), requirements=("C", "W")) for name in names]
+    columns = [contracts.array(name) for name in names]
     settles_by = np.where(settlement.codes < 0, of_schedule, of_settlement)
     bonds = Bonds._make(
         (*columns, of_schedule, of_ex_coupon, settles_by, sinking_dates.offsets, sinking_dates.values, sinking_amounts.values)
