@@ -10,10 +10,9 @@ References:
 from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
-from numba import njit
 
 from pricers.flows.coupon_arrays import Block, CouponLegs, Flows, PaymentColumns, ScheduleColumns
-from pricers.kernels.jit import kernel
+from pricers.kernels.jit import kernel, njit
 from pricers.status import RowStatus
 from pricers.time.calendars import FIRST_DAY, CalendarTables, advance_business_days
 from pricers.time.dates import NO_DATE, add_months

@@ -12,10 +12,9 @@ References:
 from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
-from numba import njit
 
 from pricers.flows.coupon_arrays import BalanceColumns, Block, CouponLegs
-from pricers.kernels.jit import kernel
+from pricers.kernels.jit import kernel, njit
 from pricers.status import RowStatus
 from pricers.time.schedule import FREQUENCY_PER_YEAR
 

@@ -4,15 +4,25 @@ A row (position) has one or two legs, a leg has flows: two levels of CSR offsets
 a credit spread; bonds and loans have one leg, an FX forward has two. Only flows paid after the valuation date are kept.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from pricers.contract.columns import Text
+from pricers.contract.columns import Text, read_only
+
+
+class _ReadOnly:
+    """A dataclass whose arrays are read-only, whether its maker can write to them or not."""
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, entry.name)
+            if isinstance(value, np.ndarray):
+                object.__setattr__(self, entry.name, read_only(value))
 
 
 @dataclass(frozen=True)
-class Cashflows:
+class Cashflows(_ReadOnly):
     """Flows of a batch. Rows with a status other than OK have their legs but no flows."""
 
     row_count: int
@@ -40,7 +50,7 @@ class Cashflows:
 
 
 @dataclass(frozen=True)
-class PriceTerms:
+class PriceTerms(_ReadOnly):
     """What quoted prices, yields and durations need beyond the cash flows; for products with one leg."""
 
     settlement_day: np.ndarray

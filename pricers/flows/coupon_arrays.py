@@ -3,14 +3,14 @@
 A product fills `CouponLegs`; one leg a row. What a later product needs is another column here and the stage that reads it.
 """
 
-from typing import Final, NamedTuple, no_type_check
+from typing import Any, Final, NamedTuple, no_type_check
 
 import numpy as np
-from numba import njit
 
-from pricers.contract.columns import Contracts
+from pricers.contract.columns import Contracts, read_only
 from pricers.flows.cashflows import Cashflows, Lowered, PriceTerms
-from pricers.time.schedule import FREQUENCY_DAYS, FREQUENCY_MONTHS, FREQUENCY_PER_YEAR, ScheduleTerms
+from pricers.kernels.jit import njit
+from pricers.time.schedule import FREQUENCY_DAYS, FREQUENCY_MONTHS, FREQUENCY_PER_YEAR, ScheduleTerms, schedule_terms
 
 LAG_DAYS_MAX: Final = 60  # business days; the longest customary ones are below 10
 BLOCK_ROWS_MAX: Final = 512
@@ -138,22 +138,21 @@ class Flows(NamedTuple):
 
 @njit(cache=True, nogil=True, inline="always")
 @no_type_check
-def schedule_terms(schedule: ScheduleColumns, i: int) -> ScheduleTerms:
+def terms_of_row(schedule: ScheduleColumns, i: int) -> ScheduleTerms:
     """Terms of one row. Inlined: handing a dozen arrays to a compiled function costs as much as ten flows."""
     frequency = max(schedule.frequency[i], 0)
-    return ScheduleTerms(
-        np.int64(schedule.start[i]),
-        np.int64(schedule.maturity[i]),
-        np.int64(FREQUENCY_MONTHS[frequency]),
-        np.int64(FREQUENCY_DAYS[frequency]),
-        np.int64(schedule.roll_rule[i]),
-        np.int64(schedule.stub[i]),
-        np.int64(schedule.first_date[i]),
-        np.int64(schedule.penultimate_date[i]),
-        schedule.end_of_month[i],
-        np.int64(schedule.convention[i]),
-        np.int64(schedule.convention[i]),
-        np.int64(schedule.calendar[i]),
+    return schedule_terms(
+        schedule.start[i], schedule.maturity[i], FREQUENCY_MONTHS[frequency], FREQUENCY_DAYS[frequency], schedule.roll_rule[i],
+        schedule.stub[i], schedule.first_date[i], schedule.penultimate_date[i], schedule.end_of_month[i], schedule.convention[i],
+        schedule.convention[i], schedule.calendar[i],
+    )  # fmt: skip
+
+
+def read_only_columns(columns: Any) -> Any:
+    """A tuple of columns, or of such tuples, with every array read-only, so that the stages are compiled for one type."""
+    return columns._make(
+        read_only(column) if isinstance(column, np.ndarray) else read_only_columns(column) if isinstance(column, tuple) else column
+        for column in columns
     )
 
 

@@ -8,7 +8,6 @@ its status, and later stages pass it over. The block's working arrays fit in the
 from typing import Final, no_type_check
 
 import numpy as np
-from numba import njit
 
 from pricers.contract.calendars_of_contract import SCHEDULE_STATUS
 from pricers.contract.columns import Contracts
@@ -26,9 +25,10 @@ from pricers.flows.coupon_arrays import (
     empty_block,
     empty_flows,
     lowered,
-    schedule_terms,
+    read_only_columns,
+    terms_of_row,
 )
-from pricers.kernels.jit import kernel
+from pricers.kernels.jit import kernel, njit
 from pricers.status import RowStatus
 from pricers.time.calendars import CalendarTables, adjust, advance_business_days
 from pricers.time.dates import NO_DATE
@@ -53,7 +53,7 @@ def lower_coupons(contracts: Contracts, legs: CouponLegs, *, tables: CalendarTab
         as_of: valuation date, days since 1970-01-01.
         status: uint8[row]; rows that are not OK get no flows, rows that turn out unusable get their status here.
     """
-    rows = len(status)
+    rows, legs = len(status), read_only_columns(legs)
     dates_max, flows_max = (int(count) for count in _room(legs.schedule, as_of))
     flows = empty_flows(rows, flows_max, as_of=as_of, trades_ex=bool(np.any(legs.payment.ex_days > 0)))
     block = empty_block(min(rows, BLOCK_ROWS_MAX), max(dates_max, min(BLOCK_DATES, flows_max + rows)))
@@ -67,7 +67,7 @@ def _room(schedule: ScheduleColumns, as_of: int) -> tuple[int, int]:
     """The most dates one row needs, and room for all flows after the valuation date."""
     dates_max, flows_max = 0, 0
     for i in range(len(schedule.start)):
-        terms = schedule_terms(schedule, i)
+        terms = terms_of_row(schedule, i)
         dates = max_dates(terms)
         dates_max = max(dates_max, dates)
         days_to_go = max(terms.maturity - as_of, 0) + _LAG_CALENDAR_DAYS_MAX
@@ -101,7 +101,7 @@ def _fill_schedules(schedule: ScheduleColumns, tables: CalendarTables, begin: in
     while i < len(status) and i - begin < len(block.first):
         block.date_offsets[i - begin] = at
         if status[i] == _OK:
-            terms = schedule_terms(schedule, i)
+            terms = terms_of_row(schedule, i)
             if at + max_dates(terms) > len(block.unadjusted):
                 break
             count, reason = fill_dates(terms, tables, block.unadjusted, block.adjusted, block.is_regular, at)
@@ -143,7 +143,7 @@ def _fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: i
                 years = accrual.months / 12.0  # a whole coupon period, wherever the calendar moves its ends; first and last are measured
             else:
                 if is_icma and not is_regular[k + 1]:
-                    terms, count = schedule_terms(legs.schedule, i), last - start + 1
+                    terms, count = terms_of_row(legs.schedule, i), last - start + 1
                     reference_start, reference_end = reference_period(k + 1 - start, count, terms, tables, adjusted, is_regular, start)
                 period = Period(period_start, period_end, np.int64(reference_start), np.int64(reference_end))
                 years = years_within(period_start, period_end, period, accrual, tables)

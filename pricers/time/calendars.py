@@ -20,9 +20,9 @@ from typing import Any, Final, NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Int
-from numba import njit
 
-from pricers.kernels.jit import kernel
+from pricers.kernels.jit import kernel, njit
+from pricers.time.calendar_names import CALENDARS, QUANTLIB_CALENDARS
 from pricers.time.dates import NO_DATE, add_months, civil_from_days, end_of_month, to_day
 
 FIRST_DAY: Final = to_day(datetime.date(1950, 1, 1))
@@ -48,42 +48,6 @@ BUSINESS_DAY_CONVENTIONS: Final = (
 )
 """Names of the conventions; the index is the code that the functions take."""
 
-# Lunar and religious holidays of HK, SG, IN, KR, CN and the like are published year by year: beyond the years QuantLib knows, those
-# calendars hold weekends and fixed-date holidays only.
-# Class and market in QuantLib.
-_CALENDARS: Final[dict[str, tuple[str, str]]] = {
-    "NONE": ("NullCalendar", ""),
-    "WEEKENDS_ONLY": ("WeekendsOnly", ""),
-    "TARGET": ("TARGET", ""),
-    "US_FED": ("UnitedStates", "FederalReserve"),
-    "US_GOVT": ("UnitedStates", "GovernmentBond"),
-    "US_NYSE": ("UnitedStates", "NYSE"),
-    "US_SETTLEMENT": ("UnitedStates", "Settlement"),
-    "US_SOFR": ("UnitedStates", "SOFR"),
-    "UK": ("UnitedKingdom", "Settlement"),
-    "JP": ("Japan", ""),
-    "CH": ("Switzerland", ""),
-    "CA": ("Canada", "Settlement"),
-    "AU": ("Australia", "Settlement"),
-    "NZ": ("NewZealand", "Wellington"),
-    "SE": ("Sweden", ""),
-    "NO": ("Norway", ""),
-    "DK": ("Denmark", ""),
-    "PL": ("Poland", "Settlement"),
-    "CZ": ("CzechRepublic", "PSE"),
-    "HU": ("Hungary", ""),
-    "BR": ("Brazil", "Settlement"),
-    "MX": ("Mexico", "BMV"),
-    "ZA": ("SouthAfrica", ""),
-    "HK": ("HongKong", "HKEx"),
-    "SG": ("Singapore", "SGX"),
-    "KR": ("SouthKorea", "Settlement"),
-    "IN": ("India", "NSE"),
-    "CN": ("China", "IB"),
-}
-CALENDARS: Final = tuple(_CALENDARS)
-"""Names of the single calendars; join them with "+"."""
-
 
 class CalendarTables(NamedTuple):
     """Lookups of several calendars; compiled functions take it whole. Days are int32 since 1970-01-01, `day` counts from FIRST_DAY."""
@@ -96,11 +60,6 @@ class CalendarTables(NamedTuple):
     """int32[calendar, day + 1]: business days from FIRST_DAY to the day, the day itself excluded."""
     business_days: np.ndarray
     """int32[calendar, n]: all business days in order, padded with NO_DATE."""
-
-
-def is_calendar(name: str) -> bool:
-    """Whether a name, single or joint, is known: `is_calendar("TARGET+US_FED")`."""
-    return all(member in _CALENDARS for member in name.split("+"))
 
 
 def calendar_tables(names: tuple[str, ...]) -> CalendarTables:
@@ -161,11 +120,11 @@ def _lookups(name: str) -> CalendarTables:
 @lru_cache(maxsize=64)
 def _holidays(name: str) -> Bool[np.ndarray, " day"]:
     """Whether each day from FIRST_DAY to LAST_DAY is a holiday or weekend in a single calendar."""
-    if name not in _CALENDARS:
+    if name not in QUANTLIB_CALENDARS:
         raise ValueError(f"unknown calendar {name!r}; known: {', '.join(CALENDARS)}, or several joined with '+'")
     import QuantLib as ql  # half a second to import, which a process that only moves contracts about does without
 
-    kind, market = _CALENDARS[name]
+    kind, market = QUANTLIB_CALENDARS[name]
     make: Any = getattr(ql, kind)
     calendar = make(getattr(make, market)) if market else make()
     first, last = ql.Date(FIRST_DAY + _QUANTLIB_EPOCH), ql.Date(LAST_DAY + _QUANTLIB_EPOCH)

@@ -27,9 +27,8 @@ from typing import Final, no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int
-from numba import njit
 
-from pricers.kernels.jit import kernel
+from pricers.kernels.jit import kernel, njit
 from pricers.time.calendars import CalendarTables, advance_months, business_days_between, calendar_indices, calendar_tables
 from pricers.time.dates import NO_DATE, add_months, civil_from_days, days_from_civil, days_in_month, is_leap_year
 

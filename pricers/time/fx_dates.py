@@ -20,7 +20,8 @@ from jaxtyping import Bool, Int32
 from numba import njit
 
 from pricers.contract.columns import Text
-from pricers.time.calendars import FOLLOWING, CalendarTables, adjust, advance_business_days, calendar_tables, is_calendar
+from pricers.time.calendar_names import is_calendar
+from pricers.time.calendars import FOLLOWING, CalendarTables, adjust, advance_business_days, calendar_tables
 
 COUNTING_DOLLAR_HOLIDAYS: Final = frozenset({"ARS", "CLP", "MXN"})
 """Currencies whose pairs count US holidays between trade and spot as their own."""

@@ -16,16 +16,7 @@ from typing import Final, NamedTuple, no_type_check
 import numpy as np
 
 from pricers.kernels.jit import kernel
-from pricers.time.calendars import (
-    FIRST_DAY,
-    LAST_DAY,
-    NEAREST,
-    UNADJUSTED,
-    CalendarTables,
-    adjust,
-    advance_months,
-    ends_business_month,
-)
+from pricers.time.calendars import FIRST_DAY, LAST_DAY, NEAREST, UNADJUSTED, CalendarTables, adjust, advance_months, ends_business_month
 from pricers.time.dates import NO_DATE, civil_from_days, day_in_month, days_in_month, end_of_month
 
 BACKWARD: Final = 0
@@ -111,6 +102,19 @@ class ScheduleTerms(NamedTuple):
     termination_convention: int
     """Business-day convention of the last date."""
     calendar: int
+
+
+@kernel
+@no_type_check
+def schedule_terms(
+    effective: int, maturity: int, tenor_months: int, tenor_days: int, rule: int, stub: int, first_date: int, penultimate_date: int,
+    month_end: bool, convention: int, termination_convention: int, calendar: int,
+) -> ScheduleTerms:  # fmt: skip
+    """The terms with integers of one width, whatever the columns have that they come from: a tuple keeps the types that it is made of."""
+    return ScheduleTerms(
+        effective, maturity, tenor_months, tenor_days, rule, stub, first_date, penultimate_date, month_end, convention,
+        termination_convention, calendar,
+    )  # fmt: skip
 
 
 @kernel

@@ -26,11 +26,10 @@ from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Float, Int32, Int64
-from numba import njit
 
 from pricers.core.compiled import Compiled
 from pricers.core.nodes import bind
-from pricers.kernels.jit import kernel
+from pricers.kernels.jit import kernel, njit
 from pricers.market.curves import DAYS_PER_YEAR, pillar_gains, rate_time
 from pricers.market.market import CurveTables, Market, Scenarios
 from pricers.status import RowStatus

@@ -22,12 +22,11 @@ from typing import Final, no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Float, Int16, Int64, UInt8
-from numba import njit
 
 from pricers.core.compiled import Compiled
 from pricers.core.nodes import FACTOR, Binding, bind, node_table
 from pricers.flows.cashflows import Cashflows
-from pricers.kernels.jit import kernel
+from pricers.kernels.jit import kernel, njit
 from pricers.market.curves import DAYS_PER_YEAR, pillar_gains, rate_time
 from pricers.market.market import Curve, CurveTables, Market, curve_tables
 from pricers.status import RowStatus

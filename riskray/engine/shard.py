@@ -12,7 +12,7 @@ from pricers.contract.columns import Contracts, Text
 from pricers.core.compiled import Compiled
 from pricers.market.market import Market
 from pricers.measures import SCALAR_MEASURES, Measure
-from pricers.registry import PricerSpec, value
+from pricers.registry import PricerSpec, value_contracts
 from pricers.status import RowStatus
 from pricers.value.valuation import Valuation, value_cashflows
 from riskray.engine.exact_sum import ExactSums
@@ -82,7 +82,7 @@ def value_shard(positions: ShardPositions, *, spec: PricerSpec, market: Market, 
     if positions.compiled is not None:
         valuation = value_cashflows(positions.compiled, market=market, measures=measures)
     else:
-        valuation = value(spec, positions.contracts, market=market, measures=measures, positions=positions.fields)
+        valuation = value_contracts(spec, positions.contracts, market=market, measures=measures, positions=positions.fields)
     valued = time.perf_counter()
     if positions.compiled is not None:
         messages = {**positions.messages, **market_messages(positions.compiled, valuation.status, market=market), **valuation.messages}

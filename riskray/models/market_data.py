@@ -11,8 +11,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
 from pricers.contract.columns import FX_RATE_MAX
-from pricers.time.calendars import CALENDARS, is_calendar
-from pricers.time.dates import parse_tenor
+from pricers.time.calendar_names import CALENDARS, is_calendar
+from pricers.time.tenors import parse_tenor
 from riskray.models.common import Date
 from riskray.models.instrument import CURRENCIES
 from riskray.models.rate_units import RatesChecked

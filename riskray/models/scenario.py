@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, FiniteFloat, model_validator
 
-from pricers.time.dates import parse_tenor
+from pricers.time.tenors import parse_tenor
 from riskray.models.common import CurrencyCode, Date, JsonObject, Model
 from riskray.models.rate_units import RatesChecked
 

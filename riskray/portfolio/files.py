@@ -18,8 +18,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from pricers.contract.columns import Column
-from pricers.products.python_function import INSTRUMENT
+from pricers.contract.columns import INSTRUMENT, Column
 from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
 from riskray.portfolio.values import LIST_SEPARATOR, Fault, with_wide_codes
 from riskray.strict_json import parse_json

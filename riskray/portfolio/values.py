@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pricers.contract.columns import Column, Kind
-from pricers.time.calendars import CALENDARS, is_calendar
+from pricers.time.calendar_names import CALENDARS, is_calendar
 from riskray.decimals import decimals_as_floats
 from riskray.models.instrument import COMMON_COLUMNS, CURRENCIES, POSITION_ID
 from riskray.portfolio.schema import STORED_TYPES

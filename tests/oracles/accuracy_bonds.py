@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import QuantLib as ql
 
-from pricers import Contracts, Curve, Market, Measure, RowStatus, Valuation, contracts_of, pricer, value
+from pricers import Contracts, Curve, Market, Measure, RowStatus, Valuation, contracts_of, pricer, value_contracts
 from pricers.time.calendars import BUSINESS_DAY_CONVENTIONS
 from pricers.time.day_count import DAY_COUNTS
 from tests.oracles import quantlib_terms as terms
@@ -271,7 +271,7 @@ def _compare_batch(rows: list[dict[str, Any]], *, market: Market, tally: _Tally)
     ql.Settings.instance().evaluationDate = terms.date_of(market.as_of)
     spec = pricer(PRODUCT)
     batch = contracts_of(spec.columns, rows)
-    valuation = value(spec, batch, market=market)
+    valuation = value_contracts(spec, batch, market=market)
     structures = _Structures(market)
     flows = _flows_by_row(batch, as_of=market.as_of)
     for row, contract in enumerate(rows):

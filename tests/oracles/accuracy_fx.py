@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import QuantLib as ql
 
-from pricers import Measure, RowStatus, contracts_of, pricer, value
+from pricers import Measure, RowStatus, contracts_of, pricer, value_contracts
 from pricers.market.market import Market
 from tests.oracles.accuracy_report import Comparison
 from tests.oracles.quantlib_terms import date_of, day_of, term_structure
@@ -39,7 +39,7 @@ def compare(contracts: int, seed: int) -> Comparison:
         rows = random_forwards(count, as_of=as_of, market=market, rng=rng)
         spec = pricer("FX_FWD")
         batch = contracts_of(spec.columns, rows)
-        valued = value(spec, batch, market=market, measures=frozenset({Measure.PV}))
+        valued = value_contracts(spec, batch, market=market, measures=frozenset({Measure.PV}))
         lowered = spec.lower(batch, as_of=as_of) if spec.lower else None
         assert lowered is not None, "FX_FWD is a cash-flow product"
         oracle = _Oracle(market)

@@ -107,7 +107,8 @@ def lower(contracts: Contracts, *, as_of: int) -> Lowered:
 
 def _legs(contracts: Contracts) -> tuple[CouponLegs, CalendarTables, np.ndarray]:
     """Columns for compiled code, the calendars that they point into, and whether all three calendars of a row are known."""
-    column, rows = contracts.writable, contracts.row_count
+    column, rows = contracts.array, contracts.row_count
+    dates, amounts = contracts.ragged("sinking_dates"), contracts.ragged("sinking_amounts")
     calendar, settlement = contracts.text("calendar"), contracts.text("settlement_calendar")
     found = contract_calendars(_end_to_end(calendar, settlement, contracts.text("ex_coupon_calendar")))
     of_schedule, of_settlement, of_ex_coupon = found.calendar.reshape(3, rows)
@@ -142,9 +143,9 @@ def _legs(contracts: Contracts) -> tuple[CouponLegs, CalendarTables, np.ndarray]
             interest_only_end=np.full(rows, NO_DATE, np.int32),
             prepayment_rate=np.zeros(rows),
             redemption=column("redemption"),
-            offsets=contracts.ragged("sinking_dates").offsets,
-            dates=column("sinking_dates"),
-            amounts=column("sinking_amounts"),
+            offsets=dates.offsets,
+            dates=dates.values,
+            amounts=amounts.values,
         ),
         rate=column("coupon_rate"),
         day_count=column("day_count"),

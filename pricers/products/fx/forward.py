@@ -34,16 +34,16 @@ from typing import Final, no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Float, Int32, UInt8
-from numba import njit
 
 from pricers.contract.columns import AMOUNT_MAX, FX_RATE_MAX, NO_DATE, Column, Columns, Contracts, Text
 from pricers.flows.cashflows import Cashflows, Lowered
+from pricers.kernels.jit import njit
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
 from pricers.time.calendars import FOLLOWING, MODIFIED_FOLLOWING, CalendarTables, adjust, advance_business_days, advance_months, in_range
-from pricers.time.dates import parse_tenor
 from pricers.time.fx_dates import day_of_spot, pair_calendars
+from pricers.time.tenors import parse_tenor
 
 AMOUNT_TOLERANCE: Final = 1e-6  # quote amounts on tickets are rounded to cents; a larger gap means that one of the two terms is wrong
 SPOT_LAG_MAX: Final = 10  # business days; the longest customary lag is 2

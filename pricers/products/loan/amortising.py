@@ -102,7 +102,8 @@ def lower(contracts: Contracts, *, as_of: int) -> Lowered:
 
 
 def _legs(contracts: Contracts, *, calendar: np.ndarray) -> CouponLegs:
-    column, rows = contracts.writable, contracts.row_count
+    column, rows = contracts.array, contracts.row_count
+    dates, amounts = contracts.ragged("principal_dates"), contracts.ragged("principal_amounts")
     return CouponLegs(
         schedule=ScheduleColumns(
             start=column("start_date"),
@@ -133,9 +134,9 @@ def _legs(contracts: Contracts, *, calendar: np.ndarray) -> CouponLegs:
             interest_only_end=column("interest_only_end_date"),
             prepayment_rate=column("prepayment_rate"),
             redemption=np.full(rows, 100.0),
-            offsets=contracts.ragged("principal_dates").offsets,
-            dates=column("principal_dates"),
-            amounts=column("principal_amounts"),
+            offsets=dates.offsets,
+            dates=dates.values,
+            amounts=amounts.values,
         ),
         rate=column("interest_rate"),
         day_count=column("day_count"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import QuantLib as ql
 
-from pricers import Measure, contracts_of, pricer, value
+from pricers import Measure, contracts_of, pricer, value_contracts
 from pricers.market.curves import discount_factors
 from pricers.market.market import Curve
 from pricers.time.dates import add_tenor, to_day
@@ -142,7 +142,9 @@ def test_forward_over_a_us_holiday_is_worth_its_closed_form():
         "base_discount_curve": "EUR-G", "quote_discount_curve": "USD-G",
     }  # fmt: skip
     rows = [forward | {"trade_date": "2024-07-03", "tenor": "1M"}, forward | {"delivery_date": "2024-08-05"}]
-    pv = value("FX_FWD", contracts_of(pricer("FX_FWD").columns, rows), market=build_market(today, base_currency="USD")).values[Measure.PV]
+    pv = value_contracts("FX_FWD", contracts_of(pricer("FX_FWD").columns, rows), market=build_market(today, base_currency="USD")).values[
+        Measure.PV
+    ]
     closed_form = 1e6 * (1.08 * math.exp((0.05 - 0.02) * 31 / 365) - 1.0815) * math.exp(-0.05 * 33 / 365)
     assert pv == pytest.approx([closed_form, closed_form], abs=1e-6)
     assert closed_form == pytest.approx(1_249.63, abs=0.005)

@@ -9,7 +9,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from pricers import Measure, contracts_of, pricer, value
+from pricers import Measure, contracts_of, pricer, value_contracts
 from riskray.errors import InvalidRequest
 from riskray.market.build import build_market
 from riskray.market.reader import content_hash, market_id, parse_market, read_market, read_market_upload, stored_market, write_market
@@ -56,7 +56,7 @@ def test_the_same_rates_in_decimals_value_the_bond_by_its_closed_form():
         "notional": 1e6, "currency": "EUR", "coupon_rate": 0.03, "frequency": "ANNUAL", "day_count": "30E/360", "discount_curve": "EUR-G",
         "issue_date": "2025-03-13", "maturity_date": "2035-03-13",
     }  # fmt: skip
-    pv = value("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [bond]), market=market).values[Measure.PV][0]
+    pv = value_contracts("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [bond]), market=market).values[Measure.PV][0]
     start = datetime.date(2026, 3, 13)
     days = [(datetime.date(2026 + year, 3, 13) - start).days for year in range(1, 10)]
     last_pillar = (datetime.date(2056, 3, 13) - start).days

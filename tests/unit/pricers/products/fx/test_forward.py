@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pricers import Measure, RowStatus, contracts_of, pricer, value
+from pricers import Measure, RowStatus, contracts_of, pricer, value_contracts
 from pricers.market.curves import discount_factors
 from pricers.products.fx.forward import lower
 from pricers.time.dates import to_date, to_day
@@ -58,7 +58,7 @@ def forwards(*rows):
 
 
 def valued(*rows, as_of=AS_OF):
-    return value("FX_FWD", forwards(*rows), market=replace(MARKET, as_of=as_of))
+    return value_contracts("FX_FWD", forwards(*rows), market=replace(MARKET, as_of=as_of))
 
 
 def pv(contract, *, as_of=AS_OF):

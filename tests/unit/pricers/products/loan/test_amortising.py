@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pricers import Measure, RowStatus, contracts_of, pricer, value
+from pricers import Measure, RowStatus, contracts_of, pricer, value_contracts
 from pricers.products.loan.amortising import lower
 from pricers.time.dates import add_months, to_date, to_day
 from pricers.value.cash_flow_report import explain
@@ -82,7 +82,7 @@ def loans(*rows):
 
 
 def valued(*rows, as_of=AS_OF):
-    return value("AMORT_LOAN", loans(*rows), market=replace(MARKET, as_of=as_of))
+    return value_contracts("AMORT_LOAN", loans(*rows), market=replace(MARKET, as_of=as_of))
 
 
 def measures(contract, *, as_of=AS_OF):
