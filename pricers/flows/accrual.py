@@ -11,7 +11,8 @@ from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
 
-from pricers.flows.coupon_arrays import Block, CouponLegs, Flows, PaymentColumns, ScheduleColumns
+from pricers.flows.coupon_arrays import Block, CouponLegs, PaymentColumns, ScheduleColumns
+from pricers.flows.output import LegFlows
 from pricers.kernels.jit import kernel, njit
 from pricers.status import RowStatus
 from pricers.time.calendars import FIRST_DAY, CalendarTables, advance_business_days
@@ -107,7 +108,7 @@ def years_within(start: int, end: int, period: Period, accrual: Accrual, tables:
 @kernel
 @no_type_check
 def settle(
-    payment: PaymentColumns, tables: CalendarTables, as_of: int, begin: int, end: int, block: Block, flows: Flows, status: np.ndarray
+    payment: PaymentColumns, tables: CalendarTables, as_of: int, begin: int, end: int, block: Block, flows: LegFlows, status: np.ndarray
 ) -> None:
     """Dates on which prices hold: the lag in business days after the valuation date, not before the leg starts [1]."""
     for i in range(begin, end):
@@ -138,7 +139,7 @@ def fill_ex_days(payment: PaymentColumns, tables: CalendarTables, begin: int, en
 
 @kernel
 @no_type_check
-def fill_accrued(legs: CouponLegs, tables: CalendarTables, begin: int, end: int, block: Block, flows: Flows, status: np.ndarray) -> None:
+def fill_accrued(legs: CouponLegs, tables: CalendarTables, begin: int, end: int, block: Block, flows: LegFlows, status: np.ndarray) -> None:
     """Outstanding notional and accrued interest per 100 of it on the settlement date, NaN for a leg repaid by then."""
     for i in range(begin, end):
         if status[i] != _OK:
@@ -171,7 +172,7 @@ def fill_accrued(legs: CouponLegs, tables: CalendarTables, begin: int, end: int,
 @kernel
 @no_type_check
 def fill_yield_times(
-    legs: CouponLegs, tables: CalendarTables, begin: int, end: int, block: Block, flows: Flows, status: np.ndarray
+    legs: CouponLegs, tables: CalendarTables, begin: int, end: int, block: Block, flows: LegFlows, status: np.ndarray
 ) -> None:
     """Years from settlement to each payment as a yield counts them: from flow to flow, those that trade ex included [2]."""
     for i in range(begin, end):

@@ -1,16 +1,15 @@
-"""What the stages of a coupon leg read and write: contract columns, the working arrays of a block of rows, and the flows.
+"""What the stages of a coupon leg work on: contract columns, and the working arrays of a block of rows.
 
-A product fills `CouponLegs`; one leg a row. What a later product needs is another column here and the stage that reads it.
+A product fills `CouponLegs`, one leg a row. What a later product needs is another column here and the stage that reads it.
 """
 
 from typing import Any, Final, NamedTuple, no_type_check
 
 import numpy as np
 
-from pricers.contract.columns import Contracts, read_only
-from pricers.flows.cashflows import Cashflows, Lowered, PriceTerms
+from pricers.contract.columns import read_only
 from pricers.kernels.jit import njit
-from pricers.time.schedule import FREQUENCY_DAYS, FREQUENCY_MONTHS, FREQUENCY_PER_YEAR, ScheduleTerms, schedule_terms
+from pricers.time.schedule import FREQUENCY_DAYS, FREQUENCY_MONTHS, ScheduleTerms, schedule_terms
 
 LAG_DAYS_MAX: Final = 60  # business days; the longest customary ones are below 10
 BLOCK_ROWS_MAX: Final = 512
@@ -121,21 +120,6 @@ class Block(NamedTuple):
     yield_time: np.ndarray
 
 
-class Flows(NamedTuple):
-    """Flows after the valuation date, CSR by row, and price terms; see `Cashflows` and `PriceTerms`."""
-
-    flow_offsets: np.ndarray
-    pay_day: np.ndarray
-    ex_day: np.ndarray
-    amount: np.ndarray
-    principal: np.ndarray
-    yield_time: np.ndarray
-    settlement_day: np.ndarray
-    outstanding: np.ndarray
-    accrued: np.ndarray
-    first_flow: np.ndarray
-
-
 @njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def terms_of_row(schedule: ScheduleColumns, i: int) -> ScheduleTerms:
@@ -174,61 +158,4 @@ def empty_block(rows: int, dates: int) -> Block:
         balance=np.empty(dates),
         survival=np.empty(dates),
         yield_time=np.empty(dates),
-    )
-
-
-def empty_flows(rows: int, flows_max: int, *, as_of: int, trades_ex: bool) -> Flows:
-    """Rows without flows or prices, and room for `flows_max` flows. Without `trades_ex`, ex days are pay days: one array."""
-    pay_day = np.empty(flows_max, np.int32)
-    return Flows(
-        flow_offsets=np.zeros(rows + 1, np.int64),
-        pay_day=pay_day,
-        ex_day=np.empty(flows_max, np.int32) if trades_ex else pay_day,
-        amount=np.empty(flows_max),
-        principal=np.empty(flows_max),
-        yield_time=np.empty(flows_max),
-        settlement_day=np.full(rows, as_of, np.int32),
-        outstanding=np.full(rows, np.nan),
-        accrued=np.full(rows, np.nan),
-        first_flow=np.zeros(rows, np.int64),
-    )
-
-
-def lowered(contracts: Contracts, flows: Flows, *, as_of: int, status: np.ndarray) -> Lowered:
-    """One leg a row, on the contract's discount and spread curve, in its currency.
-
-    Args:
-        contracts: a batch with the columns that products of one coupon leg share.
-        flows: of the same rows; the arrays may be longer than `flow_offsets[-1]`.
-        as_of: valuation date, days since 1970-01-01.
-        status: uint8[row].
-    """
-    rows, total = contracts.row_count, int(flows.flow_offsets[-1])
-    return Lowered(
-        as_of=as_of,
-        status=status,
-        native_currency=contracts.text("currency"),
-        cashflows=Cashflows(
-            row_count=rows,
-            leg_offsets=np.arange(rows + 1, dtype=np.int64),
-            leg_currency=contracts.text("currency"),
-            leg_discount_curve=contracts.text("discount_curve"),
-            leg_spread_curve=contracts.text("spread_curve"),
-            leg_credit_spread=contracts.array("credit_spread"),
-            flow_offsets=flows.flow_offsets,
-            pay_day=flows.pay_day[:total],
-            ex_day=flows.ex_day[:total],
-            amount=flows.amount[:total],
-            principal=flows.principal[:total],
-        ),
-        price_terms=PriceTerms(
-            settlement_day=flows.settlement_day,
-            outstanding=flows.outstanding,
-            accrued=flows.accrued,
-            first_flow=flows.first_flow,
-            yield_time=flows.yield_time[:total],
-            yield_frequency=np.maximum(FREQUENCY_PER_YEAR[contracts.array("frequency")], 1.0),
-            market_clean_price=contracts.array("market_clean_price"),
-        ),
-        has_credit_spread=True,
     )

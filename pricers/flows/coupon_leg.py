@@ -20,14 +20,12 @@ from pricers.flows.coupon_arrays import (
     LAG_DAYS_MAX,
     Block,
     CouponLegs,
-    Flows,
     ScheduleColumns,
     empty_block,
-    empty_flows,
-    lowered,
     read_only_columns,
     terms_of_row,
 )
+from pricers.flows.output import LegFlows, empty_flows, lowered
 from pricers.kernels.jit import kernel, njit
 from pricers.status import RowStatus
 from pricers.time.calendars import CalendarTables, adjust, advance_business_days
@@ -78,7 +76,7 @@ def _room(schedule: ScheduleColumns, as_of: int) -> tuple[int, int]:
 
 @kernel
 @no_type_check
-def _lower_blocks(legs: CouponLegs, tables: CalendarTables, as_of: int, block: Block, flows: Flows, status: np.ndarray) -> None:
+def _lower_blocks(legs: CouponLegs, tables: CalendarTables, as_of: int, block: Block, flows: LegFlows, status: np.ndarray) -> None:
     begin = at = np.int64(0)  # a literal would be a type of its own, and every stage compiled twice
     while begin < len(status):
         end = _fill_schedules(legs.schedule, tables, begin, block, status)
@@ -159,7 +157,7 @@ def _fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: i
 
 @njit(cache=True, nogil=True, inline="always")
 @no_type_check
-def _write_flow(flows: Flows, at: int, pay_day: int, ex_day: int, yield_time: float, amount: float, principal: float) -> int:
+def _write_flow(flows: LegFlows, at: int, pay_day: int, ex_day: int, yield_time: float, amount: float, principal: float) -> int:
     """Write one flow; the next free position."""
     flows.pay_day[at], flows.ex_day[at], flows.yield_time[at] = pay_day, ex_day, yield_time
     flows.amount[at], flows.principal[at] = amount, principal
@@ -168,7 +166,7 @@ def _write_flow(flows: Flows, at: int, pay_day: int, ex_day: int, yield_time: fl
 
 @kernel
 @no_type_check
-def _write_flows(legs: CouponLegs, as_of: int, begin: int, end: int, block: Block, flows: Flows, status: np.ndarray, at: int) -> int:
+def _write_flows(legs: CouponLegs, as_of: int, begin: int, end: int, block: Block, flows: LegFlows, status: np.ndarray, at: int) -> int:
     """Write the flows of the block's rows one after the other; the next free position."""
     for i in range(begin, end):
         flows.flow_offsets[i] = flows.first_flow[i] = at
