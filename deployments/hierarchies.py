@@ -40,7 +40,9 @@ def store_hierarchy(database: Database, document: HierarchyDocument) -> tuple[St
 def create_hierarchy_router(database: Database) -> APIRouter:
     """Routes of hierarchies."""
     router = APIRouter(tags=["hierarchies"])
-    known: dict[int | str, dict[str, Any]] = {200: {"model": StoredHierarchy, "description": "This tree is stored already."}}
+    known: dict[int | str, dict[str, Any]] = {
+        200: {"model": StoredHierarchy, "description": "This tree is stored already; the name means it now."}
+    }
 
     @router.post("/hierarchies", status_code=201, summary="Store a hierarchy", responses={**known, **error_responses(400)})
     def create_hierarchy(request: Request, response: Response, document: HierarchyDocument) -> StoredHierarchy:
@@ -50,9 +52,9 @@ def create_hierarchy_router(database: Database) -> APIRouter:
         response.headers["Location"] = f"{request.scope.get('root_path', '')}/hierarchies/{stored.hierarchy_id}"
         return stored
 
-    @router.get("/hierarchies", summary="List hierarchies, newest first")
+    @router.get("/hierarchies", summary="List uploads of hierarchies, newest first")
     def list_stored_hierarchies(
-        page: OffsetPage, name: Annotated[str | None, Query(description="Only versions of this name.")] = None
+        page: OffsetPage, name: Annotated[str | None, Query(description="Only uploads under this name.")] = None
     ) -> Page[StoredHierarchy]:
         records, total = list_hierarchies(database, offset=page.offset, limit=page.limit, name=name)
         return page.page([_model(record) for record in records], total)

@@ -71,7 +71,9 @@ def create_history_router(database: Database) -> APIRouter:
     """Routes of market histories."""
     router = APIRouter(tags=["market histories"])
     gate = UploadGate(UPLOADS_AT_ONCE)
-    known: dict[int | str, dict[str, Any]] = {200: {"model": MarketHistory, "description": "This content is stored already."}}
+    known: dict[int | str, dict[str, Any]] = {
+        200: {"model": MarketHistory, "description": "This content is stored already; the name means it now."}
+    }
 
     def created_answer(request: Request, response: Response, stored: MarketHistory, created: bool) -> MarketHistory:
         response.status_code = 201 if created else 200
@@ -89,7 +91,7 @@ def create_history_router(database: Database) -> APIRouter:
     async def upload_history(
         request: Request,
         response: Response,
-        name: Annotated[str, Query(max_length=200, description="Name under which versions are counted; default: the file's name.")] = "",
+        name: Annotated[str, Query(max_length=200, description="Name that means this content from now on; default: the file's name.")] = "",
         numeraire: Annotated[CurrencyCode, Query(description="Currency of the FX prices, where the file does not say itself.")] = "USD",
     ) -> MarketHistory:
         """CSV or Parquet: `date` and one column a factor, or the columns `date`, `factor`, `value`. Missing values are allowed; what a
@@ -106,9 +108,9 @@ def create_history_router(database: Database) -> APIRouter:
         """The ECB's euro reference rates since 1999 as published; zero rates and spreads generated to end at the market's own."""
         return created_answer(request, response, *create_demo_history(database, wanted))
 
-    @router.get("/histories", summary="List market histories, newest first")
+    @router.get("/histories", summary="List uploads of market histories, newest first")
     def list_market_histories(
-        page: OffsetPage, name: Annotated[str | None, Query(description="Only versions of this name.")] = None
+        page: OffsetPage, name: Annotated[str | None, Query(description="Only uploads under this name.")] = None
     ) -> Page[MarketHistory]:
         records, total = list_histories(database, offset=page.offset, limit=page.limit, name=name)
         return page.page([_model(record) for record in records], total)

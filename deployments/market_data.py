@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 DESCRIPTION = """
 A market snapshot is everything that positions are valued against on one date: discount curves, spread curves and exchange rates.
 It is immutable and known by the hash of its content, so uploading the same content again answers the snapshot that is there.
-Wherever a market is asked for, give its id or its name; a name means the newest version.
+Wherever a market is asked for, give its id or its name; a name means its last upload.
 """
 
 EXAMPLE: dict[str, Any] = {
@@ -101,7 +101,10 @@ def create_router(database: Database) -> APIRouter:
         status_code=201,
         summary="Store a market",
         response_model=MarketUpload,
-        responses={200: {"model": MarketUpload, "description": "This content is stored already."}, **error_responses(400, 413, 415)},
+        responses={
+            200: {"model": MarketUpload, "description": "This content is stored already; the name means it now."},
+            **error_responses(400, 413, 415),
+        },
         openapi_extra=upload_body(document=EXAMPLE, csv=write_market(parse_market(EXAMPLE), format="csv").decode()),
     )
     async def upload_market(
@@ -119,9 +122,9 @@ def create_router(database: Database) -> APIRouter:
         response.headers["Location"] = f"{request.scope.get('root_path', '')}/snapshots/{snapshot.market_id}"
         return snapshot
 
-    @router.get("/snapshots", summary="List markets, newest first")
+    @router.get("/snapshots", summary="List uploads of markets, newest first")
     def list_snapshots(
-        page: OffsetPage, name: Annotated[str | None, Query(description="Only versions of this name.")] = None
+        page: OffsetPage, name: Annotated[str | None, Query(description="Only uploads under this name.")] = None
     ) -> Page[MarketSnapshot]:
         records, total = list_markets(database, offset=page.offset, limit=page.limit, name=name)
         return page.page([_snapshot(record) for record in records], total)

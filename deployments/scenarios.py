@@ -54,7 +54,7 @@ DESCRIPTION = """
 A scenario set is a matrix of factor moves: named scenarios down, factors (`zero/<curve>/<pillar>`, `spread/<curve>/<pillar>`, `credit`,
 `fx/<CCY>`) across. It is made of stress shocks, of the moves of a market history, by Monte Carlo from a history, or uploaded. It is
 immutable and known by the hash of its moves. A run with a scenario set stores P&L vectors, from which VaR, ES and stress results are
-read. Wherever a set, a history or a hierarchy is asked for, give its id or its name; a name means the newest version.
+read. Wherever a set, a history or a hierarchy is asked for, give its id or its name; a name means its last upload.
 """
 NAMES_SHOWN_MAX = 1000
 _FORMATS = (Format.JSON, Format.CSV, Format.PARQUET, Format.ARROW)
@@ -205,7 +205,9 @@ def create_set_router(database: Database) -> APIRouter:
     """Routes of scenario sets."""
     router = APIRouter(tags=["scenario sets"])
     gate = UploadGate(UPLOADS_AT_ONCE)
-    known: dict[int | str, dict[str, Any]] = {200: {"model": ScenarioSet, "description": "These moves are stored already."}}
+    known: dict[int | str, dict[str, Any]] = {
+        200: {"model": ScenarioSet, "description": "These moves are stored already; the name means them now."}
+    }
 
     def created_answer(request: Request, response: Response, stored: ScenarioSet, created: bool) -> ScenarioSet:
         response.status_code = 201 if created else 200
@@ -230,7 +232,7 @@ def create_set_router(database: Database) -> APIRouter:
     async def upload_matrix(
         request: Request,
         response: Response,
-        name: Annotated[str, Query(max_length=200, description="Name under which versions are counted; default: the file's name.")] = "",
+        name: Annotated[str, Query(max_length=200, description="Name that means this content from now on; default: the file's name.")] = "",
         numeraire: Annotated[CurrencyCode, Query(description="Currency of the FX moves, where the file does not say itself.")] = "USD",
         market: Annotated[str | None, Query(description="Refuse factors that this market (id or name) has not got.")] = None,
         description: Annotated[str, Query(max_length=2000, description="Where the moves come from.")] = "",
@@ -242,9 +244,9 @@ def create_set_router(database: Database) -> APIRouter:
             stored, created = await run_in_threadpool(_store_matrix, database, upload, chosen, definition, market)
         return created_answer(request, response, stored, created)
 
-    @router.get("/sets", summary="List scenario sets, newest first")
+    @router.get("/sets", summary="List uploads of scenario sets, newest first")
     def list_sets(
-        page: OffsetPage, name: Annotated[str | None, Query(description="Only versions of this name.")] = None
+        page: OffsetPage, name: Annotated[str | None, Query(description="Only uploads under this name.")] = None
     ) -> Page[ScenarioSet]:
         records, total = list_scenario_sets(database, offset=page.offset, limit=page.limit, name=name)
         return page.page([scenario_set_model(record) for record in records], total)

@@ -20,6 +20,9 @@ from riskray.portfolio.files import RawRows, ReadLimits, Source, file_problem, r
 from riskray.portfolio.schema import arrow_schema, stored_columns
 from riskray.portfolio.values import Fault, convert, is_blank
 
+READER_VERSION = 2
+"""Stored with each upload. Reader 1, of uploads without a number, could change good rows of a file that also had bad ones."""
+
 PROBLEMS_LISTED_MAX = 1_000
 _VALUE_SHOWN_MAX = 100
 _SUGGESTIONS_AMONG_MAX = 50
