@@ -68,6 +68,8 @@ def create_hierarchy_router(database: Database) -> APIRouter:
 
     @router.delete("/hierarchies/{hierarchy}", status_code=204, summary="Delete a hierarchy", responses=error_responses(404))
     def remove_hierarchy(hierarchy: str) -> None:
+        """With all versions of names that point to it; a name that has other uploads means the last of them from then on. By a name that is
+        not its only one, it loses only that name."""
         delete_hierarchy(database, hierarchy=hierarchy)
 
     return router

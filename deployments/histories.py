@@ -137,7 +137,8 @@ def create_history_router(database: Database) -> APIRouter:
 
     @router.delete("/histories/{history}", status_code=204, summary="Delete a market history", responses=error_responses(404))
     def remove_history(history: str) -> None:
-        """Scenario sets made of it stay: they hold their moves."""
+        """With all versions of names that point to it; a name that has other uploads means the last of them from then on. By a name that is
+        not its only one, it loses only that name. Scenario sets made of it stay: they hold their moves."""
         delete_history(database, history=history)
 
     return router

@@ -158,6 +158,8 @@ def create_router(database: Database) -> APIRouter:
 
     @router.delete("/snapshots/{market}", status_code=204, summary="Delete a market no run uses", responses=error_responses(404, 409))
     def remove_market(market: str) -> None:
+        """With all versions of names that point to it; a name that has other uploads means the last of them from then on. By a name that is
+        not its only one, it loses only that name."""
         delete_market(database, market=market)
 
     return router

@@ -271,6 +271,8 @@ def create_set_router(database: Database) -> APIRouter:
 
     @router.delete("/sets/{scenario_set}", status_code=204, summary="Delete a set no run uses", responses=error_responses(404, 409))
     def remove_scenario_set(scenario_set: str) -> None:
+        """With all versions of names that point to it; a name that has other uploads means the last of them from then on. By a name that is
+        not its only one, it loses only that name."""
         delete_scenario_set(database, scenario_set=scenario_set)
 
     return router
