@@ -40,9 +40,7 @@ def store_hierarchy(database: Database, document: HierarchyDocument) -> tuple[St
 def create_hierarchy_router(database: Database) -> APIRouter:
     """Routes of hierarchies."""
     router = APIRouter(tags=["hierarchies"])
-    known: dict[int | str, dict[str, Any]] = {
-        200: {"model": StoredHierarchy, "description": "This tree is stored already; the name means it now."}
-    }
+    known: dict[int | str, dict[str, Any]] = {200: {"model": StoredHierarchy, "description": "This tree is stored already."}}
 
     @router.post("/hierarchies", status_code=201, summary="Store a hierarchy", responses={**known, **error_responses(400)})
     def create_hierarchy(request: Request, response: Response, document: HierarchyDocument) -> StoredHierarchy:
@@ -68,8 +66,7 @@ def create_hierarchy_router(database: Database) -> APIRouter:
 
     @router.delete("/hierarchies/{hierarchy}", status_code=204, summary="Delete a hierarchy", responses=error_responses(404))
     def remove_hierarchy(hierarchy: str) -> None:
-        """With all versions of names that point to it; a name that has other uploads means the last of them from then on. By a name that is
-        not its only one, it loses only that name."""
+        """Its names are deleted with it; given one of several names, only that name is deleted."""
         delete_hierarchy(database, hierarchy=hierarchy)
 
     return router

@@ -71,9 +71,7 @@ def create_history_router(database: Database) -> APIRouter:
     """Routes of market histories."""
     router = APIRouter(tags=["market histories"])
     gate = UploadGate(UPLOADS_AT_ONCE)
-    known: dict[int | str, dict[str, Any]] = {
-        200: {"model": MarketHistory, "description": "This content is stored already; the name means it now."}
-    }
+    known: dict[int | str, dict[str, Any]] = {200: {"model": MarketHistory, "description": "This content is stored already."}}
 
     def created_answer(request: Request, response: Response, stored: MarketHistory, created: bool) -> MarketHistory:
         response.status_code = 201 if created else 200
@@ -137,8 +135,7 @@ def create_history_router(database: Database) -> APIRouter:
 
     @router.delete("/histories/{history}", status_code=204, summary="Delete a market history", responses=error_responses(404))
     def remove_history(history: str) -> None:
-        """With all versions of names that point to it; a name that has other uploads means the last of them from then on. By a name that is
-        not its only one, it loses only that name. Scenario sets made of it stay: they hold their moves."""
+        """Its names are deleted with it; given one of several names, only that name is deleted. Scenario sets stay: they hold their moves."""
         delete_history(database, history=history)
 
     return router

@@ -101,10 +101,7 @@ def create_router(database: Database) -> APIRouter:
         status_code=201,
         summary="Store a market",
         response_model=MarketUpload,
-        responses={
-            200: {"model": MarketUpload, "description": "This content is stored already; the name means it now."},
-            **error_responses(400, 413, 415),
-        },
+        responses={200: {"model": MarketUpload, "description": "This content is stored already."}, **error_responses(400, 413, 415)},
         openapi_extra=upload_body(document=EXAMPLE, csv=write_market(parse_market(EXAMPLE), format="csv").decode()),
     )
     async def upload_market(
@@ -158,8 +155,7 @@ def create_router(database: Database) -> APIRouter:
 
     @router.delete("/snapshots/{market}", status_code=204, summary="Delete a market no run uses", responses=error_responses(404, 409))
     def remove_market(market: str) -> None:
-        """With all versions of names that point to it; a name that has other uploads means the last of them from then on. By a name that is
-        not its only one, it loses only that name."""
+        """Its names are deleted with it; given one of several names, only that name is deleted."""
         delete_market(database, market=market)
 
     return router

@@ -107,10 +107,7 @@ def create_router(database: Database) -> APIRouter:
         status_code=201,
         summary="Store a portfolio",
         response_model=PortfolioUpload,
-        responses={
-            200: {"model": PortfolioUpload, "description": "This content is stored already; the name means it now."},
-            **error_responses(400, 413, 415),
-        },
+        responses={200: {"model": PortfolioUpload, "description": "This content is stored already."}, **error_responses(400, 413, 415)},
         openapi_extra=upload_body(document=[EXAMPLE_POSITION], csv=_EXAMPLE_CSV),
     )
     async def upload_portfolio(
@@ -163,8 +160,7 @@ def create_router(database: Database) -> APIRouter:
 
     @router.delete("/{portfolio}", status_code=204, summary="Delete a portfolio no run uses", responses=error_responses(404, 409))
     def remove_portfolio(portfolio: str) -> None:
-        """With all versions of names that point to it; a name that has other uploads means the last of them from then on. By a name that is
-        not its only one, it loses only that name."""
+        """Its names are deleted with it; given one of several names, only that name is deleted."""
         delete_portfolio(database, portfolio=portfolio)
 
     return router

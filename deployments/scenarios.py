@@ -205,9 +205,7 @@ def create_set_router(database: Database) -> APIRouter:
     """Routes of scenario sets."""
     router = APIRouter(tags=["scenario sets"])
     gate = UploadGate(UPLOADS_AT_ONCE)
-    known: dict[int | str, dict[str, Any]] = {
-        200: {"model": ScenarioSet, "description": "These moves are stored already; the name means them now."}
-    }
+    known: dict[int | str, dict[str, Any]] = {200: {"model": ScenarioSet, "description": "These moves are stored already."}}
 
     def created_answer(request: Request, response: Response, stored: ScenarioSet, created: bool) -> ScenarioSet:
         response.status_code = 201 if created else 200
@@ -271,8 +269,7 @@ def create_set_router(database: Database) -> APIRouter:
 
     @router.delete("/sets/{scenario_set}", status_code=204, summary="Delete a set no run uses", responses=error_responses(404, 409))
     def remove_scenario_set(scenario_set: str) -> None:
-        """With all versions of names that point to it; a name that has other uploads means the last of them from then on. By a name that is
-        not its only one, it loses only that name."""
+        """Its names are deleted with it; given one of several names, only that name is deleted."""
         delete_scenario_set(database, scenario_set=scenario_set)
 
     return router
