@@ -135,7 +135,7 @@ def create_history_router(database: Database) -> APIRouter:
 
     @router.delete("/histories/{history}", status_code=204, summary="Delete a market history", responses=error_responses(404))
     def remove_history(history: str) -> None:
-        """Its names are deleted with it; given one of several names, only that name is deleted. Scenario sets stay: they hold their moves."""
+        """Its names are deleted with it; given one of several names, only that name is deleted. Scenario sets made of it stay."""
         delete_history(database, history=history)
 
     return router
