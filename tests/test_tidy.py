@@ -184,7 +184,7 @@ def _module_names(package: str) -> list[str]:
     [
         "from pricers.kernels.jit import kernel\n@kernel",
         "from pricers.kernels.jit import kernel as fast\n@fast",
-        "from pricers import jit\n@jit.kernel",
+        "from pricers.kernels import jit\n@jit.kernel",
         "from pricers.kernels.jit import njit\n@njit(cache=True, nogil=True)",
         "from pricers.kernels.jit import njit\nfast = njit(cache=True)\n@fast",
         "from numba import njit as fast\n@fast",

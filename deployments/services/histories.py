@@ -91,7 +91,7 @@ def create_history_router(database: Database) -> APIRouter:
     async def upload_history(
         request: Request,
         response: Response,
-        name: Annotated[str, Query(max_length=200, description="Name under which versions are counted; default: the file's name.")] = "",
+        name: Annotated[str, Query(max_length=200, description="Name that means this content from now on; default: the file's name.")] = "",
         numeraire: Annotated[CurrencyCode, Query(description="Currency of the FX prices, where the file does not say itself.")] = "USD",
         rates_unchecked: RatesUnchecked = False,
     ) -> MarketHistory:
@@ -108,9 +108,9 @@ def create_history_router(database: Database) -> APIRouter:
         """The ECB's euro reference rates since 1999 as published; zero rates and spreads generated to end at the market's own."""
         return created_answer(request, response, *create_demo_history(database, wanted))
 
-    @router.get("/histories", summary="List market histories, newest first")
+    @router.get("/histories", summary="List uploads of market histories, newest first")
     def list_market_histories(
-        page: OffsetPage, name: Annotated[str | None, Query(description="Only versions of this name.")] = None
+        page: OffsetPage, name: Annotated[str | None, Query(description="Only uploads under this name.")] = None
     ) -> Page[MarketHistory]:
         records, total = list_histories(database, offset=page.offset, limit=page.limit, name=name)
         return page.page([_model(record) for record in records], total)
@@ -137,7 +137,7 @@ def create_history_router(database: Database) -> APIRouter:
 
     @router.delete("/histories/{history}", status_code=204, summary="Delete a market history", responses=error_responses(404))
     def remove_history(history: str) -> None:
-        """Scenario sets made of it stay: they hold their moves."""
+        """Its names are deleted with it; given one of several names, only that name is deleted. Scenario sets made of it stay."""
         delete_history(database, history=history)
 
     return router

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 DESCRIPTION = """
 A market snapshot is everything that positions are valued against on one date: discount curves, spread curves and exchange rates.
 It is immutable and known by the hash of its content, so uploading the same content again answers the snapshot that is there.
-Wherever a market is asked for, give its id or its name; a name means the newest version.
+Wherever a market is asked for, give its id or its name; a name means its last upload.
 """
 
 EXAMPLE: dict[str, Any] = {
@@ -120,9 +120,9 @@ def create_router(database: Database) -> APIRouter:
         response.headers["Location"] = f"{request.scope.get('root_path', '')}/snapshots/{snapshot.market_id}"
         return snapshot
 
-    @router.get("/snapshots", summary="List markets, newest first")
+    @router.get("/snapshots", summary="List uploads of markets, newest first")
     def list_snapshots(
-        page: OffsetPage, name: Annotated[str | None, Query(description="Only versions of this name.")] = None
+        page: OffsetPage, name: Annotated[str | None, Query(description="Only uploads under this name.")] = None
     ) -> Page[MarketSnapshot]:
         records, total = list_markets(database, offset=page.offset, limit=page.limit, name=name)
         return page.page([_snapshot(record) for record in records], total)
@@ -156,6 +156,7 @@ def create_router(database: Database) -> APIRouter:
 
     @router.delete("/snapshots/{market}", status_code=204, summary="Delete a market no run uses", responses=error_responses(404, 409))
     def remove_market(market: str) -> None:
+        """Its names are deleted with it; given one of several names, only that name is deleted."""
         delete_market(database, market=market)
 
     return router

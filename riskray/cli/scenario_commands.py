@@ -36,7 +36,7 @@ class HistoryFormat(StrEnum):
 @scenario_commands.command("create")
 def create_scenario_set(
     file: Annotated[Path, typer.Argument(help="JSON: a definition of kind stress, historical or monte_carlo; - reads stdin.")],
-    name: Annotated[str, typer.Option(help="Under which versions are counted.")],
+    name: Annotated[str, typer.Option(help="The name that means it from now on.")],
     market: Annotated[str, typer.Option(help="Market id or name: whose curves and pillars the set moves.")],
     as_json: Json = False,
 ) -> None:
@@ -73,7 +73,7 @@ def upload_scenario_matrix(
 
 @scenario_commands.command("list")
 def list_scenario_sets(name: Name = None, limit: Limit = 50, offset: Offset = 0, as_json: Json = False) -> None:
-    """List scenario sets, newest first."""
+    """List uploads of scenario sets, newest first."""
     from riskray.client import Client
 
     with Client() as client:
@@ -142,7 +142,7 @@ def upload_history(
 @history_commands.command("demo")
 def create_demo_history(
     market: Annotated[str, typer.Option(help="Market id or name.")],
-    name: Annotated[str, typer.Option(help="Under which versions are counted.")] = "demo-history",
+    name: Annotated[str, typer.Option(help="The name that means it from now on.")] = "demo-history",
     seed: Annotated[int, typer.Option(min=0, help="Of the generated rates.")] = 1,
     as_json: Json = False,
 ) -> None:
@@ -159,7 +159,7 @@ def create_demo_history(
 
 @history_commands.command("list")
 def list_histories(name: Name = None, limit: Limit = 50, offset: Offset = 0, as_json: Json = False) -> None:
-    """List market histories, newest first."""
+    """List uploads of market histories, newest first."""
     from riskray.client import Client
 
     with Client() as client:
@@ -220,7 +220,7 @@ def create_hierarchy(
 
 @hierarchy_commands.command("list")
 def list_hierarchies(name: Name = None, limit: Limit = 50, offset: Offset = 0, as_json: Json = False) -> None:
-    """List hierarchies, newest first."""
+    """List uploads of hierarchies, newest first."""
     from riskray.client import Client
 
     with Client() as client:

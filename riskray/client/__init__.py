@@ -73,7 +73,7 @@ class Client(ScenarioCalls, RiskCalls):
         return self._post_content("/api/v1/market-data/snapshots", content, media_type, MarketUpload, params=params)
 
     def list_markets(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[MarketSnapshot]:
-        """A page of markets, newest first."""
+        """A page of uploads of markets, newest first; `name`: only those under this name."""
         return self._get("/api/v1/market-data/snapshots", Page[MarketSnapshot], name=name, offset=offset, limit=limit)
 
     def get_market(self, market: str) -> MarketSnapshot:
@@ -90,7 +90,7 @@ class Client(ScenarioCalls, RiskCalls):
         return self.transport.send("GET", path, repeatable=True, params={"format": format}).content
 
     def delete_market(self, market: str) -> None:
-        """Delete a market no run uses."""
+        """Delete a market no run uses, with its names; by a name, the last upload under it."""
         self.transport.send("DELETE", f"/api/v1/market-data/snapshots/{segment(market)}", repeatable=True)
 
     def upload_portfolio(self, source: Source, *, name: str = "", allow_partial: bool = False) -> PortfolioUpload:
@@ -101,7 +101,7 @@ class Client(ScenarioCalls, RiskCalls):
         return self._post_content("/api/v1/portfolios", content, media_type, PortfolioUpload, params=params)
 
     def list_portfolios(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[PortfolioSnapshot]:
-        """A page of portfolios, newest first."""
+        """A page of uploads of portfolios, newest first; `name`: only those under this name."""
         return self._get("/api/v1/portfolios", Page[PortfolioSnapshot], name=name, offset=offset, limit=limit)
 
     def get_portfolio(self, portfolio: str) -> PortfolioDetail:
@@ -115,7 +115,7 @@ class Client(ScenarioCalls, RiskCalls):
         return target
 
     def delete_portfolio(self, portfolio: str) -> None:
-        """Delete a portfolio no run uses."""
+        """Delete a portfolio no run uses, with its names; by a name, the last upload under it."""
         self.transport.send("DELETE", f"/api/v1/portfolios/{segment(portfolio)}", repeatable=True)
 
     def products(self) -> list[ProductDescription]:
@@ -200,7 +200,7 @@ class Client(ScenarioCalls, RiskCalls):
         return (told for told in self.follow(run_id, after_seq=after_seq, deadline=deadline) if isinstance(told, RunEvent))
 
     def follow(self, run_id: str, *, after_seq: int = 0, deadline: float | None = None) -> Iterator[RunEvent | Run]:
-        """The same, and at last the ended run, which comes with its end."""
+        """The same; besides, the run when no coordinator or job has driven it for some seconds, and at last the ended run."""
         path = f"/api/v1/runs/{segment(run_id)}/events"
         refused_since = None
         while deadline is None or time.monotonic() < deadline:
@@ -209,9 +209,11 @@ class Client(ScenarioCalls, RiskCalls):
                 with self.transport.stream(path, headers=headers, timeout_s=EVENT_READ_TIMEOUT_S) as response:
                     refused_since = None
                     for told in EventSource(response).iter_sse():
-                        if told.event == "end":
+                        if told.event in ("end", "undriven"):
                             yield Run.model_validate_json(told.data)
-                            return
+                            if told.event == "end":
+                                return
+                            continue
                         event = RunEvent.model_validate_json(told.data)
                         after_seq = event.seq
                         yield event

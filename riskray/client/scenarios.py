@@ -64,7 +64,7 @@ class ScenarioCalls(Calls):
         return self._post_content(f"{_SETS}/matrix", content, media_type, ScenarioSet, params=params)
 
     def list_scenario_sets(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[ScenarioSet]:
-        """A page of scenario sets, newest first."""
+        """A page of uploads of scenario sets, newest first; `name`: only those under this name."""
         return self._get(_SETS, Page[ScenarioSet], name=name, offset=offset, limit=limit)
 
     def get_scenario_set(self, scenario_set: str) -> ScenarioSetDetail:
@@ -100,7 +100,7 @@ class ScenarioCalls(Calls):
         return MarketHistory.model_validate_json(self._post_json(f"{_HISTORIES}/demo", request, timeout_s=600.0).content)
 
     def list_histories(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[MarketHistory]:
-        """A page of market histories, newest first."""
+        """A page of uploads of market histories, newest first; `name`: only those under this name."""
         return self._get(_HISTORIES, Page[MarketHistory], name=name, offset=offset, limit=limit)
 
     def get_history(self, history: str) -> MarketHistoryDetail:
@@ -123,7 +123,7 @@ class ScenarioCalls(Calls):
         return StoredHierarchy.model_validate_json(self._post_json(_HIERARCHIES, checked).content)
 
     def list_hierarchies(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[StoredHierarchy]:
-        """A page of hierarchies, newest first."""
+        """A page of uploads of hierarchies, newest first; `name`: only those under this name."""
         return self._get(_HIERARCHIES, Page[StoredHierarchy], name=name, offset=offset, limit=limit)
 
     def get_hierarchy(self, hierarchy: str) -> HierarchyDetail:

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -42,14 +43,17 @@ def positions_table(count: int) -> pa.Table:
     return pa.table([pa.array(column, field.type) for column, field in zip(columns, POSITION_SCHEMA, strict=True)], schema=POSITION_SCHEMA)
 
 
-def store_portfolio(database: Database, *, count: int = 10, name: str = "desk", salt: str = "") -> tuple[PortfolioRecord, bool]:
+def store_portfolio(
+    database: Database, *, count: int = 10, name: str = "desk", salt: str = "", content: str = "", **more: Any
+) -> tuple[PortfolioRecord, bool]:
+    """`content`: what its hash is taken of; by default of the other arguments. `more`: of `insert_portfolio`."""
     half = max(1, count // 2)
     sizes = [half, count - half] if count > half else [half]
     batches = [PortfolioBatch("FIXED_BOND", PositionRange(sum(sizes[:i]), size), f"batch {i}".encode()) for i, size in enumerate(sizes)]
     requirement = Requirement("FIXED_BOND", "discount_curve", "EUR-ESTR", "EUR", count, 1000.0 * count)
     return insert_portfolio(
-        database, name=name, content_hash=content_hash(f"{name} {count} {salt}"), positions=positions_table(count), batches=batches,
-        requirements=[requirement],
+        database, name=name, content_hash=content_hash(content or f"{name} {count} {salt}"), positions=positions_table(count),
+        batches=batches, requirements=[requirement], **more,
     )  # fmt: skip
 
 
