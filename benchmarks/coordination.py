@@ -15,6 +15,7 @@ import pyarrow as pa
 import ray
 
 from riskray.config import Settings
+from riskray.engine.plan import PositionRange
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.grid.coordinator import Coordinator
 from riskray.grid.dispatcher import Dispatcher, ShardTask
@@ -34,7 +35,7 @@ class EmptyPricer:
 
     def execute(self, run: ClaimedRun, shard: Shard) -> ShardReport:
         """Nothing."""
-        return ShardReport(shard.shard_no, True, shard.row_count, 0, {})
+        return ShardReport(shard.shard_no, True, shard.numbers.count, 0, {})
 
     def status(self, *, reserve: bool = False) -> PricerStatus:
         """Ready."""
@@ -121,7 +122,7 @@ def dispatcher_cost(*, actors: int, shards: int) -> float:
         cancel_requested=False, created_at=datetime.now(UTC),
     )  # fmt: skip
     cpu = time.process_time()
-    dispatcher.submit([ShardTask(run, Shard(number, "P", number, 1, 0), inbox) for number in range(shards)])
+    dispatcher.submit([ShardTask(run, Shard(number, "P", PositionRange(number, 1), 0), inbox) for number in range(shards)])
     for _ in range(shards):
         inbox.get()
     cpu = time.process_time() - cpu
@@ -141,7 +142,7 @@ def ledger_cost(database: Database, run: ClaimedRun, *, writers: int, shards: in
                 shard = work.get_nowait()
             except queue.Empty:
                 return
-            row = {"position_no": shard.first_position_no, "code": "PRICER_ERROR", "message": "benchmark", "remedy": "none"}
+            row = {"position_no": shard.numbers.first, "code": "PRICER_ERROR", "message": "benchmark", "remedy": "none"}
             commit_shard(
                 database, run_no=run.run_no, storage_no=run.storage_no, epoch=run.epoch, shard_no=shard.shard_no, results=NO_RESULTS,
                 failures=pa.RecordBatch.from_pylist([row], schema=FAILURE_SCHEMA), exact_sums=b"", seconds={},

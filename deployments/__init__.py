@@ -1,1 +1,1 @@
-"""HTTP: the Ray Serve applications, one file a service, all built by one service factory."""
+"""HTTP: the Ray Serve applications in `services`, all built by the one service factory in `http`."""

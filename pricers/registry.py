@@ -1,11 +1,12 @@
 """The pricer registry: product name -> how to read, lower and value its contracts.
 
-Three ways in: a built-in file of this package (imported by hand in `pricers/__init__.py`); an installed wheel's entry point in the
+Three ways in: a built-in file of this package (imported by hand at the end of this file); an installed wheel's entry point in the
 group `riskray.pricers`; and `register("MY_PRODUCT", price)` with a plain function, which is valued row by row.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Protocol, overload, runtime_checkable
 
@@ -192,11 +193,11 @@ def compile_contracts(spec: PricerSpec | str, contracts: Contracts, *, as_of: in
     """
     spec = pricer(spec) if isinstance(spec, str) else spec
     if spec.lower is None:
-        raise ValueError(f"product {spec.product!r} has no cash flows to compile: call value(...)")
+        raise ValueError(f"product {spec.product!r} has no cash flows to compile: call value_contracts(...)")
     return compile_cashflows(spec.lower(contracts, as_of=as_of, fixings=fixings), measures=spec.measures)
 
 
-def value(
+def value_contracts(
     product: PricerSpec | str,
     contracts: Contracts,
     *,
@@ -207,12 +208,13 @@ def value(
 ) -> Valuation:
     """Value a batch of one product, of whatever kind.
 
-    >>> from pricers import CurveKind, contracts_of, pricer
+    >>> import numpy as np
+    >>> from pricers import Curve, CurveKind, contracts_of
     >>> bond = {"notional": 100.0, "currency": "EUR", "coupon_rate": 0.03, "issue_date": "2025-01-15", "maturity_date": "2027-01-15",
     ...         "discount_curve": "EUR"}
     >>> curve = Curve("EUR", CurveKind.RATE, "EUR", "LINEAR_ZERO", ("1Y",), np.array([365], np.int32), np.array([0.03]))
-    >>> market = Market(to_day(date(2026, 1, 15)), "EUR", (curve,), {})
-    >>> value("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [bond]), market=market).values["pv"].round(4).tolist()
+    >>> market = Market(int(np.datetime64("2026-01-15").astype(int)), "EUR", (curve,), {})
+    >>> value_contracts("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [bond]), market=market).values["pv"].round(4).tolist()
     [99.9559]
 
     Args:
@@ -247,5 +249,9 @@ __all__ = [
     "load_entry_points",
     "pricer",
     "register",
-    "value",
+    "value_contracts",
 ]
+
+# The products that ship with riskray: importing one registers it. At the end, because each of them imports this module.
+for _built_in in ("bond.fixed", "fx.forward", "loan.amortising"):
+    import_module(f"pricers.products.{_built_in}")

@@ -1,6 +1,8 @@
 """The rules of the repository that no linter holds."""
 
 import ast
+import importlib
+import importlib.util
 import inspect
 import pickle
 import re
@@ -10,9 +12,11 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+from numba.core.dispatcher import Dispatcher
 
 import riskray.errors
 from riskray.errors import RiskrayError
@@ -152,23 +156,64 @@ def test_only_the_settings_read_the_environment() -> None:
     assert not found
 
 
-def _decorator_name(decorator: ast.expr) -> str:
-    target = decorator.func if isinstance(decorator, ast.Call) else decorator
-    return target.attr if isinstance(target, ast.Attribute) else target.id if isinstance(target, ast.Name) else ""
+def _kernels(module: ModuleType) -> dict[str, Any]:
+    """Functions of a module that numba compiles, by name, whatever the decorator is called that does it."""
+    kernels = {name: value.py_func for name, value in vars(module).items() if isinstance(value, Dispatcher)}
+    return {name: function for name, function in kernels.items() if function.__module__ == module.__name__}
+
+
+def _unmarked_kernels(module: ModuleType) -> list[str]:
+    return [f"{module.__name__}.{name}" for name, kernel in _kernels(module).items() if not hasattr(kernel, "__no_type_check__")]
 
 
 def test_compiled_functions_opt_out_of_runtime_type_checks() -> None:
     """numba cannot compile what the suite's jaxtyping hook wraps; without this test the failure is a riddle."""
-    found = []
-    for path in python_files(tests=False):
-        if path.parts[0] != "pricers":
-            continue
-        for node in ast.walk(parsed(path)):
-            if isinstance(node, ast.FunctionDef):
-                names = {_decorator_name(decorator) for decorator in node.decorator_list}
-                if names & {"njit", "jit", "vectorize", "guvectorize"} and "no_type_check" not in names:
-                    found.append(f"{path}:{node.lineno} {node.name} wants @typing.no_type_check below its numba decorator")
-    assert not found
+    modules = [importlib.import_module(name) for name in _module_names("pricers")]
+    assert sum(len(_kernels(module)) for module in modules) > 100
+    unmarked = [name for module in modules for name in _unmarked_kernels(module)]
+    assert not unmarked, f"{unmarked} want @typing.no_type_check below their numba decorator"
+
+
+def _module_names(package: str) -> list[str]:
+    paths = [path for path in python_files(tests=False) if path.is_relative_to(package)]
+    return [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in paths]
+
+
+@pytest.mark.parametrize(
+    "decorator",
+    [
+        "from pricers.kernels.jit import kernel\n@kernel",
+        "from pricers.kernels.jit import kernel as fast\n@fast",
+        "from pricers.kernels import jit\n@jit.kernel",
+        "from pricers.kernels.jit import njit\n@njit(cache=True, nogil=True)",
+        "from pricers.kernels.jit import njit\nfast = njit(cache=True)\n@fast",
+        "from numba import njit as fast\n@fast",
+        "import numba\n@numba.jit",
+    ],
+)
+def test_kernel_without_the_mark_is_found_by_whatever_name_it_is_compiled(tmp_path: Path, decorator: str) -> None:
+    for mark, found in (("", ["planted.f"]), ("@no_type_check\n", [])):
+        source = f"from typing import no_type_check\n{decorator}\n{mark}def f(x):\n    return x\n"
+        (tmp_path / "planted.py").write_text(source)
+        spec = importlib.util.spec_from_file_location("planted", tmp_path / "planted.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        assert _unmarked_kernels(module) == found
+
+
+def test_kernels_are_compiled_in_one_way() -> None:
+    compilers = {"njit", "jit", "vectorize", "guvectorize", "cfunc", "stencil"}
+    found = [
+        f"{path}:{node.lineno}"
+        for path in python_files(tests=False)
+        if path != Path("pricers/kernels/jit.py")
+        for node in ast.walk(parsed(path))
+        if (isinstance(node, ast.ImportFrom) and node.module == "numba" and compilers & {name.name for name in node.names})
+        or (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "numba" and node.attr in compilers)
+    ]
+    assert not found, f"{found} compile without pricers.kernels.jit, which keeps kernels by source and compiles each once"
 
 
 def _error_classes(base: type[RiskrayError] = RiskrayError) -> list[type[RiskrayError]]:
@@ -237,14 +282,16 @@ def test_lock_files_cover_the_declared_dependencies() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "unwanted"),
+    ("modules", "unwanted"),
     [
-        ("pricers", {"ray", "psycopg", "fastapi", "pydantic", "pyarrow"}),
-        ("riskray.client", {"ray", "psycopg", "fastapi"}),
+        ("pricers.registry", {"ray", "psycopg", "fastapi", "pydantic", "pyarrow"}),
+        (", ".join(_module_names("riskray/models")), {"numba", "llvmlite", "QuantLib", "scipy", "ray", "psycopg", "fastapi", "pyarrow"}),
+        ("riskray.cli", {"numba", "QuantLib", "ray", "psycopg", "fastapi"}),
+        ("riskray.client", {"numba", "QuantLib", "ray", "psycopg", "fastapi"}),
     ],
 )
-def test_light_module_imports_without_heavy_libraries(module: str, unwanted: set[str]) -> None:
+def test_light_module_imports_without_heavy_libraries(modules: str, unwanted: set[str]) -> None:
     """The import contracts see what the sources say; this sees what the interpreter loads."""
-    program = f"import sys, {module}; print(*sorted({unwanted!r} & sys.modules.keys()))"
+    program = f"import sys, {modules}; print(*sorted({unwanted!r} & sys.modules.keys()))"
     loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
     assert loaded == []

@@ -32,6 +32,9 @@ EVENT_POLL_S = 2.0
 # Events that a stream reads from the database in one go; a late reader of a run with more gets the next ones without a pause.
 EVENTS_AT_ONCE = 1000
 
+# A run that nobody drives for this long is told to its watchers. A coordinator that starts anew gives its runs back and takes them sooner.
+UNDRIVEN_AFTER_S = 5.0
+
 # An event stream is closed after this long, so that proxies and rolling updates never meet an endless connection; clients come back.
 EVENT_STREAM_S = 55.0
 EVENT_RETRY_MS = 1000

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
 from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO, cast
+from typing import Annotated, Any, BinaryIO, cast
 
-from fastapi import Request
+from fastapi import Query, Request
 from starlette.datastructures import FormData, UploadFile
 
 from riskray.errors import InvalidRequest, UnsupportedFormat
@@ -24,6 +24,15 @@ _FORMAT_OF_SUFFIX = {".json": "json", ".jsonl": "json", ".ndjson": "json", ".csv
 
 # Up to here a body stays in memory; a larger one goes to a temporary file.
 _MEMORY_BYTES_MAX = 16 * 1024**2
+
+
+RatesUnchecked = Annotated[
+    bool,
+    Query(
+        description="Take rates beyond 0.25 (2 in currencies of high rates) and moves of rates beyond 0.5, which are otherwise refused as "
+        "per cent or basis points. In JSON, `rates_checked: false` says the same."
+    ),
+]
 
 
 # OpenAPI: FastAPI cannot see a body that is read from the request itself.

@@ -1,11 +1,12 @@
 """Two runs side by side: what differs, and why the value changed."""
 
 import asyncio
-from collections import OrderedDict
 from contextlib import nullcontext
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import pyarrow as pa
+from cachetools import LRUCache
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
@@ -15,9 +16,9 @@ from deployments.http.errors import error_responses
 from deployments.http.paging import Cursor, CursorLimit, cursor_page, decode_cursor, decode_id_cursor
 from riskray.config import Settings
 from riskray.errors import InvalidRequest
-from riskray.figures.kept import Kept
 from riskray.figures.pnl import ExplainedPnl, largest_first, pnl_by, pnl_by_pillar, total_pnl
 from riskray.grid.client import Grid
+from riskray.lru_cache import LruCache
 from riskray.models.common import CursorPage
 from riskray.models.comparison import PnlAnswer, PositionDifference, PositionPnl, RunDifference
 from riskray.models.run import Run
@@ -92,12 +93,17 @@ def create_difference_router(database: Database) -> APIRouter:
     return router
 
 
+def _bytes_kept(found: ExplainedPnl) -> int:
+    """One that is larger than the budget is kept until the next one comes."""
+    return int(min(found.positions.nbytes, EXPLAINED_BYTES_MAX))
+
+
 class _Explainer:
     """Asks the grid why values changed, and remembers the last answers: finished runs do not change."""
 
     def __init__(self, database: Database, grid: Grid, rows_per_part: int) -> None:
         self._database, self._grid, self._rows_per_part = database, grid, rows_per_part
-        self._known: OrderedDict[tuple[str, str], ExplainedPnl] = OrderedDict()
+        self._known: LRUCache[tuple[str, str], ExplainedPnl] = LRUCache(EXPLAINED_BYTES_MAX, getsizeof=_bytes_kept)
         self._asking: dict[tuple[str, str], asyncio.Task[ExplainedPnl]] = {}
 
     async def explain(self, run_id: str, other_run_id: str) -> tuple[Run, Run, ExplainedPnl]:
@@ -105,12 +111,11 @@ class _Explainer:
         earlier, later = await run_in_threadpool(self._comparable, run_id, other_run_id)
         key = (run_id, other_run_id)
         if key not in self._known:
-            # Who asks the same meanwhile waits for the first one's answer; one who goes away does not end it for the others.
+            # Requests for the same pair share one computation, and a client that disconnects does not cancel it for the others.
             if key not in self._asking:
                 self._asking[key] = asyncio.create_task(self._ask(earlier, later))
                 self._asking[key].add_done_callback(lambda _: self._asking.pop(key, None))
-            self._remember(key, await asyncio.shield(self._asking[key]))
-        self._known.move_to_end(key)
+            self._known[key] = await asyncio.shield(self._asking[key])
         return earlier, later, self._known[key]
 
     def _comparable(self, run_id: str, other_run_id: str) -> tuple[Run, Run]:
@@ -133,11 +138,6 @@ class _Explainer:
             self._database, before=before, after=after, as_of_t0=earlier.as_of, as_of_t1=later.as_of, rows_per_part=self._rows_per_part
         )
 
-    def _remember(self, key: tuple[str, str], found: ExplainedPnl) -> None:
-        self._known[key] = found
-        while len(self._known) > 1 and sum(known.positions.nbytes for known in self._known.values()) > EXPLAINED_BYTES_MAX:
-            self._known.popitem(last=False)
-
 
 def _pnl_metadata(earlier: Run, later: Run) -> dict[str, str]:
     return {
@@ -153,11 +153,11 @@ class _PnlPages:
     """Pages of explained positions, in an order that is worked out once."""
 
     def __init__(self) -> None:
-        self._orders = Kept(bytes_max=ORDERS_BYTES_MAX)
+        self._orders: LruCache[np.ndarray] = LruCache(budget=ORDERS_BYTES_MAX, size_of=lambda rows: rows.nbytes)
 
     def page(self, found: ExplainedPnl, key: tuple[str, str, str], *, first: int, limit: int, scope: str) -> CursorPage[PositionPnl]:
         """Rows from place `first` on; `key`: both runs and the part to order by. The order never changes, so a place in it is a key."""
-        order = self._orders.get(key, lambda: largest_first(found, by=key[2]), lambda rows: rows.nbytes)
+        order = self._orders.get_or_load(key, lambda: largest_first(found, by=key[2]))
         rows = found.positions.take(pa.array(order[first : first + limit + 1])).to_pylist()
         return cursor_page([PositionPnl(**row) for row in rows], range(first, first + len(rows)), limit=limit, scope=scope)
 

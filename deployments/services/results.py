@@ -16,10 +16,10 @@ from deployments.services.comparisons import create_difference_router, create_pn
 from deployments.services.tail_risk import create_position_stress_router, create_tail_risk_router
 from riskray.config import Settings
 from riskray.errors import Conflict, InvalidRequest
-from riskray.figures.kept import Kept
 from riskray.figures.nodes import resolve_node
 from riskray.figures.rollups import RollupReader
 from riskray.grid.client import Grid
+from riskray.lru_cache import LruCache
 from riskray.models.common import CursorPage, Model
 from riskray.models.position_result import PositionFailure, PositionOrigin, PositionResult
 from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
@@ -133,7 +133,7 @@ def _sums_router(database: Database) -> APIRouter:
     """Tens of rows, written when a run ends."""
     router = APIRouter(tags=["sums"])
     reader = RollupReader(database)
-    answers = Kept(bytes_max=ANSWERS_BYTES_MAX)
+    answers: LruCache[bytes] = LruCache(budget=ANSWERS_BYTES_MAX, size_of=len)
 
     @router.get("/{run_id}/totals", summary="The run in one object", responses=error_responses(404, 409))
     def totals(run_id: str) -> RunTotals:
@@ -161,7 +161,7 @@ def _sums_router(database: Database) -> APIRouter:
 
         run_no_of(database, run_id=run_id)  # or what is kept would outlive its run
         # By the run's id, because a restored database gives numbers away again. An error is not kept: a run under way is asked again.
-        body = answers.get((run_id, tuple(groups), filters), answer, len)
+        body = answers.get_or_load((run_id, tuple(groups), filters), answer)
         return Response(body, media_type="application/json")
 
     @router.get("/{run_id}/failures/summary", summary="Failed positions by reason", responses=error_responses(404, 409))

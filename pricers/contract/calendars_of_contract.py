@@ -8,7 +8,8 @@ from jaxtyping import Bool, Int32
 from pricers.contract.columns import Contracts, Text
 from pricers.status import RowStatus
 from pricers.time import schedule
-from pricers.time.calendars import CalendarTables, calendar_tables, is_calendar
+from pricers.time.calendar_names import is_calendar
+from pricers.time.calendars import CalendarTables, calendar_tables
 from pricers.time.day_count import BUS_252
 
 _STATUS_OF_REASON: Final = {

@@ -24,6 +24,9 @@ NO_INTEGER = np.iinfo(np.int32).min
 
 _INTEGER_LIMIT = 2**31
 
+INSTRUMENT = "instrument"
+"""The column of a pricer that is a plain function whose text is a JSON object with the terms that no column of their own holds."""
+
 Kind = Literal["float", "date", "integer", "boolean", "choice", "text", "date_list", "float_list"]
 _TYPES: dict[str, type[np.generic]] = {
     "float": np.float64, "date": np.int32, "integer": np.int32, "boolean": np.bool_, "choice": np.int8,
@@ -123,12 +126,27 @@ class Ragged:
 ColumnData = np.ndarray | Text | Ragged
 
 
+def read_only(array: np.ndarray) -> np.ndarray:
+    """The array, or a view of it that nothing can be written to.
+
+    What kernels take from outside is always read-only. Arrow's arrays are so by nature, and numba compiles a kernel anew for arrays that
+    can be written to.
+    """
+    if array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array
+
+
 @dataclass(frozen=True)
 class Contracts:
-    """A batch of contracts of one product as columns (see the module docstring for the arrays)."""
+    """A batch of contracts of one product as columns (see the module docstring for the arrays), which are read-only."""
 
     row_count: int
     data: Mapping[str, ColumnData]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", {name: _read_only_column(column) for name, column in self.data.items()})
 
     def array(self, name: str) -> np.ndarray:
         """A float, date, integer, boolean or choice column."""
@@ -154,6 +172,14 @@ class Contracts:
     def take(self, rows: np.ndarray) -> "Contracts":
         """The batch of these rows, in this order. `rows` holds indices."""
         return Contracts(row_count=len(rows), data={name: _take(column, rows) for name, column in self.data.items()})
+
+
+def _read_only_column(column: ColumnData) -> ColumnData:
+    if isinstance(column, Text):
+        return column
+    if isinstance(column, Ragged):
+        return Ragged(read_only(column.offsets), read_only(column.values))
+    return read_only(column)
 
 
 def _take(column: ColumnData, rows: np.ndarray) -> ColumnData:

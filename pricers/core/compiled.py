@@ -10,13 +10,13 @@ from typing import NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int8, Int32, Int64, UInt8
-from numba import njit
 
-from pricers.contract.columns import Text
+from pricers.contract.columns import Text, read_only
 from pricers.core.curve_sets import CurveSets, RowSets, curve_sets, row_sets
 from pricers.core.node_numbers import NodeNumbers, number_nodes, numbered
 from pricers.core.shapes import OWN_ORDER, canonical, curve_key, sort_key
 from pricers.flows.cashflows import Lowered, PriceTerms, Shape
+from pricers.kernels.jit import njit
 from pricers.market.curves import DAYS_PER_YEAR
 from pricers.measures import Measure
 from pricers.status import RowStatus
@@ -145,6 +145,7 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
     if np.any(flows.leg_credit_spread != 0.0):
         weight = np.empty_like(flows.amount)
         _weigh(flows.flow_offsets, flows.leg_credit_spread, found.flow_node, own_time, flows.amount, weight)
+        weight = read_only(weight)  # as the amounts are
     life = None
     if terms is not None:
         life, outstanding = np.full(flows.row_count, np.nan), np.full(flows.row_count, np.nan)

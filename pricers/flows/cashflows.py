@@ -8,12 +8,12 @@ E = zero rate × time at the point. A bond's flow has the node {discount curve:p
 factor and multiplies by another. A node is given as a *shape*, its terms relative to a day, and that day, the anchor. Shapes are few.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from pricers.contract.columns import Contracts, Text
+from pricers.contract.columns import Contracts, Text, read_only
 from pricers.market.market import CurveKind
 
 OWN: Final = ""
@@ -44,8 +44,18 @@ class Term(NamedTuple):
 Shape = tuple[Term, ...]
 
 
+class _ReadOnly:
+    """A dataclass whose arrays are read-only, whether its maker can write to them or not."""
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, entry.name)
+            if isinstance(value, np.ndarray):
+                object.__setattr__(self, entry.name, read_only(value))
+
+
 @dataclass(frozen=True)
-class Cashflows:
+class Cashflows(_ReadOnly):
     """Flows of a batch. Rows with a status other than OK have their legs but no flows."""
 
     row_count: int
@@ -80,7 +90,7 @@ class Cashflows:
 
 
 @dataclass(frozen=True)
-class PriceTerms:
+class PriceTerms(_ReadOnly):
     """What quoted prices, yields and durations need beyond the cash flows; for products with one leg."""
 
     settlement_day: np.ndarray

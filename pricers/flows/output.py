@@ -1,4 +1,4 @@
-"""Rows of one leg each as compiled code fills them, bonds and loans alike, and what the engine makes of them."""
+"""Rows of one coupon leg each as compiled code fills them, and the lowered batch that they become."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class LegFlows(NamedTuple):
 
 
 def empty_flows(rows: int, flows_max: int, *, as_of: int, trades_ex: bool) -> LegFlows:
-    """Room for so many flows; no row has one, nor a price."""
+    """Rows without flows or prices, and room for `flows_max` flows. Without `trades_ex`, ex days are pay days: one array."""
     pay_day = np.empty(flows_max, np.int32)
     return LegFlows(
         flow_offsets=np.zeros(rows + 1, np.int64),
@@ -45,7 +45,7 @@ def lowered(contracts: Contracts, flows: LegFlows, *, as_of: int, status: np.nda
     """One leg a row, on the contract's discount and spread curve, in its currency.
 
     Args:
-        contracts: a batch with the columns that bonds and loans share.
+        contracts: a batch with the columns that products of one coupon leg share.
         flows: of the same rows; the arrays may be longer than `flow_offsets[-1]`.
         as_of: valuation date, days since 1970-01-01.
         status: uint8[row].

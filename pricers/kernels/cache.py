@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept: a folder of their own for each state of this package's sources.
+"""Where compiled kernels are kept: a folder of their own for each state of the sources of `pricers`.
 
 numba checks only the file of the function that it loads, not the files of the functions that were compiled into it. Without this, a
 kernel compiled before a change of, say, a calendar rule would go on using the old rule.
@@ -10,15 +10,22 @@ from typing import Any
 
 from numba.core import config
 
-_SOURCES = sorted(Path(__file__).parent.glob("*.py"))
+_PACKAGE = Path(__file__).parent.parent
+
+
+def sources_digest(package: Path) -> str:
+    """16 hexadecimal digits that change with the name or content of any Python source of a package, those in its folders included."""
+    digest = hashlib.sha256()
+    for source in sorted(package.rglob("*.py")):
+        digest.update(b"%b\0%b\0" % (source.relative_to(package).as_posix().encode(), source.read_bytes()))
+    return digest.hexdigest()[:16]
 
 
 def keep_kernels_by_source() -> None:
-    """Point numba at the folder of these sources: below its configured cache directory, else beside the sources' own bytecode."""
+    """Point numba at the folder of these sources: below its configured cache directory, else beside the package's own bytecode."""
     options: Any = config  # numba sets its options as attributes of this module when it is imported
-    digest = hashlib.sha256(b"\0".join(source.read_bytes() for source in _SOURCES)).hexdigest()[:16]
-    parent = Path(options.CACHE_DIR) if options.CACHE_DIR else Path(__file__).parent / "__pycache__"
-    options.CACHE_DIR = str(parent / f"kernels-{digest}")
+    parent = Path(options.CACHE_DIR) if options.CACHE_DIR else _PACKAGE / "__pycache__"
+    options.CACHE_DIR = str(parent / f"kernels-{sources_digest(_PACKAGE)}")
 
 
 keep_kernels_by_source()

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 
-from pricers.contract.columns import NO_DATE, NO_INTEGER, Column, Columns, Contracts, Text
+from pricers.contract.columns import INSTRUMENT, NO_DATE, NO_INTEGER, Column, Columns, Contracts, Text
 from pricers.market.factors import currency_numbers
 from pricers.market.market import Market
 from pricers.measures import FX_SHIFT, SCALAR_MEASURES, Measure
@@ -21,9 +21,6 @@ from pricers.value.valuation import Valuation
 
 SCALAR_PRICER_MEASURES: Final = frozenset(SCALAR_MEASURES)
 """A function may return any scalar measure; key rates need a product with cash flows."""
-
-INSTRUMENT: Final = "instrument"
-"""The column whose text is a JSON object with the terms that no column of their own holds."""
 
 SCALAR_COLUMNS: Final = Columns(
     Column("currency", "text", "currency of the measures", required=True, references="currency", example="EUR"),

@@ -20,8 +20,9 @@ from typing import Any, Final, NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Int
-from numba import njit
 
+from pricers.kernels.jit import kernel, njit
+from pricers.time.calendar_names import CALENDARS, QUANTLIB_CALENDARS
 from pricers.time.dates import NO_DATE, add_months, civil_from_days, end_of_month, to_day
 
 FIRST_DAY: Final = to_day(datetime.date(1950, 1, 1))
@@ -47,42 +48,6 @@ BUSINESS_DAY_CONVENTIONS: Final = (
 )
 """Names of the conventions; the index is the code that the functions take."""
 
-# Lunar and religious holidays of HK, SG, IN, KR, CN and the like are published year by year: beyond the years QuantLib knows, those
-# calendars hold weekends and fixed-date holidays only.
-# Class and market in QuantLib.
-_CALENDARS: Final[dict[str, tuple[str, str]]] = {
-    "NONE": ("NullCalendar", ""),
-    "WEEKENDS_ONLY": ("WeekendsOnly", ""),
-    "TARGET": ("TARGET", ""),
-    "US_FED": ("UnitedStates", "FederalReserve"),
-    "US_GOVT": ("UnitedStates", "GovernmentBond"),
-    "US_NYSE": ("UnitedStates", "NYSE"),
-    "US_SETTLEMENT": ("UnitedStates", "Settlement"),
-    "US_SOFR": ("UnitedStates", "SOFR"),
-    "UK": ("UnitedKingdom", "Settlement"),
-    "JP": ("Japan", ""),
-    "CH": ("Switzerland", ""),
-    "CA": ("Canada", "Settlement"),
-    "AU": ("Australia", "Settlement"),
-    "NZ": ("NewZealand", "Wellington"),
-    "SE": ("Sweden", ""),
-    "NO": ("Norway", ""),
-    "DK": ("Denmark", ""),
-    "PL": ("Poland", "Settlement"),
-    "CZ": ("CzechRepublic", "PSE"),
-    "HU": ("Hungary", ""),
-    "BR": ("Brazil", "Settlement"),
-    "MX": ("Mexico", "BMV"),
-    "ZA": ("SouthAfrica", ""),
-    "HK": ("HongKong", "HKEx"),
-    "SG": ("Singapore", "SGX"),
-    "KR": ("SouthKorea", "Settlement"),
-    "IN": ("India", "NSE"),
-    "CN": ("China", "IB"),
-}
-CALENDARS: Final = tuple(_CALENDARS)
-"""Names of the single calendars; join them with "+"."""
-
 
 class CalendarTables(NamedTuple):
     """Lookups of several calendars; compiled functions take it whole. Days are int32 since 1970-01-01, `day` counts from FIRST_DAY."""
@@ -95,11 +60,6 @@ class CalendarTables(NamedTuple):
     """int32[calendar, day + 1]: business days from FIRST_DAY to the day, the day itself excluded."""
     business_days: np.ndarray
     """int32[calendar, n]: all business days in order, padded with NO_DATE."""
-
-
-def is_calendar(name: str) -> bool:
-    """Whether a name, single or joint, is known: `is_calendar("TARGET+US_FED")`."""
-    return all(member in _CALENDARS for member in name.split("+"))
 
 
 def calendar_tables(names: tuple[str, ...]) -> CalendarTables:
@@ -160,11 +120,11 @@ def _lookups(name: str) -> CalendarTables:
 @lru_cache(maxsize=64)
 def _holidays(name: str) -> Bool[np.ndarray, " day"]:
     """Whether each day from FIRST_DAY to LAST_DAY is a holiday or weekend in a single calendar."""
-    if name not in _CALENDARS:
+    if name not in QUANTLIB_CALENDARS:
         raise ValueError(f"unknown calendar {name!r}; known: {', '.join(CALENDARS)}, or several joined with '+'")
     import QuantLib as ql  # half a second to import, which a process that only moves contracts about does without
 
-    kind, market = _CALENDARS[name]
+    kind, market = QUANTLIB_CALENDARS[name]
     make: Any = getattr(ql, kind)
     calendar = make(getattr(make, market)) if market else make()
     first, last = ql.Date(FIRST_DAY + _QUANTLIB_EPOCH), ql.Date(LAST_DAY + _QUANTLIB_EPOCH)
@@ -175,21 +135,21 @@ def _holidays(name: str) -> Bool[np.ndarray, " day"]:
     return holiday
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def in_range(day: int) -> bool:
     """Whether the tables hold the day."""
     return FIRST_DAY <= day <= LAST_DAY
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def is_business_day(day: int, calendar: int, tables: CalendarTables) -> bool:
     """False for holidays, weekends and days outside the tables."""
     return in_range(day) and tables.following[calendar, np.int64(day) - FIRST_DAY] == day
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def adjust(day: int, convention: int, calendar: int, tables: CalendarTables) -> int:
     """Move a day to a business day as the convention says [1, 2]; NO_DATE where that leaves the tables.
@@ -214,7 +174,7 @@ def adjust(day: int, convention: int, calendar: int, tables: CalendarTables) -> 
     return _adjust_within_month(day, preceding, following, convention)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _nearest(day: int, preceding: int, following: int) -> int:
     """The closer one; the following one where both are as close."""
@@ -223,7 +183,7 @@ def _nearest(day: int, preceding: int, following: int) -> int:
     return preceding if preceding != NO_DATE and day - preceding < following - day else following
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _adjust_within_month(day: int, preceding: int, following: int, convention: int) -> int:
     _, _, day_of_month = civil_from_days(day)
@@ -239,7 +199,7 @@ def _adjust_within_month(day: int, preceding: int, following: int, convention: i
     return NO_DATE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def advance_business_days(day: int, count: int, calendar: int, tables: CalendarTables) -> int:
     """Move by business days, as settlement lags and ex-coupon periods do; NO_DATE where that leaves the tables.
@@ -259,7 +219,7 @@ def advance_business_days(day: int, count: int, calendar: int, tables: CalendarT
     return np.int64(tables.business_days[calendar, target])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def business_days_between(start: int, end: int, calendar: int, tables: CalendarTables) -> int:
     """Business days from start to end, start included and end excluded; negative, with start excluded and end included, where
@@ -271,7 +231,7 @@ def business_days_between(start: int, end: int, calendar: int, tables: CalendarT
     return before_end - tables.business_before[calendar, np.int64(start) - FIRST_DAY + after]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def advance_months(day: int, months: int, convention: int, month_end: bool, calendar: int, tables: CalendarTables) -> int:
     """Move by whole months, then to a business day; NO_DATE where that leaves the tables.
@@ -291,7 +251,7 @@ def advance_months(day: int, months: int, convention: int, month_end: bool, cale
     return adjust(moved, convention, calendar, tables) if in_range(moved) else NO_DATE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def ends_business_month(day: int, calendar: int, tables: CalendarTables) -> bool:
     """Whether no business day of the month comes after the day."""

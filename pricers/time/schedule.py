@@ -14,18 +14,9 @@ from __future__ import annotations
 from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
-from numba import njit
 
-from pricers.time.calendars import (
-    FIRST_DAY,
-    LAST_DAY,
-    NEAREST,
-    UNADJUSTED,
-    CalendarTables,
-    adjust,
-    advance_months,
-    ends_business_month,
-)
+from pricers.kernels.jit import kernel
+from pricers.time.calendars import FIRST_DAY, LAST_DAY, NEAREST, UNADJUSTED, CalendarTables, adjust, advance_months, ends_business_month
 from pricers.time.dates import NO_DATE, civil_from_days, day_in_month, days_in_month, end_of_month
 
 BACKWARD: Final = 0
@@ -113,7 +104,20 @@ class ScheduleTerms(NamedTuple):
     calendar: int
 
 
-@njit(cache=True, nogil=True)
+@kernel
+@no_type_check
+def schedule_terms(
+    effective: int, maturity: int, tenor_months: int, tenor_days: int, rule: int, stub: int, first_date: int, penultimate_date: int,
+    month_end: bool, convention: int, termination_convention: int, calendar: int,
+) -> ScheduleTerms:  # fmt: skip
+    """The terms with integers of one width, whatever the columns have that they come from: a tuple keeps the types that it is made of."""
+    return ScheduleTerms(
+        effective, maturity, tenor_months, tenor_days, rule, stub, first_date, penultimate_date, month_end, convention,
+        termination_convention, calendar,
+    )  # fmt: skip
+
+
+@kernel
 @no_type_check
 def reason_not_scheduled(terms: ScheduleTerms) -> int:
     """Why no schedule follows from the terms: an index into SCHEDULE_REASONS, SCHEDULED for none."""
@@ -145,13 +149,13 @@ def reason_not_scheduled(terms: ScheduleTerms) -> int:
     return SCHEDULED
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _is_single_period(terms: ScheduleTerms) -> bool:
     return terms.rule == ZERO or (terms.tenor_months == 0 and terms.tenor_days == 0)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def max_dates(terms: ScheduleTerms) -> int:
     """Room that `fill_dates` needs for the row; 0 for a row it refuses."""
@@ -164,7 +168,7 @@ def max_dates(terms: ScheduleTerms) -> int:
     return (np.int64(terms.maturity) - np.int64(terms.effective)) // tenor_days + 5
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def fill_dates(
     terms: ScheduleTerms, tables: CalendarTables, unadjusted: np.ndarray, adjusted: np.ndarray, is_regular: np.ndarray, at: int
@@ -211,7 +215,7 @@ class _Roll(NamedTuple):
     day_of_month: int
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _roll_from(day: int, month_end: bool) -> _Roll:
     year, month, day_of_month = civil_from_days(day)
@@ -220,7 +224,7 @@ def _roll_from(day: int, month_end: bool) -> _Roll:
     return _Roll(np.int64(day), np.int64(year * 12 + month - 1), np.int64(day_of_month))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _rolled(roll: _Roll, periods: int, terms: ScheduleTerms) -> int:
     if terms.tenor_days > 0:
@@ -228,13 +232,13 @@ def _rolled(roll: _Roll, periods: int, terms: ScheduleTerms) -> int:
     return day_in_month(roll.month_index + periods * np.int64(terms.tenor_months), roll.day_of_month)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _one_tenor_from(day: int, direction: int, terms: ScheduleTerms) -> int:
     return _rolled(_roll_from(day, terms.month_end), direction, terms)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _roll_backward(
     terms: ScheduleTerms, tables: CalendarTables, unadjusted: np.ndarray, is_regular: np.ndarray, at: int
@@ -284,7 +288,7 @@ def _roll_backward(
     return count, seed
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _reverse(unadjusted: np.ndarray, is_regular: np.ndarray, at: int, count: int) -> None:
     low, high = at, at + count - 1
@@ -295,7 +299,7 @@ def _reverse(unadjusted: np.ndarray, is_regular: np.ndarray, at: int, count: int
         high -= 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _roll_forward(terms: ScheduleTerms, tables: CalendarTables, unadjusted: np.ndarray, is_regular: np.ndarray, at: int) -> tuple[int, int]:
     """Dates from the effective date to maturity; returns their number and the date rolled from."""
@@ -337,7 +341,7 @@ def _roll_forward(terms: ScheduleTerms, tables: CalendarTables, unadjusted: np.n
     return count, seed
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _lengthen_initial_stub(terms: ScheduleTerms, unadjusted: np.ndarray, is_regular: np.ndarray, at: int, count: int) -> int:
     """Merge a short first period into the second one [2], unless an explicit date parts the two."""
@@ -351,7 +355,7 @@ def _lengthen_initial_stub(terms: ScheduleTerms, unadjusted: np.ndarray, is_regu
     return count - 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _lengthen_final_stub(terms: ScheduleTerms, unadjusted: np.ndarray, is_regular: np.ndarray, at: int, count: int) -> int:
     """Merge a short last period into the one before [2], unless an explicit date parts the two."""
@@ -364,7 +368,7 @@ def _lengthen_final_stub(terms: ScheduleTerms, unadjusted: np.ndarray, is_regula
     return count - 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _adjust_dates(
     terms: ScheduleTerms, tables: CalendarTables, seed: int, unadjusted: np.ndarray, adjusted: np.ndarray, at: int, count: int
@@ -381,7 +385,7 @@ def _adjust_dates(
         adjusted[k] = adjust(unadjusted[k], convention, calendar, tables)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _drop_dates_past_the_ends(unadjusted: np.ndarray, adjusted: np.ndarray, is_regular: np.ndarray, at: int, count: int) -> int:
     """Remove a second or second-last date that adjustment has moved onto or past its end of the schedule."""
@@ -400,7 +404,7 @@ def _drop_dates_past_the_ends(unadjusted: np.ndarray, adjusted: np.ndarray, is_r
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def reference_period(
     k: int, count: int, terms: ScheduleTerms, tables: CalendarTables, adjusted: np.ndarray, is_regular: np.ndarray, at: int
@@ -425,7 +429,7 @@ def reference_period(
     return start, _one_tenor_on_calendar(start, 1, terms, tables)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _one_tenor_on_calendar(day: int, direction: int, terms: ScheduleTerms, tables: CalendarTables) -> int:
     if terms.tenor_days > 0:

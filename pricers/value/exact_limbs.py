@@ -3,7 +3,8 @@
 from typing import Final, no_type_check
 
 import numpy as np
-from numba import njit
+
+from pricers.kernels.jit import njit
 
 COARSE: Final = 2.0**10
 FINE: Final = 2.0**46

@@ -25,13 +25,12 @@ from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Int32, Int64
-from numba import njit
 
 from pricers.core.binding import bind_market
 from pricers.core.compiled import Compiled
 from pricers.core.points import node_factors, point_values
 from pricers.core.shapes import is_of_one_day, shape_text
-from pricers.kernels.jit import kernel
+from pricers.kernels.jit import kernel, njit
 from pricers.status import RowStatus
 from pricers.value.composite_changes import failing
 from pricers.value.exact_limbs import COARSE, FINE, FLOWS_MAX, VALUE_MAX, carry

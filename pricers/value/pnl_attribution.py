@@ -22,14 +22,13 @@ from typing import Final, no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Float, Int16, Int64, UInt8
-from numba import njit
 
 from pricers.core.binding import Binding, bind_market
 from pricers.core.compiled import Compiled
 from pricers.core.nodes import collect_buckets
 from pricers.core.points import node_factors, point_values
 from pricers.flows.cashflows import Cashflows
-from pricers.kernels.jit import kernel
+from pricers.kernels.jit import kernel, njit
 from pricers.market.curves import DAYS_PER_YEAR, rate_time
 from pricers.market.market import Curve, CurveKind, CurveTables, Market, curve_tables
 from pricers.status import RowStatus

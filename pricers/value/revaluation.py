@@ -10,13 +10,12 @@ from typing import Final, no_type_check
 
 import numpy as np
 from jaxtyping import Float
-from numba import njit
 
 from pricers.core.binding import Binding, bind_market
 from pricers.core.compiled import Compiled
 from pricers.core.points import node_exponents, point_values
 from pricers.core.shapes import OWN_ORDER
-from pricers.kernels.jit import kernel
+from pricers.kernels.jit import kernel, njit
 from pricers.market.market import Market, Scenarios
 from pricers.status import RowStatus
 from pricers.value.valuation import row_status

@@ -1,6 +1,6 @@
 """Valuation of compiled cash flows under one market: all measures of all rows in one pass over the flows.
 
-A flow is worth weight × factor, the factor being its node's (see `nodes.py`). Each leg's flows are added in order of payment and by
+A flow is worth weight × factor, the factor being its node's (see `core/nodes.py`). Each leg's flows are added in order of payment and by
 themselves, so a row's numbers do not depend, to the last bit, on the batch that the row came in.
 """
 

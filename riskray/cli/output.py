@@ -1,11 +1,15 @@
-"""What commands print: data on stdout, chatter on stderr, errors in one line with an exit code that scripts can tell apart."""
+"""What commands print: data on stdout, chatter on stderr, errors in one line with an exit code that scripts can tell apart.
+
+Also the JSON files that commands read, and a run's events in lines for people.
+"""
 
 import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import BaseModel
@@ -14,7 +18,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from riskray.errors import InvalidArgument, RiskrayError, StoreUnavailable, Unauthorized
+from riskray.errors import InvalidArgument, InvalidRequest, RiskrayError, StoreUnavailable, Unauthorized
+from riskray.strict_json import parse_json
+
+if TYPE_CHECKING:
+    from riskray.models.event import RunEvent
 
 # Between columns, and the width to which a column of sentences may shrink.
 GAP = 2
@@ -138,3 +146,63 @@ def _cell(value: Any) -> str:
 
 def _is_number(cell: str) -> bool:
     return cell.replace(",", "").replace(".", "").replace("-", "").replace("e", "").replace("+", "").isdigit() or not cell
+
+
+def read_json(file: Path, what: str) -> Any:
+    """The content of a file, or of stdin for `-`. Raises InvalidRequest, naming `what` was expected."""
+    is_stdin = str(file) == "-"
+    name = "stdin" if is_stdin else str(file)
+    try:
+        return parse_json(sys.stdin.read().encode() if is_stdin else file.read_bytes())
+    except OSError as error:
+        raise InvalidRequest(f"{name}, meant to be a JSON file of {what}, cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise InvalidRequest(f"{name} is no JSON of {what}: {error}") from error
+
+
+def event_line(event: "RunEvent") -> str:
+    """Time, kind and what matters of one event. A kind that this version does not know is shown with its fields."""
+    told = _LINES.get(event.kind.value, _fields)(event.data)
+    return f"{event.at:%H:%M:%S} {event.kind.value.replace('_', ' ')}{': ' if told else ''}{told}"
+
+
+def _submitted(data: dict[str, Any]) -> str:
+    waiting = ", for a job to execute" if data["executor"] == "job" else ""
+    return f"{data['position_count']:,} positions in {data['shard_count']:,} shard(s){waiting}"
+
+
+def _claimed(data: dict[str, Any]) -> str:
+    return "by a coordinator" if data["epoch"] == 1 else f"by another coordinator, number {data['epoch']}"
+
+
+def _shard_done(data: dict[str, Any]) -> str:
+    shard = f"number {data['shard_no']} with {data['ok_count']:,} ok and {data['failed_count']:,} failed"
+    return f"{shard}; {data['positions_done']:,} of {data['position_count']:,} positions done"
+
+
+def _shard_retried(data: dict[str, Any]) -> str:
+    return f"number {data['shard_no']} after attempt {data['attempts']}: {data['reason']}"
+
+
+def _shard_split(data: dict[str, Any]) -> str:
+    return f"number {data['shard_no']} into {len(data['parts'])}, to find the position that ends its worker"
+
+
+def _finished(data: dict[str, Any]) -> str:
+    if "ok_count" not in data:
+        return str(data["state"])
+    return f"{data['state']} with {data['ok_count']:,} ok, {data['failed_count']:,} failed, {data['cancelled_count']:,} cancelled"
+
+
+def _fields(data: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(data.items()))
+
+
+_LINES = {
+    "submitted": _submitted,
+    "claimed": _claimed,
+    "shard_done": _shard_done,
+    "shard_retried": _shard_retried,
+    "shard_split": _shard_split,
+    "finished": _finished,
+}

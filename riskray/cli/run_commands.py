@@ -92,10 +92,22 @@ def watch_handle(handle: "RunHandle", *, timeout_s: float = 86_400.0) -> "Run":
     """Wait for the end of a run with progress on stderr; an interrupt leaves the run alone and says how to come back."""
     try:
         with run_progress(handle.run.progress.position_count) as show:
-            return handle.wait(timeout_s=timeout_s, progress=show)
+            return handle.wait(timeout_s=timeout_s, progress=show, undriven=lambda run: say(f"warning: {undriven_line(run)}"))
     except KeyboardInterrupt:
         say(f"the run goes on; come back with: riskray run watch {handle.run_id}")
         raise
+
+
+def undriven_line(run: "Run") -> str:
+    """That a run has lost its driver, since when, and what to do."""
+    since = f" since {run.lease_until:%Y-%m-%d %H:%M:%S} UTC" if run.lease_until else ""
+    if run.executor == "job":
+        remedy = f"start its job anew (`riskray run execute {run.run_id}`, for instance by `ray job submit`)"
+    else:
+        remedy = (
+            "see `riskray status`; `riskray up` starts a coordinator, and submitting with the same idempotency key wakes the one there is"
+        )
+    return f"nothing drives run {run.run_id}{since}; what is done is kept. To go on, {remedy}; `riskray run cancel {run.run_id}` ends it"
 
 
 def print_run(run: "Run", *, as_json: bool) -> None:
@@ -111,6 +123,8 @@ def print_run(run: "Run", *, as_json: bool) -> None:
         + (f", {run.vectors} vectors of {run.scenario_set_id}" if run.vectors != "none" else "")
         + (f"  {run.error_code}: {run.error_detail}" if run.error_code else "")
     )
+    if run.lacks_driver:
+        say(f"warning: {undriven_line(run)}")
 
 
 @run_commands.command("submit")
@@ -279,7 +293,15 @@ def list_runs(
         print_json(page)
         return
     rows = [
-        (run.run_id, run.state.value, run.name, run.progress.position_count, run.progress.failed_count, run.as_of, run.created_at)
+        (
+            run.run_id,
+            f"{run.state.value} (no driver)" if run.lacks_driver else run.state.value,
+            run.name,
+            run.progress.position_count,
+            run.progress.failed_count,
+            run.as_of,
+            run.created_at,
+        )
         for run in page.data
     ]
     print_table(["run", "state", "name", "positions", "failed", "as of", "submitted"], rows)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from riskray.cli.output import Json, print_json, print_line, print_table, read_json
-from riskray.cli.snapshot_commands import Limit, Name, Offset, format_of, report_deleted, report_file, show_snapshot
+from riskray.cli.snapshot_commands import Limit, Name, Offset, RatesUnchecked, format_of, report_deleted, report_file, show_snapshot
 
 scenario_commands = typer.Typer(no_args_is_help=True, help="Scenario sets: create, upload, list, show, download, delete.")
 history_commands = typer.Typer(no_args_is_help=True, help="Market histories: upload, demo, list, show, download, delete.")
@@ -36,7 +36,7 @@ class HistoryFormat(StrEnum):
 @scenario_commands.command("create")
 def create_scenario_set(
     file: Annotated[Path, typer.Argument(help="JSON: a definition of kind stress, historical or monte_carlo; - reads stdin.")],
-    name: Annotated[str, typer.Option(help="Under which versions are counted.")],
+    name: Annotated[str, typer.Option(help="The name that means it from now on.")],
     market: Annotated[str, typer.Option(help="Market id or name: whose curves and pillars the set moves.")],
     as_json: Json = False,
 ) -> None:
@@ -57,13 +57,14 @@ def upload_scenario_matrix(
     name: Annotated[str, typer.Option(help="Default: the file's name.")] = "",
     numeraire: Numeraire = "USD",
     market: Annotated[str | None, typer.Option(help="Refuse factors that this market has not got.")] = None,
+    rates_unchecked: RatesUnchecked = False,
     as_json: Json = False,
 ) -> None:
     """Store a matrix of moves as a scenario set."""
     from riskray.client import Client
 
     with Client() as client:
-        stored = client.upload_scenario_matrix(file, name=name, numeraire=numeraire, market=market)
+        stored = client.upload_scenario_matrix(file, name=name, numeraire=numeraire, market=market, rates_unchecked=rates_unchecked)
     if as_json:
         print_json(stored)
     else:
@@ -72,7 +73,7 @@ def upload_scenario_matrix(
 
 @scenario_commands.command("list")
 def list_scenario_sets(name: Name = None, limit: Limit = 50, offset: Offset = 0, as_json: Json = False) -> None:
-    """List scenario sets, newest first."""
+    """List uploads of scenario sets, newest first."""
     from riskray.client import Client
 
     with Client() as client:
@@ -124,13 +125,14 @@ def upload_history(
     file: Annotated[Path, typer.Argument(help="CSV or Parquet: `date` and one column a factor, or date, factor, value.")],
     name: Annotated[str, typer.Option(help="Default: the file's name.")] = "",
     numeraire: Numeraire = "USD",
+    rates_unchecked: RatesUnchecked = False,
     as_json: Json = False,
 ) -> None:
     """Store a market history."""
     from riskray.client import Client
 
     with Client() as client:
-        stored = client.upload_history(file, name=name, numeraire=numeraire)
+        stored = client.upload_history(file, name=name, numeraire=numeraire, rates_unchecked=rates_unchecked)
     if as_json:
         print_json(stored)
     else:
@@ -140,7 +142,7 @@ def upload_history(
 @history_commands.command("demo")
 def create_demo_history(
     market: Annotated[str, typer.Option(help="Market id or name.")],
-    name: Annotated[str, typer.Option(help="Under which versions are counted.")] = "demo-history",
+    name: Annotated[str, typer.Option(help="The name that means it from now on.")] = "demo-history",
     seed: Annotated[int, typer.Option(min=0, help="Of the generated rates.")] = 1,
     as_json: Json = False,
 ) -> None:
@@ -157,7 +159,7 @@ def create_demo_history(
 
 @history_commands.command("list")
 def list_histories(name: Name = None, limit: Limit = 50, offset: Offset = 0, as_json: Json = False) -> None:
-    """List market histories, newest first."""
+    """List uploads of market histories, newest first."""
     from riskray.client import Client
 
     with Client() as client:
@@ -218,7 +220,7 @@ def create_hierarchy(
 
 @hierarchy_commands.command("list")
 def list_hierarchies(name: Name = None, limit: Limit = 50, offset: Offset = 0, as_json: Json = False) -> None:
-    """List hierarchies, newest first."""
+    """List uploads of hierarchies, newest first."""
     from riskray.client import Client
 
     with Client() as client:

@@ -1,6 +1,5 @@
 """`riskray market` and `riskray portfolio`: snapshots in and out, and the generator of portfolios."""
 
-from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -11,15 +10,16 @@ import typer
 from riskray.cli.output import Json, print_json, print_line, print_table, problem_line, say
 from riskray.errors import InvalidRequest
 from riskray.models.common import Problem
-from riskray.models.snapshot import MarketSnapshot, PortfolioSnapshot
 
 market_commands = typer.Typer(no_args_is_help=True, help="Market snapshots: upload, demo, list, show, curves, download, delete.")
 portfolio_commands = typer.Typer(no_args_is_help=True, help="Portfolio snapshots: generate, upload, list, show, download, delete.")
 
-Name = Annotated[str | None, typer.Option(help="Only versions of this name.")]
+Name = Annotated[str | None, typer.Option(help="Only uploads under this name.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="Most lines.")]
 Offset = Annotated[int, typer.Option(min=0, help="Lines to skip.")]
-
+RatesUnchecked = Annotated[
+    bool, typer.Option("--rates-unchecked", help="Take rates, and moves of rates, of a size that speaks of per cent or basis points.")
+]
 
 LEFT_OUT_SHOWN_MAX = 10
 
@@ -53,19 +53,18 @@ def format_of(path: Path, formats: type[StrEnum]) -> Any:
 def upload_market(
     file: Annotated[Path, typer.Argument(help="JSON, CSV or Parquet.")],
     allow_partial: Annotated[bool, typer.Option("--allow-partial", help="Store it without the curves and quotes that are wrong.")] = False,
+    rates_unchecked: RatesUnchecked = False,
     as_json: Json = False,
 ) -> None:
     """Store a market."""
     from riskray.client import Client
 
     with Client() as client:
-        market = client.upload_market(file, allow_partial=allow_partial)
-        newest = client.list_markets(name=market.name, limit=1).data
+        market = client.upload_market(file, allow_partial=allow_partial, rates_unchecked=rates_unchecked)
     if as_json:
         print_json(market)
         return
     say_left_out(market.problems)
-    say_older_version(market, newest)
     print_line(market.market_id)
 
 
@@ -85,7 +84,7 @@ def upload_demo_market(as_json: Json = False) -> None:
 
 @market_commands.command("list")
 def list_markets(name: Name = None, limit: Limit = 50, offset: Offset = 0, as_json: Json = False) -> None:
-    """List markets, newest first."""
+    """List uploads of markets, newest first."""
     from riskray.client import Client
 
     with Client() as client:
@@ -141,7 +140,7 @@ def download_market(
 
 @market_commands.command("delete")
 def delete_market(market: Annotated[str, typer.Argument(help="Id or name.")], as_json: Json = False) -> None:
-    """Delete a market no run uses; of a name, its newest version."""
+    """Delete a market no run uses, with its names; of a name, the last upload, so that it means the one before."""
     from riskray.client import Client
 
     with Client() as client:
@@ -195,20 +194,16 @@ def upload_portfolio(
 
     with Client() as client:
         portfolio = client.upload_portfolio(file, name=name, allow_partial=allow_partial)
-        newest = client.list_portfolios(name=portfolio.name, limit=1).data
     if as_json:
         print_json(portfolio)
         return
     say_left_out(portfolio.problems)
-    if portfolio.name != (name or file.stem).strip():
-        say(f"this content is stored already, under the name {portfolio.name}: use that name, or the id")
-    say_older_version(portfolio, newest)
     print_line(portfolio.portfolio_id)
 
 
 @portfolio_commands.command("list")
 def list_portfolios(name: Name = None, limit: Limit = 50, offset: Offset = 0, as_json: Json = False) -> None:
-    """List portfolios, newest first."""
+    """List uploads of portfolios, newest first."""
     from riskray.client import Client
 
     with Client() as client:
@@ -246,7 +241,7 @@ def download_portfolio(
 
 @portfolio_commands.command("delete")
 def delete_portfolio(portfolio: Annotated[str, typer.Argument(help="Id or name.")], as_json: Json = False) -> None:
-    """Delete a portfolio no run uses; of a name, its newest version."""
+    """Delete a portfolio no run uses, with its names; of a name, the last upload, so that it means the one before."""
     from riskray.client import Client
 
     with Client() as client:
@@ -260,15 +255,6 @@ def say_left_out(problems: list[Problem]) -> None:
         say(f"left out: {problem_line(problem.loc, problem.msg)}")
     if len(problems) > LEFT_OUT_SHOWN_MAX:
         say(f"and {len(problems) - LEFT_OUT_SHOWN_MAX} more; --json lists them")
-
-
-def say_older_version(stored: MarketSnapshot | PortfolioSnapshot, newest: Sequence[MarketSnapshot | PortfolioSnapshot]) -> None:
-    """Say that a name stands for other content than what was uploaded under it once more. `newest`: of its versions, the first is."""
-    if newest and newest[0].version != stored.version:
-        say(
-            f"this content is stored already, as version {stored.version} of {stored.name}; the name stands for version "
-            f"{newest[0].version}: use the id"
-        )
 
 
 def show_snapshot(snapshot: Any, *, as_json: bool) -> None:

@@ -207,15 +207,17 @@ def migrate_database(as_json: Json = False) -> None:
 
 @database_commands.command("check")
 def check_database(as_json: Json = False) -> None:
-    """Check what must be true of the stored data at any moment; reads all results."""
-    from riskray.store.checks import check_invariants
+    """Check what must be true of the stored data at any moment, and warn of what may be wrong; reads all results."""
+    from riskray.store.checks import check_invariants, find_warnings
     from riskray.store.database import Database
 
     with Database(Settings(), application_name="riskray db check", pool_size=1) as database:
-        violations = check_invariants(database)
+        violations, warnings = check_invariants(database), find_warnings(database)
     if as_json:
-        print_json({"violations": violations})
+        print_json({"violations": violations, "warnings": warnings})
     else:
+        for warning in warnings:
+            print_line(f"warning: {warning}")
         for violation in violations:
             print_line(violation)
         say(f"{len(violations)} violation(s)" if violations else "the database is sound")

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from uuid import uuid4
 
 import httpx
+from httpx_sse import EventSource
 from pydantic import TypeAdapter
 
 from pricers.measures import Measure
@@ -28,7 +29,7 @@ from riskray.client.payload import Source, payload_of
 from riskray.client.results import ResultTable, RunHandle
 from riskray.client.risk import RiskCalls
 from riskray.client.scenarios import ScenarioCalls
-from riskray.client.transport import ApiError, Refused, RunTimeout, Transport, Truncated, Unreachable, server_sent_events
+from riskray.client.transport import ApiError, Refused, RunTimeout, Transport, Truncated, Unreachable
 from riskray.config import Settings
 from riskray.errors import Overloaded, StoreUnavailable
 from riskray.models.common import CursorPage, Page
@@ -62,14 +63,17 @@ class Client(ScenarioCalls, RiskCalls):
 
     # --------------------------------------------------------------------------------------------------------- snapshots
 
-    def upload_market(self, source: Source, *, allow_partial: bool = False) -> MarketUpload:
-        """Store a market: a file (JSON, CSV, Parquet), the document as a dictionary or bytes of JSON, or its rows as a table."""
+    def upload_market(self, source: Source, *, allow_partial: bool = False, rates_unchecked: bool = False) -> MarketUpload:
+        """Store a market: a file (JSON, CSV, Parquet), the document as a dictionary or bytes of JSON, or its rows as a table.
+
+        `rates_unchecked` takes rates of a size that speaks of per cent.
+        """
         content, media_type = payload_of(source)
-        params = {"allow_partial": str(allow_partial).lower()}
+        params = given({"allow_partial": str(allow_partial).lower(), "rates_unchecked": "true" if rates_unchecked else None})
         return self._post_content("/api/v1/market-data/snapshots", content, media_type, MarketUpload, params=params)
 
     def list_markets(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[MarketSnapshot]:
-        """A page of markets, newest first."""
+        """A page of uploads of markets, newest first; `name`: only those under this name."""
         return self._get("/api/v1/market-data/snapshots", Page[MarketSnapshot], name=name, offset=offset, limit=limit)
 
     def get_market(self, market: str) -> MarketSnapshot:
@@ -86,7 +90,7 @@ class Client(ScenarioCalls, RiskCalls):
         return self.transport.send("GET", path, repeatable=True, params={"format": format}).content
 
     def delete_market(self, market: str) -> None:
-        """Delete a market no run uses."""
+        """Delete a market no run uses, with its names; by a name, the last upload under it."""
         self.transport.send("DELETE", f"/api/v1/market-data/snapshots/{segment(market)}", repeatable=True)
 
     def upload_portfolio(self, source: Source, *, name: str = "", allow_partial: bool = False) -> PortfolioUpload:
@@ -97,7 +101,7 @@ class Client(ScenarioCalls, RiskCalls):
         return self._post_content("/api/v1/portfolios", content, media_type, PortfolioUpload, params=params)
 
     def list_portfolios(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[PortfolioSnapshot]:
-        """A page of portfolios, newest first."""
+        """A page of uploads of portfolios, newest first; `name`: only those under this name."""
         return self._get("/api/v1/portfolios", Page[PortfolioSnapshot], name=name, offset=offset, limit=limit)
 
     def get_portfolio(self, portfolio: str) -> PortfolioDetail:
@@ -111,7 +115,7 @@ class Client(ScenarioCalls, RiskCalls):
         return target
 
     def delete_portfolio(self, portfolio: str) -> None:
-        """Delete a portfolio no run uses."""
+        """Delete a portfolio no run uses, with its names; by a name, the last upload under it."""
         self.transport.send("DELETE", f"/api/v1/portfolios/{segment(portfolio)}", repeatable=True)
 
     def products(self) -> list[ProductDescription]:
@@ -196,7 +200,7 @@ class Client(ScenarioCalls, RiskCalls):
         return (told for told in self.follow(run_id, after_seq=after_seq, deadline=deadline) if isinstance(told, RunEvent))
 
     def follow(self, run_id: str, *, after_seq: int = 0, deadline: float | None = None) -> Iterator[RunEvent | Run]:
-        """The same, and at last the ended run, which comes with its end."""
+        """The same; besides, the run when no coordinator or job has driven it for some seconds, and at last the ended run."""
         path = f"/api/v1/runs/{segment(run_id)}/events"
         refused_since = None
         while deadline is None or time.monotonic() < deadline:
@@ -204,11 +208,13 @@ class Client(ScenarioCalls, RiskCalls):
             try:
                 with self.transport.stream(path, headers=headers, timeout_s=EVENT_READ_TIMEOUT_S) as response:
                     refused_since = None
-                    for kind, data in server_sent_events(response.iter_lines()):
-                        if kind == "end":
-                            yield Run.model_validate_json(data)
-                            return
-                        event = RunEvent.model_validate_json(data)
+                    for told in EventSource(response).iter_sse():
+                        if told.event in ("end", "undriven"):
+                            yield Run.model_validate_json(told.data)
+                            if told.event == "end":
+                                return
+                            continue
+                        event = RunEvent.model_validate_json(told.data)
                         after_seq = event.seq
                         yield event
                         if deadline is not None and time.monotonic() > deadline:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from riskray.client.transport import RunTimeout, Truncated
 from riskray.models.comparison import PnlAnswer, RunDifference
-from riskray.models.event import RunEvent
+from riskray.models.event import EventKind, RunEvent
 from riskray.models.position_result import PositionResult
 from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
 from riskray.models.run import Run
@@ -93,15 +93,31 @@ class RunHandle:
         self.run = self._client.get_run(self.run_id)
         return self.run
 
-    def wait(self, *, timeout_s: float = 3600.0, progress: Callable[[RunEvent], None] | None = None) -> Run:
-        """Block until the run has ended, calling `progress` with every event. Raises RunTimeout; the run goes on."""
+    def wait(
+        self,
+        *,
+        timeout_s: float = 3600.0,
+        progress: Callable[[RunEvent], None] | None = None,
+        undriven: Callable[[Run], None] | None = None,
+    ) -> Run:
+        """Block until the run has ended, calling `progress` with every event. Raises RunTimeout; the run goes on.
+
+        `undriven` is called with the run when no coordinator or job has driven it for some seconds, once until one claims it.
+        """
         deadline = time.monotonic() + timeout_s
+        is_told = False
         for told in self._client.follow(self.run_id, deadline=deadline):
-            if isinstance(told, Run):
-                self.run = told
+            if isinstance(told, RunEvent):
+                is_told = is_told and told.kind is not EventKind.CLAIMED
+                if progress is not None:
+                    progress(told)
+                continue
+            self.run = told
+            if told.state.is_final:
                 return told
-            if progress is not None:
-                progress(told)
+            if undriven is not None and not is_told:
+                is_told = True
+                undriven(told)
         run = self.refresh()
         if not run.state.is_final:
             raise RunTimeout(f"run {self.run_id} is {run.state.value} after {timeout_s:g} s; it goes on, wait again or cancel it")

@@ -37,15 +37,34 @@ class ScenarioCalls(Calls):
         return ScenarioSet.model_validate_json(self._post_json(_SETS, request, timeout_s=600.0).content)
 
     def upload_scenario_matrix(
-        self, source: Source, *, name: str = "", numeraire: str = "USD", market: str | None = None, description: str = ""
+        self,
+        source: Source,
+        *,
+        name: str = "",
+        numeraire: str = "USD",
+        market: str | None = None,
+        description: str = "",
+        rates_unchecked: bool = False,
     ) -> ScenarioSet:
-        """Store a matrix of moves: a file (CSV, Parquet, JSON) or a table; with `market`, factors that it has not got are refused."""
+        """Store a matrix of moves: a file (CSV, Parquet, JSON) or a table; with `market`, factors that it has not got are refused.
+
+        `rates_unchecked` takes moves of rates of a size that speaks of basis points.
+        """
         content, media_type = payload_of(source)
-        params = given({"name": _name(source, name), "numeraire": numeraire, "market": market, "description": description})
+        unchecked = "true" if rates_unchecked else None
+        params = given(
+            {
+                "name": _name(source, name),
+                "numeraire": numeraire,
+                "market": market,
+                "description": description,
+                "rates_unchecked": unchecked,
+            }
+        )
         return self._post_content(f"{_SETS}/matrix", content, media_type, ScenarioSet, params=params)
 
     def list_scenario_sets(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[ScenarioSet]:
-        """A page of scenario sets, newest first."""
+        """A page of uploads of scenario sets, newest first; `name`: only those under this name."""
         return self._get(_SETS, Page[ScenarioSet], name=name, offset=offset, limit=limit)
 
     def get_scenario_set(self, scenario_set: str) -> ScenarioSetDetail:
@@ -63,10 +82,13 @@ class ScenarioCalls(Calls):
         """Delete a scenario set no run uses."""
         self._delete(f"{_SETS}/{segment(scenario_set)}")
 
-    def upload_history(self, source: Source, *, name: str = "", numeraire: str = "USD") -> MarketHistory:
-        """Store a market history: a file (CSV, Parquet), a table or a DataFrame, wide or long."""
+    def upload_history(self, source: Source, *, name: str = "", numeraire: str = "USD", rates_unchecked: bool = False) -> MarketHistory:
+        """Store a market history: a file (CSV, Parquet), a table or a DataFrame, wide or long.
+
+        `rates_unchecked` takes zero rates of a size that speaks of per cent.
+        """
         content, media_type = payload_of(source)
-        params = {"name": _name(source, name), "numeraire": numeraire}
+        params = {"name": _name(source, name), "numeraire": numeraire, "rates_unchecked": "true" if rates_unchecked else None}
         return self._post_content(_HISTORIES, content, media_type, MarketHistory, params=given(params))
 
     def create_demo_history(
@@ -78,7 +100,7 @@ class ScenarioCalls(Calls):
         return MarketHistory.model_validate_json(self._post_json(f"{_HISTORIES}/demo", request, timeout_s=600.0).content)
 
     def list_histories(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[MarketHistory]:
-        """A page of market histories, newest first."""
+        """A page of uploads of market histories, newest first; `name`: only those under this name."""
         return self._get(_HISTORIES, Page[MarketHistory], name=name, offset=offset, limit=limit)
 
     def get_history(self, history: str) -> MarketHistoryDetail:
@@ -101,7 +123,7 @@ class ScenarioCalls(Calls):
         return StoredHierarchy.model_validate_json(self._post_json(_HIERARCHIES, checked).content)
 
     def list_hierarchies(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[StoredHierarchy]:
-        """A page of hierarchies, newest first."""
+        """A page of uploads of hierarchies, newest first; `name`: only those under this name."""
         return self._get(_HIERARCHIES, Page[StoredHierarchy], name=name, offset=offset, limit=limit)
 
     def get_hierarchy(self, hierarchy: str) -> HierarchyDetail:

@@ -1,13 +1,13 @@
 """Requests with retries where they are safe, and errors in riskray's own words."""
 
 import logging
-import random
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
+import tenacity
 
 from riskray.config import Settings
 from riskray.errors import Conflict, InvalidRequest, NotFound, Overloaded, RiskrayError, StoreUnavailable, Unauthorized
@@ -21,7 +21,7 @@ FIRST_CONNECT_PATIENCE_S = 5.0
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 RETRY_PAUSE_FIRST_S, RETRY_PAUSE_MAX_S = 0.1, 5.0
 SILENCE_MAX_S = 2.0
-"""Somebody who waits longer than this for a request that is tried again is told why."""
+"""A caller who waits longer than this for a request that is repeated gets a warning that says why."""
 
 # Without a handler, Python itself writes warnings to stderr: a program that logs gets them where it wants them.
 _log = logging.getLogger("riskray.client")
@@ -120,31 +120,20 @@ class Transport:
         timeout_s: float | None = None,
     ) -> httpx.Response:
         """One request, repeated while that is safe and useful. Raises the error of an answer that is not a success."""
-        started = time.monotonic()
-        pause, told, refused_since = RETRY_PAUSE_FIRST_S, False, None
-        while True:
-            failure, wait_s = self._try(method, path, content=content, params=params, headers=headers, timeout_s=timeout_s)
-            if isinstance(failure, httpx.Response):
-                return failure
-            if wait_s is None or not repeatable:
-                raise failure
-            deadline = started + self._deadline_s
-            refused_since = (refused_since or time.monotonic()) if isinstance(failure, Refused) else None
-            if refused_since is not None:
-                deadline = min(deadline, refused_since + self.connect_patience_s)
-            pause = min(2 * pause, RETRY_PAUSE_MAX_S)
-            nap = max(wait_s, random.uniform(0, pause))
-            if time.monotonic() + nap > deadline:
-                raise failure
-            if not told and time.monotonic() + nap - started > SILENCE_MAX_S:
-                told = True
-                _log.warning("%s; trying again for up to %.0f s", failure, deadline - time.monotonic())
-            time.sleep(nap)
+        patience = _Patience(self._deadline_s)
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_result(lambda tried: repeatable and tried.wait_s is not None),
+            wait=lambda state: max(_tried(state).wait_s or 0.0, _JITTERED_PAUSE(state)),
+            stop=lambda state: patience.is_over(state, refused_s=self.connect_patience_s),
+            before_sleep=patience.warn,
+            retry_error_callback=_tried,
+        )
+        tried = attempts(self._try, method, path, content=content, params=params, headers=headers, timeout_s=timeout_s)
+        if isinstance(tried.outcome, httpx.Response):
+            return tried.outcome
+        raise tried.outcome
 
-    def _try(
-        self, method: str, path: str, *, timeout_s: float | None, headers: Mapping[str, str] | None, **request: Any
-    ) -> tuple[httpx.Response | RiskrayError, float | None]:
-        """The answer; or an error with the seconds to wait before another try, None where another try is useless."""
+    def _try(self, method: str, path: str, *, timeout_s: float | None, headers: Mapping[str, str] | None, **request: Any) -> "_Tried":
         timeout = httpx.USE_CLIENT_DEFAULT if timeout_s is None else httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
         prepared = self._http.build_request(
             method, self.base_url + path, headers={**self._headers, **(headers or {})}, timeout=timeout, **request
@@ -152,11 +141,11 @@ class Transport:
         try:
             response = self._http.send(prepared)
         except httpx.TransportError as error:
-            return self._unreachable(error), 0.0
+            return _Tried(self._unreachable(error), 0.0)
         self._has_answered = True
         if response.is_success or response.status_code == 304:
-            return response, None
-        return _error_of(response), _retry_after(response) if response.status_code in RETRIED_STATUSES else None
+            return _Tried(response, None)
+        return _Tried(_error_of(response), _retry_after(response) if response.status_code in RETRIED_STATUSES else None)
 
     @contextmanager
     def stream(
@@ -188,19 +177,47 @@ class Transport:
         return kind(f"no answer from {self.base_url} ({what}); start the stack with `riskray up`, or set RISKRAY_API_URL")
 
 
+class _Tried(NamedTuple):
+    """What one attempt came to."""
+
+    outcome: httpx.Response | RiskrayError
+    wait_s: float | None
+    """Seconds that the server asks to wait before another attempt; None where another attempt is useless."""
+
+
+_JITTERED_PAUSE = tenacity.wait_random_exponential(multiplier=RETRY_PAUSE_FIRST_S, max=RETRY_PAUSE_MAX_S)
+
+
+def _tried(state: tenacity.RetryCallState) -> _Tried:
+    assert state.outcome is not None
+    tried: _Tried = state.outcome.result()
+    return tried
+
+
+class _Patience:
+    """How long one request is repeated: up to a deadline, less long while connections are refused."""
+
+    def __init__(self, deadline_s: float) -> None:
+        self._started = time.monotonic()
+        self._deadline = self._deadline_now = self._started + deadline_s
+        self._refused_since: float | None = None
+        self._has_warned = False
+
+    def is_over(self, state: tenacity.RetryCallState, *, refused_s: float) -> bool:
+        """Whether the next attempt would come too late."""
+        now = time.monotonic()
+        self._refused_since = (self._refused_since or now) if isinstance(_tried(state).outcome, Refused) else None
+        self._deadline_now = self._deadline if self._refused_since is None else min(self._deadline, self._refused_since + refused_s)
+        return now + state.upcoming_sleep > self._deadline_now
+
+    def warn(self, state: tenacity.RetryCallState) -> None:
+        """Say once what is repeated, to a caller who waits for more than SILENCE_MAX_S."""
+        now = time.monotonic()
+        if not self._has_warned and now + state.upcoming_sleep - self._started > SILENCE_MAX_S:
+            self._has_warned = True
+            _log.warning("%s; trying again for up to %.0f s", _tried(state).outcome, self._deadline_now - now)
+
+
 def _retry_after(response: httpx.Response) -> float:
     value = response.headers.get("retry-after", "")
     return float(value) if value.isdecimal() else 0.0
-
-
-def server_sent_events(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
-    """Kind and data of each event; comments and retry hints are passed over."""
-    kind, data = "", ""
-    for line in lines:
-        if line.startswith("event: "):
-            kind = line.removeprefix("event: ")
-        elif line.startswith("data: "):
-            data = line.removeprefix("data: ")
-        elif not line and data:
-            yield kind, data
-            kind, data = "", ""

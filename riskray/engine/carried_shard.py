@@ -14,6 +14,7 @@ from pricers.market.market import Market
 from pricers.measures import SCALAR_MEASURES, Measure
 from pricers.status import RowStatus
 from riskray.engine.carry import MarketDifference, renumber_curves
+from riskray.engine.plan import PositionRange
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.engine.shard import ShardPositions, ShardResult, sums_of
 from riskray.engine.stored_legs import StoredLegs
@@ -24,8 +25,7 @@ from riskray.engine.sums import LadderSums, ShardSums, merge
 class EarlierShard:
     """What an earlier run left of the same positions."""
 
-    first_position_no: int
-    row_count: int
+    numbers: PositionRange
     results: pa.RecordBatch
     """RESULT_SCHEMA, in order of position_no."""
     sums: ShardSums
@@ -73,14 +73,14 @@ def carry_others(
     left = merge([earlier.sums, old_sums.negated()])
     left = ShardSums(left.groups, left.fx, _renumbered(left.ladders, earlier.market, market, difference))
 
-    numbers = np.asarray(earlier.results.column("position_no")) - earlier.first_position_no
+    numbers = np.asarray(earlier.results.column("position_no")) - earlier.numbers.first
     kept = earlier.results.filter(pa.array(~np.isin(numbers, rows)))
-    place = pa.array((rows[new_numbers] + earlier.first_position_no).astype(np.int32))
+    place = pa.array((rows[new_numbers] + earlier.numbers.first).astype(np.int32))
     new = pa.RecordBatch.from_arrays([place, *valued.results.columns[1:]], schema=RESULT_SCHEMA)
     results = pa.concat_batches([_renumbered_rows(kept, earlier.market, market), new])
     failed = np.asarray(valued.failures.column("position_no"))
     failures = pa.RecordBatch.from_arrays(
-        [pa.array((rows[failed] + earlier.first_position_no).astype(np.int32)), *valued.failures.columns[1:]], schema=valued.failures.schema
+        [pa.array((rows[failed] + earlier.numbers.first).astype(np.int32)), *valued.failures.columns[1:]], schema=valued.failures.schema
     )
     return ShardResult(results.take(pa.array(np.argsort(np.asarray(results.column("position_no"))))), failures,
                        merge([left, valued.sums]), valued.seconds)  # fmt: skip
@@ -91,7 +91,7 @@ def _earlier_valuation(
 ) -> tuple[np.ndarray, dict[Measure, np.ndarray], StoredLegs]:
     """Status, measures and legs of these rows; `positions` only tell the currencies of their legs."""
     assert positions.compiled is not None
-    numbers = np.asarray(earlier.results.column("position_no")) - earlier.first_position_no
+    numbers = np.asarray(earlier.results.column("position_no")) - earlier.numbers.first
     stored = np.flatnonzero(np.isin(numbers, rows))
     row_of = np.searchsorted(rows, numbers[stored])
     status = np.full(rows.size, int(RowStatus.NOT_FINITE), np.uint8)

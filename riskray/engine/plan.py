@@ -13,22 +13,33 @@ RequirementKind = Literal["product", "discount_curve", "spread_curve", "currency
 
 
 @dataclass(frozen=True)
-class BatchRange:
-    """A contiguous range of positions of one product."""
+class PositionRange:
+    """Consecutive positions of a portfolio, by number."""
 
-    product: str
-    first_position_no: int
-    row_count: int
+    first: int
+    count: int
+
+    @property
+    def end(self) -> int:
+        """The number after the last one."""
+        return self.first + self.count
+
+    def contains(self, other: "PositionRange") -> bool:
+        """Whether every position of the other range is in this one."""
+        return self.first <= other.first and other.end <= self.end
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """The range as queries name it."""
+        return {"first_position_no": self.first, "end_position_no": self.end}
 
 
 @dataclass(frozen=True)
-class PlannedShard:
-    """The positions valued and committed in one transaction."""
+class ProductRange:
+    """Consecutive positions of one product: what a portfolio holds of it, or what one shard values and commits in one transaction."""
 
-    shard_no: int
     product: str
-    first_position_no: int
-    row_count: int
+    numbers: PositionRange
 
 
 @dataclass(frozen=True)
@@ -51,26 +62,26 @@ class MarketNames:
     currencies: frozenset[str]
 
 
-def plan_shards(batches: Iterable[BatchRange], *, rows_per_shard: int) -> list[PlannedShard]:
-    """Cut a portfolio's batches into shards of at most `rows_per_shard` positions of one product.
+def plan_shards(batches: Iterable[ProductRange], *, rows_per_shard: int) -> list[ProductRange]:
+    """Cut a portfolio's batches into shards of at most `rows_per_shard` positions of one product; a shard's number is its place.
 
     Neighbouring batches of one product are one range, cut into parts that differ by at most one row: 26,000 positions at 25,000 a shard
     are two shards of 13,000, so that two actors finish together.
 
     Raises ValueError when the batches leave a gap or overlap.
     """
-    ordered = sorted(batches, key=lambda batch: batch.first_position_no)
+    ordered = sorted(batches, key=lambda batch: batch.numbers.first)
     end = 0
     for batch in ordered:
-        if batch.first_position_no != end:
-            raise ValueError(f"the batch at position {batch.first_position_no} does not follow the one before it, which ends at {end}")
-        end += batch.row_count
-    shards: list[PlannedShard] = []
+        if batch.numbers.first != end:
+            raise ValueError(f"the batch at position {batch.numbers.first} does not follow the one before it, which ends at {end}")
+        end = batch.numbers.end
+    shards: list[ProductRange] = []
     for product, group in groupby(ordered, key=lambda batch: batch.product):
         ranges = list(group)
-        first, row_count = ranges[0].first_position_no, sum(batch.row_count for batch in ranges)
+        first, row_count = ranges[0].numbers.first, sum(batch.numbers.count for batch in ranges)
         for part in even_parts(row_count, -(-row_count // rows_per_shard)):
-            shards.append(PlannedShard(len(shards), product, first, part))
+            shards.append(ProductRange(product, PositionRange(first, part)))
             first += part
     return shards
 

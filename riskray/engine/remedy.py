@@ -7,16 +7,8 @@ All others are the database's: its constraints and triggers, and the epoch in ev
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Protocol
 
-
-class PositionRange(Protocol):
-    """Anything with a range of positions."""
-
-    @property
-    def first_position_no(self) -> int: ...
-    @property
-    def row_count(self) -> int: ...
+from riskray.engine.plan import PositionRange
 
 
 class ShardRemedy(StrEnum):
@@ -28,15 +20,14 @@ class ShardRemedy(StrEnum):
 
 
 def remedy_for(shard: PositionRange, *, attempts: int, attempts_max: int, split_ranges: Iterable[PositionRange]) -> ShardRemedy:
-    """What to do after attempt number `attempts` of a shard failed.
+    """What to do after attempt number `attempts` of a shard, given by its positions, failed.
 
     A whole shard gets `attempts_max` attempts, because a machine may have failed rather than the shard. Parts of a shard that was split
     are suspect already and get one, so that a poison row among 25,000 costs 15 restarts, not 45; the row alone gets `attempts_max`
     again before it is called poison.
     """
-    first, end = shard.first_position_no, shard.first_position_no + shard.row_count
-    is_part = any(parent.first_position_no <= first and end <= parent.first_position_no + parent.row_count for parent in split_ranges)
-    allowed = 1 if is_part and shard.row_count > 1 else attempts_max
+    is_part = any(parent.contains(shard) for parent in split_ranges)
+    allowed = 1 if is_part and shard.count > 1 else attempts_max
     if attempts < allowed:
         return ShardRemedy.RETRY
-    return ShardRemedy.SPLIT if shard.row_count > 1 else ShardRemedy.FAIL_ROW
+    return ShardRemedy.SPLIT if shard.count > 1 else ShardRemedy.FAIL_ROW

@@ -12,11 +12,12 @@ from pricers.contract.columns import Contracts, Text
 from pricers.core.compiled import Compiled
 from pricers.market.market import Market
 from pricers.measures import SCALAR_MEASURES, Measure
-from pricers.registry import PricerSpec, value
+from pricers.registry import PricerSpec, value_contracts
 from pricers.status import RowStatus
 from pricers.value.valuation import Valuation, value_cashflows
 from riskray.engine.exact_sum import ExactSums
 from riskray.engine.failure_messages import market_messages
+from riskray.engine.plan import PositionRange
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA, ROLLUP_MEASURES
 from riskray.engine.stored_legs import StoredLegs, stored_legs
 from riskray.engine.sums import FxSums, GroupSums, LadderSums, ShardSums
@@ -48,6 +49,10 @@ class ShardPositions:
     def row_count(self) -> int:
         return self.contracts.row_count
 
+    @property
+    def numbers(self) -> PositionRange:
+        return PositionRange(self.first_position_no, self.row_count)
+
 
 @dataclass(frozen=True)
 class ShardResult:
@@ -78,7 +83,7 @@ def value_shard(positions: ShardPositions, *, spec: PricerSpec, market: Market, 
     if positions.compiled is not None:
         valuation = value_cashflows(positions.compiled, market=market, measures=measures)
     else:
-        valuation = value(spec, positions.contracts, market=market, measures=measures, positions=positions.fields)
+        valuation = value_contracts(spec, positions.contracts, market=market, measures=measures, positions=positions.fields)
     valued = time.perf_counter()
     if positions.compiled is not None:
         messages = {**positions.messages, **market_messages(positions.compiled, valuation.status, market=market), **valuation.messages}

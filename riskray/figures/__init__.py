@@ -1,1 +1,1 @@
-"""Questions to what runs have stored: tail risk, stress and comparisons, by query alone. Nothing here prices or writes."""
+"""Figures from what runs have stored: rollups, VaR and ES, stress, hierarchies and comparisons. Nothing here prices or writes."""

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Final
-
-import numpy as np
-from jaxtyping import Bool
 
 from riskray.errors import InvalidRequest, NotFound
 from riskray.models.tail_risk import Dimension, HierarchyDocument
@@ -54,45 +52,35 @@ class Hierarchy:
         inner = set(self.nodes)
         return tuple(sorted(name for name in self.parents if name not in inner and node in self.path(name)))
 
-    def children(self, node: str) -> tuple[str, ...]:
-        """The direct children, by name. Raises NotFound."""
-        self.path(node)
-        return tuple(sorted(child for child, parent in self.parents.items() if parent == node))
-
-    def membership(self, values: Sequence[str], *, nodes: Sequence[str]) -> Bool[np.ndarray, "node value"]:
-        """Whether each value lies at or below each node: vectors of nodes are `membership @ vectors of values`.
-
-        Raises:
-            InvalidRequest: a value that the hierarchy does not know (an orphan of the data).
-            NotFound: no such node.
-        """
-        if unknown := sorted({value for value in values if value not in self.parents}):
-            problems = [{"loc": [self.dimension, value], "msg": f"{value!r} has no parent", "code": "orphan"} for value in unknown]
-            listed = ", ".join(unknown[:_LISTED_MAX]) + ", …" * (len(unknown) > _LISTED_MAX)
-            raise InvalidRequest(
-                f"hierarchy {self.name!r} has no place for {len(unknown)} values of {self.dimension}: {listed}; give each a parent",
-                problems,
-            )
-        for node in nodes:
-            self.path(node)
-        above = {value: set(self.path(value)) for value in set(values)}
-        return np.array([[node in above[value] for value in values] for node in nodes], bool).reshape(len(nodes), len(values))
+    def require_places(self, values: Sequence[str]) -> None:
+        """Raise InvalidRequest for values of the dimension that have no place in the tree; `problems` names each."""
+        unknown = sorted({value for value in values if value not in self.parents})
+        if not unknown:
+            return
+        problems = [{"loc": [self.dimension, value], "msg": f"{value!r} has no parent", "code": "orphan"} for value in unknown]
+        listed = ", ".join(unknown[:_LISTED_MAX]) + ", …" * (len(unknown) > _LISTED_MAX)
+        raise InvalidRequest(
+            f"hierarchy {self.name!r} has no place for {len(unknown)} values of {self.dimension}: {listed}; give each a parent", problems
+        )
 
 
 def _cycles(document: HierarchyDocument) -> list[dict[str, object]]:
     problems: list[dict[str, object]] = []
-    reported: set[str] = set()
     if document.root in document.parents:
         message = f"the root {document.root!r} has a parent, {document.parents[document.root]!r}"
         problems.append({"loc": ["parents", document.root], "msg": message, "code": "cycle"})
-    for start in document.parents:
-        trail = [start]
-        while (parent := document.parents.get(trail[-1])) is not None and parent not in trail:
-            trail.append(parent)
-        if parent is not None and parent == start and start not in reported:
-            reported.update(trail)
-            message = f"a cycle: {' → '.join([*trail, start])}"
-            problems.append({"loc": ["parents", start], "msg": message, "code": "cycle"})
+    parents_of = {name: {parent} for name, parent in document.parents.items()}
+    while len(problems) < _LISTED_MAX:
+        try:
+            TopologicalSorter(parents_of).prepare()
+            break
+        except CycleError as error:
+            cycle = error.args[1][:0:-1]  # from child to parent, each node once
+            first = cycle.index(min(cycle))
+            cycle = [*cycle[first:], *cycle[:first]]
+            message = f"a cycle: {' → '.join([*cycle, cycle[0]])}"
+            problems.append({"loc": ["parents", cycle[0]], "msg": message, "code": "cycle"})
+            del parents_of[cycle[0]]  # the other cycles, if any, are found next
     return problems
 
 

@@ -112,7 +112,7 @@ def parts_of(groups: Groups, node: Node, *, run_id: str) -> Parts:
     """
     if node.hierarchy is not None:
         dimension = node.hierarchy.dimension
-        node.hierarchy.membership(groups.names[dimension], nodes=[])  # every value has its place
+        node.hierarchy.require_places(groups.names[dimension])
     chosen = groups.chosen(node.filters)
     if not chosen.size:
         raise _nothing_there(groups, node, run_id)

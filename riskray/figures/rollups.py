@@ -9,7 +9,7 @@ import pyarrow as pa
 from jaxtyping import Float, Int
 
 from riskray.engine.result_schema import ROLLUP_MEASURES
-from riskray.figures.kept import Kept
+from riskray.lru_cache import LruCache
 from riskray.models.result import Rollup
 from riskray.models.tail_risk import DIMENSIONS, Dimension
 from riskray.store import results as store
@@ -44,7 +44,7 @@ class RollupReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._kept = Kept(bytes_max=BYTES_MAX)
+        self._columns: LruCache[_Columns] = LruCache(budget=BYTES_MAX, size_of=lambda columns: columns.nbytes)
 
     def rollups(self, *, run_id: str, group_by: Sequence[str], filters: ResultFilter = ALL_POSITIONS) -> list[Rollup]:
         """Sums by any dimensions, in order of the group. Raises as `store.rollups`."""
@@ -54,7 +54,7 @@ class RollupReader:
         too_large = run.progress.position_count > POSITIONS_MAX
         if stored_have_it or filters.position_ids or too_large or not run.state.is_final or set(group_by) - set(DIMENSIONS):
             return store.rollups(self._database, run_id=run_id, group_by=group_by, filters=filters)
-        columns = self._kept.get(run_id, lambda: _load(self._database, run_id), lambda loaded: loaded.nbytes)
+        columns = self._columns.get_or_load(run_id, lambda: _load(self._database, run_id))
         return _rollups(columns, dimensions, filters)
 
 

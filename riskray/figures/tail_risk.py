@@ -10,7 +10,7 @@ from riskray.figures.estimators import contributions, delta_tail_risk, move_cova
 from riskray.figures.nodes import Node, Parts, parts_of, resolve_node
 from riskray.figures.vectors import VectorReader
 from riskray.market.build import build_market
-from riskray.market.stored import stored_document
+from riskray.market.stored import stored_market
 from riskray.models.run import Run
 from riskray.models.tail_risk import (
     Contribution,
@@ -174,7 +174,7 @@ def _parametric(database: Database, reader: VectorReader, run_id: str, run: Vect
     if node.hierarchy is not None:
         dimension = node.hierarchy.dimension
         values = [row.group[dimension] for row in rollups(database, run_id=run_id, group_by=[dimension])]
-        node.hierarchy.membership(values, nodes=[])  # every value has its place
+        node.hierarchy.require_places(values)
     matrix = reader.matrix(run)
     market = _market_of(database, get_run(database, run_id=run_id))
     sums = _sensitivities(database, run_id, node, matrix, market)
@@ -257,5 +257,5 @@ def _sensitivities(database: Database, run_id: str, node: Node, matrix: Scenario
 
 def _market_of(database: Database, run: Run) -> Market:
     record = get_market(database, market=run.market_id)
-    document = stored_document(get_market_document(database, market_id=record.market_id))
+    document = stored_market(get_market_document(database, market_id=record.market_id))
     return build_market(document, base_currency=run.base_currency)

@@ -7,8 +7,8 @@ import pyarrow as pa
 from scipy.sparse import csr_array
 
 from riskray.errors import InvalidRequest
-from riskray.figures.kept import Kept
 from riskray.figures.nodes import Groups, Node
+from riskray.lru_cache import LruCache
 from riskray.models.tail_risk import DIMENSIONS, Dimension, NodeFilter
 from riskray.scenario.codec import ScenarioMatrix, decode
 from riskray.store.database import Database
@@ -27,7 +27,7 @@ from riskray.store.vectors import (
 )
 
 BYTES_MAX: Final = 512 * 1024**2
-"""Vectors kept in one process: some runs of a thousand scenarios with thousands of groups."""
+"""Vectors kept in one process: some runs of a thousand scenarios with thousands of groups. As much once more for scenario sets."""
 _ALL: Final = NodeFilter()
 
 
@@ -37,7 +37,8 @@ class VectorReader:
     def __init__(self, database: Database, *, bytes_max: int = BYTES_MAX) -> None:
         self._database = database
         self._bytes_max = bytes_max
-        self._kept = Kept(bytes_max=bytes_max)
+        self._groups: LruCache[Groups] = LruCache(budget=bytes_max, size_of=lambda groups: groups.pnl.nbytes)
+        self._matrices: LruCache[ScenarioMatrix] = LruCache(budget=bytes_max, size_of=lambda matrix: matrix.values.nbytes)
 
     def run(self, run_id: str) -> VectorRun:
         """What vectors a run has. Raises NotFound, and Conflict when it has none or has not ended."""
@@ -58,7 +59,7 @@ class VectorReader:
         if size > self._bytes_max:
             # Too many to keep. A hierarchy is then checked against the values that are left.
             return _as_groups(read_group_vectors(self._database, run_id=run_id, filters=node.filters, dimensions=node.dimensions)[1])
-        return self._kept.get((run_id, family), lambda: self._family(run_id, family), lambda groups: groups.pnl.nbytes)
+        return self._groups.get_or_load((run_id, family), lambda: self._family(run_id, family))
 
     def matrix(self, run: VectorRun) -> ScenarioMatrix:
         """The scenario set of a run."""
@@ -66,7 +67,7 @@ class VectorReader:
         def load() -> ScenarioMatrix:
             return decode(get_scenario_set_content(self._database, scenario_set_no=run.scenario_set_no)[1])
 
-        return self._kept.get(run.scenario_set_id, load, lambda matrix: matrix.values.nbytes)
+        return self._matrices.get_or_load(run.scenario_set_id, load)
 
     def dropped_scenarios(self, run: VectorRun) -> list[int]:
         """Scenarios that are left out of every figure, under drop_scenario."""

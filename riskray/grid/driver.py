@@ -17,7 +17,7 @@ import structlog
 
 from pricers.status import RowStatus
 from riskray.config import Settings
-from riskray.engine.plan import even_parts
+from riskray.engine.plan import PositionRange, even_parts
 from riskray.engine.remedy import ShardRemedy, remedy_for
 from riskray.engine.shard import storable
 from riskray.engine.sums import Rollups, roll_up
@@ -68,7 +68,7 @@ class RunDriver:
         self._resting: list[ShardTask] = []
         self._rest_until = 0.0
         self._backoff_s = BACKOFF_FIRST_S
-        self._split: list[Shard] = []
+        self._split: list[PositionRange] = []
         self._is_held = False
         self._is_lost = threading.Event()
         self._is_stopped = threading.Event()
@@ -183,16 +183,20 @@ class RunDriver:
         if attempts is None:
             del self._outstanding[shard.shard_no]
             return
-        remedy = remedy_for(shard, attempts=attempts, attempts_max=self._settings.shard_attempts_max, split_ranges=self._split)
+        remedy = remedy_for(shard.numbers, attempts=attempts, attempts_max=self._settings.shard_attempts_max, split_ranges=self._split)
         _log.warning("a shard did not end well", shard_no=shard.shard_no, reason=charge.reason, attempts=attempts, remedy=remedy.value)
         match remedy:
             case ShardRemedy.RETRY:
                 self._submit([replace(task, is_suspect=True)])
             case ShardRemedy.SPLIT:
                 parts = ledger.split_shard(
-                    self._database, run_no=run.run_no, epoch=run.epoch, shard_no=shard.shard_no, row_counts=even_parts(shard.row_count, 2)
+                    self._database,
+                    run_no=run.run_no,
+                    epoch=run.epoch,
+                    shard_no=shard.shard_no,
+                    row_counts=even_parts(shard.numbers.count, 2),
                 )
-                self._split.append(shard)
+                self._split.append(shard.numbers)
                 del self._outstanding[shard.shard_no]
                 self._outstanding |= {part.shard_no: part for part in parts}
                 self._submit([ShardTask(run, part, self._inbox, is_suspect=True) for part in parts])

@@ -27,6 +27,7 @@ from pricers.time.dates import to_date
 from pricers.value.cash_flow_report import explain
 from riskray import metrics
 from riskray.config import Settings
+from riskray.engine.plan import PositionRange
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.engine.shard import ShardPositions, ShardResult, failed_shard, value_shard
 from riskray.engine.vectors import (
@@ -42,11 +43,12 @@ from riskray.engine.vectors import (
 from riskray.errors import Conflict, NotFound, RiskrayError
 from riskray.extensions import load_pricers
 from riskray.grid import telemetry
-from riskray.grid.cache import ByteBudgetCache, positions_nbytes
+from riskray.grid.cache import positions_nbytes
 from riskray.grid.messages import ArrowTables, PricedPositions, PricerStatus, ShardReport
 from riskray.grid.vector_nets import VectorNets, failure_tables, vector_cells
 from riskray.grid.warmup import warm_kernels
 from riskray.logs import configure_logs
+from riskray.lru_cache import LruCache
 from riskray.models.result import ExplainedFlow, Explanation
 from riskray.portfolio.contracts import contracts_from_arrow
 from riskray.runs import loading as snapshots
@@ -88,8 +90,8 @@ class Pricer:
         pa.set_cpu_count(1)  # an actor has one CPU; more threads would only take it from its neighbours
         self._name = name
         self._database = Database(settings, application_name=f"riskray {name}", pool_size=DATABASE_CONNECTIONS)
-        self._positions: ByteBudgetCache[ShardPositions] = ByteBudgetCache(bytes_max=POSITIONS_BYTES_MAX, size_of=positions_nbytes)
-        self._markets: ByteBudgetCache[Market] = ByteBudgetCache(bytes_max=MARKETS_MAX, size_of=lambda _: 1)
+        self._positions: LruCache[ShardPositions] = LruCache(budget=POSITIONS_BYTES_MAX, size_of=positions_nbytes)
+        self._markets: LruCache[Market] = LruCache(budget=MARKETS_MAX)
         self._market_ids: set[str] = set()
         self._lookups = [telemetry.CacheLookups("positions", self._positions), telemetry.CacheLookups("markets", self._markets)]
         self._vectors = VectorNets(self._database)
@@ -98,7 +100,7 @@ class Pricer:
         self._shards_done = 0
         self._idle_since = time.monotonic()
         load_pricers(settings)
-        telemetry.keep_showing(lambda: telemetry.show(metrics.CACHE_BYTES, self._positions.nbytes))
+        telemetry.keep_showing(lambda: telemetry.show(metrics.CACHE_BYTES, self._positions.size))
         if leaves_after_idle_s is not None:
             threading.Thread(target=self._leave_when_idle, args=(leaves_after_idle_s,), name="idle", daemon=True).start()
 
@@ -133,7 +135,7 @@ class Pricer:
             raise
         except Exception:  # whatever a pricer may raise
             _log.exception("the pricer raised on a batch; its rows are valued in parts", product=shard.product)
-            result = _value_in_parts(self._table(run, shard), shard.product, shard.first_position_no, market, measures)
+            result = _value_in_parts(self._table(run, shard), shard.product, shard.numbers.first, market, measures)
         seconds |= result.seconds
         vectors = None if run.vectors == "none" else self._net_shard(run, shard, result, market, seconds)
         return self._commit(run, shard, result, seconds, vectors, carried=[] if carried is None else carried.ranges())
@@ -143,7 +145,7 @@ class Pricer:
         seconds: dict[str, float] = {"read": 0.0, "lower": 0.0}
         with self._busy(), self._observed(run, shard):
             table = self._table(run, shard)
-            positions = snapshots.describe_positions(table, product=shard.product, first_position_no=shard.first_position_no)
+            positions = snapshots.describe_positions(table, product=shard.product, first_position_no=shard.numbers.first)
             return self._commit(run, shard, failed_shard(positions, status=RowStatus[status_name], message=message), seconds)
 
     def _commit(
@@ -180,7 +182,7 @@ class Pricer:
     def _find_market(self, market: str) -> str:
         """Id of a market, by id or name.
 
-        An id means the same content for ever, so the database is asked once; a name's newest version may change.
+        An id means the same content for ever, so the database is asked once; a name may mean another one by now.
         """
         if market in self._market_ids:
             return market
@@ -189,21 +191,19 @@ class Pricer:
         return market_id
 
     def _table(self, run: ClaimedRun, shard: Shard) -> pa.Table:
-        return snapshots.load_table(
-            self._database, portfolio_no=run.portfolio_no, first_position_no=shard.first_position_no, row_count=shard.row_count
-        )
+        return snapshots.load_table(self._database, portfolio_no=run.portfolio_no, numbers=shard.numbers)
 
     def _load(self, run: ClaimedRun, shard: Shard, seconds: dict[str, float]) -> ShardPositions:
         def load() -> ShardPositions:
             positions, spent = snapshots.load_positions(
                 self._database, portfolio_no=run.portfolio_no, product=shard.product,
-                first_position_no=shard.first_position_no, row_count=shard.row_count, as_of=snapshots.day_number(run.as_of),
+                numbers=shard.numbers, as_of=snapshots.day_number(run.as_of),
             )  # fmt: skip
             for phase, spent_s in spent.items():
                 seconds[phase] += spent_s
             return positions
 
-        return self._positions.get_or_load((run.portfolio_id, shard.first_position_no, shard.row_count, run.as_of), load)
+        return self._positions.get_or_load((run.portfolio_id, shard.numbers, run.as_of), load)
 
     # --------------------------------------------------------------------------------------------------------- vectors
 
@@ -224,22 +224,22 @@ class Pricer:
         priced, pv_base = np.asarray(result.results.column("position_no"), np.int64), np.asarray(result.results.column("pv_base"))
         pnl = []
         for part in parts:
-            rows = slice(*np.searchsorted(priced, [part.first_position_no, part.first_position_no + part.row_count]))
+            rows = slice(*np.searchsorted(priced, [part.numbers.first, part.numbers.end]))
             pnl.append(position_pnl(part, priced=priced[rows], pv_base=pv_base[rows], grid=grid, policy=run.failure_policy))
         seconds["scenarios"] = time.perf_counter() - started
-        return PositionVectors(shard.first_position_no, pnl[0] if len(pnl) == 1 else np.concatenate(pnl))
+        return PositionVectors(shard.numbers.first, pnl[0] if len(pnl) == 1 else np.concatenate(pnl))
 
     def _parts(self, run: ClaimedRun, shard: Shard, failed: np.ndarray, seconds: dict[str, float]) -> list[ShardPositions]:
         """The shard's positions, as a rule in one part. Nothing of a position that may have ended its worker is looked at again."""
-        if failed.size == shard.row_count:
-            return [snapshots.describe_positions(self._table(run, shard), product=shard.product, first_position_no=shard.first_position_no)]
+        if failed.size == shard.numbers.count:
+            return [snapshots.describe_positions(self._table(run, shard), product=shard.product, first_position_no=shard.numbers.first)]
         try:
             return [self._load(run, shard, seconds)]
         except (RiskrayError, MemoryError):
             raise
         except Exception:  # whatever a pricer may raise
             return lowered_row_by_row_where_needed(
-                self._table(run, shard), product=shard.product, first_position_no=shard.first_position_no,
+                self._table(run, shard), product=shard.product, first_position_no=shard.numbers.first,
                 as_of=snapshots.day_number(run.as_of),
             )  # fmt: skip
 
@@ -251,9 +251,7 @@ class Pricer:
             for shard in shards:
                 if shard.shard_no in held:
                     continue
-                numbers = ledger.failed_position_nos(
-                    self._database, run_no=run.run_no, first_position_no=shard.first_position_no, row_count=shard.row_count
-                )
+                numbers = ledger.failed_position_nos(self._database, run_no=run.run_no, numbers=shard.numbers)
                 failed = np.array(sorted(numbers), np.int64)
                 for part in self._parts(run, shard, failed, {"read": 0.0, "lower": 0.0}):
                     parts.append(net_positions(part, failed=_inside(failed, part), grid=grid, policy=run.failure_policy))
@@ -309,7 +307,7 @@ class Pricer:
 
         keys = run_keys(self._database, run_id=run_id)
         found = find_position(self._database, portfolio_no=keys["portfolio_no"], position_id=position_id, within=f"run {run_id}")
-        table = snapshots.load_table(self._database, portfolio_no=keys["portfolio_no"], first_position_no=found["position_no"], row_count=1)
+        table = snapshots.load_table(self._database, portfolio_no=keys["portfolio_no"], numbers=PositionRange(found["position_no"], 1))
         spec = snapshots.find_pricer(found["product"])
         if spec is None:
             raise NotFound("product", found["product"])
@@ -358,7 +356,7 @@ class Pricer:
             work=work,
             busy_s=0.0 if work is None else time.monotonic() - started,
             shards_done=self._shards_done,
-            cache_bytes=self._positions.nbytes,
+            cache_bytes=self._positions.size,
             resident_bytes=psutil.Process().memory_info().rss,
         )
 
@@ -372,7 +370,9 @@ class Pricer:
         core_s = time.process_time()
         with (
             structlog.contextvars.bound_contextvars(run_id=run.run_id, shard_no=shard.shard_no, epoch=run.epoch),
-            span("shard", parent=run.traceparent, run_id=run.run_id, shard_no=shard.shard_no, product=shard.product, rows=shard.row_count),
+            span(
+                "shard", parent=run.traceparent, run_id=run.run_id, shard_no=shard.shard_no, product=shard.product, rows=shard.numbers.count
+            ),
         ):
             yield
         telemetry.count(metrics.CORE_SECONDS, time.process_time() - core_s, product=shard.product)
@@ -408,7 +408,7 @@ def _value(positions: ShardPositions, market: Market, measures: frozenset[Measur
 
 def _inside(numbers: np.ndarray, part: ShardPositions) -> np.ndarray:
     """Those of some sorted position numbers that lie in a part of the shard."""
-    inside: np.ndarray = numbers[slice(*np.searchsorted(numbers, [part.first_position_no, part.first_position_no + part.row_count]))]
+    inside: np.ndarray = numbers[slice(*np.searchsorted(numbers, [part.numbers.first, part.numbers.end]))]
     return inside
 
 

@@ -13,7 +13,7 @@ from riskray.metrics import Kind, Metric
 from riskray.store.database import Database
 
 if TYPE_CHECKING:
-    from riskray.grid.cache import ByteBudgetCache  # kernels and all, which a service does without
+    from riskray.lru_cache import LruCache
 
 SAMPLE_S = 5.0
 """How often gauges are shown again: Ray exports every ten seconds what was set since the last time, and nothing of what was not."""
@@ -59,7 +59,7 @@ def count_shard(product: str, *, committed: bool, ok_count: int, failed_count: i
 class CacheLookups:
     """The look-ups in one cache, from one report to the next."""
 
-    def __init__(self, name: str, looked_up: "ByteBudgetCache[Any]") -> None:
+    def __init__(self, name: str, looked_up: "LruCache[Any]") -> None:
         self._name, self._cache = name, looked_up
         self._hits = self._misses = 0
 

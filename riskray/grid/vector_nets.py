@@ -4,7 +4,6 @@ It is a cache like the others: exact sums of shards that this actor has worked o
 died, or another run pushed it out) netted again from the stored positions, to the same bits.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +13,7 @@ import pyarrow as pa
 from pricers.market.market import Market
 from pricers.value.netting import LadderGrid
 from riskray.engine.vectors import FAMILIES, NettedFamily, NettedPositions, ScenarioFailures, merge_netted
-from riskray.grid.cache import ByteBudgetCache
+from riskray.lru_cache import LruCache
 from riskray.runs import loading as snapshots
 from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun
@@ -37,8 +36,8 @@ class VectorNets:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._grids: ByteBudgetCache[LadderGrid] = ByteBudgetCache(bytes_max=RUNS_MAX, size_of=lambda _: 1)
-        self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._grids: LruCache[LadderGrid] = LruCache(budget=RUNS_MAX)
+        self._held: LruCache[_Held] = LruCache(budget=RUNS_MAX)
 
     def grid(self, run: ClaimedRun, market: Market) -> LadderGrid:
         """The run's scenarios on its market."""
@@ -49,10 +48,7 @@ class VectorNets:
 
     def add(self, run_id: str, shard_no: int, netted: NettedPositions) -> None:
         """Keep a netted shard."""
-        held = self._held.setdefault(run_id, _Held())
-        self._held.move_to_end(run_id)
-        if len(self._held) > RUNS_MAX:
-            self._held.popitem(last=False)
+        held = self._held.get_or_load(run_id, _Held)
         if shard_no in held.shard_nos:
             return
         held.parts.append(netted)
@@ -62,14 +58,13 @@ class VectorNets:
 
     def shard_nos(self, run_id: str) -> frozenset[int]:
         """Shards of a run that are kept here. May be called from another thread."""
-        held = self._held.get(run_id)
-        return frozenset() if held is None else held.shard_nos
+        return self._held.get_or_load(run_id, _Held).shard_nos
 
     def parts(self, run_id: str, *, among: Iterable[int]) -> tuple[list[NettedPositions], frozenset[int]]:
         """What is kept of a run and of which shards; nothing if it holds a shard that is not `among` those wanted, as sums cannot be
         taken apart."""
-        held = self._held.get(run_id)
-        if held is None or not held.shard_nos <= frozenset(among):
+        held = self._held.get_or_load(run_id, _Held)
+        if not held.shard_nos <= frozenset(among):
             return [], frozenset()
         return list(held.parts), held.shard_nos
 

@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from pricers.contract.columns import FX_RATE_MAX
 from riskray.market.fx import CYCLE_TOLERANCE, inconsistent_quotes
 from riskray.market.zero_rates import continuous_zero_rate, pillar_day
 from riskray.models.market_data import FX_RATE_MIN, Compounding, CurveDocument, MarketDocument, QuotedAs, SpreadCurveDocument
+from riskray.models.rate_units import rate_fault, rate_limit
 
 ZERO_RATE_MAX = 2.0  # 200 % a year: above that a rate was given in per cent
 SPREAD_MAX = 1.0
@@ -35,6 +36,23 @@ def market_problems(document: MarketDocument) -> list[Problem]:
         ),
         *_fx_problems(document),
     ]
+
+
+def rate_unit_problems(curves: Sequence[CurveDocument], *, loc: tuple[str | int, ...]) -> list[Problem]:
+    """Zero rates, as typed, of a size that speaks of another unit; `loc`: where the curves are."""
+    return [
+        problem
+        for number, curve in enumerate(curves)
+        for index, point in enumerate(curve.points)
+        for problem in _unit_problems(curve, point.value, point.label, (*loc, number, "points", index, "value"))
+    ]
+
+
+def _unit_problems(curve: CurveDocument | SpreadCurveDocument, value: float, label: str, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+    if not isinstance(curve, CurveDocument) or curve.quoted_as is not QuotedAs.ZERO_RATES:
+        return
+    if fault := rate_fault(value, limit=rate_limit(curve.currency)):
+        yield _problem(loc, "out_of_range", f"{curve.name}, {label}: {fault}")
 
 
 def _problem(loc: tuple[str | int, ...], code: str, message: str) -> Problem:
@@ -68,7 +86,9 @@ def _curve_problems(document: MarketDocument, curve: CurveDocument | SpreadCurve
             word = "on the same day as" if day == previous_day else "before"
             yield _problem(place, "out_of_order", f"{curve.name}: point {point.label} is {word} {previous_label}; points must increase")
         previous_day, previous_label = max(day, previous_day), point.label
-        yield from _value_problems(curve, point.value, day, point.label, (*place, "value"))
+        place = (*place, "value")
+        wrong_unit = [*_unit_problems(curve, point.value, point.label, place)] if document.rates_checked else []
+        yield from wrong_unit or _value_problems(curve, point.value, day, point.label, place)
     if (
         isinstance(curve, CurveDocument)
         and curve.quoted_as is QuotedAs.DISCOUNT_FACTORS

@@ -12,8 +12,8 @@ from pricers.market.market import CurveKind
 from riskray.models.market_data import MarketDocument
 
 
-def stored_document(text: str) -> MarketDocument:
-    """The document of a stored text. It was checked when it was stored; here only its shape is."""
+def stored_market(text: str) -> MarketDocument:
+    """The document of a stored text, which was checked by the rules of its day."""
     data: dict[str, Any] = json.loads(text)
     for curve in data["curves"]:
         if "kind" in curve:

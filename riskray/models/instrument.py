@@ -73,6 +73,7 @@ class ProductDescription(BaseModel):
 
 def describe_product(product: str) -> ProductDescription:
     """Describe a registered product. Raises UnknownProductError."""
+
     spec = pricer(product)
     return ProductDescription(
         product=spec.product,

@@ -11,10 +11,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
 from pricers.contract.columns import FX_RATE_MAX
-from pricers.time.calendars import CALENDARS, is_calendar
-from pricers.time.dates import parse_tenor
+from pricers.time.calendar_names import CALENDARS, is_calendar
+from pricers.time.tenors import parse_tenor
 from riskray.models.common import Date
 from riskray.models.instrument import CURRENCIES
+from riskray.models.rate_units import RatesChecked
 
 AS_OF_MIN, AS_OF_MAX = datetime.date(1950, 1, 1), datetime.date(2149, 12, 31)
 """A year before the end of the holiday calendars, so that the days that a market itself needs are in them."""
@@ -167,7 +168,10 @@ class FxSpot(_Sourced):
         default=2, ge=0, le=10, description="Business days from `as_of` to the delivery of spot."
     )
     calendar: Annotated[str, AfterValidator(_calendar)] = Field(
-        default="WEEKENDS_ONLY", description="Of the lag.", examples=["TARGET+US_FED"]
+        default="WEEKENDS_ONLY",
+        description="Of the pair. The lag counts days of the calendars that are not the dollar's (`US_*`); the spot date must suit them "
+        "all, and US_FED for a cross that names none of the dollar's.",
+        examples=["TARGET+US_FED"],
     )
     spot_date: Date | None = Field(default=None, description="Delivery of spot, instead of the lag.")
 
@@ -186,3 +190,4 @@ class MarketDocument(_Document):
         description="By currency: the discount curve that carries spot rates back to `as_of`.",
         examples=[{"EUR": "EUR-GOVT-AAA"}],
     )
+    rates_checked: RatesChecked = True

@@ -30,7 +30,7 @@ class PriceRequest(Model):
     # NaN goes to the reader, which refuses it by name; as null it would take the column's default.
     model_config = ConfigDict(ser_json_inf_nan="constants")
 
-    market: str = Field(description="Market id, or a name for its newest version.", examples=["demo"])
+    market: str = Field(description="Market id, or a name for its last upload.", examples=["demo"])
     base_currency: CurrencyCode = "USD"
     measures: Distinct[Measure] = Field(default=[Measure.PV, Measure.PV_BASE, Measure.DV01], min_length=1)
     positions: list[Position] = Field(
@@ -69,7 +69,7 @@ class PriceAnswer(Model):
     """Every position of the request, either priced or failed."""
 
     market: str = Field(description="As in the request.")
-    market_id: str = Field(description="Id of the market; where the request has a name, of its newest version.")
+    market_id: str = Field(description="Id of the market; where the request has a name, of its last upload.")
     as_of: date = Field(description="Valuation date, which is the market's.")
     base_currency: CurrencyCode
     curves: dict[str, list[str]] = Field(

@@ -40,8 +40,8 @@ Executor = Literal["pool", "job"]
 class RunRequest(Model):
     """Value a portfolio under a market."""
 
-    portfolio: str = Field(description="Portfolio id, or a name for its newest version.", examples=["pf-3f2a9c0d1e4b5a67"])
-    market: str = Field(description="Market id, or a name for its newest version.", examples=["mkt-90b1c2d3e4f5a6b7"])
+    portfolio: str = Field(description="Portfolio id, or a name for its last upload.", examples=["pf-3f2a9c0d1e4b5a67"])
+    market: str = Field(description="Market id, or a name for its last upload.", examples=["mkt-90b1c2d3e4f5a6b7"])
     base_currency: CurrencyCode = "USD"
     measures: Distinct[Measure] = Field(default=list(ALL_MEASURES), min_length=1, description="Measures to compute; the others are null.")
     name: str = Field(default="", max_length=200, description="A label for people.", examples=["end of day"])
@@ -55,7 +55,7 @@ class RunRequest(Model):
     )
     rows_per_shard: int | None = Field(default=None, ge=1, le=1_000_000, description="Positions in one shard; changes no result.")
     scenario_set: str | None = Field(
-        default=None, description="Scenario set id, or a name for its newest version; value the portfolio under every scenario of it too."
+        default=None, description="Scenario set id, or a name for its last upload; value the portfolio under every scenario of it too."
     )
     vectors: Vectors | None = Field(
         default=None,
@@ -139,8 +139,15 @@ class Run(Model):
     started_at: datetime | None
     finished_at: datetime | None
     cancel_requested_at: datetime | None
+    lease_until: datetime | None = None
+    driven_since: datetime | None = None
     error_code: str | None
     error_detail: str | None
     manifest: JsonObject | None = Field(
         description="Written when the run ends: hashes of all inputs, versions, settings, seconds by phase."
     )
+
+    @property
+    def lacks_driver(self) -> bool:
+        """Whether the run has begun and no coordinator or job works on it: its lease is over, or was given back."""
+        return self.state is RunState.RUNNING and self.lease_until is not None and self.driven_since is None

@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, FiniteFloat, model_validator
 
-from pricers.time.dates import parse_tenor
+from pricers.time.tenors import parse_tenor
 from riskray.models.common import CurrencyCode, Date, JsonObject, Model
+from riskray.models.rate_units import RatesChecked
 
 SCENARIOS_MAX = 100_000
 
@@ -143,10 +144,11 @@ class StressDefinition(Model):
     numeraire: CurrencyCode = Field(default="USD", description="Currency in which FX shocks are stated.")
     scenarios: list[StressScenario] = Field(min_length=1, max_length=SCENARIOS_MAX)
     combinations: list[Combination] = Field(default=[])
+    rates_checked: RatesChecked = True
 
 
 class _FromHistory(Model):
-    history: str = Field(description="Market history id, or a name for its newest version.", examples=["demo-history"])
+    history: str = Field(description="Market history id, or a name for its last upload.", examples=["demo-history"])
     first_date: Date | None = Field(default=None, description="First date of the history to use; its first where not given.")
     last_date: Date | None = Field(default=None, description="Last date of the history to use; its last where not given.")
     window: int | None = Field(default=None, ge=1, description="Use the last so many moves; all where not given.", examples=[500])
@@ -205,7 +207,7 @@ class ScenarioSetRequest(Model):
     """Make a scenario set against a market."""
 
     name: str = Field(min_length=1, max_length=200, examples=["standard stress"])
-    market: str = Field(description="Market id, or a name for its newest version: whose curves and pillars the set moves.")
+    market: str = Field(description="Market id, or a name for its last upload: whose curves and pillars the set moves.")
     definition: ScenarioDefinition
 
 
@@ -214,7 +216,7 @@ class ScenarioSet(Model):
 
     scenario_set_id: str = Field(description="`scen-` and the start of the content hash.", examples=["scen-5b0c7c1de2a9f344"])
     name: str
-    version: int = Field(ge=1, description="Counts the contents stored under this name.")
+    version: int = Field(ge=1, description="Counts the uploads under this name; one that changes nothing is not counted.")
     content_hash: str = Field(description="SHA-256 of the canonical content, in hex.")
     kind: Literal["stress", "historical", "monte_carlo", "matrix"]
     market_id: str | None = Field(description="The market that it was made against.")
@@ -276,6 +278,6 @@ class DemoHistoryRequest(Model):
     """
 
     name: str = Field(default="demo-history", min_length=1, max_length=200)
-    market: str = Field(description="Market id, or a name for its newest version.", examples=["demo"])
+    market: str = Field(description="Market id, or a name for its last upload.", examples=["demo"])
     first_date: Date | None = Field(default=None, description="Leave out earlier dates.", examples=["2019-01-02"])
     seed: int = Field(default=1, ge=0, lt=2**63, description="Of the generated rates; the same seed gives the same history.")

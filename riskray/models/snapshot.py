@@ -13,7 +13,7 @@ class MarketSnapshot(Model):
 
     market_id: str = Field(description="`mkt-` and the start of the content hash.", examples=["mkt-90b1c2d3e4f5a6b7"])
     name: str = Field(examples=["demo"])
-    version: int = Field(ge=1, description="Counts the contents stored under this name.")
+    version: int = Field(ge=1, description="Counts the uploads under this name; one that changes nothing is not counted.")
     as_of: date = Field(description="Valuation date.")
     content_hash: str = Field(description="SHA-256 of the canonical content, in hex.")
     created_at: datetime
@@ -46,7 +46,7 @@ class PortfolioSnapshot(Model):
 
     portfolio_id: str = Field(description="`pf-` and the start of the content hash.", examples=["pf-3f2a9c0d1e4b5a67"])
     name: str = Field(examples=["demo"])
-    version: int = Field(ge=1, description="Counts the contents stored under this name.")
+    version: int = Field(ge=1, description="Counts the uploads under this name; one that changes nothing is not counted.")
     content_hash: str = Field(description="SHA-256 over the set of rows, in hex.")
     position_count: int
     rejected_count: int = Field(description="Rows left out at upload under allow_partial.")

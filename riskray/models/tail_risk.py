@@ -58,7 +58,7 @@ class StoredHierarchy(Model):
 
     hierarchy_id: str = Field(description="`hier-` and the start of the content hash.", examples=["hier-90b1c2d3e4f5a6b7"])
     name: str
-    version: int = Field(ge=1, description="Counts the contents stored under this name.")
+    version: int = Field(ge=1, description="Counts the uploads under this name; one that changes nothing is not counted.")
     content_hash: str
     dimension: Dimension
     created_at: datetime
@@ -86,7 +86,7 @@ VarMethod = Literal["full_revaluation", "parametric"]
 class _NodeQuestion(Model):
     """What a node is, beside its filters, and which parts of it to tell apart."""
 
-    hierarchy: str | None = Field(default=None, description="Hierarchy id, or a name for its newest version; with `node`.")
+    hierarchy: str | None = Field(default=None, description="Hierarchy id, or a name for its last upload; with `node`.")
     node: str | None = Field(default=None, description="Node of the hierarchy: all that lies below it.")
     by_children: bool = Field(default=False, description="The parts are the node's direct children in the hierarchy.")
 

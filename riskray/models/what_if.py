@@ -8,6 +8,7 @@ from riskray.models.common import CurrencyCode, Model
 from riskray.models.market_data import CurveDocument, SpreadCurveDocument
 from riskray.models.position import Position
 from riskray.models.pricing import EXAMPLE_POSITION, POSITIONS_MAX, PriceFailure
+from riskray.models.rate_units import RatesChecked
 from riskray.models.run import RunState
 from riskray.models.scenario import Shock
 from riskray.models.tail_risk import Dimension
@@ -35,6 +36,7 @@ class MarketChange(Model):
         examples=[[{"type": "parallel", "curves": ["USD-*"], "shift": {"bp": 25}}]],
     )
     numeraire: CurrencyCode = Field(default="USD", description="Currency in which FX shocks are stated.")
+    rates_checked: RatesChecked = True
 
 
 class WhatIfRequest(Model):

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from pricers.contract.columns import Column, Reference
 from pricers.registry import pricer
+from riskray.engine.plan import PositionRange
 from riskray.models.instrument import POSITION_ID, UNASSIGNED
 from riskray.portfolio.schema import arrow_schema, stored_columns
 
@@ -43,8 +44,7 @@ class PortfolioBatch:
     """Contracts of one product, contiguous in position_no; `payload` is an Arrow IPC stream with one record batch."""
 
     product: str
-    first_position_no: int
-    row_count: int
+    numbers: PositionRange
     payload: bytes
 
 
@@ -74,7 +74,7 @@ def prepare_portfolio(tables: dict[str, pa.Table]) -> PreparedPortfolio:
     for product, table in ordered.items():
         for start in range(0, table.num_rows, ROWS_PER_BATCH):
             part = table.slice(start, ROWS_PER_BATCH)
-            batches.append(PortfolioBatch(product, first + start, part.num_rows, encode_batch(part)))
+            batches.append(PortfolioBatch(product, PositionRange(first + start, part.num_rows), encode_batch(part)))
         positions.append(_narrow(product, table, first))
         first += table.num_rows
     return PreparedPortfolio(

@@ -18,10 +18,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from pricers.contract.columns import Column
-from pricers.products.python_function import INSTRUMENT
+from pricers.contract.columns import INSTRUMENT, Column
 from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
-from riskray.portfolio.values import LIST_SEPARATOR
+from riskray.portfolio.values import LIST_SEPARATOR, Fault, with_wide_codes
 from riskray.strict_json import parse_json
 
 Source = bytes | Path | BinaryIO
@@ -29,6 +28,9 @@ Source = bytes | Path | BinaryIO
 _CSV_BLOCK_BYTES = 16 * 1024**2  # also the longest row that can be read
 _HEADER_BYTES_MAX = 1024**2
 _BYTES_PER_VALUE = 4  # the least that a decoded Parquet value takes
+_OBJECT, _LIST = "a JSON object or a list of lists", "a JSON list"
+_BOOLEAN, _WHOLE, _NUMBER = "true or false", "a whole number", "a number"
+_SHAPES: dict[type, str] = {dict: _OBJECT, list: _LIST, bool: _BOOLEAN, int: _WHOLE, float: _NUMBER}
 _NOT_CELLS = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
@@ -47,21 +49,24 @@ class RawRows:
     """Cells as the file gave them.
 
     `row_numbers`: number of each row in the file, from 1, the header not counted. `unreadable`: rows left out, number to reason.
-    `unusable`: by column, indices of cells that have no text form (JSON objects); they are null in `columns`.
-    `lists`: by column, indices of cells that were JSON lists.
+    `shapes`: by column, for each JSON shape among its cells the indices of those, where `columns` no longer tells them apart.
     """
 
     columns: dict[str, pa.ChunkedArray | pa.Array]
     row_numbers: np.ndarray
     unreadable: dict[int, str] = field(default_factory=dict)
-    unusable: dict[str, np.ndarray] = field(default_factory=dict)
-    lists: dict[str, np.ndarray] = field(default_factory=dict)
+    shapes: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
 
-    def nested(self, column: Column) -> np.ndarray:
-        """Indices of the cells whose JSON value has a shape that the column does not take."""
-        nothing = np.empty(0, np.int64)
-        objects, lists = self.unusable.get(column.name, nothing), self.lists.get(column.name, nothing)
-        return objects if column.kind in ("date_list", "float_list") else np.union1d(objects, lists)
+    def refused(self, column: Column) -> list[Fault]:
+        """The cells whose JSON value has a shape that the column does not take, whatever the cells of other rows are."""
+        if column.kind in ("date_list", "float_list"):
+            expected = dict.fromkeys((_OBJECT, _BOOLEAN, _WHOLE, _NUMBER), "a list")
+        else:
+            expected = dict.fromkeys((_OBJECT, _LIST), "a single value")
+            if column.kind == "text":
+                expected |= dict.fromkeys((_BOOLEAN, _NUMBER), "text")
+        given = self.shapes.get(column.name, {})
+        return [Fault(given[shape], "wrong_type", f"expected {expected[shape]}, got {shape}") for shape in expected if shape in given]
 
 
 def file_problem(code: str, message: str, *, loc: tuple[str | int, ...] = ("file",)) -> InvalidRequest:
@@ -192,9 +197,7 @@ def raw_rows_of(items: list[Any], *, limits: ReadLimits) -> RawRows:
         cells = [row.get(name) for row in rows]
         if name == INSTRUMENT:
             cells = [_document(cell) if isinstance(cell, dict) else cell for cell in cells]
-        raw.columns[name] = _json_column(cells, name, raw.unusable)
-        if lists := [number for number, cell in enumerate(cells) if isinstance(cell, list)]:
-            raw.lists[name] = np.array(lists, np.int64)
+        raw.columns[name], raw.shapes[name] = _json_column(cells)
     return raw
 
 
@@ -225,20 +228,21 @@ def _malformed_json(message: str) -> MalformedJson:
     return MalformedJson(message, [{"loc": ["file"], "msg": message, "code": "malformed"}])
 
 
-def _json_column(cells: list[Any], name: str, unusable: dict[str, np.ndarray]) -> pa.Array:
-    """Cells of one type as they are; mixed types as text, so that the same rules hold as for CSV."""
+def _json_column(cells: list[Any]) -> tuple[pa.Array, dict[str, np.ndarray]]:
+    """Cells of one type as they are; mixed types as text, so that the same rules hold as for CSV, and the cells of each shape."""
     kinds = set(map(type, cells)) - {type(None)}
-    if kinds == {float, int} or kinds == {float}:
-        return pa.array([None if cell is None else float(cell) for cell in cells], pa.float64(), from_pandas=False)
+    if kinds == {float}:
+        return pa.array(cells, pa.float64(), from_pandas=False), {}
     if kinds in ({bool}, {str}, set()):
-        return pa.array(cells)
+        return pa.array(cells), {}
     if kinds == {int} and all(cell is None or -(2**63) <= cell < 2**63 for cell in cells):
-        return pa.array(cells, pa.int64())
+        return pa.array(cells, pa.int64()), {}
     texts = [_json_text(cell) for cell in cells]
-    odd = np.array([text is None and cell is not None for text, cell in zip(texts, cells, strict=True)])
-    if odd.any():
-        unusable[name] = np.flatnonzero(odd)
-    return pa.array(texts, pa.string())
+    shapes: dict[str, list[int]] = {}
+    for number, (cell, text) in enumerate(zip(cells, texts, strict=True)):
+        if cell is not None and not isinstance(cell, str):
+            shapes.setdefault(_OBJECT if text is None else _SHAPES[type(cell)], []).append(number)
+    return pa.array(texts, pa.string()), {shape: np.array(numbers, np.int64) for shape, numbers in shapes.items()}
 
 
 def _document(cell: dict[str, Any]) -> str:
@@ -303,6 +307,8 @@ def _checked_text(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     except pa.ArrowInvalid as error:
         message = f"column {name!r} has text that is not UTF-8; write the file with UTF-8 text"
         raise file_problem("encoding", message, loc=("columns", name)) from error
+    if pa.types.is_dictionary(column.type):
+        return pa.chunked_array(map(with_wide_codes, column.chunks), pa.dictionary(pa.int32(), pa.string()))
     return column.cast(pa.list_(pa.string())) if is_list else column
 
 

@@ -2,19 +2,23 @@
 
 `convert` takes a column as a file gave it (text from CSV; whatever type JSON or Parquet had) and returns it in the stored type, with the
 faulty cells null and named. The fast path is one Arrow cast; only a column with a fault is looked at more closely.
+
+What a cell becomes depends on that cell alone. A converter computes values and faults from arrays that it never changes; which cells are
+rejected is a mask beside them (`Rejections`), and `convert` applies it once, when every value is there.
 """
 
 import datetime
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pricers.contract.columns import Column, Kind
-from pricers.time.calendars import CALENDARS, is_calendar
+from pricers.time.calendar_names import CALENDARS, is_calendar
+from riskray.decimals import decimals_as_floats
 from riskray.models.instrument import COMMON_COLUMNS, CURRENCIES, POSITION_ID
 from riskray.portfolio.schema import STORED_TYPES
 
@@ -36,36 +40,60 @@ class Fault:
     message: str
 
 
-@dataclass
+@dataclass(frozen=True)
 class Converted:
-    """A column in its stored type; faulty cells are null."""
+    """A column in its stored type; faulty cells are null, and each is named once."""
 
     values: pa.Array
-    faults: list[Fault] = field(default_factory=list)
-
-    def reject(self, bad: np.ndarray, code: str, message: str) -> None:
-        """Name the cells where `bad` and make them null."""
-        if bad.any():
-            self.faults.append(Fault(np.flatnonzero(bad), code, message))
-            self.values = pc.if_else(pa.array(~bad), self.values, pa.scalar(None, self.values.type))
+    faults: list[Fault]
 
 
-def convert(values: pa.Array, column: Column) -> Converted:
-    """Convert and check a whole column; see the module docstring. Missing required values are faults too."""
-    values = _plain(values)
-    if values.null_count == len(values):
-        converted = Converted(pa.nulls(len(values), STORED_TYPES[column.kind]))
+class Rejections:
+    """Which cells of a column are rejected, and why. Knows no values: to reject a cell cannot change what another one means."""
+
+    def __init__(self, count: int) -> None:
+        self.rejected = np.zeros(count, np.bool_)
+        self.faults: list[Fault] = []
+
+    def add(self, bad: pa.Array | np.ndarray, code: str, message: str) -> None:
+        """Reject the cells where `bad` (null: no). A cell that is rejected already keeps its first fault."""
+        if isinstance(bad, pa.Array):
+            bad = _numpy(bad.fill_null(False))
+        rows = np.flatnonzero(bad & ~self.rejected)
+        if rows.size:
+            self.rejected[rows] = True
+            self.faults.append(Fault(rows, code, message))
+
+
+def convert(cells: pa.Array, column: Column, refused: Iterable[Fault] = ()) -> Converted:
+    """Convert and check a whole column; see the module docstring. Missing required values are faults too.
+
+    Args:
+        cells: one cell a row, null where nothing is given.
+        column: what the cells are to become.
+        refused: cells that are wrong whatever they hold.
+    """
+    cells = _plain(cells)
+    rejections = Rejections(len(cells))
+    for fault in refused:
+        rejections.add(_marked(fault.rows, len(cells)), fault.code, fault.message)
+    if cells.null_count == len(cells):
+        values = pa.nulls(len(cells), STORED_TYPES[column.kind])
     else:
-        converted = _CONVERTERS[column.kind](values, column)
-    if column.name == POSITION_ID:
-        converted.values = converted.values.cast(pa.string())
-    if column.required and converted.values.null_count:
-        missing = _numpy(pc.is_null(converted.values))
-        for fault in converted.faults:
-            missing[fault.rows] = False
-        if missing.any():
-            converted.faults.append(Fault(np.flatnonzero(missing), "missing", "a value is required"))
-    return converted
+        values = _CONVERTERS[column.kind](cells, column, rejections)
+    if column.required and values.null_count:
+        rejections.add(pc.is_null(values), "missing", "a value is required")
+    values = _without(values, rejections.rejected)
+    return Converted(values.cast(pa.string()) if column.name == POSITION_ID else values, rejections.faults)
+
+
+def _without(values: pa.Array, rejected: np.ndarray) -> pa.Array:
+    """The values with the rejected ones null. Of dictionary-encoded values only the codes change."""
+    if not rejected.any():
+        return values
+    if pa.types.is_dictionary(values.type):
+        return pa.DictionaryArray.from_arrays(_without(values.indices, rejected), values.dictionary)
+    return pc.if_else(pa.array(~rejected), values, pa.scalar(None, values.type))
 
 
 def is_blank(values: pa.Array) -> np.ndarray:
@@ -78,200 +106,220 @@ def is_blank(values: pa.Array) -> np.ndarray:
     return np.asarray(np.logical_or(blank, _numpy(pc.equal(lengths, 0).fill_null(True))))
 
 
+def with_wide_codes(values: pa.DictionaryArray) -> pa.DictionaryArray:
+    """The same text with codes of 32 bits: narrower ones cannot count the names of several dictionaries."""
+    if values.type == pa.dictionary(pa.int32(), pa.string()):
+        return values
+    return pa.DictionaryArray.from_arrays(values.indices.cast(pa.int32()), values.dictionary.cast(pa.string()))
+
+
 def _numpy(values: pa.Array) -> np.ndarray:
     return np.asarray(values.to_numpy(zero_copy_only=False))
 
 
-def _plain(values: pa.Array) -> pa.Array:
+def _plain(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     """One contiguous array of a type that the converters know."""
     if isinstance(values, pa.ChunkedArray):
-        values = values.cast(pa.string()) if _is_mostly_unique(values) else values.unify_dictionaries()
-        values = values.combine_chunks()
-    if isinstance(values, pa.ChunkedArray):  # what combine_chunks returns for no chunks at all
-        values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.nulls(0, values.type)
+        values = _joined(values)
     kind = values.type
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+    if pa.types.is_dictionary(kind):
+        return with_wide_codes(values) if _is_any_text(kind.value_type) else _plain(values.dictionary_decode())
+    if _is_any_text(kind):
         return values.cast(pa.string())
-    if pa.types.is_dictionary(kind) and not pa.types.is_string(kind.value_type):
-        text = pa.types.is_large_string(kind.value_type) or pa.types.is_string_view(kind.value_type)
-        return values.cast(pa.dictionary(pa.int32(), pa.string())) if text else values.dictionary_decode()
-    if pa.types.is_decimal(kind) or pa.types.is_float16(kind):
-        return values.cast(pa.float64())
-    return values
+    return values.cast(pa.float64()) if pa.types.is_float16(kind) else values
 
 
-def _is_mostly_unique(values: pa.ChunkedArray) -> bool:
+def _joined(values: pa.ChunkedArray) -> pa.Array:
+    chunks = values.chunks
+    if pa.types.is_dictionary(values.type) and _is_any_text(values.type.value_type):
+        chunks = [with_wide_codes(chunk) for chunk in chunks]
+        if _is_mostly_unique(chunks):
+            chunks = [chunk.cast(pa.string()) for chunk in chunks]
+    if not chunks:
+        return pa.nulls(0, values.type)
+    values = pa.chunked_array(chunks).unify_dictionaries().combine_chunks()
+    return pa.concat_arrays(values.chunks) if isinstance(values, pa.ChunkedArray) else values
+
+
+def _is_mostly_unique(chunks: list[pa.DictionaryArray]) -> bool:
     """Whether text is better decoded than its dictionaries united: identifiers, short enough not to fill memory."""
-    if not (pa.types.is_dictionary(values.type) and pa.types.is_string(values.type.value_type)):
-        return False
-    dictionaries = [chunk.dictionary for chunk in values.chunks]
+    dictionaries = [chunk.dictionary for chunk in chunks]
     is_short = all((pc.max(pc.binary_length(names)).as_py() or 0) <= NAME_LENGTH_MAX for names in dictionaries)
-    return is_short and 2 * sum(map(len, dictionaries)) > len(values)
+    return is_short and 2 * sum(map(len, dictionaries)) > sum(map(len, chunks))
+
+
+def _is_any_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind)) or bool(pa.types.is_dictionary(kind) and pa.types.is_string(kind.value_type))
 
 
-def _wrong_type(values: pa.Array, column: Column, expected: str) -> Converted:
-    converted = Converted(pa.nulls(len(values), STORED_TYPES[column.kind]))
-    given = pc.is_valid(values).to_numpy(zero_copy_only=False)
-    converted.faults.append(Fault(np.flatnonzero(given), "wrong_type", f"expected {expected}, got {values.type}"))
-    return converted
+def _wrong_type(cells: pa.Array, column: Column, rejections: Rejections, expected: str) -> pa.Array:
+    rejections.add(pc.is_valid(cells), "wrong_type", f"expected {expected}, got {cells.type}")
+    return pa.nulls(len(cells), STORED_TYPES[column.kind])
 
 
 # -------------------------------------------------------------------------------------------------------------------- text
 
 
-def _text(values: pa.Array, column: Column) -> Converted:
-    if pa.types.is_integer(values.type):
-        values = values.cast(pa.string())
-    if not _is_text(values.type):
-        return _wrong_type(values, column, "text")
-    converted, names = _trimmed(values)
+@dataclass(frozen=True)
+class _Encoded:
+    """Text with outer blanks removed: cell i is `names[codes[i]]`, null where it is blank."""
+
+    codes: pa.Array
+    names: pa.Array
+
+    @classmethod
+    def of(cls, cells: pa.Array) -> "_Encoded":
+        encoded = cells if pa.types.is_dictionary(cells.type) else cells.dictionary_encode()
+        names = pc.utf8_trim_whitespace(encoded.dictionary)
+        if names.equals(encoded.dictionary) and not names.null_count and not pc.any(pc.equal(names, "")).as_py():
+            return cls(encoded.indices, names)
+        names = pc.if_else(pc.equal(names, ""), pa.scalar(None, pa.string()), names).dictionary_encode()
+        return cls(pc.take(names.indices, encoded.indices).cast(pa.int32()), names.dictionary)
+
+    def spread(self, of_names: pa.Array) -> pa.Array:
+        """What is known of each name, for each cell that has it."""
+        return pc.take(of_names, self.codes)
+
+    def cells(self) -> pa.DictionaryArray:
+        return pa.DictionaryArray.from_arrays(self.codes, self.names)
+
+
+def _text(cells: pa.Array, column: Column, rejections: Rejections) -> pa.Array:
+    if pa.types.is_integer(cells.type):
+        cells = cells.cast(pa.string())
+    if not _is_text(cells.type):
+        return _wrong_type(cells, column, rejections, "text")
+    text = _Encoded.of(cells)
+    names = text.names
     # Names end up in database keys, logs and terminals; other text, such as the terms of a foreign instrument, may have line breaks.
     is_name = column.name in COMMON_COLUMNS or column.references is not None
     length, forbidden = (NAME_LENGTH_MAX, r"\p{Cc}") if is_name else (TEXT_LENGTH_MAX, r"\x00")
-    _reject_names(converted, pc.greater(pc.utf8_length(names), length), "too_long", f"text is longer than {length:,} characters")
-    _reject_names(
-        converted, pc.match_substring_regex(names, forbidden), "control_character", "text has a control character or a line break"
-    )
+    faults = [
+        (pc.greater(pc.utf8_length(names), length), "too_long", f"text is longer than {length:,} characters"),
+        (pc.match_substring_regex(names, forbidden), "control_character", "text has a control character or a line break"),
+    ]
     if column.references == "currency":
         known = pc.is_in(names, value_set=pa.array(CURRENCIES))
-        _reject_names(converted, pc.invert(known), "unknown_currency", "not an ISO 4217 currency code in capitals")
+        faults.append((pc.invert(known), "unknown_currency", "not an ISO 4217 currency code in capitals"))
     if column.references == "calendar":
         unknown = pa.array([name is not None and not is_calendar(name) for name in names.to_pylist()], pa.bool_())
-        choices = ", ".join(CALENDARS)
-        _reject_names(converted, unknown, "unknown_calendar", f"not a calendar, nor several joined with '+'; known: {choices}")
-    return converted
+        faults.append((unknown, "unknown_calendar", f"not a calendar, nor several joined with '+'; known: {', '.join(CALENDARS)}"))
+    for bad_names, code, message in faults:
+        if pc.any(bad_names).as_py():
+            rejections.add(text.spread(bad_names), code, message)
+    return text.cells()
 
 
-def _trimmed(values: pa.Array) -> tuple[Converted, pa.Array]:
-    """Text with outer blanks removed and blank cells null, dictionary-encoded; and its names."""
-    encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    names = pc.utf8_trim_whitespace(encoded.dictionary)
-    if not names.equals(encoded.dictionary) or names.null_count or pc.any(pc.equal(names, "")).as_py():
-        names = pc.if_else(pc.equal(names, ""), pa.scalar(None, pa.string()), names).dictionary_encode()
-        indices = pc.take(names.indices, encoded.indices).cast(pa.int32())
-        encoded, names = pa.DictionaryArray.from_arrays(indices, names.dictionary), names.dictionary
-    if encoded.indices.type != pa.int32():
-        encoded = pa.DictionaryArray.from_arrays(encoded.indices.cast(pa.int32()), names)
-    return Converted(encoded), names
+def _choice(cells: pa.Array, column: Column, rejections: Rejections) -> pa.Array:
+    expected = f"one of {', '.join(column.allowed)}"
+    if not _is_text(cells.type):
+        return _wrong_type(cells, column, rejections, expected)
+    text = _Encoded.of(cells)
+    allowed = pa.array(column.allowed, pa.string())
+    codes = text.spread(pc.index_in(text.names, value_set=allowed)).cast(pa.int8())
+    rejections.add(_unread(text.codes, codes), "not_allowed", f"not {expected}")
+    return pa.DictionaryArray.from_arrays(codes, allowed)
 
 
-def _reject_names(converted: Converted, bad_names: pa.Array, code: str, message: str) -> None:
-    if pc.any(bad_names).as_py():
-        bad = pc.take(bad_names, converted.values.indices).fill_null(False)
-        converted.reject(bad.to_numpy(zero_copy_only=False), code, message)
-
-
-def _choice(values: pa.Array, column: Column) -> Converted:
-    if not _is_text(values.type):
-        return _wrong_type(values, column, f"one of {', '.join(column.allowed)}")
-    converted, names = _trimmed(values)
-    code_of_name = pc.index_in(names, value_set=pa.array(column.allowed, pa.string()))
-    _reject_names(converted, pc.is_null(code_of_name), "not_allowed", f"not one of {', '.join(column.allowed)}")
-    codes = pc.take(code_of_name, converted.values.indices).cast(pa.int8())
-    converted.values = pa.DictionaryArray.from_arrays(codes, pa.array(column.allowed, pa.string()))
-    return converted
+def _unread(cells: pa.Array, values: pa.Array) -> pa.Array:
+    """Where a cell is given and no value was made of it."""
+    return pc.and_(pc.is_valid(cells), pc.is_null(values))
 
 
 # ----------------------------------------------------------------------------------------------------------------- numbers
 
 
-def _float(values: pa.Array, column: Column) -> Converted:
-    if _is_text(values.type):
-        converted = _parsed_numbers(values)
-    elif pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
-        converted = Converted(values.cast(pa.float64(), safe=False))
+def _float(cells: pa.Array, column: Column, rejections: Rejections) -> pa.Array:
+    kind = cells.type
+    if _is_text(kind):
+        values = _parsed_numbers(cells, rejections)
+    elif pa.types.is_decimal(kind):
+        values = decimals_as_floats(cells)
+    elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        values = cells.cast(pa.float64(), safe=False)
     else:
-        return _wrong_type(values, column, "a number")
-    _reject_where(converted, pc.invert(pc.is_finite(converted.values)), "not_finite", "not a finite number")
-    _reject_outside(converted, column)
-    return converted
+        return _wrong_type(cells, column, rejections, "a number")
+    rejections.add(pc.invert(pc.is_finite(values)), "not_finite", "not a finite number")
+    _reject_outside(values, column, rejections)
+    return values
 
 
-def _integer(values: pa.Array, column: Column) -> Converted:
-    converted = _float(values, Column(column.name, "float", column.meaning))
-    whole = pc.equal(pc.floor(converted.values), converted.values)
-    _reject_where(converted, pc.invert(whole), "not_whole", "not a whole number")
-    _reject_where(converted, pc.greater_equal(pc.abs(converted.values), 2.0**31), "out_of_range", "too large for a whole number")
-    _reject_outside(converted, column)
-    converted.values = converted.values.cast(pa.int32())
-    return converted
+def _integer(cells: pa.Array, column: Column, rejections: Rejections) -> pa.Array:
+    numbers = _float(cells, Column(column.name, "float", column.meaning), rejections)
+    is_whole = pc.equal(pc.floor(numbers), numbers)
+    fits = pc.less(pc.abs(numbers), 2.0**31)
+    rejections.add(pc.invert(is_whole), "not_whole", "not a whole number")
+    rejections.add(pc.invert(fits), "out_of_range", "too large for a whole number")
+    _reject_outside(numbers, column, rejections)
+    return pc.if_else(pc.and_(is_whole, fits), numbers, pa.scalar(None, pa.float64())).cast(pa.int32())
 
 
-def _parsed_numbers(values: pa.Array) -> Converted:
-    text = values.cast(pa.string())
+def _parsed_numbers(cells: pa.Array, rejections: Rejections) -> pa.Array:
+    text = cells.cast(pa.string())
     try:
-        return Converted(pc.cast(text, pa.float64()))
+        return pc.cast(text, pa.float64())
     except pa.ArrowInvalid:
         text = pc.utf8_trim_whitespace(text)
-        text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
-        converted = Converted(text)
-        _reject_where(converted, pc.invert(pc.match_substring_regex(text, _NUMBER)), "wrong_type", "not a number")
-        converted.values = pc.cast(converted.values, pa.float64())
-        return converted
+        is_number = pc.match_substring_regex(text, _NUMBER)
+        rejections.add(pc.and_(pc.invert(is_number), pc.not_equal(text, "")), "wrong_type", "not a number")
+        return pc.cast(pc.if_else(is_number, text, pa.scalar(None, pa.string())), pa.float64())
 
 
-def _reject_where(converted: Converted, bad: pa.Array, code: str, message: str) -> None:
-    if pc.any(bad).as_py():
-        converted.reject(bad.fill_null(False).to_numpy(zero_copy_only=False), code, message)
-
-
-def _reject_outside(converted: Converted, column: Column) -> None:
+def _reject_outside(values: pa.Array, column: Column, rejections: Rejections) -> None:
     unit = f" {column.unit}" if column.unit else ""
     if column.minimum is not None:
-        _reject_where(converted, pc.less(converted.values, column.minimum), "out_of_range", f"less than {column.minimum:g}{unit}")
+        rejections.add(pc.less(values, column.minimum), "out_of_range", f"less than {column.minimum:g}{unit}")
     if column.maximum is not None:
-        _reject_where(converted, pc.greater(converted.values, column.maximum), "out_of_range", f"greater than {column.maximum:g}{unit}")
+        rejections.add(pc.greater(values, column.maximum), "out_of_range", f"greater than {column.maximum:g}{unit}")
 
 
-def _boolean(values: pa.Array, column: Column) -> Converted:
-    if pa.types.is_boolean(values.type):
-        return Converted(values)
-    if pa.types.is_integer(values.type):
-        values = values.cast(pa.string())
-    if not _is_text(values.type):
-        return _wrong_type(values, column, "true or false")
-    converted, names = _trimmed(values)
-    names = pc.utf8_lower(names)
+def _boolean(cells: pa.Array, column: Column, rejections: Rejections) -> pa.Array:
+    if pa.types.is_boolean(cells.type):
+        return cells
+    if pa.types.is_integer(cells.type):
+        cells = cells.cast(pa.string())
+    if not _is_text(cells.type):
+        return _wrong_type(cells, column, rejections, "true or false")
+    text = _Encoded.of(cells)
+    names = pc.utf8_lower(text.names)
     is_true, is_false = pc.is_in(names, value_set=pa.array(_TRUE)), pc.is_in(names, value_set=pa.array(_FALSE))
-    _reject_names(converted, pc.invert(pc.or_(is_true, is_false)), "wrong_type", "not true or false")
-    converted.values = pc.take(is_true, converted.values.indices)
-    return converted
+    values = text.spread(pc.if_else(pc.or_(is_true, is_false), is_true, pa.scalar(None, pa.bool_())))
+    rejections.add(_unread(text.codes, values), "wrong_type", "not true or false")
+    return values
 
 
 # ------------------------------------------------------------------------------------------------------------------- dates
 
 
-def _date(values: pa.Array, column: Column) -> Converted:
-    if pa.types.is_date32(values.type):
-        converted = Converted(values)
-    elif pa.types.is_date64(values.type) or pa.types.is_timestamp(values.type):
-        floored = values.cast(pa.date32(), safe=False)
-        converted = Converted(floored)
-        _reject_where(converted, pc.not_equal(floored.cast(values.type), values), "wrong_type", "a date with a time of day")
-    elif _is_text(values.type):
-        converted = _parsed_dates(values)
+def _date(cells: pa.Array, column: Column, rejections: Rejections) -> pa.Array:
+    kind = cells.type
+    if pa.types.is_date32(kind):
+        values = cells
+    elif pa.types.is_date64(kind) or pa.types.is_timestamp(kind):
+        values = cells.cast(pa.date32(), safe=False)
+        rejections.add(pc.not_equal(values.cast(kind), cells), "wrong_type", "a date with a time of day")
+    elif _is_text(kind):
+        text = _Encoded.of(cells)
+        values = text.spread(_parsed_dates(text.names))
+        rejections.add(_unread(text.codes, values), "wrong_type", "not a date; write it as 2026-12-16")
     else:
-        return _wrong_type(values, column, "a date (2026-12-16)")
-    days = converted.values.cast(pa.int32())
-    _reject_where(
-        converted, pc.or_(pc.less(days, _FIRST_DAY), pc.greater(days, _LAST_DAY)), "out_of_range", "the year is not between 1 and 9999"
-    )
-    return converted
+        return _wrong_type(cells, column, rejections, "a date (2026-12-16)")
+    days = values.cast(pa.int32())
+    outside = pc.or_(pc.less(days, _FIRST_DAY), pc.greater(days, _LAST_DAY))
+    rejections.add(outside, "out_of_range", "the year is not between 1 and 9999")
+    return values
 
 
-def _parsed_dates(values: pa.Array) -> Converted:
-    converted, names = _trimmed(values)
+def _parsed_dates(names: pa.Array) -> pa.Array:
+    """Each name as a date, null where it is none."""
     try:
-        dates = pc.cast(names, pa.date32())
+        return pc.cast(names, pa.date32())
     except pa.ArrowInvalid:
-        dates = pa.array([_iso_date(name) for name in names.to_pylist()], pa.date32())
-        _reject_names(converted, pc.and_(pc.is_null(dates), pc.is_valid(names)), "wrong_type", "not a date; write it as 2026-12-16")
-    converted.values = pc.take(dates, converted.values.indices)
-    return converted
+        return pa.array([_iso_date(name) for name in names.to_pylist()], pa.date32())
 
 
 def _iso_date(text: str | None) -> datetime.date | None:
@@ -286,26 +334,25 @@ def _iso_date(text: str | None) -> datetime.date | None:
 # ------------------------------------------------------------------------------------------------------------------- lists
 
 
-def _list(values: pa.Array, column: Column) -> Converted:
+def _list(cells: pa.Array, column: Column, rejections: Rejections) -> pa.Array:
     """Lists, element by element; a faulty element makes its row faulty. An empty list is null."""
-    if _is_text(values.type):
-        values = pc.split_pattern(_trimmed(values)[0].values.cast(pa.string()), LIST_SEPARATOR)
-    elif pa.types.is_large_list(values.type) or pa.types.is_fixed_size_list(values.type):
-        values = values.cast(pa.list_(values.type.value_type))
-    if not pa.types.is_list(values.type):
-        return _wrong_type(values, column, "a list")
-    lengths = pc.list_value_length(values).fill_null(0).to_numpy(zero_copy_only=False)
-    row_of_item = np.repeat(np.arange(len(values)), lengths)
+    if _is_text(cells.type):
+        cells = pc.split_pattern(_Encoded.of(cells).cells().cast(pa.string()), LIST_SEPARATOR)
+    elif pa.types.is_large_list(cells.type) or pa.types.is_fixed_size_list(cells.type):
+        cells = cells.cast(pa.list_(cells.type.value_type))
+    if not pa.types.is_list(cells.type):
+        return _wrong_type(cells, column, rejections, "a list")
+    lengths = pc.list_value_length(cells).fill_null(0).to_numpy(zero_copy_only=False)
+    row_of_item = np.repeat(np.arange(len(cells)), lengths)
     element = Column(column.name, _ELEMENTS[column.kind], column.meaning, column.unit, minimum=column.minimum, maximum=column.maximum)
-    items = convert(values.flatten(), element)
-    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32), mask=np.append(lengths == 0, False))
-    converted = Converted(pa.ListArray.from_arrays(offsets, items.values))
-    empty = _numpy(pc.is_null(items.values))
+    items = convert(cells.flatten(), element)
+    blank = _numpy(pc.is_null(items.values))
     for fault in items.faults:
-        empty[fault.rows] = False
-        converted.reject(_marked(row_of_item[fault.rows], len(values)), fault.code, f"an element is {fault.message}")
-    converted.reject(_marked(row_of_item[empty], len(values)), "missing", "an element of the list is blank")
-    return converted
+        blank[fault.rows] = False
+        rejections.add(_marked(row_of_item[fault.rows], len(cells)), fault.code, f"an element is {fault.message}")
+    rejections.add(_marked(row_of_item[blank], len(cells)), "missing", "an element of the list is blank")
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32), mask=np.append(lengths == 0, False))
+    return pa.ListArray.from_arrays(offsets, items.values)
 
 
 def _marked(rows: np.ndarray, count: int) -> np.ndarray:
@@ -315,7 +362,7 @@ def _marked(rows: np.ndarray, count: int) -> np.ndarray:
 
 
 _ELEMENTS: dict[Kind, Kind] = {"date_list": "date", "float_list": "float"}
-_CONVERTERS: dict[Kind, Callable[[pa.Array, Column], Converted]] = {
+_CONVERTERS: dict[Kind, Callable[[pa.Array, Column, Rejections], pa.Array]] = {
     "float": _float,
     "date": _date,
     "integer": _integer,

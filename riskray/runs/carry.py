@@ -94,18 +94,16 @@ def carry_shard(
         market_of: a stored market by id.
         table_of: the shard's contracts; asked for only where they are needed.
     """
-    found = earlier_shard(
-        database, run_no=run.carried_from_run_no or 0, first_position_no=shard.first_position_no, row_count=shard.row_count
-    )
+    found = earlier_shard(database, run_no=run.carried_from_run_no or 0, numbers=shard.numbers)
     spec = find_pricer(shard.product)
     if found is None or spec is None:
         return None
     before = market if found.market_id == run.market_id else market_of(found.market_id)
     difference = market_difference(before, market)
-    touched = np.zeros(shard.row_count, np.bool_)
+    touched = np.zeros(shard.numbers.count, np.bool_)
     if found.failed_count:
-        failed = failed_position_nos(database, run_no=found.run_no, first_position_no=shard.first_position_no, row_count=shard.row_count)
-        touched[np.array(failed, np.int64) - shard.first_position_no] = True
+        failed = failed_position_nos(database, run_no=found.run_no, numbers=shard.numbers)
+        touched[np.array(failed, np.int64) - shard.numbers.first] = True
     table = None
     if not difference.is_empty:
         table = table_of()
@@ -113,9 +111,9 @@ def carry_shard(
     # A plain function does not say which currencies its legs had, so their sums cannot be taken out.
     if touched.all() or (touched.any() and spec.lower is None):
         return None
-    rows = earlier_results(database, found, first_position_no=shard.first_position_no, row_count=shard.row_count)
+    rows = earlier_results(database, found, numbers=shard.numbers)
     results = pa.RecordBatch.from_arrays([column.combine_chunks() for column in rows.cast(RESULT_SCHEMA).columns], schema=RESULT_SCHEMA)
-    earlier = EarlierShard(shard.first_position_no, shard.row_count, results, ShardSums.from_bytes(found.exact_sums), before)
+    earlier = EarlierShard(shard.numbers, results, ShardSums.from_bytes(found.exact_sums), before)
     numbers = np.flatnonzero(touched)
     if not numbers.size:
         return PartlyCarried(carry_all(earlier, market=market), np.asarray(results.column("position_no"), np.int64))
@@ -139,6 +137,6 @@ def _with_new_rows(
     result = carry_others(earlier, rows=rows, positions=positions, valued=valued, market=market, difference=difference, measures=measures)
     if result is None:
         return None
-    is_new = np.zeros(earlier.row_count, np.bool_)
+    is_new = np.zeros(earlier.numbers.count, np.bool_)
     is_new[rows] = True
-    return PartlyCarried(result, np.flatnonzero(~is_new) + earlier.first_position_no)
+    return PartlyCarried(result, np.flatnonzero(~is_new) + earlier.numbers.first)

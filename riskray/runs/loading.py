@@ -10,9 +10,10 @@ from pricers.contract.columns import Contracts, Text
 from pricers.market.market import Market, Scenarios
 from pricers.registry import PricerSpec, UnknownProductError, compile_contracts, pricer
 from riskray.engine.failure_messages import contract_messages
+from riskray.engine.plan import PositionRange
 from riskray.engine.shard import ShardPositions
 from riskray.market.build import build_market
-from riskray.market.stored import stored_document
+from riskray.market.stored import stored_market
 from riskray.models.instrument import UNASSIGNED
 from riskray.portfolio.batches import decode_batch
 from riskray.portfolio.contracts import contracts_from_arrow, position_fields
@@ -34,7 +35,7 @@ def day_number(day: date) -> int:
 
 def load_market(database: Database, *, market_id: str, base_currency: str) -> Market:
     """A stored market as arrays. Raises InvalidRequest for a base currency that the market does not know."""
-    document = stored_document(get_market_document(database, market_id=market_id))
+    document = stored_market(get_market_document(database, market_id=market_id))
     return build_market(document, base_currency=base_currency)
 
 
@@ -44,24 +45,24 @@ def load_scenarios(database: Database, *, scenario_set_no: int, market: Market) 
     return bind(decode(payload), market=market).scenarios
 
 
-def load_table(database: Database, *, portfolio_no: int, first_position_no: int, row_count: int) -> pa.Table:
+def load_table(database: Database, *, portfolio_no: int, numbers: PositionRange) -> pa.Table:
     """The contracts of a range of positions of one product."""
     parts = []
-    for batch in read_batches(database, portfolio_no=portfolio_no, first_position_no=first_position_no, row_count=row_count):
-        start = max(first_position_no - batch.first_position_no, 0)
-        end = min(first_position_no + row_count - batch.first_position_no, batch.row_count)
+    for batch in read_batches(database, portfolio_no=portfolio_no, numbers=numbers):
+        start = max(numbers.first - batch.numbers.first, 0)
+        end = min(numbers.end - batch.numbers.first, batch.numbers.count)
         parts.append(decode_batch(batch.payload).slice(start, end - start))
     return pa.Table.from_batches(parts)
 
 
 def load_positions(
-    database: Database, *, portfolio_no: int, product: str, first_position_no: int, row_count: int, as_of: int
+    database: Database, *, portfolio_no: int, product: str, numbers: PositionRange, as_of: int
 ) -> tuple[ShardPositions, dict[str, float]]:
     """A shard's positions, compiled for the valuation date, and the seconds spent on reading and lowering."""
     started = time.perf_counter()
-    table = load_table(database, portfolio_no=portfolio_no, first_position_no=first_position_no, row_count=row_count)
+    table = load_table(database, portfolio_no=portfolio_no, numbers=numbers)
     read = time.perf_counter()
-    positions = prepare_positions(table, product=product, first_position_no=first_position_no, as_of=as_of)
+    positions = prepare_positions(table, product=product, first_position_no=numbers.first, as_of=as_of)
     return positions, {"read": read - started, "lower": time.perf_counter() - read}
 
 

@@ -14,6 +14,7 @@ from pricers.market.market import Market
 from pricers.registry import NO_FIXINGS, PricerSpec, compile_contracts
 from pricers.status import RowStatus
 from pricers.value.pnl_attribution import PnlExplanation, explain_pnl
+from riskray.engine.plan import PositionRange
 from riskray.models.instrument import UNASSIGNED
 from riskray.portfolio.contracts import contracts_from_arrow
 from riskray.runs import loading as snapshots
@@ -51,9 +52,8 @@ class PnlPart:
     base_currency: str
     portfolio_no_t0: int
     portfolio_no_t1: int
-    first_position_no: int
+    numbers: PositionRange
     """Of the earlier portfolio."""
-    row_count: int
     later_position_nos: bytes | None = None
     """int32 of each row: its number in the later portfolio, -1 where that has not got it; None where the portfolios are the same."""
     added_position_nos: bytes = b""
@@ -68,14 +68,14 @@ def plan_parts(
     same = portfolios[0] == portfolios[1]
     later_of = None if same else _later_positions(database, *portfolios)
     parts = []
-    ranges = {found.product: found for found in read_products(database, portfolio_no=portfolios[0])}
+    ranges = {found.product: found.numbers for found in read_products(database, portfolio_no=portfolios[0])}
     added = {} if later_of is None else later_of.added
     for product in sorted({*ranges, *added}):
-        first, count = (ranges[product].first_position_no, ranges[product].row_count) if product in ranges else (0, 0)
+        held = ranges.get(product, PositionRange(0, 0))
         new = added.get(product, np.empty(0, np.int32))
-        for start in range(0, max(count, new.size), rows_per_part):
-            size = max(0, min(rows_per_part, count - start))
-            rows = slice(first + start, first + start + size)
+        for start in range(0, max(held.count, new.size), rows_per_part):
+            size = max(0, min(rows_per_part, held.count - start))
+            numbers = PositionRange(held.first + start, size)
             parts.append(
                 PnlPart(
                     product=product,
@@ -86,9 +86,8 @@ def plan_parts(
                     base_currency=before["base_currency"],
                     portfolio_no_t0=portfolios[0],
                     portfolio_no_t1=portfolios[1],
-                    first_position_no=first + start,
-                    row_count=size,
-                    later_position_nos=None if later_of is None else later_of.later_no[rows].tobytes(),
+                    numbers=numbers,
+                    later_position_nos=None if later_of is None else later_of.later_no[numbers.first : numbers.end].tobytes(),
                     added_position_nos=new[start : start + rows_per_part].tobytes(),
                 )
             )
@@ -147,13 +146,13 @@ def explain_part(database: Database, part: PnlPart, *, load_market: Callable[[st
 
 
 def _rows(database: Database, part: PnlPart) -> _Rows:
-    earlier = _load(database, part.portfolio_no_t0, np.arange(part.first_position_no, part.first_position_no + part.row_count))
-    held = np.ones(part.row_count, bool)
+    earlier = _load(database, part.portfolio_no_t0, np.arange(part.numbers.first, part.numbers.end))
+    held = np.ones(part.numbers.count, bool)
     if part.later_position_nos is None:
         return _Rows(earlier, held, held)
     later_no = np.frombuffer(part.later_position_nos, np.int32)
     kept = np.flatnonzero(later_no >= 0)
-    in_t1 = np.zeros(part.row_count, bool)
+    in_t1 = np.zeros(part.numbers.count, bool)
     tables = [earlier]
     if kept.size:
         later = _load(database, part.portfolio_no_t1, later_no[kept])
@@ -162,7 +161,7 @@ def _rows(database: Database, part: PnlPart) -> _Rows:
         tables.append(later.filter(pa.array(~same)))  # the contract changed: dead as it was, new as it is
     tables.append(_load(database, part.portfolio_no_t1, np.frombuffer(part.added_position_nos, np.int32)))
     table = pa.concat_tables([table for table in tables if table.num_rows], promote_options="default").unify_dictionaries()
-    new = np.ones(table.num_rows - part.row_count, bool)
+    new = np.ones(table.num_rows - part.numbers.count, bool)
     return _Rows(table, np.concatenate([held, ~new]), np.concatenate([in_t1, new]))
 
 
@@ -171,7 +170,7 @@ def _load(database: Database, portfolio_no: int, position_nos: np.ndarray) -> pa
     if not position_nos.size:
         return pa.table({})
     first, last = int(position_nos.min()), int(position_nos.max())
-    table = snapshots.load_table(database, portfolio_no=portfolio_no, first_position_no=first, row_count=last - first + 1)
+    table = snapshots.load_table(database, portfolio_no=portfolio_no, numbers=PositionRange(first, last - first + 1))
     return (
         table if position_nos.size == table.num_rows and np.all(np.diff(position_nos) == 1) else table.take(pa.array(position_nos - first))
     )

@@ -11,7 +11,7 @@ from riskray.runs.loading import load_market, load_scenarios
 from riskray.store.database import Database
 from riskray.store.markets import get_market
 from riskray.store.portfolios import get_portfolio, read_products, read_requirements
-from riskray.store.runs import NewRun, NewShard, get_run, insert_run, run_keys
+from riskray.store.runs import NewRun, get_run, insert_run, run_keys
 from riskray.store.scenarios import ScenarioSetRecord, get_scenario_set
 from riskray.tracing import current_traceparent
 
@@ -59,7 +59,7 @@ def submit_run(
         traceparent=current_traceparent(), carried_from_run_no=carried_from_run_no,
     )  # fmt: skip
     return insert_run(
-        database, new_run, shards=[NewShard(shard.product, shard.first_position_no, shard.row_count) for shard in shards],
+        database, new_run, shards=shards,
         idempotency_key=idempotency_key, request_fingerprint=fingerprint,
     )  # fmt: skip
 

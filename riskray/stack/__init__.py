@@ -3,7 +3,6 @@
 Ray reads its environment variables when it is imported, so everything that imports it is imported inside functions here.
 """
 
-import fcntl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from riskray import __version__
 from riskray.config import Settings
@@ -225,11 +226,11 @@ def _require_free_ports(settings: Settings) -> None:
 @contextmanager
 def _one_at_a_time(settings: Settings) -> Iterator[None]:
     """Two `riskray up` at once would start two stacks in one directory."""
-    with (settings.data_directory / LOCK_FILE).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StackError(f"another `riskray up` or `riskray down` works on {settings.data_directory}; wait for it") from error
+    try:
+        held = FileLock(settings.data_directory / LOCK_FILE, blocking=False).acquire()
+    except Timeout as error:
+        raise StackError(f"another `riskray up` or `riskray down` works on {settings.data_directory}; wait for it") from error
+    with held:
         yield
 
 

@@ -62,8 +62,9 @@ def _start_ray(settings: Settings) -> None:
     import ray
     from ray._private import parameter
 
-    # Jobs go through Ray's agent, whose port is fixed unless told otherwise: a second Ray on the machine would take no jobs. 0: any free
-    # one. `ray start` has an option for it, `ray.init` has none.
+    # Jobs go through Ray's agent, whose port is fixed unless told otherwise: a second Ray on the machine would take no jobs. 0 means any
+    # free port. The public API that is missing is `ray.init(dashboard_agent_listen_port=)`; `ray start` has the option. A test notices
+    # when `ray.init` gets it.
     parameter.RayParams = partial(parameter.RayParams, dashboard_agent_listen_port=0)  # type: ignore[misc, assignment]
     os.environ["RAY_GCS_SERVER_PORT"] = str(settings.ray_port)
     ray.init(

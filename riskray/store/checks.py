@@ -8,6 +8,8 @@ from riskray.store import migrations
 from riskray.store.database import Database
 
 LEASE_S = 30.0
+SOUND_READER_VERSION = 2
+"""The first reader of portfolio files in which a row that is rejected changes no other row."""
 
 
 def check_invariants(database: Database, *, lease_s: float = LEASE_S) -> list[str]:
@@ -25,3 +27,15 @@ def check_invariants(database: Database, *, lease_s: float = LEASE_S) -> list[st
                 problems += [row["problem"] for row in connection.execute(sql.load(name), {"lease_s": lease_s}).fetchall()]
         orphans = connection.execute(sql.load("list_orphan_partitions")).fetchall()
     return problems + [f"table {row['name']} belongs to no run; deleting any large run frees it" for row in orphans]
+
+
+def find_warnings(database: Database) -> list[str]:
+    """What may be wrong with stored data though no rule is broken, a sentence each, with the remedy."""
+    rows = database.fetch_all("unsoundly_read_portfolios", {"sound_reader_version": SOUND_READER_VERSION})
+    return [
+        f"portfolio {row['portfolio_id']} (named {', '.join(row['names'])}) was read by an earlier version, which rejected "
+        f"{row['rejected_count']:,} row(s) of its file and may have changed others: upload the file once more, with --allow-partial. "
+        "If the id is the same, the portfolio is sound, and this warning ends. If not, the new portfolio is the right one: value it, "
+        f"and delete {row['portfolio_id']} with its runs"
+        for row in rows
+    ]

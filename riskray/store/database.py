@@ -5,7 +5,6 @@ an idle-in-transaction timeout (a stopped process gives its locks back), TCP kee
 seconds), and `synchronous_commit=on` (a result that was acknowledged survives a crash).
 """
 
-import random
 import select
 import threading
 import time
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 
 import psycopg
 import pyarrow as pa
+import tenacity
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import ExecStatus
 from psycopg.rows import DictRow, dict_row
@@ -155,17 +155,13 @@ class Database:
         Such failures are serialization conflicts, deadlocks, lock timeouts, lost connections, a server that starts or stops, and
         one that is out of connections. Every other error, and the last one, goes to the caller.
         """
-        deadline = time.monotonic() + deadline_s
-        longest_pause = RETRY_PAUSE_FIRST_S
-        while True:
-            try:
-                return operation()
-            except StoreError as error:
-                pause = random.uniform(0, longest_pause)  # jitter: two that collided do not collide again
-                if not is_transient(error) or time.monotonic() + pause > deadline:
-                    raise
-            time.sleep(pause)
-            longest_pause = min(2 * longest_pause, RETRY_PAUSE_MAX_S)
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda error: isinstance(error, StoreError) and is_transient(error)),
+            wait=tenacity.wait_random_exponential(multiplier=RETRY_PAUSE_FIRST_S, max=RETRY_PAUSE_MAX_S),  # two that collided part
+            stop=tenacity.stop_before_delay(deadline_s),
+            reraise=True,
+        )
+        return attempts(operation)
 
     @contextmanager
     def arrow_reader(self, query: str) -> Generator[pa.RecordBatchReader, None, None]:

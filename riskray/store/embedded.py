@@ -5,7 +5,6 @@ that started it (`riskray up`). It listens on a Unix socket only: no port to col
 can connect. Postgres refuses to run as root, so root starts it as `postgres` or `nobody`.
 """
 
-import fcntl
 import hashlib
 import os
 import pwd
@@ -22,6 +21,7 @@ from urllib.parse import quote
 
 import psutil
 import psycopg
+from filelock import FileLock
 from psycopg.sql import SQL, Identifier
 
 import sql
@@ -226,8 +226,7 @@ class EmbeddedPostgres:
     @contextmanager
     def _exclusive(self) -> Generator[None, None, None]:
         """One process at a time starts or stops this server."""
-        with (self._home / "postgres.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with FileLock(self._home / "postgres.lock"):
             yield
 
     def _run(self, program: str, *arguments: str, account: pwd.struct_passwd | None) -> None:

@@ -13,10 +13,12 @@ from uuid import UUID
 
 import pyarrow as pa
 from psycopg.errors import UniqueViolation
+from psycopg.rows import DictRow
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
 import sql
+from riskray.engine.plan import PositionRange, ProductRange
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.errors import LeaseLost, NotFound, StoreError
 from riskray.models.event import EventKind
@@ -24,7 +26,7 @@ from riskray.models.run import FailurePolicy, RunState, Vectors
 from riskray.store import arrow
 from riskray.store.database import Connection, Database, jsonb
 from riskray.store.errors import lost_connection
-from riskray.store.runs import NewShard, add_event, insert_shards
+from riskray.store.runs import add_event, insert_shards
 from riskray.store.vectors import GroupVectors, PositionVectors, write_group_vectors, write_position_vectors, write_scenario_failures
 
 COMMIT_DEADLINE_S = 90.0
@@ -69,8 +71,7 @@ class Shard:
 
     shard_no: int
     product: str
-    first_position_no: int
-    row_count: int
+    numbers: PositionRange
     attempts: int
 
 
@@ -132,7 +133,7 @@ def release_lease(database: Database, *, run_no: int, epoch: int) -> None:
 
 def pending_shards(database: Database, *, run_no: int) -> list[Shard]:
     """Work that is left, in order."""
-    return [Shard(**row) for row in database.fetch_all("pending_shards", {"run_no": run_no})]
+    return [_shard(row) for row in database.fetch_all("pending_shards", {"run_no": run_no})]
 
 
 def done_shards(database: Database, *, run_no: int) -> list[DoneShard]:
@@ -142,25 +143,28 @@ def done_shards(database: Database, *, run_no: int) -> list[DoneShard]:
 
 def done_ranges(database: Database, *, run_no: int) -> list[Shard]:
     """Which positions the finished shards hold, in order."""
-    return [Shard(**row) for row in database.fetch_all("done_ranges", {"run_no": run_no})]
+    return [_shard(row) for row in database.fetch_all("done_ranges", {"run_no": run_no})]
 
 
-def earlier_shard(database: Database, *, run_no: int, first_position_no: int, row_count: int) -> EarlierRows | None:
+def _shard(row: DictRow) -> Shard:
+    return Shard(row["shard_no"], row["product"], PositionRange(row["first_position_no"], row["row_count"]), row["attempts"])
+
+
+def earlier_shard(database: Database, *, run_no: int, numbers: PositionRange) -> EarlierRows | None:
     """The finished shard of a run that holds exactly these positions; None where the run was cut up otherwise."""
-    row = database.fetch_one("earlier_shard", {"run_no": run_no, "first_position_no": first_position_no, "row_count": row_count})
+    row = database.fetch_one("earlier_shard", {"run_no": run_no, "first_position_no": numbers.first, "row_count": numbers.count})
     return None if row is None else EarlierRows(**row)
 
 
-def earlier_results(database: Database, rows: EarlierRows, *, first_position_no: int, row_count: int) -> pa.Table:
+def earlier_results(database: Database, rows: EarlierRows, *, numbers: PositionRange) -> pa.Table:
     """The priced positions of a shard, columns of RESULT_SCHEMA in order of position_no."""
-    bounds = {"first_position_no": first_position_no, "end_position_no": first_position_no + row_count}
-    keys = {"storage_no": rows.storage_no, "run_no": rows.run_no}
-    return arrow.read(database, "earlier_results", {**keys, **bounds}, columns=RESULT_SCHEMA.names)
+    parameters = {"storage_no": rows.storage_no, "run_no": rows.run_no, **numbers.parameters}
+    return arrow.read(database, "earlier_results", parameters, columns=RESULT_SCHEMA.names)
 
 
-def failed_position_nos(database: Database, *, run_no: int, first_position_no: int, row_count: int) -> list[int]:
+def failed_position_nos(database: Database, *, run_no: int, numbers: PositionRange) -> list[int]:
     """Numbers of the failed positions of a range."""
-    parameters = {"run_no": run_no, "first_position_no": first_position_no, "end_position_no": first_position_no + row_count}
+    parameters = {"run_no": run_no, **numbers.parameters}
     return [int(row["position_no"]) for row in database.fetch_all("failed_position_nos", parameters)]
 
 
@@ -219,9 +223,9 @@ def split_shard(database: Database, *, run_no: int, epoch: int, shard_no: int, r
             raise ValueError(f"parts of {list(row_counts)} positions do not make up shard {shard_no} with {row['row_count']}")
         first, parts = row["first_position_no"], []
         for offset, row_count in enumerate(row_counts):
-            parts.append(Shard(row["next_shard_no"] + offset, row["product"], first, row_count, attempts=0))
+            parts.append(Shard(row["next_shard_no"] + offset, row["product"], PositionRange(first, row_count), attempts=0))
             first += row_count
-        shards = [NewShard(part.product, part.first_position_no, part.row_count) for part in parts]
+        shards = [ProductRange(part.product, part.numbers) for part in parts]
         insert_shards(connection, run_no=run_no, first_shard_no=row["next_shard_no"], shards=shards)
         data = {"shard_no": shard_no, "parts": [part.shard_no for part in parts]}
         add_event(connection, run_no=run_no, seq=seq, kind=EventKind.SHARD_SPLIT, data=data)

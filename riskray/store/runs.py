@@ -15,6 +15,7 @@ from psycopg.errors import ForeignKeyViolation
 from psycopg.sql import SQL, Identifier, Literal
 
 import sql
+from riskray.engine.plan import ProductRange
 from riskray.errors import Conflict, InvalidRequest, NotFound, StoreError
 from riskray.models.common import JsonObject
 from riskray.models.event import EventKind, RunEvent
@@ -49,15 +50,6 @@ class NewRun:
     carried_from_run_no: int | None = None
 
 
-@dataclass(frozen=True)
-class NewShard:
-    """Consecutive positions of one product."""
-
-    product: str
-    first_position_no: int
-    row_count: int
-
-
 def new_run_id() -> str:
     """A fresh id that sorts by the time it was made: 48 bits of milliseconds, 80 of chance."""
     return f"run-{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
@@ -67,7 +59,7 @@ def insert_run(
     database: Database,
     new_run: NewRun,
     *,
-    shards: Sequence[NewShard],
+    shards: Sequence[ProductRange],
     idempotency_key: str | None = None,
     request_fingerprint: bytes | None = None,
 ) -> tuple[Run, bool]:
@@ -77,8 +69,8 @@ def insert_run(
     used for another request, which raises InvalidRequest. Raises Conflict when what it refers to was deleted meanwhile, and ValueError
     when the shards do not cover the positions.
     """
-    if sum(shard.row_count for shard in shards) != new_run.position_count:
-        raise ValueError(f"the shards hold {sum(s.row_count for s in shards)} of {new_run.position_count} positions")
+    if sum(shard.numbers.count for shard in shards) != new_run.position_count:
+        raise ValueError(f"the shards hold {sum(s.numbers.count for s in shards)} of {new_run.position_count} positions")
     run_id = new_run_id()  # before the retries: a second try after a lost COMMIT meets its own first
 
     def insert() -> bool:
@@ -258,13 +250,13 @@ def add_event(connection: Connection, *, run_no: int, seq: int, kind: EventKind,
     connection.execute(sql.load("insert_event"), {"run_no": run_no, "seq": seq, "kind": kind.value, "data": jsonb(data)})
 
 
-def insert_shards(connection: Connection, *, run_no: int, first_shard_no: int, shards: Sequence[NewShard]) -> None:
+def insert_shards(connection: Connection, *, run_no: int, first_shard_no: int, shards: Sequence[ProductRange]) -> None:
     """Append shards to a run's ledger, numbered from `first_shard_no` on."""
     connection.execute(
         sql.load("insert_shards"),
         {
             "run_no": run_no, "first_shard_no": first_shard_no, "products": [shard.product for shard in shards],
-            "first_position_nos": [shard.first_position_no for shard in shards], "row_counts": [shard.row_count for shard in shards],
+            "first_position_nos": [shard.numbers.first for shard in shards], "row_counts": [shard.numbers.count for shard in shards],
         },
     )  # fmt: skip
 

@@ -62,6 +62,27 @@ SELECT format('market %%s has another document than the one its content hash was
   FROM market_snapshot
  WHERE sha256(convert_to(document::text, 'UTF8')) <> content_hash
 
+-- name: check_names_and_snapshots_belong_together
+-- Every snapshot has a name, and every name points to a snapshot.
+WITH snapshot AS (
+     SELECT 'market' AS kind, market_no AS snapshot_no, market_id AS snapshot_id FROM market_snapshot
+      UNION ALL
+     SELECT 'portfolio', portfolio_no, portfolio_id FROM portfolio_snapshot
+      UNION ALL
+     SELECT 'market history', history_no, history_id FROM market_history
+      UNION ALL
+     SELECT 'scenario set', scenario_set_no, scenario_set_id FROM scenario_set
+      UNION ALL
+     SELECT 'hierarchy', hierarchy_no, hierarchy_id FROM hierarchy
+)
+SELECT format('%%s %%s has no name', kind, snapshot_id) AS problem
+  FROM snapshot
+ WHERE NOT EXISTS (SELECT FROM snapshot_name WHERE (snapshot_name.kind, snapshot_name.snapshot_no) = (snapshot.kind, snapshot.snapshot_no))
+ UNION ALL
+SELECT format('%%s name %%L, version %%s, points to number %%s, which does not exist', kind, name, version, snapshot_no)
+  FROM snapshot_name
+ WHERE NOT EXISTS (SELECT FROM snapshot WHERE (snapshot.kind, snapshot.snapshot_no) = (snapshot_name.kind, snapshot_name.snapshot_no))
+
 -- name: check_no_position_is_both_priced_and_failed
 -- A position has a result or a failure.
 SELECT format('run %%s has both a result and a failure for %%s positions, the first is %%s', run.run_id, count(*), min(failure.position_no)) AS problem
@@ -149,3 +170,15 @@ SELECT format('run %%s has %%s positions and its shards hold %%s', run.run_id, r
        SELECT coalesce(sum(row_count), 0) AS n FROM run_shard WHERE run_shard.run_no = run.run_no AND state <> 'SPLIT'
        ) shard
  WHERE shard.n <> run.position_count
+
+-- name: unsoundly_read_portfolios
+-- Portfolios that only readers have read which could change good rows of a file that also had bad ones.
+SELECT portfolio.portfolio_id, portfolio.rejected_count, upload.names
+  FROM portfolio_snapshot portfolio
+ CROSS JOIN LATERAL (
+       SELECT array_agg(DISTINCT name ORDER BY name) AS names, max(reader_version) AS reader_version
+         FROM snapshot_name
+        WHERE kind = 'portfolio' AND snapshot_no = portfolio.portfolio_no
+       ) upload
+ WHERE portfolio.rejected_count > 0 AND coalesce(upload.reader_version, 0) < %(sound_reader_version)s
+ ORDER BY portfolio.portfolio_no

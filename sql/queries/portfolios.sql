@@ -6,10 +6,6 @@ ANALYZE position
 -- The narrow rows of a portfolio, from Arrow.
 COPY position (portfolio_no, position_no, position_id, product, book, counterparty, currency, notional) FROM STDIN (FORMAT binary)
 
--- name: count_portfolios
--- Length of the list, for a page beyond its end.
-SELECT count(*) AS total FROM portfolio_snapshot WHERE %(name)s::text IS NULL OR name = %(name)s
-
 -- name: count_positions
 -- Positions by product, book and currency, for the description of a portfolio.
 SELECT product, book, currency, count(*)::integer AS position_count
@@ -18,13 +14,9 @@ SELECT product, book, currency, count(*)::integer AS position_count
  GROUP BY product, book, currency
  ORDER BY product, book, currency
 
--- name: delete_portfolio
--- Deletes a portfolio, its batches and requirements; a run that uses it forbids this.
-DELETE FROM portfolio_snapshot WHERE portfolio_no = %(portfolio_no)s
-
 -- name: delete_positions
 -- The narrow rows, which no foreign key deletes.
-DELETE FROM position WHERE portfolio_no = %(portfolio_no)s
+DELETE FROM position WHERE portfolio_no = %(snapshot_no)s
 
 -- name: find_position
 -- One position by the name its owner gave it.
@@ -32,28 +24,14 @@ SELECT position_no, position_id, product, book, counterparty, currency, notional
   FROM position
  WHERE portfolio_no = %(portfolio_no)s AND position_id = %(position_id)s
 
--- name: get_portfolio
--- A portfolio by id, or the newest version of a name.
-SELECT portfolio_no, portfolio_id, name, version, content_hash, position_count, rejected_count, created_at
-  FROM portfolio_snapshot
- WHERE portfolio_id = %(portfolio)s OR name = %(portfolio)s
- ORDER BY portfolio_id = %(portfolio)s DESC, version DESC
- LIMIT 1
-
--- name: get_portfolio_by_hash
--- A portfolio by its content.
-SELECT portfolio_no, portfolio_id, name, version, content_hash, position_count, rejected_count, created_at
-  FROM portfolio_snapshot
- WHERE content_hash = %(content_hash)s
-
 -- name: insert_portfolio
--- A new version of a name, unless the content is known; the caller holds the lock of the name.
+-- A snapshot, unless its content is known; the caller holds the lock of the name. Name and version serve the version before.
 INSERT INTO portfolio_snapshot (portfolio_id, name, version, content_hash, position_count, rejected_count)
 SELECT %(portfolio_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)s, %(position_count)s, %(rejected_count)s
   FROM portfolio_snapshot
  WHERE name = %(name)s
     ON CONFLICT DO NOTHING
-RETURNING portfolio_no, portfolio_id, name, version, content_hash, position_count, rejected_count, created_at
+RETURNING portfolio_no AS snapshot_no
 
 -- name: insert_portfolio_batch
 -- Contracts of one product, contiguous in position_no.
@@ -64,18 +42,6 @@ VALUES (%(portfolio_no)s, %(batch_no)s, %(product)s, %(first_position_no)s, %(ro
 -- Market data that positions of one product name.
 INSERT INTO portfolio_requirement (portfolio_no, product, kind, name, currency, position_count, gross_notional)
 VALUES (%(portfolio_no)s, %(product)s, %(kind)s, %(name)s, %(currency)s, %(position_count)s, %(gross_notional)s)
-
--- name: list_portfolios
--- A page of portfolios, newest first, with the length of the whole list.
-SELECT portfolio_no, portfolio_id, name, version, content_hash, position_count, rejected_count, created_at, count(*) OVER () AS total
-  FROM portfolio_snapshot
- WHERE %(name)s::text IS NULL OR name = %(name)s
- ORDER BY portfolio_no DESC
-OFFSET %(offset)s LIMIT %(limit)s
-
--- name: lock_portfolio
--- Holds off new runs on a portfolio that is about to be deleted.
-SELECT FROM portfolio_snapshot WHERE portfolio_no = %(portfolio_no)s FOR UPDATE
 
 -- name: read_batches
 -- The batches that overlap a range of positions, in order.

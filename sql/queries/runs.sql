@@ -18,8 +18,10 @@ SELECT count(*) AS total
   JOIN portfolio_snapshot portfolio USING (portfolio_no)
  WHERE (%(state)s::run_state IS NULL OR run.state = %(state)s)
    AND (%(name)s::text IS NULL OR run.name = %(name)s)
-   AND (%(market)s::text IS NULL OR %(market)s IN (market.market_id, market.name))
-   AND (%(portfolio)s::text IS NULL OR %(portfolio)s IN (portfolio.portfolio_id, portfolio.name))
+   AND (%(market)s::text IS NULL OR market.market_id = %(market)s
+               OR run.market_no IN (SELECT snapshot_no FROM snapshot_name WHERE kind = 'market' AND name = %(market)s))
+   AND (%(portfolio)s::text IS NULL OR portfolio.portfolio_id = %(portfolio)s
+               OR run.portfolio_no IN (SELECT snapshot_no FROM snapshot_name WHERE kind = 'portfolio' AND name = %(portfolio)s))
 
 -- name: create_partition
 -- Columns of position_result without its keys, which are built after the load. What the planner must know of them shows in few rows.
@@ -55,14 +57,6 @@ SELECT event.seq, event.at, event.kind, event.data
 -- The run that an Idempotency-Key made.
 SELECT run_id, request_fingerprint FROM run WHERE idempotency_key = %(idempotency_key)s
 
--- name: find_run_of_market
--- Any run that uses a market.
-SELECT run_id FROM run WHERE market_no = %(market_no)s ORDER BY run_no LIMIT 1
-
--- name: find_run_of_portfolio
--- Any run that uses a portfolio.
-SELECT run_id FROM run WHERE portfolio_no = %(portfolio_no)s ORDER BY run_no LIMIT 1
-
 -- name: find_run_that_carries
 -- Any run with results of another.
 SELECT run_id FROM run WHERE carried_from_run_no = %(run_no)s ORDER BY run_no LIMIT 1
@@ -75,7 +69,8 @@ ALTER TABLE position_result DETACH PARTITION {partition} FINALIZE
 -- A run as people see it.
 SELECT run.run_id, run.name, run.state::text AS state, run.executor, portfolio.portfolio_id, market.market_id, market.as_of,
        run.base_currency, run.measures, scenario_set.scenario_set_id, run.vectors, run.failure_policy, run.preflight,
-       run.created_at, run.started_at, run.finished_at, run.cancel_requested_at,
+       run.created_at, run.started_at, run.finished_at, run.cancel_requested_at, run.lease_until,
+       CASE WHEN run.state = 'RUNNING' AND run.lease_until > clock_timestamp() THEN run.claimed_at END AS driven_since,
        run.error_code, run.error_detail, run.manifest, run.position_count, run.ok_count, run.failed_count, run.cancelled_count,
        shards.shard_count, shards.shards_done, shards.carried_count, earlier.run_id AS carried_from
   FROM run
@@ -145,7 +140,8 @@ SELECT relation.relname AS name, inheritance.inhrelid IS NOT NULL AS attached, c
 -- A page of runs, newest first, with the length of the whole list.
 SELECT run.run_id, run.name, run.state::text AS state, run.executor, portfolio.portfolio_id, market.market_id, market.as_of,
        run.base_currency, run.measures, scenario_set.scenario_set_id, run.vectors, run.failure_policy, run.preflight,
-       run.created_at, run.started_at, run.finished_at, run.cancel_requested_at,
+       run.created_at, run.started_at, run.finished_at, run.cancel_requested_at, run.lease_until,
+       CASE WHEN run.state = 'RUNNING' AND run.lease_until > clock_timestamp() THEN run.claimed_at END AS driven_since,
        run.error_code, run.error_detail, run.manifest, run.position_count, run.ok_count, run.failed_count, run.cancelled_count,
        shards.shard_count, shards.shards_done, shards.carried_count, earlier.run_id AS carried_from
   FROM (
@@ -155,8 +151,10 @@ SELECT run.run_id, run.name, run.state::text AS state, run.executor, portfolio.p
          JOIN portfolio_snapshot portfolio USING (portfolio_no)
         WHERE (%(state)s::run_state IS NULL OR run.state = %(state)s)
           AND (%(name)s::text IS NULL OR run.name = %(name)s)
-          AND (%(market)s::text IS NULL OR %(market)s IN (market.market_id, market.name))
-          AND (%(portfolio)s::text IS NULL OR %(portfolio)s IN (portfolio.portfolio_id, portfolio.name))
+          AND (%(market)s::text IS NULL OR market.market_id = %(market)s
+               OR run.market_no IN (SELECT snapshot_no FROM snapshot_name WHERE kind = 'market' AND name = %(market)s))
+          AND (%(portfolio)s::text IS NULL OR portfolio.portfolio_id = %(portfolio)s
+               OR run.portfolio_no IN (SELECT snapshot_no FROM snapshot_name WHERE kind = 'portfolio' AND name = %(portfolio)s))
         ORDER BY run.run_no DESC
        OFFSET %(offset)s LIMIT %(limit)s
        ) run

@@ -137,7 +137,7 @@ def test_installed_stack_finds_its_services_and_its_sql(prefix: Path, tmp_path: 
 
 def test_installed_sources_have_times_that_a_layer_keeps(prefix: Path) -> None:
     # numba compares them with the times at which it compiled, and a layer drops fractions of a second.
-    times = {file.stat().st_mtime for file in (prefix / "application" / "pricers").glob("*.py")}
+    times = {file.stat().st_mtime for file in (prefix / "application" / "pricers").rglob("*.py")}
     assert times == {1.0}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pricers import Curve, CurveKind, Market, Measure, contracts_of, pricer, value
+from pricers import Curve, CurveKind, Market, Measure, contracts_of, pricer, value_contracts
 
 with (Path(__file__).parent / "fx_fwd.csv").open(newline="") as file:
     CASES = list(csv.DictReader(file))
@@ -30,5 +30,5 @@ def test_forward_value_equals_the_published_one(case):
         "quote_amount": float(case["quote_amount"]) if case["quote_amount"] else None,
         "delivery_date": AS_OF + int(case["days"]), "base_discount_curve": "BASE", "quote_discount_curve": "QUOTE",
     }  # fmt: skip
-    valuation = value("FX_FWD", contracts_of(pricer("FX_FWD").columns, [contract]), market=market)
+    valuation = value_contracts("FX_FWD", contracts_of(pricer("FX_FWD").columns, [contract]), market=market)
     assert valuation.values[Measure.PV][0] == pytest.approx(float(case["expected"]), rel=0.0, abs=float(case["tolerance"]))

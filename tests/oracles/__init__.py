@@ -1,1 +1,1 @@
-"""Independent answers to hold riskray's own against."""
+"""Independent values to compare riskray's with: QuantLib builders and comparisons over random contracts. Benchmarks import them."""

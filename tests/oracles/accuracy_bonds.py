@@ -1,10 +1,5 @@
-"""FIXED_BOND against QuantLib: random contracts over all conventions, cash flow by cash flow and measure by measure.
+"""FIXED_BOND against QuantLib: random contracts over all conventions, cash flow by cash flow and measure by measure."""
 
-python -m tests.oracles.accuracy_bonds --contracts 10000 --seed 1
-"""
-
-import argparse
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import QuantLib as ql
 
-from pricers import Contracts, Curve, CurveKind, Market, Measure, RowStatus, Valuation, contracts_of, pricer, value
+from pricers import Contracts, Curve, CurveKind, Market, Measure, RowStatus, Valuation, contracts_of, pricer, value_contracts
 from pricers.registry import NO_FIXINGS
 from pricers.time.calendars import BUSINESS_DAY_CONVENTIONS
 from pricers.time.day_count import DAY_COUNTS
@@ -278,7 +273,7 @@ def _compare_batch(rows: list[dict[str, Any]], *, market: Market, tally: _Tally)
     ql.Settings.instance().evaluationDate = terms.date_of(market.as_of)
     spec = pricer(PRODUCT)
     batch = contracts_of(spec.columns, rows)
-    valuation = value(spec, batch, market=market)
+    valuation = value_contracts(spec, batch, market=market)
     structures = _Structures(market)
     flows = _flows_by_row(batch, as_of=market.as_of)
     for row, contract in enumerate(rows):
@@ -399,15 +394,3 @@ def _settlement_measures(contract: dict[str, Any], bond: Any, *, settlement: Any
     except RuntimeError:
         return result
     return result
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--contracts", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    print(json.dumps(compare(arguments.contracts, seed=arguments.seed).as_json()))
-
-
-if __name__ == "__main__":
-    main()

@@ -33,16 +33,20 @@ from jaxtyping import UInt8
 
 from pricers.contract.calendars_of_contract import contract_calendars, lacks_calendar
 from pricers.contract.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts, Text
-from pricers.flows.bond_flows import LAG_DAYS_MAX, Bonds, lower_bonds
+from pricers.flows.balances import SINKING
 from pricers.flows.cashflows import Lowered
-from pricers.flows.output import lowered
+from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
+from pricers.flows.coupon_leg import lower_coupons
 from pricers.market.fixings import Fixings
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
 from pricers.time.calendars import BUSINESS_DAY_CONVENTIONS, CalendarTables
+from pricers.time.dates import NO_DATE
 from pricers.time.day_count import DAY_COUNTS
 from pricers.time.schedule import FREQUENCIES, RULES, STUBS
+
+_ONCE: Final = FREQUENCIES.index("ONCE")
 
 COLUMNS: Final = Columns(
     Column("currency", "text", "currency of all flows", required=True, references="currency", example="EUR"),
@@ -96,31 +100,62 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
         One leg a row with one flow a payment date after `as_of`; two on a date whose coupon, but not whose principal, trades ex-coupon
         at settlement. Row status: INVALID_AMOUNT, INVALID_PRINCIPAL, INVALID_SCHEDULE, INVALID_DATES, DATE_OUT_OF_RANGE or MATURED.
     """
-    bonds, tables, calendars_known = _bonds(contracts)
+    legs, tables, calendars_known = _legs(contracts)
     status = _status_of_terms(contracts)
     status[~calendars_known | lacks_calendar(contracts)] = RowStatus.INVALID_SCHEDULE
-    flows = lower_bonds(bonds, tables=tables, as_of=as_of, status=status)
-    return lowered(contracts, flows, as_of=as_of, status=status)
+    status[(status == RowStatus.OK) & (legs.payment.issue >= legs.schedule.maturity)] = RowStatus.INVALID_DATES
+    return lower_coupons(contracts, legs, tables=tables, as_of=as_of, status=status)
 
 
-def _bonds(contracts: Contracts) -> tuple[Bonds, CalendarTables, np.ndarray]:
+def _legs(contracts: Contracts) -> tuple[CouponLegs, CalendarTables, np.ndarray]:
     """Columns for compiled code, the calendars that they point into, and whether all three calendars of a row are known."""
-    names = (
-        "notional", "coupon_rate", "issue_date", "maturity_date", "interest_start_date", "frequency", "day_count", "first_coupon_date",
-        "penultimate_coupon_date", "roll_rule", "stub", "end_of_month", "accrual_convention", "payment_convention", "payment_lag",
-        "ex_coupon_days", "settlement_lag", "redemption",
-    )  # fmt: skip
+    column, rows = contracts.array, contracts.row_count
+    dates, amounts = contracts.ragged("sinking_dates"), contracts.ragged("sinking_amounts")
     calendar, settlement = contracts.text("calendar"), contracts.text("settlement_calendar")
     found = contract_calendars(_end_to_end(calendar, settlement, contracts.text("ex_coupon_calendar")))
-    of_schedule, of_settlement, of_ex_coupon = found.calendar.reshape(3, contracts.row_count)
-    sinking_dates, sinking_amounts = contracts.ragged("sinking_dates"), contracts.ragged("sinking_amounts")
-    columns = [np.require(contracts.array(name), requirements=("C", "W")) for name in names]
-    settles_by = np.where(settlement.codes < 0, of_schedule, of_settlement)
-    bonds = Bonds._make(
-        (*columns, of_schedule, of_ex_coupon, settles_by, sinking_dates.offsets, sinking_dates.values, sinking_amounts.values)
+    of_schedule, of_settlement, of_ex_coupon = found.calendar.reshape(3, rows)
+    interest_start = contracts.array("interest_start_date")
+    legs = CouponLegs(
+        schedule=ScheduleColumns(
+            start=np.where(interest_start != NO_DATE, interest_start, contracts.array("issue_date")),
+            maturity=column("maturity_date"),
+            frequency=column("frequency"),
+            first_date=column("first_coupon_date"),
+            penultimate_date=column("penultimate_coupon_date"),
+            roll_rule=column("roll_rule"),
+            stub=column("stub"),
+            end_of_month=column("end_of_month"),
+            convention=column("accrual_convention"),
+            calendar=of_schedule,
+        ),
+        payment=PaymentColumns(
+            convention=column("payment_convention"),
+            lag=column("payment_lag"),
+            ex_days=column("ex_coupon_days"),
+            ex_calendar=of_ex_coupon,
+            settlement_lag=column("settlement_lag"),
+            settlement_calendar=np.where(settlement.codes < 0, of_schedule, of_settlement),
+            issue=column("issue_date"),
+        ),
+        balance=BalanceColumns(
+            notional=column("notional"),
+            rule=np.full(rows, SINKING, np.int8),
+            drawn=np.full(rows, np.nan),
+            balloon=np.zeros(rows),
+            interest_only_end=np.full(rows, NO_DATE, np.int32),
+            prepayment_rate=np.zeros(rows),
+            redemption=column("redemption"),
+            offsets=dates.offsets,
+            dates=dates.values,
+            amounts=amounts.values,
+        ),
+        rate=column("coupon_rate"),
+        day_count=column("day_count"),
+        is_zero_coupon=(contracts.array("frequency") == _ONCE) & (contracts.array("coupon_rate") == 0.0),
+        pays_out=False,
+        rounds_by_period=False,
     )
-    calendars_known = np.logical_and.reduce(found.known.reshape(3, contracts.row_count))
-    return bonds, found.tables, calendars_known
+    return legs, found.tables, np.logical_and.reduce(found.known.reshape(3, rows))
 
 
 def _end_to_end(*texts: Text) -> Text:

@@ -36,10 +36,9 @@ from jaxtyping import UInt8
 from pricers.contract.calendars_of_contract import contract_calendars, lacks_calendar
 from pricers.contract.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts
 from pricers.flows.balances import AMORTISATIONS, BULLET, CUSTOM
-from pricers.flows.bond_flows import LAG_DAYS_MAX
 from pricers.flows.cashflows import Lowered
-from pricers.flows.loan_flows import Loans, lower_loans
-from pricers.flows.output import lowered
+from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
+from pricers.flows.coupon_leg import lower_coupons
 from pricers.market.fixings import Fixings
 from pricers.measures import SCALAR_MEASURES, Measure
 from pricers.registry import PricerSpec, register
@@ -99,22 +98,54 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
         INVALID_AMOUNT, INVALID_PRINCIPAL, INVALID_SCHEDULE, INVALID_DATES, DATE_OUT_OF_RANGE, NOT_FINITE or MATURED.
     """
     calendars = contract_calendars(contracts.text("calendar"))
-    loans = _loans(contracts, calendar=calendars.calendar)
     status = _status_of_terms(contracts)
     status[~calendars.known | lacks_calendar(contracts)] = RowStatus.INVALID_SCHEDULE
-    flows = lower_loans(loans, tables=calendars.tables, as_of=as_of, status=status)
-    return lowered(contracts, flows, as_of=as_of, status=status)
+    return lower_coupons(contracts, _legs(contracts, calendar=calendars.calendar), tables=calendars.tables, as_of=as_of, status=status)
 
 
-def _loans(contracts: Contracts, *, calendar: np.ndarray) -> Loans:
+def _legs(contracts: Contracts, *, calendar: np.ndarray) -> CouponLegs:
+    column, rows = contracts.array, contracts.row_count
     dates, amounts = contracts.ragged("principal_dates"), contracts.ragged("principal_amounts")
-    names = (
-        "notional", "drawn_balance", "interest_rate", "start_date", "maturity_date", "amortisation", "frequency", "day_count",
-        "first_payment_date", "penultimate_payment_date", "roll_rule", "stub", "end_of_month", "accrual_convention", "payment_convention",
-        "payment_lag", "interest_only_end_date", "balloon_amount", "prepayment_rate", "settlement_lag",
-    )  # fmt: skip
-    columns = [contracts.array(name) for name in names]
-    return Loans._make([*columns, calendar, dates.offsets, dates.values, amounts.values])
+    return CouponLegs(
+        schedule=ScheduleColumns(
+            start=column("start_date"),
+            maturity=column("maturity_date"),
+            frequency=column("frequency"),
+            first_date=column("first_payment_date"),
+            penultimate_date=column("penultimate_payment_date"),
+            roll_rule=column("roll_rule"),
+            stub=column("stub"),
+            end_of_month=column("end_of_month"),
+            convention=column("accrual_convention"),
+            calendar=calendar,
+        ),
+        payment=PaymentColumns(
+            convention=column("payment_convention"),
+            lag=column("payment_lag"),
+            ex_days=np.zeros(rows, np.int32),
+            ex_calendar=calendar,
+            settlement_lag=column("settlement_lag"),
+            settlement_calendar=calendar,
+            issue=np.full(rows, NO_DATE, np.int32),
+        ),
+        balance=BalanceColumns(
+            notional=column("notional"),
+            rule=column("amortisation"),
+            drawn=column("drawn_balance"),
+            balloon=column("balloon_amount"),
+            interest_only_end=column("interest_only_end_date"),
+            prepayment_rate=column("prepayment_rate"),
+            redemption=np.full(rows, 100.0),
+            offsets=dates.offsets,
+            dates=dates.values,
+            amounts=amounts.values,
+        ),
+        rate=column("interest_rate"),
+        day_count=column("day_count"),
+        is_zero_coupon=np.zeros(rows, bool),
+        pays_out=True,
+        rounds_by_period=True,
+    )
 
 
 def _status_of_terms(contracts: Contracts) -> UInt8[np.ndarray, " row"]:
@@ -123,7 +154,8 @@ def _status_of_terms(contracts: Contracts) -> UInt8[np.ndarray, " row"]:
     cpr, price = contracts.array("prepayment_rate"), contracts.array("market_clean_price")
     balloon, custom, bullet = contracts.array("balloon_amount"), *(contracts.array("amortisation") == code for code in (CUSTOM, BULLET))
     date_counts, amount_counts = (np.diff(contracts.ragged(name).offsets) for name in ("principal_dates", "principal_amounts"))
-    lags = np.minimum(contracts.array("payment_lag"), contracts.array("settlement_lag"))
+    lags = np.stack([contracts.array("payment_lag"), contracts.array("settlement_lag")])
+    lags_valid = np.all((lags >= 0) & (lags <= LAG_DAYS_MAX), axis=0)
     finite = np.isfinite(notional) & np.isfinite(contracts.array("interest_rate")) & np.isfinite(contracts.array("credit_spread"))
     amounts_usable = (
         finite & (np.abs(notional) > 0.0) & (np.isnan(drawn) | ((drawn >= 0.0) & np.isfinite(drawn))) & (cpr >= 0.0) & (cpr <= 1.0)
@@ -135,7 +167,7 @@ def _status_of_terms(contracts: Contracts) -> UInt8[np.ndarray, " row"]:
     choices = np.minimum.reduce([contracts.array(name) for name in ("amortisation", "frequency", "day_count", "payment_convention")])
     status = np.where(principal_usable, RowStatus.OK, RowStatus.INVALID_PRINCIPAL)
     status = np.where(amounts_usable, status, RowStatus.INVALID_AMOUNT)
-    return np.where((choices < 0) | (lags < 0), RowStatus.INVALID_SCHEDULE, status).astype(np.uint8)
+    return np.where((choices < 0) | ~lags_valid, RowStatus.INVALID_SCHEDULE, status).astype(np.uint8)
 
 
 register(

@@ -72,7 +72,7 @@ def test_whatever_is_left_of_a_shard_that_ended_its_worker_is_under_suspicion(da
     driver.signal(Signal.LEASE_LOST)
     driving.join(30)
     assert (first.is_suspect, again.is_suspect, from_the_ledger.is_suspect) == (False, True, True)
-    assert [(part.shard.row_count, part.is_suspect) for part in parts] == [(5, True), (5, True)]
+    assert [(part.shard.numbers.count, part.is_suspect) for part in parts] == [(5, True), (5, True)]
 
 
 def test_run_on_hold_gives_out_nothing_and_goes_on_from_its_ledger(database: Database) -> None:

@@ -27,7 +27,7 @@ def _observe(scenario, database_url):
             capture_output=True,
             text=True,
             timeout=SCENARIO_TIMEOUT_S,
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[3],
             # A file in Ray's directory names the cluster that others join by default: so it has one of its own.
             env={**os.environ, "RAY_TMPDIR": directory, "RAY_AUTH_MODE": "token", "RAY_metrics_report_interval_ms": "1000"},
         )

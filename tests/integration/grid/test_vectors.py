@@ -7,6 +7,7 @@ import pytest
 
 from pricers.market.market import Scenarios
 from pricers.value.revaluation import present_values
+from riskray.engine.plan import PositionRange
 from riskray.errors import Conflict, InvalidRequest, LeaseLost, NotFound
 from riskray.figures.tail_risk import stress_answer, var_answer
 from riskray.figures.vectors import VectorReader
@@ -95,7 +96,7 @@ def _direct_pnl(grid, portfolio, *, scenario_set="moves"):
     groups: dict[str, list[tuple[str, str, str]]] = {"book": [], "counterparty": []}
     for product, first, rows in (("FIXED_BOND", 0, 40), ("FX_FWD", 40, 30)):
         positions, _ = snapshots.load_positions(
-            grid.database, portfolio_no=portfolio.portfolio_no, product=product, first_position_no=first, row_count=rows, as_of=market.as_of
+            grid.database, portfolio_no=portfolio.portfolio_no, product=product, numbers=PositionRange(first, rows), as_of=market.as_of
         )
         assert positions.compiled is not None
         assert positions.counterparties is not None

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
@@ -121,7 +121,7 @@ def test_no_service_defines_a_model_of_its_own() -> None:
     """Contracts are shared: they live in riskray/models, where client and services both take them from."""
     found = [
         f"{file.name}: {node.name}"
-        for file in Path(next(iter(deployments.__path__))).glob("*.py")
+        for file in Path(next(iter(deployments.__path__))).rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.ClassDef) and {"BaseModel", "Model"} & {getattr(base, "id", "") for base in node.bases}
     ]
@@ -208,6 +208,8 @@ def _check_operation(operation: Any) -> None:
     )
     @given(case=operation.as_strategy())
     def check(case: Any) -> None:
+        # hypothesis takes words from our sources: a snapshot of the name "health" would be another route.
+        assume("health" not in (case.path_parameters or {}).values())
         answer = case.call()
         assert answer.status_code != 500, answer.text
         case.validate_response(answer, checks=[status_code_conformance, response_schema_conformance])

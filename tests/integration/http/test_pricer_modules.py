@@ -18,7 +18,7 @@ register("PROMISSORY_NOTE", price, title="Promissory note")
 CREATE = """
 import sys
 from unittest.mock import Mock
-from deployments import {service}
+from deployments.services import {service}
 from pricers import known_products
 from riskray.config import Settings
 from riskray.store.database import Database
@@ -39,7 +39,7 @@ def test_service_knows_the_products_of_the_modules_that_the_settings_name(
     (tmp_path / "my_pricers.py").write_text(MODULE, encoding="utf-8")
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])]),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[3])]),
         "RISKRAY_PRICER_MODULES": f'["{module}"]',
         "RISKRAY_DATA_DIRECTORY": str(tmp_path),
         "RISKRAY_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",

@@ -3,12 +3,13 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
 
-from riskray.engine.plan import Requirement
+from riskray.engine.plan import PositionRange, ProductRange, Requirement
 from riskray.engine.result_schema import FAILURE_SCHEMA, FX_ROLLUP_SCHEMA, KEY_RATE_ROLLUP_SCHEMA, RESULT_SCHEMA, ROLLUP_SCHEMA
 from riskray.models.run import ALL_MEASURES, Run
 from riskray.portfolio.batches import PortfolioBatch
@@ -16,7 +17,7 @@ from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun, Shard, claim_run, commit_shard
 from riskray.store.markets import MarketCurve, MarketRecord, insert_market
 from riskray.store.portfolios import POSITION_SCHEMA, PortfolioRecord, insert_portfolio
-from riskray.store.runs import NewRun, NewShard, insert_run
+from riskray.store.runs import NewRun, insert_run
 
 BOOKS, CURRENCIES = ("ALPHA", "BETA"), ("EUR", "USD")
 LEASE_S = 30.0
@@ -42,14 +43,17 @@ def positions_table(count: int) -> pa.Table:
     return pa.table([pa.array(column, field.type) for column, field in zip(columns, POSITION_SCHEMA, strict=True)], schema=POSITION_SCHEMA)
 
 
-def store_portfolio(database: Database, *, count: int = 10, name: str = "desk", salt: str = "") -> tuple[PortfolioRecord, bool]:
+def store_portfolio(
+    database: Database, *, count: int = 10, name: str = "desk", salt: str = "", content: str = "", **more: Any
+) -> tuple[PortfolioRecord, bool]:
+    """`content`: what its hash is taken of; by default of the other arguments. `more`: of `insert_portfolio`."""
     half = max(1, count // 2)
     sizes = [half, count - half] if count > half else [half]
-    batches = [PortfolioBatch("FIXED_BOND", sum(sizes[:i]), size, f"batch {i}".encode()) for i, size in enumerate(sizes)]
+    batches = [PortfolioBatch("FIXED_BOND", PositionRange(sum(sizes[:i]), size), f"batch {i}".encode()) for i, size in enumerate(sizes)]
     requirement = Requirement("FIXED_BOND", "discount_curve", "EUR-ESTR", "EUR", count, 1000.0 * count)
     return insert_portfolio(
-        database, name=name, content_hash=content_hash(f"{name} {count} {salt}"), positions=positions_table(count), batches=batches,
-        requirements=[requirement],
+        database, name=name, content_hash=content_hash(content or f"{name} {count} {salt}"), positions=positions_table(count),
+        batches=batches, requirements=[requirement], **more,
     )  # fmt: skip
 
 
@@ -63,8 +67,10 @@ def new_run(database: Database, *, count: int = 10, executor: str = "pool") -> N
     )  # fmt: skip
 
 
-def shards_of(count: int, rows_per_shard: int = 5) -> list[NewShard]:
-    return [NewShard("FIXED_BOND", first, min(rows_per_shard, count - first)) for first in range(0, count, rows_per_shard)]
+def shards_of(count: int, rows_per_shard: int = 5) -> list[ProductRange]:
+    return [
+        ProductRange("FIXED_BOND", PositionRange(first, min(rows_per_shard, count - first))) for first in range(0, count, rows_per_shard)
+    ]
 
 
 def store_run(database: Database, *, count: int = 10, rows_per_shard: int = 5, executor: str = "pool") -> Run:
@@ -86,9 +92,9 @@ class Content:
     failures: pa.Table
 
 
-def content_of(shard: Shard | NewShard, *, failed: frozenset[int] = frozenset()) -> Content:
+def content_of(shard: Shard | ProductRange, *, failed: frozenset[int] = frozenset()) -> Content:
     """Rows whose pv is twice the position number; positions in `failed` have no price."""
-    numbers = range(shard.first_position_no, shard.first_position_no + shard.row_count)
+    numbers = range(shard.numbers.first, shard.numbers.end)
     priced = [n for n in numbers if n not in failed]
     columns: dict[str, list[object]] = {name: [None] * len(priced) for name in RESULT_SCHEMA.names}
     columns |= {

@@ -1,4 +1,4 @@
-"""Market and portfolio snapshots: the same content is the same snapshot, new content is the next version, used ones stay."""
+"""Market and portfolio snapshots: the same content is the same snapshot, what goes in comes out, used ones stay."""
 
 import threading
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from riskray.engine.plan import BatchRange
+from riskray.engine.plan import PositionRange, ProductRange
 from riskray.errors import Conflict, NotFound, StoreError
 from riskray.portfolio.batches import PortfolioBatch
 from riskray.store import markets, portfolios
@@ -27,7 +27,7 @@ def test_market_is_answered_as_it_was_stored(database: Database) -> None:
 
 def test_same_content_is_the_same_snapshot_and_new_content_the_next_version(database: Database) -> None:
     first, _ = store_market(database, document='{"v":1}')
-    again, created = store_market(database, name="other name", document='{"v":1}')
+    again, created = store_market(database, document='{"v":1}')
     second, _ = store_market(database, document='{"v":2}')
     assert (again, created) == (first, False)
     assert (first.version, second.version) == (1, 2)
@@ -67,15 +67,16 @@ def test_portfolio_is_read_by_range_of_positions(database: Database) -> None:
     stored, _ = store_portfolio(database, count=10)
     assert stored.position_count == 10
 
-    def first_positions(**range_: int) -> list[int]:
-        return [batch.first_position_no for batch in portfolios.read_batches(database, portfolio_no=stored.portfolio_no, **range_)]
+    def first_positions(numbers: PositionRange) -> list[int]:
+        batches = portfolios.read_batches(database, portfolio_no=stored.portfolio_no, numbers=numbers)
+        return [batch.numbers.first for batch in batches]
 
-    assert first_positions() == [0, 5]
-    assert first_positions(first_position_no=4, row_count=1) == [0]
-    assert first_positions(first_position_no=4, row_count=2) == [0, 5]
-    assert first_positions(first_position_no=5, row_count=99) == [5]
-    assert portfolios.read_batches(database, portfolio_no=stored.portfolio_no)[1].payload == b"batch 1"
-    assert portfolios.read_products(database, portfolio_no=stored.portfolio_no) == [BatchRange("FIXED_BOND", 0, 10)]
+    assert first_positions(PositionRange(0, 10)) == [0, 5]
+    assert first_positions(PositionRange(4, 1)) == [0]
+    assert first_positions(PositionRange(4, 2)) == [0, 5]
+    assert first_positions(PositionRange(5, 99)) == [5]
+    assert portfolios.read_batches(database, portfolio_no=stored.portfolio_no, numbers=PositionRange(0, 10))[1].payload == b"batch 1"
+    assert portfolios.read_products(database, portfolio_no=stored.portfolio_no) == [ProductRange("FIXED_BOND", PositionRange(0, 10))]
     (requirement,) = portfolios.read_requirements(database, portfolio_no=stored.portfolio_no)
     assert (requirement.name, requirement.position_count, requirement.gross_notional) == ("EUR-ESTR", 10, 10_000.0)
 
@@ -94,7 +95,7 @@ def test_positions_come_out_of_the_database_as_they_went_in(database: Database) 
 
 def test_portfolio_that_cannot_be_stored_leaves_nothing_behind(database: Database) -> None:
     twice = positions_table(2).set_column(1, positions_table(2).schema.field(1), [["SAME", "SAME"]])
-    batch = PortfolioBatch("FIXED_BOND", 0, 2, b"")
+    batch = PortfolioBatch("FIXED_BOND", PositionRange(0, 2), b"")
     with pytest.raises(StoreError, match="position_by_id"):
         portfolios.insert_portfolio(
             database, name="twice", content_hash=content_hash("twice"), positions=twice, batches=[batch], requirements=[]

@@ -14,11 +14,11 @@ from pricers.time.dates import (
     days_from_civil,
     days_in_month,
     end_of_month,
-    parse_tenor,
     to_date,
     to_day,
     to_days,
 )
+from pricers.time.tenors import parse_tenor
 from tests.oracles import quantlib_time as oracle
 
 EVERY_DAY = range(to_day(datetime.date(1895, 1, 1)), to_day(datetime.date(2201, 1, 1)))

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pricers import Measure, RowStatus, contracts_of, explain, pricer, register, registry, value
+from pricers import Measure, RowStatus, contracts_of, explain, pricer, register, registry, value_contracts
 from tests.unit.pricers.examples import BOND, BONDS, CORPORATE_BOND, EUR, MARKET, bonds, with_curves
 from tests.unit.pricers.value.test_valuation import FORWARD
 
@@ -12,7 +12,7 @@ from tests.unit.pricers.value.test_valuation import FORWARD
 @pytest.mark.parametrize("row", range(len(BONDS)))
 def test_explained_flows_add_up_to_the_value_to_the_last_bit(row):
     explanation = explain("FIXED_BOND", bonds(*BONDS), row, market=MARKET)
-    valuation = value("FIXED_BOND", bonds(*BONDS), market=MARKET)
+    valuation = value_contracts("FIXED_BOND", bonds(*BONDS), market=MARKET)
     assert explanation.status is RowStatus.OK
     assert explanation.pv == valuation.values[Measure.PV][row]
     assert sum(flow.pv for flow in explanation.flows) == explanation.pv

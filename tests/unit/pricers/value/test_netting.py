@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pricers import Measure, RowStatus, Scenarios, compile_contracts, contracts_of, present_values, pricer, value
+from pricers import Measure, RowStatus, Scenarios, compile_contracts, contracts_of, present_values, pricer, value_contracts
 from pricers.core.shapes import canonical, shape_text
 from pricers.flows.cashflows import OWN, Term
 from pricers.market.market import CurveKind
@@ -67,7 +67,7 @@ def test_cells_equal_the_sums_of_their_positions(product: str) -> None:
     netted = net_flows(compiled, grid=grid, cell_of_row=cells, skip_failing=True)
     found = value_ladders(netted.ladders, grid=grid, cell_count=CELLS)
     vectors = present_values(compiled, market=MARKET, scenarios=SCENARIOS)
-    today = value(product, contracts_of(pricer(product).columns, rows), market=MARKET).values[Measure.PV_BASE]
+    today = value_contracts(product, contracts_of(pricer(product).columns, rows), market=MARKET).values[Measure.PV_BASE]
     ok = netted.status == RowStatus.OK
     assert ok.sum() > 0.8 * ROWS
     np.testing.assert_array_equal(ok, np.isfinite(today))

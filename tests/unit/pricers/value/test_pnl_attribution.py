@@ -7,7 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pricers import Contracts, Curve, CurveKind, Market, Measure, RowStatus, compile_contracts, contracts_of, explain, pricer, value
+from pricers import (
+    Contracts,
+    Curve,
+    CurveKind,
+    Market,
+    Measure,
+    RowStatus,
+    compile_contracts,
+    contracts_of,
+    explain,
+    pricer,
+    value_contracts,
+)
 from pricers.flows.cashflows import Cashflows
 from pricers.registry import NO_FIXINGS
 from pricers.time.dates import to_date
@@ -59,7 +71,7 @@ def flows_of(product: str, contracts: Contracts, *, as_of: int) -> Cashflows:
 
 
 def worth(product: str, rows: list[dict[str, Any]], market: Market) -> np.ndarray:
-    return value(product, contracts_of(pricer(product).columns, rows), market=market).values[Measure.PV_BASE]
+    return value_contracts(product, contracts_of(pricer(product).columns, rows), market=market).values[Measure.PV_BASE]
 
 
 @pytest.mark.parametrize(("product", "rows"), [("FIXED_BOND", BONDS), ("FX_FWD", [FORWARD, {**FORWARD, "notional": -3e5}])])
@@ -99,7 +111,7 @@ def test_every_step_is_a_revaluation_on_top_of_the_steps_before() -> None:
 
 def test_nothing_moves_but_time_leaves_carry_alone() -> None:
     found = explained("FIXED_BOND", BONDS, later=replace(MARKET, as_of=AS_OF + 1))
-    theta = value("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, BONDS), market=MARKET).values[Measure.THETA_1D]
+    theta = value_contracts("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, BONDS), market=MARKET).values[Measure.THETA_1D]
     np.testing.assert_allclose(found.carry, theta, rtol=1e-9)
     for part in ("rates", "credit", "fx", "new", "dead", "residual"):
         np.testing.assert_allclose(getattr(found, part), 0.0, atol=1e-6)
@@ -152,7 +164,7 @@ def test_coupon_that_goes_ex_is_cash_on_that_day_and_not_again_when_it_is_paid()
         assert goes_ex.carry[0] == pytest.approx(goes_ex.pnl[0], abs=1e-6)
         whole = explained("FIXED_BOND", [bond], earlier=markets[0], later=markets[2])
         assert whole.pnl[0] == pytest.approx(goes_ex.pnl[0] + is_paid.pnl[0], abs=1e-6)
-    theta = value("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [bond]), market=replace(MARKET, as_of=AS_OF + 22))
+    theta = value_contracts("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [bond]), market=replace(MARKET, as_of=AS_OF + 22))
     assert theta.values[Measure.THETA_1D][0] == pytest.approx(60.0, abs=20.0)  # the coupon is not lost on its way either
 
 

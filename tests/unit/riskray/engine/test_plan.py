@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricers.market.market import CurveKind
-from riskray.engine.plan import BatchRange, MarketNames, Requirement, plan_shards, preflight
+from riskray.engine.plan import MarketNames, PositionRange, ProductRange, Requirement, plan_shards, preflight
 
 
 def _batches(sizes):
     batches, first = [], 0
     for product, size in sizes:
-        batches.append(BatchRange(product, first, size))
+        batches.append(ProductRange(product, PositionRange(first, size)))
         first += size
     return batches
 
@@ -20,26 +20,21 @@ def _batches(sizes):
 def test_plan_covers_every_position_once_and_mixes_no_products(sizes, rows_per_shard):
     batches = _batches(sizes)
     shards = plan_shards(batches, rows_per_shard=rows_per_shard)
-    product_of = [batch.product for batch in batches for _ in range(batch.row_count)]
-    planned = [
-        (position, shard.product)
-        for shard in shards
-        for position in range(shard.first_position_no, shard.first_position_no + shard.row_count)
-    ]
+    product_of = [batch.product for batch in batches for _ in range(batch.numbers.count)]
+    planned = [(position, shard.product) for shard in shards for position in range(shard.numbers.first, shard.numbers.end)]
     assert planned == list(enumerate(product_of))
-    assert all(1 <= shard.row_count <= rows_per_shard for shard in shards)
-    assert [shard.shard_no for shard in shards] == list(range(len(shards)))
+    assert all(1 <= shard.numbers.count <= rows_per_shard for shard in shards)
 
 
 def test_plan_product_slightly_above_the_limit_is_cut_evenly():
     shards = plan_shards(_batches([("FIXED_BOND", 25_000), ("FIXED_BOND", 1_001)]), rows_per_shard=25_000)
-    assert [shard.row_count for shard in shards] == [13_001, 13_000]
+    assert [shard.numbers.count for shard in shards] == [13_001, 13_000]
 
 
 @pytest.mark.parametrize("first", [9, 11])
 def test_plan_gap_or_overlap_between_batches_raises(first):
     with pytest.raises(ValueError, match="ends at 10"):
-        plan_shards([BatchRange("A", 0, 10), BatchRange("A", first, 5)], rows_per_shard=100)
+        plan_shards([ProductRange("A", PositionRange(0, 10)), ProductRange("A", PositionRange(first, 5))], rows_per_shard=100)
 
 
 MARKET = MarketNames({CurveKind.RATE: frozenset({"USD"}), CurveKind.SPREAD: frozenset({"CORP-A"})}, frozenset({"USD", "EUR"}))

@@ -1,23 +1,23 @@
 """A shard that ends its worker is tried again, then cut up until the position that does it is alone."""
 
-from riskray.engine.plan import PlannedShard
+from riskray.engine.plan import PositionRange
 from riskray.engine.remedy import ShardRemedy, remedy_for
 
 
 def test_shard_that_ends_its_worker_is_retried_then_split():
-    shard = PlannedShard(0, "A", 0, 100)
+    shard = PositionRange(0, 100)
     remedies = [remedy_for(shard, attempts=attempts, attempts_max=3, split_ranges=[]) for attempts in (1, 2, 3)]
     assert remedies == [ShardRemedy.RETRY, ShardRemedy.RETRY, ShardRemedy.SPLIT]
 
 
 def test_part_of_a_split_shard_is_split_at_once_until_the_row_is_alone():
-    parent = PlannedShard(0, "A", 0, 100)
-    assert remedy_for(PlannedShard(1, "A", 50, 50), attempts=1, attempts_max=3, split_ranges=[parent]) is ShardRemedy.SPLIT
-    row = PlannedShard(2, "A", 77, 1)
+    parent = PositionRange(0, 100)
+    assert remedy_for(PositionRange(50, 50), attempts=1, attempts_max=3, split_ranges=[parent]) is ShardRemedy.SPLIT
+    row = PositionRange(77, 1)
     remedies = [remedy_for(row, attempts=attempts, attempts_max=3, split_ranges=[parent]) for attempts in (1, 2, 3)]
     assert remedies == [ShardRemedy.RETRY, ShardRemedy.RETRY, ShardRemedy.FAIL_ROW]
 
 
 def test_neighbour_of_a_split_shard_keeps_its_attempts():
-    parent = PlannedShard(0, "A", 0, 100)
-    assert remedy_for(PlannedShard(1, "A", 100, 50), attempts=1, attempts_max=3, split_ranges=[parent]) is ShardRemedy.RETRY
+    parent = PositionRange(0, 100)
+    assert remedy_for(PositionRange(100, 50), attempts=1, attempts_max=3, split_ranges=[parent]) is ShardRemedy.RETRY

@@ -1,6 +1,5 @@
 """Hierarchies: which values lie below which node, and every tree that is none."""
 
-import numpy as np
 import pytest
 
 from riskray.errors import InvalidRequest, NotFound
@@ -14,25 +13,18 @@ def hierarchy(parents: dict[str, str] = PARENTS, root: str = "BANK") -> Hierarch
     return Hierarchy.of(HierarchyDocument(name="desks", dimension="book", root=root, parents=parents))
 
 
-def test_leaves_children_and_paths_follow_the_tree() -> None:
+def test_leaves_and_paths_follow_the_tree() -> None:
     tree = hierarchy()
     assert tree.nodes == ("BANK", "CREDIT", "RATES", "TRADING")
     assert tree.leaves("TRADING") == ("B1", "B2", "B3")
     assert tree.leaves("B4") == ("B4",)
     assert tree.leaves("BANK") == ("B1", "B2", "B3", "B4")
-    assert tree.children("BANK") == ("B4", "TRADING")
     assert tree.path("B1") == ("B1", "RATES", "TRADING", "BANK")
-
-
-def test_vectors_of_nodes_are_sums_of_the_vectors_below() -> None:
-    vectors = np.array([[1.0, 10.0], [2.0, 20.0], [4.0, 40.0], [8.0, 80.0], [16.0, 160.0]])
-    membership = hierarchy().membership(["B1", "B2", "B3", "B4", "B1"], nodes=["BANK", "RATES", "B3"])
-    np.testing.assert_array_equal(membership @ vectors, [[31.0, 310.0], [19.0, 190.0], [4.0, 40.0]])
 
 
 def test_value_without_a_place_is_refused_by_name() -> None:
     with pytest.raises(InvalidRequest, match="no place for 2 values of book: B8, B9; give each a parent") as caught:
-        hierarchy().membership(["B1", "B9", "B8", "B9"], nodes=["BANK"])
+        hierarchy().require_places(["B1", "B9", "B8", "B9"])
     assert [problem["loc"] for problem in caught.value.problems] == [["book", "B8"], ["book", "B9"]]
 
 
@@ -60,3 +52,14 @@ def test_entry_into_a_cycle_is_reported_once_as_the_cycle() -> None:
     with pytest.raises(InvalidRequest) as caught:
         hierarchy({"A": "B", "B": "C", "C": "B", "X": "BANK"})
     assert [problem["msg"] for problem in caught.value.problems] == ["a cycle: B → C → B"]
+
+
+def test_two_cycles_are_both_named() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        hierarchy({"A": "B", "B": "A", "D": "C", "C": "D", "X": "BANK"})
+    assert sorted(problem["msg"] for problem in caught.value.problems) == ["a cycle: A → B → A", "a cycle: C → D → C"]
+
+
+def test_deep_tree_is_checked_in_linear_time() -> None:
+    deep = {f"N{number}": f"N{number - 1}" for number in range(1, 50_000)} | {"N0": "BANK"}
+    assert hierarchy(deep).root == "BANK"

@@ -3,13 +3,14 @@
 from types import SimpleNamespace
 from typing import Any
 
+from riskray.engine.plan import PositionRange
 from riskray.grid.backlog import Backlog
 from riskray.store.ledger import Shard
 
 
 def _backlog(count, *, places):
     backlog: Backlog[Any] = Backlog()
-    backlog.add([SimpleNamespace(shard=Shard(number, "P", number, 1, 0)) for number in range(count)])
+    backlog.add([SimpleNamespace(shard=Shard(number, "P", PositionRange(number, 1), 0)) for number in range(count)])
     backlog.arrange(places)
     return backlog
 

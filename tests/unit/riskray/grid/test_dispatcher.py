@@ -10,6 +10,7 @@ import pytest
 from ray.exceptions import ActorDiedError, ActorUnavailableError
 
 from riskray.config import Settings
+from riskray.engine.plan import PositionRange
 from riskray.grid import dispatcher as dispatching
 from riskray.grid.dispatcher import Dispatcher, Loss, ShardTask
 from riskray.grid.messages import PricerStatus, ShardReport
@@ -112,7 +113,7 @@ def _run(run_no=1):
 
 
 def _tasks(inbox, count, *, run_no=1):
-    return [ShardTask(_run(run_no), Shard(n, "P", n, 1, 0), inbox) for n in range(count)]
+    return [ShardTask(_run(run_no), Shard(n, "P", PositionRange(n, 1), 0), inbox) for n in range(count)]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import QuantLib as ql
 
+from pricers import Measure, contracts_of, pricer, value_contracts
 from pricers.market.curves import discount_factors
 from pricers.market.market import Curve
 from pricers.time.dates import add_tenor, to_day
@@ -124,6 +125,28 @@ def test_spot_is_carried_back_to_today_by_both_curves():
     assert build_market(document(**dated), base_currency="USD").fx_to_base["EUR"] == today
     without = parts | {"fx_discount_curves": {"EUR": "EUR-G"}}
     assert build_market(document(**without), base_currency="USD").fx_to_base["EUR"] == 1.08
+
+
+def test_forward_over_a_us_holiday_is_worth_its_closed_form():
+    """EURUSD dealt on 3 July 2024: the 4th does not count, spot is the 5th, the month ends on 5 August, in market and contract."""
+    curves = [
+        {"name": "USD-G", "currency": "USD", "points": [{"tenor": "1Y", "value": 0.05}]},
+        {"name": "EUR-G", "currency": "EUR", "points": [{"tenor": "1Y", "value": 0.02}]},
+    ]
+    spot = {"pair": "EURUSD", "rate": 1.08, "calendar": "TARGET+US_FED"}
+    discounting = {"EUR": "EUR-G", "USD": "USD-G"}
+    today = document(as_of="2024-07-03", curves=curves, fx_spots=[spot], fx_discount_curves=discounting)
+    forward = {
+        "base_currency": "EUR", "quote_currency": "USD", "notional": 1e6, "contract_rate": 1.0815, "calendar": "TARGET+US_FED",
+        "base_discount_curve": "EUR-G", "quote_discount_curve": "USD-G",
+    }  # fmt: skip
+    rows = [forward | {"trade_date": "2024-07-03", "tenor": "1M"}, forward | {"delivery_date": "2024-08-05"}]
+    pv = value_contracts("FX_FWD", contracts_of(pricer("FX_FWD").columns, rows), market=build_market(today, base_currency="USD")).values[
+        Measure.PV
+    ]
+    closed_form = 1e6 * (1.08 * math.exp((0.05 - 0.02) * 31 / 365) - 1.0815) * math.exp(-0.05 * 33 / 365)
+    assert pv == pytest.approx([closed_form, closed_form], abs=1e-6)
+    assert closed_form == pytest.approx(1_249.63, abs=0.005)
 
 
 # --------------------------------------------------------------------------------------------------------------- bootstrap

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from pricers import Measure, RowStatus, pricer, value
+from pricers import Measure, RowStatus, pricer, value_contracts
 from riskray.market.build import build_market
 from riskray.portfolio.batches import prepare_portfolio
 from riskray.portfolio.contracts import contracts_from_arrow
@@ -34,7 +34,9 @@ def test_demo_market_prices_every_row_but_the_broken_ones_which_fail_for_four_re
     market = build_market(demo_market(), base_currency="USD")
     statuses: Counter[RowStatus] = Counter()
     for product, table in generate_portfolio(4_000, as_of=AS_OF, broken_fraction=0.02).items():
-        valuation = value(product, contracts_from_arrow(pricer(product).columns, table), market=market, measures=frozenset({Measure.PV}))
+        valuation = value_contracts(
+            product, contracts_from_arrow(pricer(product).columns, table), market=market, measures=frozenset({Measure.PV})
+        )
         statuses += Counter(RowStatus(status) for status in valuation.status.tolist())
         assert np.isfinite(valuation.values[Measure.PV][valuation.status == RowStatus.OK]).all()
     broken = {RowStatus.MISSING_CURVE, RowStatus.MATURED, RowStatus.INVALID_DATES, RowStatus.MISSING_FX}

@@ -134,12 +134,12 @@ def test_positions_are_dense_contiguous_by_product_and_grouped_by_curve():
     assert products == sorted(products) == sorted(tables)
     first = 0
     for batch in prepared.batches:
-        assert batch.first_position_no == first
+        assert batch.numbers.first == first
         decoded = decode_batch(batch.payload)
-        ids = [row["position_id"] for row in rows[first : first + batch.row_count]]
+        ids = [row["position_id"] for row in rows[first : first + batch.numbers.count]]
         assert decoded["position_id"].to_pylist() == ids
         assert decoded.schema.equals(arrow_schema(batch.product))
-        first += batch.row_count
+        first += batch.numbers.count
     bonds = [batch for product, batch in stored(prepared) if product == "FIXED_BOND"]
     curves = [curve for batch in bonds for curve in batch["discount_curve"].to_pylist()]
     assert len(list(itertools.groupby(curves))) == len(set(curves))

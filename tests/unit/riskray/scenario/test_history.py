@@ -1,6 +1,10 @@
 """Histories: both file shapes, every kind of bad input, and the same content after a round trip."""
 
+from decimal import Decimal
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from riskray.errors import InvalidRequest, UnsupportedFormat
@@ -28,6 +32,14 @@ def test_written_history_reads_back_with_the_same_hash(format: str) -> None:
     for original in (history(), read_history(WIDE, format="csv", numeraire="EUR")):
         again = read_history(write_history(original, format=format), format=format, numeraire="EUR")
         assert content_hash(again) == content_hash(original)
+
+
+def test_decimals_of_parquet_are_the_numbers_of_the_csv_file() -> None:
+    sink = pa.BufferOutputStream()
+    levels = pa.array([Decimal("0.0425"), Decimal("0.025")], pa.decimal128(9, 6))
+    pa.parquet.write_table(pa.table({"date": ["2024-01-02", "2024-01-03"], "zero/EUR/1Y": levels}), sink)
+    text = read_history(b"date,zero/EUR/1Y\n2024-01-02,0.0425\n2024-01-03,0.025\n", format="csv", numeraire="EUR")
+    assert content_hash(read_history(sink.getvalue().to_pybytes(), format="parquet", numeraire="EUR")) == content_hash(text)
 
 
 def test_stored_payload_is_the_history() -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from pricers import FactorKind, Measure, compile_contracts, contracts_of, factors_of, present_values, pricer, value
+from pricers import FactorKind, Measure, compile_contracts, contracts_of, factors_of, present_values, pricer, value_contracts
 from riskray.scenario.bind import bind
 from riskray.scenario.codec import checked_matrix
 from riskray.scenario.factors import parse_factor
@@ -26,7 +26,7 @@ def test_linear_pnl_is_that_of_full_revaluation_for_small_moves(base_currency: s
     moves = np.diag([1e-6] * 3 + [0.0] + [1e-6] * 3)
     matrix = checked_matrix(tuple("abcdefg"), tuple(map(parse_factor, HEADERS)), moves, numeraire="USD")
     contracts = contracts_of(pricer("FIXED_BOND").columns, ROWS)
-    valuation = value("FIXED_BOND", contracts, market=today)
+    valuation = value_contracts("FIXED_BOND", contracts, market=today)
     factors = factors_of(today)
     entries = [
         (factors[number], valuation.sensitivities[first:last].tolist())

@@ -1,11 +1,13 @@
 """What `riskray up` tells while the head starts."""
 
+import inspect
 import re
 import socket
 import subprocess
 import sys
 
 import pytest
+import ray
 
 from riskray.config import Settings
 from riskray.errors import StackError
@@ -50,3 +52,8 @@ def test_ray_client_environment_names_the_ray_and_its_token(tmp_path, mode):
 def test_ray_elsewhere_is_not_looked_for_on_loopback(tmp_path):
     settings = Settings(data_directory=tmp_path, ray_address="ray-head.internal:6379")
     assert ray_head.ray_client_environment(settings) == {"RAY_ADDRESS": "ray-head.internal:6379", "RAY_AUTH_MODE": "token"}
+
+
+def test_ray_init_still_lacks_the_port_that_the_head_patches_in() -> None:
+    parameters = inspect.signature(ray.init).parameters
+    assert "dashboard_agent_listen_port" not in parameters, "pass it to ray.init in riskray/stack/head.py and drop the patch there"

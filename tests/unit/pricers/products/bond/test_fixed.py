@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pricers import Measure, RowStatus, pricer, value
+from pricers import Measure, RowStatus, pricer, value_contracts
 from pricers.contract.columns import NO_DATE
 from pricers.registry import NO_FIXINGS
 from pricers.time.dates import to_day
@@ -43,7 +43,7 @@ def market_on(as_of):
 
 
 def measures(contract, *, as_of=AS_OF):
-    valuation = value("FIXED_BOND", bonds(contract), market=market_on(as_of))
+    valuation = value_contracts("FIXED_BOND", bonds(contract), market=market_on(as_of))
     assert valuation.status.tolist() == [RowStatus.OK]
     return {measure: values[0] for measure, values in valuation.values.items()}
 
@@ -92,7 +92,8 @@ def test_last_coupon_that_the_calendar_lengthens_to_maturity_is_no_whole_one():
 def test_bond_sunk_in_full_ends_early():
     contract = {**PLAIN, "sinking_dates": ["2027-05-20"], "sinking_amounts": [100.0]}
     assert [(date, principal) for date, _, principal in flows(contract)] == [("2026-05-20", 0.0), ("2027-05-20", 100.0)]
-    later = value("FIXED_BOND", bonds({**contract, "notional": 100.0}), market=type(MARKET)(day("2028-01-03"), "EUR", MARKET.curves, {}))
+    market = type(MARKET)(day("2028-01-03"), "EUR", MARKET.curves, {})
+    later = value_contracts("FIXED_BOND", bonds({**contract, "notional": 100.0}), market=market)
     assert later.status.tolist() == [RowStatus.MATURED]
 
 
@@ -188,7 +189,7 @@ def test_z_spread_of_a_quoted_bond_recovers_the_spread_that_made_its_price():
 def test_price_without_a_yield_keeps_its_value_and_says_so():
     """From the 30th to the 31st no time passes on 30E/360, so no yield moves the price."""
     contract = {**PLAIN, "day_count": "30E/360", "maturity_date": "2026-05-31", "issue_date": "2025-05-31", "market_clean_price": 99.0}
-    valuation = value("FIXED_BOND", bonds(contract), market=market_on(day("2026-05-30")))
+    valuation = value_contracts("FIXED_BOND", bonds(contract), market=market_on(day("2026-05-30")))
     assert valuation.status.tolist() == [RowStatus.OK]
     assert valuation.values[Measure.PV][0] > 0.0
     assert np.isnan(valuation.values[Measure.YIELD_TO_MATURITY][0])
@@ -241,16 +242,16 @@ def test_bond_in_a_long_first_coupon_that_is_paid_after_a_weekend_has_a_yield():
     ],
 )
 def test_unusable_bond_has_a_status_and_leaves_its_neighbours_alone(terms, status):
-    valuation = value("FIXED_BOND", bonds(BOND, {**BOND, **terms}, BOND), market=MARKET)
+    valuation = value_contracts("FIXED_BOND", bonds(BOND, {**BOND, **terms}, BOND), market=MARKET)
     assert valuation.status.tolist() == [RowStatus.OK, status, RowStatus.OK]
-    alone = value("FIXED_BOND", bonds(BOND), market=MARKET)
+    alone = value_contracts("FIXED_BOND", bonds(BOND), market=MARKET)
     for measure, values in valuation.values.items():
         assert np.isnan(values[1])
         np.testing.assert_array_equal(values[[0, 2]], alone.values[measure][[0, 0]])
 
 
 def test_huge_numbers_stay_in_their_row():
-    valuation = value("FIXED_BOND", bonds({**BOND, "notional": 1e300, "coupon_rate": 1e12}, BOND), market=MARKET)
+    valuation = value_contracts("FIXED_BOND", bonds({**BOND, "notional": 1e300, "coupon_rate": 1e12}, BOND), market=MARKET)
     assert valuation.status.tolist() == [RowStatus.NOT_FINITE, RowStatus.OK]
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pricers import Measure, RowStatus, contracts_of, pricer, value
+from pricers import Measure, RowStatus, contracts_of, pricer, value_contracts
 from pricers.market.curves import discount_factors
 from pricers.products.fx.forward import lower
 from pricers.registry import NO_FIXINGS
@@ -59,7 +59,7 @@ def forwards(*rows):
 
 
 def valued(*rows, as_of=AS_OF):
-    return value("FX_FWD", forwards(*rows), market=replace(MARKET, as_of=as_of))
+    return value_contracts("FX_FWD", forwards(*rows), market=replace(MARKET, as_of=as_of))
 
 
 def pv(contract, *, as_of=AS_OF):
@@ -147,6 +147,40 @@ def test_delivery_tomorrow_loses_no_cash_overnight():
 def test_tenor_gives_the_markets_delivery_date(terms, delivery):
     as_of = day("2026-03-13")
     assert [date for _, date, _ in flows({**BY_TENOR, **terms}, as_of=as_of)] == [delivery, delivery]
+
+
+@pytest.mark.parametrize(
+    ("terms", "delivery"),
+    [
+        ({"tenor": "1M"}, "2024-08-05"),
+        ({"tenor": "1M", "calendar": "US_FED+TARGET"}, "2024-08-05"),
+        ({"tenor": "1M", "calendar": "US_FED"}, "2024-08-05"),  # of the other currency only the weekends are known
+        ({"tenor": "ON"}, "2024-07-05"),
+        ({"tenor": "TN"}, "2024-07-05"),
+        ({"tenor": "SN"}, "2024-07-08"),
+        ({"tenor": "1M", "spot_lag": 0, "trade_date": "2024-07-04"}, "2024-08-05"),
+        ({"tenor": "1M", "spot_lag": 1}, "2024-08-05"),
+        ({"tenor": "1M", "trade_date": "2024-07-02"}, "2024-08-05"),  # the holiday would be the spot date
+        ({"tenor": "1M", "trade_date": "2024-04-30"}, "2024-06-03"),  # 1 May is a holiday of the euro and counts
+        ({"tenor": "1M", "quote_currency": "JPY", "calendar": "TARGET+JP", "trade_date": "2024-07-02"}, "2024-08-05"),
+        ({"tenor": "1M", "quote_currency": "JPY", "calendar": "WEEKENDS_ONLY", "trade_date": "2024-07-02"}, "2024-08-05"),
+        ({"tenor": "1M", "quote_currency": "JPY", "calendar": None, "trade_date": "2024-07-02"}, "2024-08-04"),
+        ({"tenor": "1M", "quote_currency": "MXN", "calendar": "TARGET+MX"}, "2024-08-08"),
+    ],
+)
+def test_us_holiday_delays_spot_only_on_the_spot_date(terms, delivery):
+    """4 July 2024, a Thursday; every row beside one of another calendar, so that each is seen to follow its own."""
+    row = {**BY_TENOR, "trade_date": "2024-07-03", **terms}
+    pay_days = lower(forwards({**row, "calendar": "UK+TARGET", "tenor": "1M"}, row), as_of=day("2024-04-30")).cashflows.pay_day
+    assert [str(to_date(pay_day)) for pay_day in pay_days[2:]] == [delivery, delivery]
+
+
+def test_fixing_date_counts_the_days_of_the_other_currency():
+    """Two days of Seoul before Friday 5 July 2024 is the 3rd; US Independence Day does not count."""
+    ndf = {**NDF, "base_currency": "USD", "quote_currency": "KRW", "delivery_date": "2024-07-05", "calendar": "KR+US_FED"}
+    contracts = forwards(ndf)
+    assert lower(contracts, as_of=day("2024-07-03")).status.tolist() == [RowStatus.OK]
+    assert lower(contracts, as_of=day("2024-07-04")).status.tolist() == [RowStatus.INVALID_AMOUNT]  # the fixing is due
 
 
 def test_non_deliverable_before_its_fixing_is_worth_what_the_deliverable_is():

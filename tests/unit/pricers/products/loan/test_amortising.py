@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pricers import Measure, RowStatus, contracts_of, pricer, value
+from pricers import Measure, RowStatus, contracts_of, pricer, value_contracts
 from pricers.products.loan.amortising import lower
 from pricers.registry import NO_FIXINGS
 from pricers.time.dates import add_months, to_date, to_day
@@ -58,6 +58,8 @@ BAD = [
     ({**BULLET, "balloon_amount": 100.0}, RowStatus.INVALID_PRINCIPAL),
     ({"interest_only_end_date": "2028-03-16"}, RowStatus.INVALID_SCHEDULE),
     ({"day_count": "BUS/252"}, RowStatus.INVALID_SCHEDULE),
+    ({"payment_lag": 61}, RowStatus.INVALID_SCHEDULE),
+    ({"settlement_lag": -1}, RowStatus.INVALID_SCHEDULE),
     ({"calendar": "MARS"}, RowStatus.INVALID_SCHEDULE),
     ({"stub": "LONG_FINAL"}, RowStatus.INVALID_SCHEDULE),
     ({"maturity_date": "2026-03-16"}, RowStatus.INVALID_DATES),
@@ -81,7 +83,7 @@ def loans(*rows):
 
 
 def valued(*rows, as_of=AS_OF):
-    return value("AMORT_LOAN", loans(*rows), market=replace(MARKET, as_of=as_of))
+    return value_contracts("AMORT_LOAN", loans(*rows), market=replace(MARKET, as_of=as_of))
 
 
 def measures(contract, *, as_of=AS_OF):

@@ -1,0 +1,380 @@
+"""One adapter for each kind of result: today's shape in, figures under canonical keys out.
+
+A change of a result's shape changes the adapter of that kind, here and nowhere else; the adapter keeps its keys and the names of its
+values. Canonical are: position ids, books, products, counterparties and currencies; a curve's name with its kind (RATE, SPREAD), without
+the suffix that tells a spread curve from a discount curve of one name; a pillar's label; a scenario's label; `pv_base` for today's value.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from benchmarks.identity.figures import Figures, added_up, figures, figures_of_rows
+from riskray.models.snapshot import StoredCurve
+
+GROUPS: Final = ("book", "product", "currency", "counterparty")
+RENAMED: Final = {"base_pv": "pv_base"}
+"""Name of today -> canonical name, of values in any kind of result."""
+SPREAD_SUFFIX: Final = ":SPREAD"
+CURVE_KINDS: Final = {"discount": "RATE", "spread": "SPREAD"}
+NOT_COMPARED: Final = frozenset({"position_no", "run_id", "market_id", "what_if_run_id"})
+"""Numbers of places and ids that follow from what was stored before."""
+
+BASIS_POINT_OF_FX: Final = 0.01  # fx_delta is the value of one per cent
+THETA_SHARE: Final = 1e-5
+"""Of a position's gross value: terms of theta are a day's interest, here at 0.4 % a year."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Sums of the absolute values of the terms of a run's figures, as far as results tell them; what a tolerance refers to."""
+
+    positions: pa.Table
+    """position_id, GROUPS, `gross` (absolute values of the legs, base currency) and `gross_dv01`."""
+    ladder: pa.Table
+    """book, product, kind, curve, pillar and `size`."""
+    fx: pa.Table
+    """book, product, currency of the leg and `size`."""
+
+    @property
+    def gross(self) -> dict[str, float]:
+        """By position."""
+        return dict(zip(*(self.positions.column(name).to_pylist() for name in ("position_id", "gross")), strict=True))
+
+    def of_groups(self, rows: Iterable[Mapping[str, Any]], *, name: str = "gross") -> np.ndarray:
+        """For each row, which has the fields of its group: the sum over the group's positions."""
+        return _sums(self.positions, rows, keys=GROUPS, name=name)
+
+    def of_buckets(self, rows: Iterable[Mapping[str, Any]]) -> np.ndarray:
+        """For each row of a ladder of a group: the sum over the positions' ladders."""
+        return _sums(self.ladder, rows, keys=("book", "product", "kind", "curve", "pillar"), name="size")
+
+    def of_currencies(self, rows: Iterable[Mapping[str, Any]]) -> np.ndarray:
+        """For each FX delta of a group: the sum over the positions' legs."""
+        return _sums(self.fx, rows, keys=("book", "product", "currency"), name="size")
+
+    def of_measures(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+        """By additive measure, for each row that is a group."""
+        return _sum_scales(self.of_groups(rows), self.of_groups(rows, name="gross_dv01"))
+
+
+def _sums(table: pa.Table, rows: Iterable[Mapping[str, Any]], *, keys: Sequence[str], name: str) -> np.ndarray:
+    known: dict[tuple[str, ...], dict[tuple[Any, ...], float]] = {}
+    sizes = []
+    for row in rows:
+        given = tuple(key for key in keys if key in row)
+        if given not in known:
+            summed = table.group_by(list(given)).aggregate([(name, "sum")]).to_pydict()
+            totals = summed.pop(f"{name}_sum")
+            known[given] = dict(zip(zip(*(summed[key] for key in given), strict=True), totals, strict=True)) if given else {(): totals[0]}
+        sizes.append(known[given].get(tuple(row[key] for key in given), 0.0))
+    return np.array(sizes, np.float64)
+
+
+def positions(table: pa.Table, *, curves: Sequence[StoredCurve], base_currency: str) -> tuple[dict[str, Figures], Terms]:
+    """Every column of the priced positions, their ladders and FX deltas; and the terms that sums of them have."""
+    rate_curves = {curve.curve_no: curve for curve in curves if curve.kind == "discount"}
+    lists = ("leg_curve_nos", "leg_fx_delta", "key_rate_dv01")
+    ids = table.column("position_id")
+    leg_row, leg_curve = _entries(table.column("leg_curve_nos"))
+    ladder_row, ladder_keys, ladder_values = _ladder(table.column("key_rate_dv01"), leg_row, leg_curve, rate_curves)
+    fx_row, fx_delta = _entries(table.column("leg_fx_delta"))
+    currency = Coded.of([rate_curves[number].currency for number in leg_curve.tolist()])
+    foreign = np.array([name != base_currency for name in currency.names], bool)[currency.codes]
+    scalars = {name: table.column(name) for name in table.column_names if name not in (*lists, "position_id", *NOT_COMPARED)}
+    gross = _gross(table, fx_row[foreign], fx_delta[foreign])
+    gross_dv01 = np.bincount(ladder_row, np.abs(ladder_values), table.num_rows)
+    fx_row, fx_delta = fx_row[foreign], fx_delta[foreign]
+    fx_currency = currency.arrow().take(pa.array(np.flatnonzero(foreign)))
+    kinds = {
+        "positions": figures({"position_id": ids}, scalars, _position_scales(table, gross, gross_dv01)),
+        "ladder": added_up({"position_id": ids.take(pa.array(ladder_row)), **ladder_keys}, ladder_values, name="sensitivity"),
+        # The base currency has no FX delta; whether a zero is stored for it is the storage's business.
+        "fx_delta": added_up({"position_id": ids.take(pa.array(fx_row)), "currency": fx_currency}, fx_delta, name="fx_delta"),
+    }
+
+    def of_rows(row: np.ndarray, sizes: np.ndarray, keys: Mapping[str, pa.DictionaryArray]) -> pa.Table:
+        books = {name: table.column(name).take(pa.array(row)) for name in ("book", "product")}
+        return pa.table({**books, **{name: key.cast(pa.string()) for name, key in keys.items()}, "size": np.abs(sizes)})
+
+    terms = Terms(
+        pa.table({**{name: table.column(name) for name in ("position_id", *GROUPS)}, "gross": gross, "gross_dv01": gross_dv01}),
+        of_rows(ladder_row, ladder_values, ladder_keys),
+        of_rows(fx_row, fx_delta, {"currency": fx_currency}),
+    )
+    return kinds, terms
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Texts by code."""
+
+    names: list[str]
+    codes: np.ndarray
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "Coded":
+        """Of one text a row."""
+        names = sorted(set(texts))
+        place = {name: number for number, name in enumerate(names)}
+        return cls(names, np.array([place[text] for text in texts], np.int64))
+
+    def arrow(self) -> pa.DictionaryArray:
+        """As a dictionary of texts."""
+        return pa.DictionaryArray.from_arrays(pa.array(self.codes.astype(np.int32)), pa.array(self.names, pa.string()))
+
+
+def _entries(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """Row and value of each entry of a column of lists."""
+    array = column.combine_chunks()
+    array = pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
+    return pc.list_parent_indices(array).to_numpy().astype(np.int64), pc.list_flatten(array).to_numpy(zero_copy_only=False)
+
+
+def _ladder(
+    column: pa.ChunkedArray, leg_row: np.ndarray, leg_curve: np.ndarray, curves: Mapping[int, StoredCurve]
+) -> tuple[np.ndarray, dict[str, pa.DictionaryArray], np.ndarray]:
+    """Row, key (kind, curve, pillar) and value of each entry: a leg's are the pillars of its curve, one leg after the other."""
+    row, values = _entries(column)
+    pillars = Coded.of([pillar for number in sorted(curves) for pillar in curves[number].pillars])
+    counts = np.array([len(curves[number].pillars) for number in sorted(curves)], np.int64)
+    starts = np.cumsum(counts) - counts
+    place = {number: index for index, number in enumerate(sorted(curves))}
+    leg_place = np.array([place[number] for number in leg_curve.tolist()], np.int64)
+    leg_count = counts[leg_place]
+    if np.any(np.repeat(leg_row, leg_count) != row):
+        raise ValueError("key_rate_dv01 has not one number for each pillar of each leg's curve")
+    within = np.arange(len(row)) - np.repeat(np.cumsum(leg_count) - leg_count, leg_count)
+    entry_place = np.repeat(leg_place, leg_count)
+    names = Coded.of([curve_name(curves[number].name) for number in sorted(curves)])
+    keys = {
+        "kind": Coded([CURVE_KINDS["discount"]], np.zeros(len(row), np.int64)).arrow(),
+        "curve": Coded(names.names, names.codes[entry_place]).arrow(),
+        "pillar": Coded(pillars.names, pillars.codes[starts[entry_place] + within]).arrow(),
+    }
+    return row, keys, values
+
+
+def curve_name(name: str) -> str:
+    """A curve's canonical name: that of its document, which a spread curve may share with a discount curve."""
+    return name.removesuffix(SPREAD_SUFFIX)
+
+
+def _gross(table: pa.Table, fx_row: np.ndarray, fx_delta: np.ndarray) -> np.ndarray:
+    """Sum of the absolute values of each position's legs in base currency: those in foreign currencies by their FX delta, and the rest."""
+    legs = fx_delta / BASIS_POINT_OF_FX
+    rest = _numbers(table, "pv_base") - np.bincount(fx_row, legs, table.num_rows)
+    return np.asarray(np.abs(rest) + np.bincount(fx_row, np.abs(legs), table.num_rows))
+
+
+def _numbers(table: pa.Table, name: str) -> np.ndarray:
+    return np.asarray(pc.fill_null(table.column(name), 0.0).to_numpy())
+
+
+def _position_scales(table: pa.Table, gross: np.ndarray, gross_dv01: np.ndarray) -> dict[str, np.ndarray]:
+    pv, pv_base = _numbers(table, "pv"), _numbers(table, "pv_base")
+    rate = np.divide(pv, pv_base, out=np.zeros_like(pv), where=pv_base != 0.0)
+    value_scales = _sum_scales(gross, gross_dv01)
+    return value_scales | {"pv": np.abs(gross * rate)}
+
+
+def _sum_scales(gross: np.ndarray, gross_dv01: np.ndarray) -> dict[str, np.ndarray]:
+    """By measure, of positions and of sums of them."""
+    values = {"pv_base": gross, "fx_delta": BASIS_POINT_OF_FX * gross, "theta_1d": THETA_SHARE * gross}
+    return values | {"dv01": gross_dv01, "cs01": gross_dv01}
+
+
+def position_table(table: pa.Table) -> Figures:
+    """A download with one row a position and plain columns: failures, P&L of positions."""
+    return figures({"position_id": table.column("position_id")}, _columns(table))
+
+
+def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+    names = [name for name in table.column_names if name != "position_id" and name not in NOT_COMPARED]
+    return {RENAMED.get(name, name): table.column(name) for name in names}
+
+
+def position_pnl(table: pa.Table, terms: Sequence[Terms]) -> Figures:
+    """P&L explanation of positions; its parts are differences of values at two dates, whose `terms` are their terms."""
+    made = position_table(table)
+    size = _pnl_sizes(table, terms).column("size").to_numpy()
+    parts = [name for name, column in made.values.items() if pa.types.is_floating(column.type)]
+    return figures({"position_id": table.column("position_id")}, _columns(table), dict.fromkeys(parts, size))
+
+
+def position_vectors(table: pa.Table, *, scenarios: Sequence[str], gross: Mapping[str, float]) -> Figures:
+    """P&L of each position in each scenario."""
+    row, values = _entries(table.column("pnl"))
+    if len(values) != table.num_rows * len(scenarios):
+        raise ValueError(f"{len(values)} numbers are not those of {table.num_rows} positions in {len(scenarios)} scenarios")
+    ids = table.column("position_id")
+    scale = np.array([gross.get(name, 0.0) for name in ids.to_pylist()])
+    scenario = Coded(list(scenarios), np.tile(np.arange(len(scenarios)), table.num_rows)).arrow()
+    numbers = pc.list_flatten(table.column("pnl"))
+    return figures({"position_id": ids.take(pa.array(row)), "scenario": scenario}, {"pnl": numbers}, {"pnl": scale[row]})
+
+
+def rollups(answers: Mapping[str, Sequence[Any]], terms: Terms) -> Figures:
+    """Sums by any dimensions; `answers`: by what they are grouped by."""
+    rows = list(_grouped(answers))
+    return figures_of_rows(rows, keys=("by", *GROUPS), scales=terms.of_measures(rows))
+
+
+def totals(answer: Any, terms: Terms) -> Figures:
+    """The run in one row."""
+    return figures_of_rows([_fields(answer)], keys=("base_currency",), scales=terms.of_measures([{}]))
+
+
+def fx_rollups(answers: Mapping[str, Sequence[Any]], terms: Terms, *, base_currency: str) -> Figures:
+    """FX delta by currency of the leg and group, without the base currency, which has none."""
+    rows = [row for row in _grouped(answers) if row["currency"] != base_currency]
+    return figures_of_rows(rows, keys=("by", "book", "product", "currency"), scales={"fx_delta": terms.of_currencies(rows)})
+
+
+def ladder_rollups(answers: Mapping[str, Sequence[Any]], terms: Terms) -> Figures:
+    """Ladders of groups: one number a curve and pillar."""
+    rows = [_bucket(row, value="dv01") for row in _grouped(answers)]
+    keys = ("by", "book", "product", "kind", "curve", "pillar")
+    return figures_of_rows(rows, keys=keys, scales={"sensitivity": terms.of_buckets(rows)})
+
+
+def pnl_ladder(buckets: Sequence[Any], positions: pa.Table, terms: Sequence[Terms]) -> Figures:
+    """P&L by curve and pillar."""
+    rows = [_bucket(_fields(bucket), value="rates") for bucket in buckets]
+    whole = float(np.sum(_pnl_sizes(positions, terms).column("size").to_numpy()))
+    return _scaled(figures_of_rows(rows, keys=("kind", "curve", "pillar")), whole)
+
+
+def _bucket(row: Mapping[str, Any], *, value: str) -> dict[str, Any]:
+    """Today all ladders are of discount curves."""
+    rest = {name: entry for name, entry in row.items() if name not in ("curve", value)}
+    return {**rest, "kind": CURVE_KINDS["discount"], "curve": curve_name(row["curve"]), "sensitivity": row[value]}
+
+
+def vectors(answers: Mapping[str, Any], terms: Terms) -> dict[str, Figures]:
+    """Vectors of groups, and what they stand on; `answers`: stress answers by what they are grouped by."""
+    nodes: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
+    for by, answer in answers.items():
+        for node in answer.nodes:
+            fields = _fields(node)
+            pnl = fields.pop("pnl")
+            nodes.append({"by": by, **fields})
+            entries.extend(
+                {"by": by, **node.group, "scenario": name, "pnl": value} for name, value in zip(answer.scenarios, pnl, strict=True)
+            )
+    scale = terms.of_groups(nodes)
+    size = {(row["by"], *(row.get(name) for name in GROUPS)): float(number) for row, number in zip(nodes, scale, strict=True)}
+    sizes = np.array([size[row["by"], *(row.get(name) for name in GROUPS)] for row in entries])
+    dropped = [{"scenario": name, "by": by, "dropped": 1} for by, answer in answers.items() for name in answer.dropped_scenarios]
+    return {
+        "vectors": figures_of_rows(entries, keys=("by", *GROUPS, "scenario"), scales={"pnl": sizes}),
+        "vector_groups": figures_of_rows(nodes, keys=("by", *GROUPS), scales={"pv_base": scale}),
+        "dropped_scenarios": figures_of_rows(dropped, keys=("by", "scenario")),
+    }
+
+
+def tail_risk(answers: Mapping[str, Any], terms: Terms) -> dict[str, Figures]:
+    """VaR and ES, their contributions and tails; `answers`: by a name of the question."""
+    figures_rows, parts, tails, heads = [], [], [], []
+    for question, answer in answers.items():
+        lists = ("figures", "contributions", "tail_scenarios", "left_out_factors", "scenario_set_id")
+        heads.append({"question": question} | {name: value for name, value in _fields(answer).items() if name not in lists})
+        figures_rows += [{"question": question, **_fields(figure)} for figure in answer.figures]
+        parts += [{"question": question, **_fields(part)} for part in answer.contributions]
+        tails += [{"question": question, "place": f"{place:04d}", **_fields(tail)} for place, tail in enumerate(answer.tail_scenarios)]
+    whole = float(np.sum(terms.positions.column("gross").to_numpy()))
+    return {
+        "tail_risk": _scaled(figures_of_rows(figures_rows, keys=("question", "confidence")), whole),
+        "tail_contributions": _scaled(figures_of_rows(parts, keys=("question", "confidence", *GROUPS)), whole),
+        "tail_scenarios": _scaled(figures_of_rows(tails, keys=("question", "place")), whole),
+        "tail_nodes": _scaled(figures_of_rows(heads, keys=("question",)), whole),
+    }
+
+
+def _scaled(made: Figures, size: float) -> Figures:
+    """With one size for every value in base currency."""
+    plain = ("weight", "marginal_var")
+    names = [name for name, column in made.values.items() if pa.types.is_floating(column.type) and name not in plain]
+    return Figures(made.keys, made.values, {name: np.full(made.row_count, size) for name in names})
+
+
+def _pnl_sizes(positions: pa.Table, terms: Sequence[Terms]) -> pa.Table:
+    """GROUPS and `size` of each position: the sum of its gross values at the dates that it has a value at."""
+    gross = [each.gross for each in terms]
+    sizes = np.array([sum(each.get(name, 0.0) for each in gross) for name in positions.column("position_id").to_pylist()])
+    return pa.table({**{name: positions.column(name) for name in GROUPS}, "size": sizes})
+
+
+def pnl_groups(answers: Mapping[str, Any], positions: pa.Table, terms: Sequence[Terms]) -> Figures:
+    """P&L explanation of the whole (by nothing) and of groups; `answers`: by what they are grouped by."""
+    whole = next(iter(answers.values()))
+    rows = [{"by": "", **_fields(whole.total)}]
+    rows += [{"by": by, **_fields(group)} for by, answer in answers.items() for group in answer.groups]
+    sizes = _sums(_pnl_sizes(positions, terms), rows, keys=GROUPS, name="size")
+    parts = [name for name, value in rows[0].items() if isinstance(value, float)]
+    return figures_of_rows(rows, keys=("by", *GROUPS), scales=dict.fromkeys(parts, sizes))
+
+
+def what_if(answers: Mapping[str, Any], terms: Terms) -> dict[str, Figures]:
+    """Every figure of what-if answers, before, after and between; `answers`: by a name of the question, `terms`: of the run before."""
+    rows, failures = [], []
+    for question, answer in answers.items():
+        for by, groups in (("", [answer.total]), ("group", answer.groups)):
+            rows += [{"question": question, "by": by, **_flattened(_fields(group))} for group in groups]
+        failures += [{"question": question, **_fields(failure)} for failure in answer.failures]
+    scales = {f"{name} {part}": size for name, size in terms.of_measures(rows).items() for part in ("base", "what_if", "difference")}
+    return {
+        "what_if": figures_of_rows(rows, keys=("question", "by", *GROUPS), scales=scales),
+        "what_if_failures": figures_of_rows(failures, keys=("question", "position_id")),
+    }
+
+
+def _flattened(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"dv01": {"base": 1.0}}` as `{"dv01 base": 1.0}`."""
+    flat: dict[str, Any] = {}
+    for name, value in fields.items():
+        flat |= {f"{name} {part}": number for part, number in value.items()} if isinstance(value, Mapping) else {name: value}
+    return flat
+
+
+def explanations(answers: Sequence[Any]) -> Figures:
+    """Flows of single positions, in their order."""
+    rows = [
+        {"position_id": answer.position_id, "flow": f"{number:05d}", **_fields(flow)}
+        for answer in answers
+        for number, flow in enumerate(answer.flows)
+    ]
+    return figures_of_rows(rows, keys=("position_id", "flow"))
+
+
+def uploaded_market(document: bytes) -> bytes:
+    """A market document of the file as it is uploaded now."""
+    return document
+
+
+def uploaded_history(table: bytes) -> bytes:
+    """A history of the file as it is uploaded now: heads of columns are `zero/CURVE/PILLAR`, `spread/CURVE/PILLAR` and `fx/CURRENCY`."""
+    return table
+
+
+def rows_by(answers: Iterable[Any], *keys: str) -> Figures:
+    """Objects that need no more than their key."""
+    return figures_of_rows([_fields(answer) for answer in answers], keys=keys)
+
+
+def _grouped(answers: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    for by, answer in answers.items():
+        for item in answer:
+            yield {"by": by, **_fields(item)}
+
+
+def _fields(item: Any) -> dict[str, Any]:
+    """A model's fields by canonical name, its group's beside them."""
+    fields = item.model_dump()
+    group: dict[str, Any] = fields.pop("group", {})
+    return group | {RENAMED.get(name, name): value for name, value in fields.items() if name not in NOT_COMPARED}

@@ -1,0 +1,42 @@
+"""Values kept in memory up to a budget, the least recently used dropped first."""
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+from cachetools import LRUCache
+
+Value = TypeVar("Value")
+
+
+class LruCache(Generic[Value]):
+    """Values by key. A value larger than the whole budget is kept until the next one comes. Thread-safe.
+
+    Keys name content that does not change, so nothing is ever stale and dropping an entry costs only time.
+    """
+
+    def __init__(self, *, budget: int, size_of: Callable[[Value], int] = lambda _: 1) -> None:
+        """`budget`: entries, or what `size_of` counts, as a rule bytes."""
+        self._entries: LRUCache[Hashable, Value] = LRUCache(budget, getsizeof=lambda value: min(size_of(value), budget))
+        self._lock = threading.Lock()
+        self.hits = self.misses = 0
+
+    def get_or_load(self, key: Hashable, load: Callable[[], Value]) -> Value:
+        """The cached value, else what `load` returns. Two threads that miss at once both load."""
+        with self._lock:
+            if key in self._entries:
+                self.hits += 1
+                return self._entries[key]
+            self.misses += 1
+        value = load()
+        with self._lock:
+            self._entries[key] = value
+        return value
+
+    @property
+    def size(self) -> int:
+        """What all entries count for, at most the budget."""
+        return int(self._entries.currsize)
+
+    def __len__(self) -> int:
+        return len(self._entries)
