@@ -109,7 +109,7 @@ def test_rates_are_judged_as_they_are_typed(compounding):
 
 
 def test_discount_factors_are_no_rates():
-    factors = document((1, 0.98), (30, 0.3), kind="discount_factors")
+    factors = document((1, 0.98), (30, 0.3), quoted_as="discount_factors")
     assert len(parse_market(factors).curves[0].points) == 2
 
 

@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from pricers import Measure, RowStatus, contracts_of, pricer, value
+from pricers import Measure, RowStatus, contracts_of, pricer, value_contracts
 from pricers.market.market import CurveKind
 from riskray.errors import InvalidRequest
 from riskray.market.build import build_market
@@ -53,13 +53,13 @@ def test_spread_curve_with_the_name_of_a_discount_curve_has_a_name_of_its_own() 
 def test_contracts_find_the_spread_curve_by_its_old_name(discount: str, spread: str, rate: float) -> None:
     market = build_market(stored_market(json.dumps(STORED)), base_currency="EUR")
     contracts = contracts_of(pricer("FIXED_BOND").columns, [{**BOND, "discount_curve": discount, "spread_curve": spread}])
-    assert value("FIXED_BOND", contracts, market=market).values[Measure.PV][0] == pytest.approx(100.0 * np.exp(-rate))
+    assert value_contracts("FIXED_BOND", contracts, market=market).values[Measure.PV][0] == pytest.approx(100.0 * np.exp(-rate))
 
 
 def test_name_of_another_kind_is_no_spread_curve() -> None:
     market = build_market(stored_market(json.dumps(STORED)), base_currency="EUR")
     contracts = contracts_of(pricer("FIXED_BOND").columns, [{**BOND, "discount_curve": "ACME", "spread_curve": "EUR-GOVT"}])
-    assert value("FIXED_BOND", contracts, market=market).status.tolist() == [RowStatus.MISSING_SPREAD_CURVE]
+    assert value_contracts("FIXED_BOND", contracts, market=market).status.tolist() == [RowStatus.MISSING_SPREAD_CURVE]
 
 
 def test_scenario_sets_find_the_spread_curve_by_its_old_name() -> None:
