@@ -15,15 +15,15 @@ COPY position_vector (run_no, first_position_no, row_count, payload) FROM STDIN 
 COPY scenario_failure (run_no, scenario_no, position_count, example_position_no) FROM STDIN (FORMAT binary)
 
 -- name: count_group_vectors
--- How many vectors of a family a run has.
+-- The number of vectors of a family in a run.
 SELECT count(*) AS total FROM scenario_vector WHERE run_no = %(run_no)s AND family = %(family)s
 
 -- name: delete_group_vectors
--- What an earlier attempt wrote.
+-- Deletes the rows of an earlier attempt.
 DELETE FROM scenario_vector WHERE run_no = %(run_no)s AND family = %(family)s AND book || counterparty = ANY(%(names)s)
 
 -- name: delete_scenario_failures
--- What an earlier attempt wrote.
+-- Deletes the rows of an earlier attempt.
 WITH positions AS (DELETE FROM position_scenario_failure WHERE run_no = %(run_no)s)
 DELETE FROM scenario_failure WHERE run_no = %(run_no)s
 
@@ -36,7 +36,7 @@ SELECT document::text AS document FROM hierarchy WHERE hierarchy_no = %(hierarch
 SELECT payload FROM market_history WHERE history_no = %(history_no)s
 
 -- name: get_run_vectors
--- What scenario vectors a run has.
+-- The scenario vectors of a run.
 SELECT run.run_no, run.vectors, run.failure_policy, run.state::text AS state, run.base_currency, run.portfolio_no,
        run.scenario_set_no, scenario_set.scenario_set_id, scenario_set.scenario_count
   FROM run
@@ -44,11 +44,11 @@ SELECT run.run_no, run.vectors, run.failure_policy, run.state::text AS state, ru
  WHERE run.run_id = %(run_id)s
 
 -- name: get_scenario_set_content
--- How a scenario set was made, and its moves.
+-- The definition of a scenario set, and its moves.
 SELECT definition::text AS definition, payload FROM scenario_set WHERE scenario_set_no = %(scenario_set_no)s
 
 -- name: insert_hierarchy
--- A snapshot, unless its content is known; the caller holds the lock of the name. Name and version serve the version before.
+-- Inserts a snapshot, unless its content is stored; the caller holds the lock of the name. Name and version serve the previous riskray version.
 INSERT INTO hierarchy (hierarchy_id, name, version, content_hash, dimension, document)
 SELECT %(hierarchy_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)s, %(dimension)s, %(document)s::json
   FROM hierarchy
@@ -57,7 +57,7 @@ SELECT %(hierarchy_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash
 RETURNING hierarchy_no AS snapshot_no
 
 -- name: insert_history
--- A snapshot, unless its content is known; the caller holds the lock of the name. Name and version serve the version before.
+-- Inserts a snapshot, unless its content is stored; the caller holds the lock of the name. Name and version serve the previous riskray version.
 INSERT INTO market_history (history_id, name, version, content_hash, factors, first_date, last_date, row_count, payload)
 SELECT %(history_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)s, %(factors)s, %(first_date)s, %(last_date)s,
        %(row_count)s, %(payload)s
@@ -67,7 +67,7 @@ SELECT %(history_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)s
 RETURNING history_no AS snapshot_no
 
 -- name: insert_scenario_set
--- A snapshot, unless its content is known; the caller holds the lock of the name. Name and version serve the version before.
+-- Inserts a snapshot, unless its content is stored; the caller holds the lock of the name. Name and version serve the previous riskray version.
 INSERT INTO scenario_set (scenario_set_id, name, version, content_hash, kind, definition, market_id, scenario_count, factor_count, payload)
 SELECT %(scenario_set_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)s, %(kind)s, %(definition)s::json, %(market_id)s,
        %(scenario_count)s, %(factor_count)s, %(payload)s
@@ -77,7 +77,7 @@ SELECT %(scenario_set_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_h
 RETURNING scenario_set_no AS snapshot_no
 
 -- name: read_group_vectors
--- Vectors of one family whose group has any of the values asked for, in order of the group.
+-- Vectors of one family whose group has one of the given values, in order of the group.
 SELECT family, book, product, currency, counterparty, ok_count, dropped_count, base_pv, pnl
   FROM scenario_vector
  WHERE run_no = %(run_no)s AND family = %(family)s
