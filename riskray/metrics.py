@@ -42,8 +42,8 @@ RUN_SECONDS = Metric(
     "riskray_run_seconds", Kind.HISTOGRAM, "Wall seconds from a run's claim to its end.", ("state",),
     boundaries=(0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000),
 )  # fmt: skip
-RUNS_QUEUED = Metric("riskray_runs_queued", Kind.GAUGE, "Runs that nobody drives: queued, or with a lease that has run out.", ("executor",))
-QUEUE_AGE = Metric("riskray_queue_age_seconds", Kind.GAUGE, "Age of the oldest run that nobody drives; 0 without one.", ("executor",))
+RUNS_QUEUED = Metric("riskray_runs_queued", Kind.GAUGE, "Runs without a driver: queued, or with an expired lease.", ("executor",))
+QUEUE_AGE = Metric("riskray_queue_age_seconds", Kind.GAUGE, "Age of the oldest run without a driver; 0 if there is none.", ("executor",))
 RUNS_HELD = Metric("riskray_runs_held", Kind.GAUGE, "Runs that this cluster's coordinator drives now.")
 SHARDS_WAITING = Metric("riskray_shards_waiting", Kind.GAUGE, "Shards that no pricer has yet.")
 SHARDS_IN_FLIGHT = Metric("riskray_shards_in_flight", Kind.GAUGE, "Shards that pricers have.")
