@@ -3,7 +3,7 @@
 SELECT document::text AS document FROM market_snapshot WHERE market_id = %(market_id)s
 
 -- name: insert_market
--- Inserts a snapshot, unless its content is stored; the caller holds the lock of the name. Name and version serve the previous riskray version.
+-- A snapshot, unless its content is known; the caller holds the lock of the name. Name and version serve the version before.
 INSERT INTO market_snapshot (market_id, name, version, as_of, content_hash, document)
 SELECT %(market_id)s, %(name)s, coalesce(max(version), 0) + 1, %(as_of)s, %(content_hash)s, %(document)s::json
   FROM market_snapshot

@@ -25,7 +25,7 @@ SELECT position_no, position_id, product, book, counterparty, currency, notional
  WHERE portfolio_no = %(portfolio_no)s AND position_id = %(position_id)s
 
 -- name: insert_portfolio
--- Inserts a snapshot, unless its content is stored; the caller holds the lock of the name. Name and version serve the previous riskray version.
+-- A snapshot, unless its content is known; the caller holds the lock of the name. Name and version serve the version before.
 INSERT INTO portfolio_snapshot (portfolio_id, name, version, content_hash, position_count, rejected_count)
 SELECT %(portfolio_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)s, %(position_count)s, %(rejected_count)s
   FROM portfolio_snapshot

@@ -44,11 +44,11 @@ SELECT run.run_no, run.vectors, run.failure_policy, run.state::text AS state, ru
  WHERE run.run_id = %(run_id)s
 
 -- name: get_scenario_set_content
--- The definition of a scenario set, and its moves.
+-- How a scenario set was made, and its moves.
 SELECT definition::text AS definition, payload FROM scenario_set WHERE scenario_set_no = %(scenario_set_no)s
 
 -- name: insert_hierarchy
--- Inserts a snapshot, unless its content is stored; the caller holds the lock of the name. Name and version serve the previous riskray version.
+-- A snapshot, unless its content is known; the caller holds the lock of the name. Name and version serve the version before.
 INSERT INTO hierarchy (hierarchy_id, name, version, content_hash, dimension, document)
 SELECT %(hierarchy_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)s, %(dimension)s, %(document)s::json
   FROM hierarchy
@@ -57,7 +57,7 @@ SELECT %(hierarchy_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash
 RETURNING hierarchy_no AS snapshot_no
 
 -- name: insert_history
--- Inserts a snapshot, unless its content is stored; the caller holds the lock of the name. Name and version serve the previous riskray version.
+-- A snapshot, unless its content is known; the caller holds the lock of the name. Name and version serve the version before.
 INSERT INTO market_history (history_id, name, version, content_hash, factors, first_date, last_date, row_count, payload)
 SELECT %(history_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)s, %(factors)s, %(first_date)s, %(last_date)s,
        %(row_count)s, %(payload)s
@@ -67,7 +67,7 @@ SELECT %(history_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)s
 RETURNING history_no AS snapshot_no
 
 -- name: insert_scenario_set
--- Inserts a snapshot, unless its content is stored; the caller holds the lock of the name. Name and version serve the previous riskray version.
+-- A snapshot, unless its content is known; the caller holds the lock of the name. Name and version serve the version before.
 INSERT INTO scenario_set (scenario_set_id, name, version, content_hash, kind, definition, market_id, scenario_count, factor_count, payload)
 SELECT %(scenario_set_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)s, %(kind)s, %(definition)s::json, %(market_id)s,
        %(scenario_count)s, %(factor_count)s, %(payload)s
