@@ -1,21 +1,22 @@
 """FIXED_BOND: a bond with a fixed coupon, bullet or sinking, with ex-coupon period, settlement lag and credit spread.
 
-One leg. The coupon of a period is outstanding notional × coupon_rate × year fraction, simple; principal is repaid on coupon payment
-dates: the sinking amounts at par, what is left at maturity at `redemption` per 100. Positive `notional` is a bond owned (coupons and
-redemption are received), negative is one issued or sold short.
+A bond has one leg. The coupon of a period is outstanding notional × coupon_rate × year fraction, simple. Principal is repaid on coupon
+payment dates: the sinking amounts at par, the remainder at maturity at `redemption` per 100. Positive `notional` is a bond owned (coupons
+and redemption are received), negative is a bond issued or sold short.
 
-A coupon whose ex-coupon date has come belongs to the former holder: it has no value. The present value drops coupons that are ex on the
-valuation date; prices, yields and durations hold on the settlement date and drop those that are ex by then, and accrued interest is
-negative in the ex-coupon period. A bond not yet issued settles on its issue date at the earliest. Principal that sinks between two coupons
-that both trade ex-coupon is refused (INVALID_SCHEDULE): an ex-coupon period is shorter than a coupon period.
+From its ex-coupon date a coupon belongs to the former holder and has no value. The present value excludes coupons that are ex on the
+valuation date. Prices, yields and durations refer to the settlement date and exclude coupons that are ex on that date; accrued interest is
+negative in the ex-coupon period. A bond not yet issued settles on its issue date at the earliest. The pricer refuses principal that sinks
+between two coupons that both trade ex-coupon (INVALID_SCHEDULE), because an ex-coupon period is shorter than a coupon period.
 
-ACT/ACT ICMA measures a first or last stub by coupon periods rolled from its regular end, each from the one before, on month ends where the
-schedule keeps to them: a long first coupon from 2023-10-15 to 2024-05-31, quarterly on month ends, is two whole periods from 2023-11-30
-and 46 days of 91: 0.6264 years. An irregular period between two others, and the single one of ONCE or ZERO, has its length in whole months.
+ACT/ACT ICMA measures a first or last stub in coupon periods, rolled one from the other from its regular end, on month ends if the schedule
+keeps to month ends: a long first coupon from 2023-10-15 to 2024-05-31, quarterly on month ends, is two whole periods from 2023-11-30
+and 46 days of 91: 0.6264 years. The length of an irregular period between two others, and of the single period of ONCE or ZERO, is measured
+in whole months.
 
-All numbers equal QuantLib's: cash flows those of FixedRateBond and AmortizingFixedRateBond [1], given ActualActual with the schedule,
-rolled on beyond both ends, where there is a long stub; the present value that of DiscountingBondEngine [2], yields and durations those of
-BondFunctions, compounded at the coupon frequency on the coupon's day count [3].
+All numbers equal QuantLib's. The cash flows equal those of FixedRateBond and AmortizingFixedRateBond [1], with an ActualActual that has the
+schedule, extended beyond both ends where there is a long stub. The present value equals that of DiscountingBondEngine [2], yields and
+durations equal those of BondFunctions, compounded at the coupon frequency on the coupon's day count [3].
 
 Example: 1,000,000 at 3 % annually to 2027-01-15, valued on 2026-01-15 on a flat 3 % curve (continuous), is worth
 1,030,000 × exp(-0.03) = 999,559.
@@ -50,9 +51,9 @@ _ONCE: Final = FREQUENCIES.index("ONCE")
 
 COLUMNS: Final = Columns(
     Column("currency", "text", "currency of all flows", required=True, references="currency", example="EUR"),
-    Column("notional", "float", "face amount at issue; positive: owned by us", unit="currency", required=True,
+    Column("notional", "float", "face amount at issue; positive: we own the bond", unit="currency", required=True,
            minimum=-AMOUNT_MAX, maximum=AMOUNT_MAX, example=1_000_000.0),
-    Column("coupon_rate", "float", "0 for a zero-coupon bond", unit="decimal a year", required=True,
+    Column("coupon_rate", "float", "annual coupon; 0 for a zero-coupon bond", unit="decimal a year", required=True,
            minimum=-1.0, maximum=RATE_MAX, example=0.03),
     Column("issue_date", "date", "the bond trades from this date", required=True, example="2025-01-15"),
     Column("maturity_date", "date", "end of the last coupon period", required=True, example="2035-01-15"),
@@ -61,30 +62,30 @@ COLUMNS: Final = Columns(
     Column("day_count", "choice", "day count of coupons and yields", default="ACT/ACT ICMA", allowed=DAY_COUNTS),
     Column("first_coupon_date", "date", "end of the first period, unadjusted; null: by frequency", example="2026-01-15"),
     Column("penultimate_coupon_date", "date", "start of the last period, unadjusted; null: by frequency"),
-    Column("roll_rule", "choice", "where regular dates roll from: maturity or start", default="BACKWARD", allowed=RULES),
-    Column("stub", "choice", "what becomes of an irregular remainder", default="NONE", allowed=STUBS),
-    Column("end_of_month", "boolean", "coupons stay on month ends where the roll date is one", default=False),
+    Column("roll_rule", "choice", "side from which regular dates roll: maturity or start", default="BACKWARD", allowed=RULES),
+    Column("stub", "choice", "treatment of an irregular remainder", default="NONE", allowed=STUBS),
+    Column("end_of_month", "boolean", "keeps coupons on month ends if the roll date is a month end", default=False),
     Column("calendar", "text", "business days of schedule and payments; null: no holidays, not for BUS/252", references="calendar",
            example="TARGET"),
-    Column("accrual_convention", "choice", "moves period dates", default="UNADJUSTED", allowed=BUSINESS_DAY_CONVENTIONS),
-    Column("payment_convention", "choice", "moves payment dates", default="FOLLOWING", allowed=BUSINESS_DAY_CONVENTIONS),
-    Column("payment_lag", "integer", "from period end to payment", unit="business days", default=0, minimum=0, maximum=LAG_DAYS_MAX),
+    Column("accrual_convention", "choice", "business-day rule of period dates", default="UNADJUSTED", allowed=BUSINESS_DAY_CONVENTIONS),
+    Column("payment_convention", "choice", "business-day rule of payment dates", default="FOLLOWING", allowed=BUSINESS_DAY_CONVENTIONS),
+    Column("payment_lag", "integer", "lag from period end to payment", unit="business days", default=0, minimum=0, maximum=LAG_DAYS_MAX),
     Column("ex_coupon_days", "integer", "from ex-coupon date to payment; 0: none", unit="business days of ex_coupon_calendar", default=0,
            minimum=0, maximum=LAG_DAYS_MAX),
     Column("ex_coupon_calendar", "text", "business days of the ex-coupon period; null: calendar days", references="calendar", example="UK"),
-    Column("settlement_lag", "integer", "of prices and yields", unit="business days", default=2, minimum=0, maximum=LAG_DAYS_MAX),
-    Column("settlement_calendar", "text", "business days of settlement; null: as calendar", references="calendar", example="TARGET"),
-    Column("redemption", "float", "paid at maturity", unit="per 100 of outstanding notional", default=100.0,
+    Column("settlement_lag", "integer", "from valuation to settlement", unit="business days", default=2, minimum=0, maximum=LAG_DAYS_MAX),
+    Column("settlement_calendar", "text", "business days of settlement; null: those of calendar", references="calendar", example="TARGET"),
+    Column("redemption", "float", "price repaid at maturity", unit="per 100 of outstanding notional", default=100.0,
            minimum=0.0, maximum=PRICE_MAX),
-    Column("sinking_dates", "date_list", "dates of early repayments, increasing: each is paid with the coupon of the period it ends or "
-           "falls into"),
-    Column("sinking_amounts", "float_list", "repaid at par on these dates, unsigned, of the face amount", unit="currency",
+    Column("sinking_dates", "date_list", "increasing dates of early repayments, each paid with the coupon of the period that contains it"),
+    Column("sinking_amounts", "float_list", "parts of the face amount repaid at par on sinking_dates, unsigned", unit="currency",
            maximum=AMOUNT_MAX),
-    Column("market_clean_price", "float", "given price; null: none", unit="per 100 of outstanding notional",
+    Column("market_clean_price", "float", "quoted clean price; null: none", unit="per 100 of outstanding notional",
            minimum=0.0, maximum=PRICE_MAX),
-    Column("discount_curve", "text", "discounts all flows", required=True, references="discount_curve", example="EUR-ESTR"),
-    Column("spread_curve", "text", "zero spreads added to the discount curve; null: none", references="spread_curve", example="EUR-CORP-A"),
-    Column("credit_spread", "float", "constant zero spread, added as well", unit="decimal a year, continuous, ACT/365F",
+    Column("discount_curve", "text", "curve that discounts all flows", required=True, references="discount_curve", example="EUR-ESTR"),
+    Column("spread_curve", "text", "zero spreads added to the rates of the discount curve; null: none", references="spread_curve",
+           example="EUR-CORP-A"),
+    Column("credit_spread", "float", "constant zero spread, added to that of spread_curve", unit="decimal a year, continuous, ACT/365F",
            minimum=-RATE_MAX, maximum=RATE_MAX, default=0.0),
 )  # fmt: skip
 

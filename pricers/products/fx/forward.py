@@ -7,21 +7,21 @@ legs, each with at most one flow and its own currency and (collateral) discount 
     leg 1, quote currency:  -notional × contract_rate
 
 so that PV in quote currency = notional × (X × DF_base(delivery) - contract_rate × DF_quote(delivery)) with X today's exchange rate,
-quote per base. Positive `notional` buys the base currency. X belongs to the valuation date, not to the spot date: whoever builds the
-market carries quoted spot rates back over the spot lag, X = S × DF_quote(spot) / DF_base(spot), so spot dates play no part here beyond
-dating contracts that are given by a tenor.
+quote per base. Positive `notional` buys the base currency. X belongs to the valuation date, not to the spot date: the market build
+discounts quoted spot rates over the spot lag, X = S × DF_quote(spot) / DF_base(spot). So this pricer needs spot dates only for contracts
+that give a tenor instead of a delivery date.
 
 A non-deliverable forward pays notional × (F - contract_rate) in quote currency or notional × (1 - contract_rate / F) in base currency,
-F being the fixing. Until it fixes its value is the deliverable's [2]; once `fixing_rate` is known it is one sure flow on the leg of the
-settlement currency, the other leg being empty.
+where F is the fixing. Before the fixing, its value equals that of the deliverable forward [2]. Once `fixing_rate` is known, it is one known
+flow on the leg of the settlement currency, and the other leg is empty.
 
-Spot and fixing dates [4]: the lag counts business days of the calendar's members other than the dollar's (`US_*`), since a US holiday
-between trade and spot delays only the pairs of ARS, CLP and MXN. The spot date is a business day of all members, and of US_FED for a cross
-that names no calendar of the dollar's. ON and TN end where spot with a lag of one or two days would. Delivery by tenor is a business day
-of the calendar as it is named.
+Spot and fixing dates [4]: the lag counts business days of the calendar's members other than those of the dollar (`US_*`), because a US
+holiday between trade and spot delays only pairs of ARS, CLP and MXN. The spot date is a business day of all members, and also of US_FED for
+a cross that names no dollar calendar. ON ends on the spot date of a one-day lag, TN on that of a two-day lag. Delivery by tenor is a
+business day of the whole named calendar.
 
-Dates: flows paid on or before the valuation date have no value. A forward that delivers on the valuation date is worth 0 with status OK
-(it is still on the books that day); one delivered earlier is MATURED.
+Dates: flows paid on or before the valuation date have no value. A forward that delivers on the valuation date is worth 0 with status OK,
+because it is still on the books that day; a forward delivered earlier is MATURED.
 
 References:
     [1] J. Hull, Options, Futures, and Other Derivatives, ch. 5 (forward contracts on currencies).
@@ -72,24 +72,24 @@ COLUMNS: Final = Columns(
     Column("contract_rate", "float", "agreed rate; null: quote_amount / |notional|", unit="quote per base", minimum=0.0,
            maximum=FX_RATE_MAX, example=1.0875),
     Column(
-        "quote_amount", "float", "unsigned amount of quote currency exchanged; null: |notional| × contract_rate. Where both are given they "
-        "must agree within 1e-6 relative and this amount is paid", unit="quote currency", minimum=0.0,
+        "quote_amount", "float", "unsigned amount of quote currency exchanged; null: |notional| × contract_rate. If both are given, they "
+        "must agree within 1e-6 relative, and this amount is paid", unit="quote currency", minimum=0.0,
         maximum=AMOUNT_MAX,
     ),
     Column("delivery_date", "date", "date on which the amounts are exchanged; null: the spot date plus the tenor", example="2026-12-16"),
     Column("trade_date", "date", "date on which the contract was agreed"),
-    Column("tenor", "text", "from the spot date to delivery where delivery_date is null; ON and TN: from the trade date", example="3M"),
+    Column("tenor", "text", "period from the spot date to delivery if delivery_date is null; ON and TN: from trade_date", example="3M"),
     Column("spot_date", "date", "spot date of the trade; null: spot_lag business days after trade_date"),
     Column(
-        "spot_lag", "integer", "from trade to spot, and from fixing to delivery", unit="business days", default=2, minimum=0,
+        "spot_lag", "integer", "lag from trade to spot, and from fixing to delivery", unit="business days", default=2, minimum=0,
         maximum=SPOT_LAG_MAX,
     ),
-    Column("calendar", "text", "joint calendar of the currency pair, the dollar's being US_*; null: no holidays", references="calendar",
+    Column("calendar", "text", "joint calendar of the currency pair, US_* for the dollar; null: no holidays", references="calendar",
            example="TARGET+US_FED"),
     Column("settlement_type", "choice", "exchange of both amounts, or of the net amount", default="DELIVERABLE", allowed=SETTLEMENT_TYPES),
     Column("settlement_currency", "choice", "currency of the net amount of a non-deliverable", default="QUOTE", allowed=SETTLES_IN),
     Column("fixing_date", "date", "date of the fixing of a non-deliverable; null: spot_lag business days before delivery"),
-    Column("fixing_rate", "float", "fixing of a non-deliverable; read from the fixing date on", unit="quote per base", minimum=0.0,
+    Column("fixing_rate", "float", "fixing of a non-deliverable; used from the fixing date on", unit="quote per base", minimum=0.0,
            maximum=FX_RATE_MAX),
     Column("base_discount_curve", "text", "curve of the base-currency leg", required=True, references="discount_curve", example="EUR-XCCY"),
     Column("quote_discount_curve", "text", "curve of the quote-currency leg", required=True, references="discount_curve", example="SOFR"),

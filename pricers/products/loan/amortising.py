@@ -1,26 +1,26 @@
 """AMORT_LOAN: a fixed-rate term loan with scheduled repayment, optional prepayment and a credit spread.
 
-One leg. Interest of a period is balance × interest_rate × year fraction, simple; principal is repaid on payment dates. Positive
-`notional` is money lent (interest and principal are received), negative is money borrowed. How the balance falls:
+A loan has one leg. Interest of a period is balance × interest_rate × year fraction, simple; principal is repaid on payment dates. Positive
+`notional` is money lent (we receive interest and principal), negative is money borrowed. `amortisation` says how the balance falls:
 
-    LEVEL_PAYMENT   every payment of interest plus principal is the same, given the loan's own day count
+    LEVEL_PAYMENT   all payments of interest plus principal are equal, given the loan's own day count
     ANNUITY_TABLE   principal by the textbook annuity at interest_rate / frequency, interest by the day count [1]
     LINEAR          equal principal payments
-    BULLET          everything at maturity
+    BULLET          all principal at maturity
     CUSTOM          the amounts of principal_amounts (negative: a further draw-down), the rest at maturity
 
 The first three repay from the interest-only date down to the balloon, which is due at maturity with the last payment.
 
-Prepayment: on each payment date, after the scheduled principal, a constant annual rate CPR takes the share
-SMM = 1 - (1 - CPR)^(1/frequency) of the balance that is left (for a stub period the exponent is its days over 365). The later schedule
+Prepayment: on each payment date, after the scheduled principal, a constant annual rate CPR repays the share
+SMM = 1 - (1 - CPR)^(1/frequency) of the remaining balance (for a stub period the exponent is its days over 365). The later schedule
 shrinks in proportion, so that level payments are re-spread over the remaining term [2]: with survival Q_k = (1 - SMM)^k, the balance,
-interest and scheduled principal of period k are those without prepayment times Q_(k-1). The rate counts from the loan's start.
+interest and scheduled principal of period k are those without prepayment times Q_(k-1). Prepayment starts with the loan.
 
-Drawn balance: `drawn_balance` is what is outstanding on the valuation date; all later interest and principal scale with its ratio to the
-scheduled balance (prepayments included), the pool factor of [2]. What is undrawn earns nothing. Without it the original notional
-amortises from the start. A loan that starts after the valuation date pays the notional out on its start date.
+Drawn balance: `drawn_balance` is the balance outstanding on the valuation date. All later interest and principal scale with its ratio to
+the scheduled balance (after prepayments), the pool factor of [2]. The undrawn part earns nothing. Without `drawn_balance` the original
+notional amortises from the start. A loan that starts after the valuation date pays out the notional on its start date.
 
-Prices, yields and durations are per 100 of the balance on the settlement date and equal QuantLib's for the same cash flows [1, 3].
+Prices, yields and durations are per 100 of the balance on the settlement date and equal QuantLib's for these cash flows [1, 3].
 
 References:
     [1] QuantLib, ql/instruments/bonds/amortizingfixedratebond.cpp (sinkingNotionals), ql/cashflows/fixedratecoupon.cpp.
@@ -50,38 +50,39 @@ from pricers.time.schedule import FREQUENCIES, RULES, STUBS
 
 COLUMNS: Final = Columns(
     Column("currency", "text", "currency of all flows", required=True, references="currency", example="EUR"),
-    Column("notional", "float", "original amount; positive: lent by us", unit="currency", required=True,
+    Column("notional", "float", "original amount; positive: we lent it", unit="currency", required=True,
            minimum=-AMOUNT_MAX, maximum=AMOUNT_MAX, example=250_000.0),
-    Column("drawn_balance", "float", "outstanding on the valuation date, unsigned; null: as scheduled", unit="currency",
+    Column("drawn_balance", "float", "balance on the valuation date, unsigned; null: as scheduled", unit="currency",
            minimum=0.0, maximum=AMOUNT_MAX),
     Column("interest_rate", "float", "contract rate", unit="decimal a year", required=True, minimum=-1.0, maximum=RATE_MAX, example=0.045),
-    Column("start_date", "date", "first day of interest; the notional is paid out", required=True, example="2024-03-15"),
+    Column("start_date", "date", "first day of interest, on which the notional is paid out", required=True, example="2024-03-15"),
     Column("maturity_date", "date", "end of the last interest period", required=True, example="2034-03-15"),
     Column("amortisation", "choice", "how principal is repaid", default="LEVEL_PAYMENT", allowed=AMORTISATIONS),
     Column("frequency", "choice", "how often interest is paid", default="MONTHLY", allowed=FREQUENCIES),
     Column("day_count", "choice", "day count of interest and yields", default="30/360 BOND BASIS", allowed=DAY_COUNTS),
     Column("first_payment_date", "date", "end of the first period, unadjusted; null: by frequency", example="2024-05-01"),
     Column("penultimate_payment_date", "date", "start of the last period, unadjusted; null: by frequency"),
-    Column("roll_rule", "choice", "where regular dates roll from: maturity or start", default="BACKWARD", allowed=RULES),
-    Column("stub", "choice", "what becomes of an irregular remainder", default="NONE", allowed=STUBS),
-    Column("end_of_month", "boolean", "payments stay on month ends where the roll date is one", default=False),
+    Column("roll_rule", "choice", "side from which regular dates roll: maturity or start", default="BACKWARD", allowed=RULES),
+    Column("stub", "choice", "treatment of an irregular remainder", default="NONE", allowed=STUBS),
+    Column("end_of_month", "boolean", "keeps payments on month ends if the roll date is a month end", default=False),
     Column("calendar", "text", "business days; null: no holidays, not for BUS/252", references="calendar", example="TARGET"),
-    Column("accrual_convention", "choice", "moves period dates", default="UNADJUSTED", allowed=BUSINESS_DAY_CONVENTIONS),
-    Column("payment_convention", "choice", "moves payment dates", default="FOLLOWING", allowed=BUSINESS_DAY_CONVENTIONS),
-    Column("payment_lag", "integer", "from period end to payment", unit="business days", default=0, minimum=0, maximum=LAG_DAYS_MAX),
-    Column("interest_only_end_date", "date", "payments of periods that end, unadjusted, until then repay no principal; not for CUSTOM"),
-    Column("balloon_amount", "float", "due at maturity, unsigned; not for BULLET and CUSTOM", unit="currency", default=0.0,
+    Column("accrual_convention", "choice", "business-day rule of period dates", default="UNADJUSTED", allowed=BUSINESS_DAY_CONVENTIONS),
+    Column("payment_convention", "choice", "business-day rule of payment dates", default="FOLLOWING", allowed=BUSINESS_DAY_CONVENTIONS),
+    Column("payment_lag", "integer", "lag from period end to payment", unit="business days", default=0, minimum=0, maximum=LAG_DAYS_MAX),
+    Column("interest_only_end_date", "date", "periods that end (unadjusted) by this date repay no principal; not for CUSTOM"),
+    Column("balloon_amount", "float", "principal due at maturity, unsigned; not for BULLET and CUSTOM", unit="currency", default=0.0,
            minimum=0.0, maximum=AMOUNT_MAX),
-    Column("principal_dates", "date_list", "CUSTOM: increasing; each amount is paid at the end of the period its date ends or falls into"),
-    Column("principal_amounts", "float_list", "CUSTOM: repaid on these dates, of the original notional; negative: drawn", unit="currency",
+    Column("principal_dates", "date_list", "CUSTOM: increasing dates; each amount is paid at the end of the period that contains its date"),
+    Column("principal_amounts", "float_list", "CUSTOM: repaid parts of the original notional; negative: drawn", unit="currency",
            minimum=-AMOUNT_MAX, maximum=AMOUNT_MAX),
     Column("prepayment_rate", "float", "constant prepayment rate (CPR)", unit="decimal a year", default=0.0, minimum=0.0, maximum=1.0),
-    Column("settlement_lag", "integer", "of prices and yields", unit="business days", default=0, minimum=0, maximum=LAG_DAYS_MAX),
-    Column("market_clean_price", "float", "given price; null: none", unit="per 100 of outstanding notional",
+    Column("settlement_lag", "integer", "from valuation to settlement", unit="business days", default=0, minimum=0, maximum=LAG_DAYS_MAX),
+    Column("market_clean_price", "float", "quoted clean price; null: none", unit="per 100 of outstanding notional",
            minimum=0.0, maximum=PRICE_MAX),
-    Column("discount_curve", "text", "discounts all flows", required=True, references="discount_curve", example="EUR-ESTR"),
-    Column("spread_curve", "text", "zero spreads added to the discount curve; null: none", references="spread_curve", example="EUR-SME-BB"),
-    Column("credit_spread", "float", "constant zero spread, added as well", unit="decimal a year, continuous, ACT/365F",
+    Column("discount_curve", "text", "curve that discounts all flows", required=True, references="discount_curve", example="EUR-ESTR"),
+    Column("spread_curve", "text", "zero spreads added to the rates of the discount curve; null: none", references="spread_curve",
+           example="EUR-SME-BB"),
+    Column("credit_spread", "float", "constant zero spread, added to that of spread_curve", unit="decimal a year, continuous, ACT/365F",
            minimum=-RATE_MAX, maximum=RATE_MAX, default=0.0),
 )  # fmt: skip
 
