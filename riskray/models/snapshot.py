@@ -30,7 +30,11 @@ class StoredCurve(Model):
     """One curve of a stored market as positions are valued on it."""
 
     kind: Literal["discount", "spread"]
-    curve_no: int = Field(ge=0, description="Number among the curves of its kind; `leg_curve_nos` of results has those of discount curves.")
+    curve_no: int = Field(
+        ge=0,
+        description="Number among the market's curves, discount curves first (among the curves of its kind in markets that a version before "
+        "0.2.0 stored); `leg_curve_nos` of results has those of discount curves.",
+    )
     name: str = Field(examples=["EUR-GOVT"])
     currency: str = Field(description="Empty for a spread curve.", examples=["EUR"])
     pillars: list[str] = Field(description="Tenors or dates, in the order of a leg's `key_rate_dv01`.", examples=[["1Y", "10Y"]])

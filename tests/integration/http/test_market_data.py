@@ -133,7 +133,7 @@ def test_curves_are_listed_by_the_numbers_that_results_have(api: Api) -> None:
     assert [(curve["kind"], curve["curve_no"], curve["name"]) for curve in curves] == [
         ("discount", 0, "EUR-GOVT"),
         ("discount", 1, "USD-GOVT"),
-        ("spread", 0, "CORP-A"),
+        ("spread", 2, "CORP-A"),
     ]
     assert curves[1]["pillars"] == ["3M", "1Y", "2Y", "5Y", "10Y"]
     assert curves[1]["zero_rates"] == pytest.approx([0.02, 0.021, 0.022, 0.023, 0.024], abs=1e-15)

@@ -9,6 +9,7 @@ import pytest
 from pricers import RowStatus, contracts_of, pricer
 from pricers.flows.cashflows import Lowered
 from pricers.flows.coupon_arrays import BLOCK_ROWS_MAX
+from pricers.registry import NO_FIXINGS
 from pricers.time.dates import to_day
 from pricers.time.day_count import DAY_COUNTS
 from tests.unit.pricers.examples import AS_OF, BOND
@@ -31,7 +32,7 @@ GILT = {**BOND, "frequency": "SEMIANNUAL", "ex_coupon_days": 7, "ex_coupon_calen
 def lowered(product: str, rows: list[dict[str, Any]], *, as_of: int = AS_OF) -> Lowered:
     spec = pricer(product)
     assert spec.lower is not None
-    return spec.lower(contracts_of(spec.columns, rows), as_of=as_of)
+    return spec.lower(contracts_of(spec.columns, rows), as_of=as_of, fixings=NO_FIXINGS)
 
 
 def row_of(found: Lowered, row: int) -> tuple[Any, ...]:
