@@ -32,8 +32,8 @@ class StoredCurve(Model):
     kind: Literal["discount", "spread"]
     curve_no: int = Field(
         ge=0,
-        description="Number among the market's curves, discount curves first; in markets that a version before 0.2.0 stored, among those of "
-        "its kind. `leg_curve_nos` of results has the numbers of discount curves.",
+        description="Number among the market's curves, discount curves first; among the curves of its kind in markets stored before "
+        "version 0.2.0. `leg_curve_nos` of results has the numbers of discount curves.",
     )
     name: str = Field(examples=["EUR-GOVT"])
     currency: str = Field(description="Empty for a spread curve.", examples=["EUR"])
