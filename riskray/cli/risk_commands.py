@@ -220,7 +220,9 @@ def diff(
     before: Annotated[str, typer.Argument(help="Id of the earlier run.")],
     after: Annotated[str, typer.Argument(help="Id of the later run.")],
     measure: Annotated[str, typer.Option(help="The measure to compare.")] = Measure.PV_BASE.value,
-    absolute_tolerance: Annotated[float, typer.Option(min=0.0, help="Ignore differences up to this amount plus the relative tolerance.")] = 0.0,
+    absolute_tolerance: Annotated[
+        float, typer.Option(min=0.0, help="Ignore differences up to this amount plus the relative tolerance.")
+    ] = 0.0,
     relative_tolerance: Annotated[
         float, typer.Option(min=0.0, help="Tolerance as a fraction of the larger absolute value, in addition to the absolute one.")
     ] = 0.0,

@@ -201,11 +201,11 @@ def test_version_is_printed() -> None:
 def test_env_says_that_no_ray_runs_and_what_to_do(no_stack: str) -> None:
     done = command("env")
     assert "export RAY_ADDRESS=" in done.stdout
-    assert "runs: `riskray up` starts it" in done.stderr
+    assert "runs; start it with `riskray up`" in done.stderr
 
 
 def test_status_says_what_to_do_where_no_stack_runs(no_stack: str) -> None:
     done = command("status")
     assert done.exit_code == 5
-    assert f"no answer from {no_stack} (" in done.stdout
+    assert f"{no_stack} does not respond (" in done.stdout
     assert "`riskray up` starts it" in done.stderr
