@@ -83,7 +83,7 @@ def test_position_that_cannot_be_valued_is_a_failure_beside_its_neighbours(marke
         (
             {"market": "close", "positions": [{"position_id": "x", "product": "FX_FWD"}]},
             422,
-            "needs this column, which is not there",
+            "requires this column, which is missing",
         ),
         ({"market": "close", "positions": [bond(1)] * 1001}, 422, "positions"),
     ],
