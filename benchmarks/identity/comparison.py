@@ -26,7 +26,7 @@ class ColumnComparison:
     missing_count: int = 0
     new_count: int = 0
     largest_relative: float = 0.0
-    """Largest difference, relative to the larger of the two values or to the sum of its terms' absolute values; inf for text, nulls or infinities."""
+    """Largest difference over the larger value or the sum of its terms' absolute values; inf for text, nulls and infinities."""
     example: str = ""
 
     def __str__(self) -> str:
