@@ -1,7 +1,7 @@
-"""Numbers: contracts to cashflows to values, from arrays alone.
+"""Valuation of contracts: from contracts to cash flows to values, all as arrays.
 
-A name is imported from its module when it is first asked for: a process that needs only the names of measures or columns loads no
-kernel, and no numba. So no exported name may be that of a module here: importing the module would hide it.
+Each exported name is imported from its module on first use, so that a process that needs only the names of measures or columns loads
+neither kernels nor numba. An exported name must therefore differ from every module name here: importing the module would hide it.
 """
 
 from importlib import import_module

@@ -1,6 +1,6 @@
-"""The measure dictionary: what every number riskray reports means, in which unit and currency, and with which sign.
+"""The measure dictionary: the meaning, unit, currency and sign of every number that riskray reports.
 
-`docs/measures.md` is generated from this file. Amounts are signed: positive is received by us. Rates are decimals.
+`docs/measures.md` is generated from this file. Amounts are signed: we receive positive ones. Rates are decimals.
 Zero rates are continuously compounded on ACT/365F from the valuation date; 1 bp is 0.0001.
 """
 
@@ -73,7 +73,7 @@ MEASURES: dict[Measure, MeasureDefinition] = {
         _definition(
             Measure.PV, "Present value", unit="native currency", currency="native",
             definition="Sum over the remaining cash flows of amount × discount factor × credit spread factor, on the valuation date. "
-            "Flows paid on or before the valuation date have no value. The legs of a two-currency position are converted at today's "
+            "Flows paid on or before the valuation date are excluded. The legs of a two-currency position are converted at today's "
             "exchange rate.",
             sign="positive is an asset",
         ),
@@ -131,27 +131,27 @@ MEASURES: dict[Measure, MeasureDefinition] = {
         _definition(
             Measure.DV01, "DV01", unit="base currency", currency="base", additive=True, shape="parallel",
             bump="every zero rate of every discount curve, +1 bp",
-            definition="Base-currency PV after the bump less PV before it; exchange rates held.", sign="a long bond's is negative",
+            definition="Base-currency PV after the bump less PV before it, at unchanged exchange rates.", sign="negative for a long bond",
         ),
         _definition(
             Measure.CS01, "CS01", unit="base currency", currency="base", additive=True, shape="parallel",
             bump="every credit spread (zero, continuously compounded), +1 bp",
             definition="Base-currency PV after the bump less PV before it; null for products without credit spread.",
-            sign="a long bond's is negative",
+            sign="negative for a long bond",
         ),
         _definition(
             Measure.FX_DELTA, "FX delta", unit="base currency", currency="base", additive=True, shape="parallel",
             bump="the base-currency price of every foreign currency, +1 %",
             definition="Base-currency PV after the bump less PV before it. Split by leg in `leg_fx_delta`, by currency of the flows in the "
                        "FX rollup; a rollup by currency puts a position, with all its legs, under its native currency.",
-            sign="positive gains when foreign currencies rise",
+            sign="positive if the position gains when foreign currencies rise",
         ),
         _definition(
             Measure.THETA_1D, "Theta, one day", unit="base currency", currency="base", additive=True,
-            bump="the valuation date, +1 calendar day; zero rates by time to maturity, spreads and exchange rates held",
+            bump="the valuation date, +1 calendar day; zero rates by time to maturity, spreads and exchange rates unchanged",
             definition="Base-currency value on the next day of the flows that today's PV counts, those paid on that day as cash, less PV "
-                       "today. A coupon that goes ex-coupon on the next day counts: it is still its holder's.",
-            sign="positive earns by waiting",
+                       "today. A coupon that goes ex-coupon on the next day counts, because the present holder receives it.",
+            sign="positive if the position gains with the passage of time",
         ),
         _definition(
             Measure.KEY_RATE_DV01, "Key-rate DV01", unit="base currency, one number for each pillar of each leg's discount curve",
@@ -160,7 +160,7 @@ MEASURES: dict[Measure, MeasureDefinition] = {
             definition="Base-currency PV after the bump less PV before it; exact, not a linearisation. The sum over pillars is "
             "close to DV01, "
             "not equal: bumps compound.",
-            sign="a long bond's are negative",
+            sign="negative for a long bond",
         ),
     )
 }  # fmt: skip

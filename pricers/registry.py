@@ -1,7 +1,7 @@
 """The pricer registry: product name -> how to read, lower and value its contracts.
 
-Three ways in: a built-in file of this package (imported by hand at the end of this file); an installed wheel's entry point in the
-group `riskray.pricers`; and `register("MY_PRODUCT", price)` with a plain function, which is valued row by row.
+A product is registered in one of three ways: by a module of this package (imported at the end of this file), by an installed wheel's
+entry point in the group `riskray.pricers`, or by `register("MY_PRODUCT", price)` with a plain function, which values row by row.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ class Lower(Protocol):
 class Value(Protocol):
     """Contracts and a market -> measures, for products that are not sums of fixed cash flows.
 
-    `positions` holds the common fields of each row, or nothing; `scenario_id` names the market's state.
+    `positions` holds the common fields of each row, or is empty; `scenario_id` names the market's state.
     """
 
     def __call__(
@@ -95,7 +95,7 @@ def register(product: str, price: ScalarPrice, *, title: str | None = None, colu
 def register(
     product: PricerSpec | str, price: ScalarPrice | None = None, *, title: str | None = None, columns: Columns | None = None
 ) -> PricerSpec:
-    """Make a product known to everything: readers, runs, documentation.
+    """Register a product with the readers, the runs and the documentation.
 
     >>> def price(position, instrument, market_snapshot, measures, scenario_id):
     ...     return {"pv": instrument["notional"] * instrument["quote"]}
@@ -105,13 +105,13 @@ def register(
     Args:
         product: a full `PricerSpec`, or the name of a product valued row by row.
         price: the function that values one position; see `pricers.products.python_function.ScalarPrice`.
-        title: the product's name on screens; the product's own name by default.
+        title: the display name; by default the product's name.
         columns: contract columns, with at least `currency` and `notional`; by default these two and `instrument`, which holds the other
             terms as JSON.
     Returns:
         The registered specification.
     Raises:
-        ValueError: the name is taken, or the arguments do not fit together.
+        ValueError: the name is already registered, or the arguments contradict each other.
     """
     spec = product if isinstance(product, PricerSpec) else _scalar_spec(product, price, title or product, columns or SCALAR_COLUMNS)
     if spec.product in _specs:
@@ -179,7 +179,7 @@ def pricer(product: str) -> PricerSpec:
 
 
 def compile_contracts(spec: PricerSpec | str, contracts: Contracts, *, as_of: int, fixings: Fixings = NO_FIXINGS) -> Compiled:
-    """Everything about a batch that does not depend on a market; worth caching.
+    """Compute everything about a batch that does not depend on a market; worth caching.
 
     Args:
         spec: a cash-flow product (one with `lower`).
@@ -206,7 +206,7 @@ def value_contracts(
     positions: Sequence[Mapping[str, Any]] = (),
     scenario_id: str = "BASE",
 ) -> Valuation:
-    """Value a batch of one product, of whatever kind.
+    """Value a batch of one product, built-in or registered.
 
     >>> import numpy as np
     >>> from pricers import Curve, CurveKind, contracts_of
@@ -221,13 +221,13 @@ def value_contracts(
         product: a registered product's name or its specification.
         contracts: a batch with the product's columns.
         market: market data; its date is the valuation date.
-        measures: what to compute; PV and PV_BASE come always.
+        measures: what to compute; PV and PV_BASE are always included.
         positions: common fields of each row, for pricers that are plain functions.
-        scenario_id: name of the market's state, for the same.
+        scenario_id: name of the market's state, for pricers that are plain functions.
     Returns:
-        One result a row; rows that cannot be priced have a status and NaN.
+        One result per row; a row that cannot be priced has a status and NaN values.
     Raises:
-        UnknownProductError: no such product.
+        UnknownProductError: the product is not registered.
         ValueError: an argument has the wrong length.
     """
     spec = pricer(product) if isinstance(product, str) else product
@@ -252,6 +252,6 @@ __all__ = [
     "value_contracts",
 ]
 
-# The products that ship with riskray: importing one registers it. At the end, because each of them imports this module.
+# The products that ship with riskray; importing one registers it. The imports come last, because each product imports this module.
 for _built_in in ("bond.fixed", "fx.forward", "loan.amortising"):
     import_module(f"pricers.products.{_built_in}")

@@ -1,8 +1,7 @@
-"""How kernels are compiled: once for each function, whatever width or constant its callers pass.
+"""How kernels are compiled: once per function, whatever integer width or constant its callers pass.
 
-To numba an int8, an int32, an int64 and every constant of the source are types of their own, and it compiles a function anew for each
-combination that it meets in a call from another kernel. Here a call widens its integers to int64 and forgets that they were constants,
-which changes no value, before it asks for the function.
+numba treats int8, int32, int64 and every constant in the source as distinct types, and compiles a function for each combination of types
+that calls from other kernels pass. Here a call first widens its integers to int64 and drops the constant types, which changes no value.
 """
 
 from typing import Any, Final
@@ -18,7 +17,7 @@ _types: Any = types
 def njit(**options: Any) -> Any:
     """`numba.njit`, with one type for every integer argument of a call from another kernel.
 
-    Calls from Python are typed by what they pass: an array has one dtype there, and is read-only always or never.
+    Calls from Python keep the types of their arguments: there each array has one dtype and is either always or never read-only.
     """
     decorate: Any = numba.njit(**options)
 
@@ -36,15 +35,15 @@ def njit(**options: Any) -> Any:
 
 
 def _plain(argument: Any) -> Any:
-    """int64 for every integer type that it holds, and the type of a constant for the constant."""
+    """The type with int64 in place of every integer type in it, and with a constant's plain type in place of the constant's own."""
     plain: Any = _types.unliteral(argument)
     return _types.int64 if isinstance(plain, _types.Integer) and plain.bitwidth < _types.int64.bitwidth else plain
 
 
 # `_nrt` is numba's own name for the option, which its stubs leave out.
 kernel: Final[Any] = njit(cache=True, nogil=True, _nrt=False)
-"""Compiled without numba's runtime (`_nrt=False`), for functions that make no array: they borrow those that they are given.
+"""`njit` without numba's runtime (`_nrt=False`), for functions that allocate no array and only borrow their arguments.
 
-With it, an array that goes into a call or a variable has its references counted by atomic instructions, and branches keep the compiler
-from taking them out again: one node of the market cost 179 ns that way and costs 27 ns so.
+With the runtime, every array that is passed to a call or assigned to a variable is reference-counted by atomic instructions, which the
+compiler cannot remove across branches: one node of the market took 179 ns with the runtime and takes 27 ns without.
 """

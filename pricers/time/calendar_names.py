@@ -1,8 +1,8 @@
-"""Names of holiday calendars. No kernel here, so that a process that checks names alone does not load numba."""
+"""Names of holiday calendars. This module has no kernels, so that a process that only checks names does not load numba."""
 
 from typing import Final
 
-# Lunar and religious holidays of HK, SG, IN, KR, CN and the like are published year by year: beyond the years QuantLib knows, those
+# Lunar and religious holidays (HK, SG, IN, KR, CN and others) are published year by year: beyond the years that QuantLib knows, these
 # calendars hold weekends and fixed-date holidays only.
 QUANTLIB_CALENDARS: Final[dict[str, tuple[str, str]]] = {
     "NONE": ("NullCalendar", ""),
@@ -34,7 +34,7 @@ QUANTLIB_CALENDARS: Final[dict[str, tuple[str, str]]] = {
     "IN": ("India", "NSE"),
     "CN": ("China", "IB"),
 }
-"""Class and market in QuantLib of each calendar."""
+"""QuantLib's class and market of each calendar."""
 CALENDARS: Final = tuple(QUANTLIB_CALENDARS)
 """Names of the single calendars; join them with "+"."""
 

@@ -22,8 +22,8 @@ from pricers.time.tenors import parse_tenor
 
 EPOCH: Final = datetime.date(1970, 1, 1)
 
-# Unsigned constants: unsigned divisions by constants compile to one multiplication, signed ones to five instructions more. Years are
-# shifted by 82 eras of 400 years so that everything stays positive from the year -32000 on.
+# The constants are unsigned: an unsigned division by a constant compiles to one multiplication, a signed one to five instructions more.
+# Years are shifted by 82 eras of 400 years, so that all intermediate values are positive from the year -32000 on.
 _U = np.uint64
 _ERA_YEARS: Final = 400 * 82
 _ERA_DAYS: Final = 719468 + 146097 * 82
@@ -94,7 +94,7 @@ def end_of_month(day: int) -> int:
 def day_in_month(month_index: int, day_of_month: int) -> int:
     """Day number of a day of a month, moved back to the month's last day where the month is shorter.
 
-    `month_index` is year × 12 + month − 1, so that adding months is adding integers; a `day_of_month` of 31 is the month's end.
+    `month_index` is year × 12 + month − 1, so that months are added as integers; a `day_of_month` of 31 gives the end of any month.
     """
     shifted = np.uint64(np.int64(month_index) + 12 * _ERA_YEARS)
     year = np.int64(shifted // _12) - _ERA_YEARS
@@ -109,7 +109,7 @@ def day_in_month(month_index: int, day_of_month: int) -> int:
 def add_months(day: int, months: int, month_end: bool) -> int:
     """Move by whole months, clamped to the end of a shorter month: 31 Jan + 1 month is 28 or 29 Feb.
 
-    With `month_end` a day that ends its month lands on the end of the target month: 28 Feb + 1 month is 31 Mar.
+    With `month_end` the last day of a month moves to the last day of the target month: 28 Feb + 1 month is 31 Mar.
     """
     year, month, day_of_month = civil_from_days(day)
     if month_end and day_of_month == days_in_month(year, month):
@@ -126,7 +126,7 @@ def add_tenor(day: int, tenor: str, *, month_end: bool = False) -> int:
     Args:
         day: days since 1970-01-01.
         tenor: see `parse_tenor`.
-        month_end: a day that ends its month stays at the month's end.
+        month_end: whether the last day of a month moves to the last day of the target month.
     Returns:
         Days since 1970-01-01, not moved to a business day.
     Raises:

@@ -1,10 +1,10 @@
-"""Spot and fixing dates of currency pairs: which calendars the lag is counted on, and which the spot date itself must suit.
+"""Spot and fixing dates of currency pairs: the calendars on which the lag is counted, and those on which the spot date is a business day.
 
-The dollar's calendars are those named `US_*`. Days between trade and spot need only be business days of the other currencies of the pair:
-a US holiday on them does not count [1, 2], except for the currencies of Latin America in `COUNTING_DOLLAR_HOLIDAYS` [3]. The spot date
-must be a business day of every calendar named and, for a cross that names none of the dollar's, of US_FED too, since crosses are settled
-by way of the dollar [4]. A fixing lies before delivery as the trade lies before spot. A pair without holidays of its own (no calendar,
-NONE, WEEKENDS_ONLY) gets none of the dollar's either.
+The dollar's calendars are those named `US_*`. A day between trade and spot counts if it is a business day of the pair's other currencies:
+a US holiday is ignored [1, 2], except for the Latin American currencies in `COUNTING_DOLLAR_HOLIDAYS` [3]. The spot date must be a
+business day of every named calendar and, for a cross that names no dollar calendar, of US_FED as well, since crosses are settled through
+the dollar [4]. A fixing precedes delivery by the lag by which the trade precedes spot. A pair without holidays of its own (no calendar,
+NONE, WEEKENDS_ONLY) gets no dollar holidays either.
 
 References:
     [1] OpenSourceRisk Engine, issue 270; QuantLib, pull request 121 (spot dates of EURUSD over 4 July).
@@ -35,13 +35,13 @@ class SpotCalendars(NamedTuple):
     """Names of the calendars of a pair's spot date."""
 
     lag: str
-    """On which the business days between trade and spot are counted."""
+    """The calendar on which the business days between trade and spot are counted."""
     spot: str
-    """Of which the spot date is a business day."""
+    """The calendar of which the spot date is a business day."""
 
 
 def spot_calendars(calendar: str, *, base_currency: str, quote_currency: str) -> SpotCalendars:
-    """Which calendars a pair's spot date follows; `calendar` is the pair's, single or joint.
+    """The calendars that a pair's spot date follows; `calendar` is the pair's, single or joint.
 
     >>> spot_calendars("TARGET+US_FED", base_currency="EUR", quote_currency="USD")
     SpotCalendars(lag='TARGET', spot='TARGET+US_FED')
@@ -55,11 +55,12 @@ def spot_calendars(calendar: str, *, base_currency: str, quote_currency: str) ->
     spot = f"{calendar}+{_DOLLAR_CALENDAR}" if _DOLLAR not in pair and not names_dollar and has_holidays else calendar
     if pair & COUNTING_DOLLAR_HOLIDAYS:
         return SpotCalendars(spot, spot)
-    return SpotCalendars("+".join(others) or "WEEKENDS_ONLY", spot)  # the dollar's alone: of the other currency only weekends are known
+    # Where the dollar's calendars are the only ones, no holidays of the other currency are known, only weekends.
+    return SpotCalendars("+".join(others) or "WEEKENDS_ONLY", spot)
 
 
 class PairCalendars(NamedTuple):
-    """Calendars of a batch of pairs, each an index into `tables`; rows that name an unknown calendar read "NONE" and are not `known`."""
+    """Calendars of a batch of pairs, each an index into `tables`; a row with an unknown calendar gets "NONE", and its `known` is False."""
 
     tables: CalendarTables
     named: Int32[np.ndarray, " row"]
@@ -71,7 +72,7 @@ class PairCalendars(NamedTuple):
 
 
 def pair_calendars(calendar: Text, *, base_currency: Text, quote_currency: Text) -> PairCalendars:
-    """Look up the calendars of every row, each distinct combination once.
+    """Look up the calendars of all rows; each distinct combination is looked up once.
 
     Args:
         calendar: [row], names as `calendar_tables` takes them; null means no holidays.
@@ -97,5 +98,5 @@ def pair_calendars(calendar: Text, *, base_currency: Text, quote_currency: Text)
 @njit(cache=True, nogil=True)
 @no_type_check
 def day_of_spot(trade: int, lag: int, lag_calendar: int, spot_calendar: int, tables: CalendarTables) -> int:
-    """Delivery day of spot traded on a day, `lag` business days later; NO_DATE where that leaves the tables."""
+    """Delivery day of a spot trade, `lag` business days after `trade`; NO_DATE where it lies outside the tables."""
     return adjust(advance_business_days(trade, lag, lag_calendar, tables), FOLLOWING, spot_calendar, tables)

@@ -1,4 +1,4 @@
-"""Tenors as they are quoted. No kernel here, so that a process that reads tenors alone does not load numba."""
+"""Tenors as the market quotes them. This module has no kernels, so that a process that only reads tenors does not load numba."""
 
 import re
 from typing import Final, NamedTuple
@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 _TENOR: Final = re.compile(r"(?:\d+[DWMY])+")
 _TENOR_PART: Final = re.compile(r"(\d+)([DWMY])")
 _NAMED_TENORS: Final = {"ON": 1, "TN": 2, "SN": 3}  # calendar days from the curve's date: overnight, tomorrow-next, spot-next
-TENOR_DAYS_MAX: Final = 73_000  # two centuries: anything longer is a typing error, not a pillar
+TENOR_DAYS_MAX: Final = 73_000  # two centuries: a longer tenor is a typing error, not a pillar
 
 
 class Tenor(NamedTuple):
@@ -17,13 +17,14 @@ class Tenor(NamedTuple):
 
 
 def parse_tenor(tenor: str) -> Tenor:
-    """Read a tenor as it is quoted: "1D", "2W", "3M", "10Y", "1Y6M", "ON", "TN", "SN".
+    """Parse a tenor: "1D", "2W", "3M", "10Y", "1Y6M", "ON", "TN", "SN".
 
     >>> parse_tenor("18M"), parse_tenor("2W"), parse_tenor("ON")
     (Tenor(months=18, days=0), Tenor(months=0, days=14), Tenor(months=0, days=1))
 
     Args:
-        tenor: numbers each followed by D, W, M or Y, or ON (1 day), TN (2 days), SN (3 days); case and outer blanks are ignored.
+        tenor: one or more numbers, each followed by D, W, M or Y; or ON (1 day), TN (2 days), SN (3 days). Case and outer blanks are
+            ignored.
     Returns:
         Whole months and calendar days; weeks are 7 days, years 12 months.
     Raises:
@@ -33,7 +34,7 @@ def parse_tenor(tenor: str) -> Tenor:
     if text in _NAMED_TENORS:
         return Tenor(0, _NAMED_TENORS[text])
     if not _TENOR.fullmatch(text):
-        raise ValueError(f"{tenor!r} is not a tenor; write a number and D, W, M or Y (3M, 10Y, 1Y6M), or ON, TN, SN")
+        raise ValueError(f"{tenor!r} is not a tenor; write numbers followed by D, W, M or Y (3M, 10Y, 1Y6M), or one of ON, TN, SN")
     months = days = 0
     for count, unit in _TENOR_PART.findall(text):
         if unit in "MY":

@@ -1,4 +1,4 @@
-"""`riskray scenario`, `riskray history` and `riskray hierarchy`: what scenarios are made of."""
+"""`riskray scenario`, `riskray history` and `riskray hierarchy`: scenario sets, their market histories, and hierarchies."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -11,10 +11,10 @@ from riskray.cli.snapshot_commands import Limit, Name, Offset, RatesUnchecked, f
 
 scenario_commands = typer.Typer(no_args_is_help=True, help="Scenario sets: create, upload, list, show, download, delete.")
 history_commands = typer.Typer(no_args_is_help=True, help="Market histories: upload, demo, list, show, download, delete.")
-hierarchy_commands = typer.Typer(no_args_is_help=True, help="Hierarchies to read results by: create, list, show, delete.")
+hierarchy_commands = typer.Typer(no_args_is_help=True, help="Hierarchies that aggregate results: create, list, show, delete.")
 
 Key = Annotated[str, typer.Argument(help="Id or name.")]
-Numeraire = Annotated[str, typer.Option(help="Currency of FX moves or prices, where the file does not say itself.")]
+Numeraire = Annotated[str, typer.Option(help="Currency of FX moves or prices, if the file does not name it.")]
 
 
 class MatrixFormat(StrEnum):
@@ -36,11 +36,11 @@ class HistoryFormat(StrEnum):
 @scenario_commands.command("create")
 def create_scenario_set(
     file: Annotated[Path, typer.Argument(help="JSON: a definition of kind stress, historical or monte_carlo; - reads stdin.")],
-    name: Annotated[str, typer.Option(help="The name that means it from now on.")],
-    market: Annotated[str, typer.Option(help="Market id or name: whose curves and pillars the set moves.")],
+    name: Annotated[str, typer.Option(help="Name under which it is stored.")],
+    market: Annotated[str, typer.Option(help="Id or name of the market whose curves and pillars the set moves.")],
     as_json: Json = False,
 ) -> None:
-    """Make a scenario set by its definition."""
+    """Create a scenario set from its definition."""
     from riskray.client import Client
 
     with Client() as client:
@@ -53,10 +53,10 @@ def create_scenario_set(
 
 @scenario_commands.command("upload")
 def upload_scenario_matrix(
-    file: Annotated[Path, typer.Argument(help="CSV, Parquet or JSON: the column `scenario`, then one column a factor.")],
+    file: Annotated[Path, typer.Argument(help="CSV, Parquet or JSON: the column `scenario`, then one column per factor.")],
     name: Annotated[str, typer.Option(help="Default: the file's name.")] = "",
     numeraire: Numeraire = "USD",
-    market: Annotated[str | None, typer.Option(help="Refuse factors that this market has not got.")] = None,
+    market: Annotated[str | None, typer.Option(help="Refuse factors that this market does not have.")] = None,
     rates_unchecked: RatesUnchecked = False,
     as_json: Json = False,
 ) -> None:
@@ -98,7 +98,7 @@ def show_scenario_set(scenario_set: Key, as_json: Json = False) -> None:
 @scenario_commands.command("download")
 def download_scenario_set(
     scenario_set: Key,
-    file: Annotated[Path, typer.Argument(help="Ending .parquet, .csv, .json or .arrow.")],
+    file: Annotated[Path, typer.Argument(help="Output file, ending in .parquet, .csv, .json or .arrow.")],
     as_json: Json = False,
 ) -> None:
     """Write the moves to a file."""
@@ -112,7 +112,7 @@ def download_scenario_set(
 
 @scenario_commands.command("delete")
 def delete_scenario_set(scenario_set: Key, as_json: Json = False) -> None:
-    """Delete a scenario set no run uses."""
+    """Delete a scenario set that no run uses."""
     from riskray.client import Client
 
     with Client() as client:
@@ -122,7 +122,7 @@ def delete_scenario_set(scenario_set: Key, as_json: Json = False) -> None:
 
 @history_commands.command("upload")
 def upload_history(
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet: `date` and one column a factor, or date, factor, value.")],
+    file: Annotated[Path, typer.Argument(help="CSV or Parquet: `date` and one column per factor, or the columns date, factor, value.")],
     name: Annotated[str, typer.Option(help="Default: the file's name.")] = "",
     numeraire: Numeraire = "USD",
     rates_unchecked: RatesUnchecked = False,
@@ -142,11 +142,11 @@ def upload_history(
 @history_commands.command("demo")
 def create_demo_history(
     market: Annotated[str, typer.Option(help="Market id or name.")],
-    name: Annotated[str, typer.Option(help="The name that means it from now on.")] = "demo-history",
-    seed: Annotated[int, typer.Option(min=0, help="Of the generated rates.")] = 1,
+    name: Annotated[str, typer.Option(help="Name under which it is stored.")] = "demo-history",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the generated rates.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Make a history to try things with: ECB reference rates since 1999, and generated zero rates and spreads."""
+    """Create an example history: ECB reference rates since 1999, and generated zero rates and spreads."""
     from riskray.client import Client
 
     with Client() as client:
@@ -182,7 +182,9 @@ def show_history(history: Key, as_json: Json = False) -> None:
 
 
 @history_commands.command("download")
-def download_history(history: Key, file: Annotated[Path, typer.Argument(help="Ending .parquet or .csv.")], as_json: Json = False) -> None:
+def download_history(
+    history: Key, file: Annotated[Path, typer.Argument(help="Output file, ending in .parquet or .csv.")], as_json: Json = False
+) -> None:
     """Write the levels to a file."""
     from riskray.client import Client
 
@@ -194,7 +196,7 @@ def download_history(history: Key, file: Annotated[Path, typer.Argument(help="En
 
 @history_commands.command("delete")
 def delete_history(history: Key, as_json: Json = False) -> None:
-    """Delete a market history; scenario sets made of it stay."""
+    """Delete a market history; scenario sets created from it are kept."""
     from riskray.client import Client
 
     with Client() as client:

@@ -1,4 +1,4 @@
-"""`riskray what-if`: a stored run beside itself under another market or with other positions."""
+"""`riskray what-if`: compare a stored run with itself under a changed market or with changed positions."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,18 +26,18 @@ def what_if(
         Path | None,
         typer.Option(help="JSON: curves, spread_curves, fx_rates, shocks, numeraire, rates_checked, as in the API; - reads stdin."),
     ] = None,
-    remove: Annotated[list[str], typer.Option(help="Leave out this position; may be given again.")] = [],  # noqa: B006
+    remove: Annotated[list[str], typer.Option(help="Leave out this position; may be repeated.")] = [],  # noqa: B006
     scale: Annotated[list[str], typer.Option(help="Change the size of a position by a factor, as P-000000017=0.5.")] = [],  # noqa: B006
     add: Annotated[Path | None, typer.Option(help="JSON: a position or a list of positions to add; - reads stdin.")] = None,
     rates_unchecked: RatesUnchecked = False,
     as_json: Json = False,
 ) -> None:
-    """What if the market or the positions were different? Exit code 3 when an added position cannot be priced."""
+    """Show how a run changes with another market or other positions; exit code 3 if an added position cannot be priced."""
     from riskray.client import Client
 
     change: Any = {} if market is None else read_json(market, "a market change")
     if not isinstance(change, dict):
-        raise InvalidRequest(f"{market} is no JSON object; give curves, spread_curves, fx_rates, shocks or numeraire")
+        raise InvalidRequest(f"{market} is not a JSON object; use the fields curves, spread_curves, fx_rates, shocks or numeraire")
     change["shocks"] = [
         *change.get("shocks", []),
         *({"type": "parallel", "curves": [name], "shift": {"bp": bp}} for name, bp in _pairs("--parallel", parallel)),

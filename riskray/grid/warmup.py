@@ -1,4 +1,4 @@
-"""Running every kernel once, so that numba's compilation (or the load from its cache) does not fall into somebody's first run."""
+"""Runs every kernel once, so that numba's compilation (or the load from its cache) does not slow a user's first run."""
 
 from datetime import date
 
@@ -26,7 +26,7 @@ from riskray.snapshots.demo import demo_market
 from riskray.store.binary_copy import encode_rows
 
 POSITIONS = 300
-"""Enough of every convention, and of the broken rows, to reach every kernel."""
+"""Enough positions to include every convention and every kind of broken row, and so reach every kernel."""
 SEED = 1
 SCENARIOS = 4
 BASIS_POINT = 1e-4
@@ -36,7 +36,7 @@ _log = structlog.get_logger()
 
 
 def warm_totals() -> None:
-    """Run what adds up a run: all that a coordinator needs."""
+    """Run the kernels that add up a run, which are all that a coordinator needs."""
     sums = ExactSums(1)
     sums.add(np.zeros(1, np.int64), np.ones(1))
     sums.add_sums(np.zeros(1, np.int64), ExactSums.from_bytes(sums.to_bytes()))
@@ -47,7 +47,7 @@ def warm_totals() -> None:
 
 
 def warm_kernels() -> None:
-    """Value a small generated portfolio of the built-in products under the demo's market and under scenarios, explain it, add it all up."""
+    """Value a small generated portfolio of the built-in products under the demo's market and under scenarios, explain it and add it up."""
     document = demo_market()
     market = build_market(document, base_currency="USD")
     grid = LadderGrid(market=market, scenarios=_every_factor_moved(market))
@@ -71,7 +71,7 @@ def warm_kernels() -> None:
 
 
 def _warm_scenarios(positions: ShardPositions, result: ShardResult, grid: LadderGrid) -> None:
-    """P&L of the positions and of their groups."""
+    """Compute P&L of the positions and of their groups."""
     failed = np.asarray(result.failures.column("position_no"), np.int64)
     netted = net_positions(positions, failed=failed, grid=grid, policy="drop_position")
     for family in merge_netted([netted]).families:
@@ -81,7 +81,7 @@ def _warm_scenarios(positions: ShardPositions, result: ShardResult, grid: Ladder
 
 
 def _every_factor_moved(market: Market) -> Scenarios:
-    """A few scenarios in which everything that can move does."""
+    """A few scenarios in which every factor of the market moves."""
     shifts = {curve.name: np.full((curve.pillar_days.size, SCENARIOS), BASIS_POINT) for curve in market.curves}
     return Scenarios(
         count=SCENARIOS, shifts=shifts, credit_spread_shift=np.full(SCENARIOS, BASIS_POINT),

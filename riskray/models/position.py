@@ -1,7 +1,7 @@
-"""Positions as JSON: one model a product, made from the columns that its pricer declares.
+"""Positions as JSON: one model per product, derived from the columns that its pricer declares.
 
-OpenAPI describes the positions in request bodies by these models. What checks them is `riskray.portfolio.reader`, which reads the same
-declarations a column at a time and names everything that is wrong at once.
+The OpenAPI document describes the positions in request bodies with these models. `riskray.portfolio.reader` checks positions: it uses the
+declarations too, but reads whole columns and lists all problems at once.
 """
 
 import datetime
@@ -27,7 +27,7 @@ _SHORTEST: dict[Kind, int] = {"text": 1}
 
 
 class PositionModel(BaseModel):
-    """What all positions have in common."""
+    """The fields that all positions have."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
@@ -46,7 +46,7 @@ def position_model(product: str) -> type[PositionModel]:
 
 
 class _OfAnyProduct:
-    """What OpenAPI says of a position: the model of one of the products that are registered when the document is made."""
+    """The OpenAPI schema of a position: the model of any product that is registered when the document is created."""
 
     def __get_pydantic_json_schema__(self, _schema: Any, _handler: Any) -> JsonObject:
         from pricers.registry import known_products  # as above
@@ -63,7 +63,7 @@ def _field(column: Column) -> tuple[Any, Any]:
     kind = str | JsonObject if column.name == INSTRUMENT else kind
     bounds = _given({"ge": column.minimum, "le": column.maximum})
     if column.kind == "float_list" and bounds:
-        kind, bounds = list[Annotated[FiniteFloat, Field(**bounds)]], {}  # of each element
+        kind, bounds = list[Annotated[FiniteFloat, Field(**bounds)]], {}  # bounds of each element
     given = bounds | _given(
         {
             "description": column.meaning + (f" [{column.unit}]" if column.unit else ""),

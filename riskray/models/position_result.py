@@ -1,4 +1,4 @@
-"""One position's outcome in a run: its measures, or why it has none."""
+"""The outcome of one position in a run: its measures, or the reason for its failure."""
 
 from pydantic import Field
 
@@ -6,7 +6,9 @@ from riskray.models.common import Model
 
 
 class _PositionOfRun(Model):
-    position_no: int = Field(ge=0, description="Dense within the portfolio, from 0; the order of pages and downloads.")
+    position_no: int = Field(
+        ge=0, description="Number of the position within its portfolio, from 0, without gaps; the order of pages and downloads."
+    )
     position_id: str
     product: str
     book: str
@@ -16,7 +18,7 @@ class _PositionOfRun(Model):
 
 
 class PositionResult(_PositionOfRun):
-    """Measures of a priced position; null where a measure does not apply to the product or was not asked for."""
+    """Measures of a priced position; null if a measure does not apply to the product or was not requested."""
 
     pv: float
     pv_base: float
@@ -37,21 +39,21 @@ class PositionResult(_PositionOfRun):
         description="Number of each leg's discount curve; `GET /api/v1/market-data/snapshots/{market}/curves` has its name and pillars."
     )
     leg_fx_delta: list[float] | None = Field(description="FX delta of each leg.")
-    key_rate_dv01: list[float] | None = Field(description="The legs' pillars, one leg after the other.")
+    key_rate_dv01: list[float] | None = Field(description="Key-rate DV01 by pillar, one leg after another.")
 
 
 class PositionOrigin(Model):
-    """Where a position's row was valued: in the run itself, or in an earlier one that it was carried over from."""
+    """The run in which a position's row was valued: the run itself, or an earlier run from which the row was carried over."""
 
-    run_id: str = Field(description="The run asked about.")
-    position_id: str = Field(description="Of the portfolio.")
-    valued_in: str = Field(description="Id of the run that valued the position; `run_id` where the row was not carried.")
-    market_id: str = Field(description="Market of that run; what the position depends on is the same in the market of `run_id`.")
-    carried_times: int = Field(description="How many runs carried the row on, one after the other; 0 where it was not carried.")
+    run_id: str = Field(description="Id of the requested run.")
+    position_id: str = Field(description="Id of the position within the portfolio.")
+    valued_in: str = Field(description="Id of the run that valued the position; `run_id` if the row was not carried over.")
+    market_id: str = Field(description="Market of that run; the data on which the position depends is equal in the market of `run_id`.")
+    carried_times: int = Field(description="Number of runs through which the row was carried over; 0 if it was not carried.")
 
 
 class PositionFailure(_PositionOfRun):
-    """Why a position has no value. It is in no total."""
+    """The reason why a position has no value. No total includes it."""
 
     code: str = Field(examples=["MISSING_CURVE"])
     message: str

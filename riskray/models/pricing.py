@@ -25,32 +25,32 @@ EXAMPLE_POSITION: JsonObject = {
 
 
 class PriceRequest(Model):
-    """Value these positions now. Their columns are those of `GET /api/v1/portfolios/products`."""
+    """Positions to be valued now. `GET /api/v1/portfolios/products` lists their columns."""
 
-    # NaN goes to the reader, which refuses it by name; as null it would take the column's default.
+    # NaN is passed to the reader, which refuses it and names the column; as null it would become the column's default.
     model_config = ConfigDict(ser_json_inf_nan="constants")
 
-    market: str = Field(description="Market id, or a name for its last upload.", examples=["demo"])
+    market: str = Field(description="Market id, or a name, which stands for its last upload.", examples=["demo"])
     base_currency: CurrencyCode = "USD"
     measures: Distinct[Measure] = Field(default=[Measure.PV, Measure.PV_BASE, Measure.DV01], min_length=1)
     positions: list[Position] = Field(
         min_length=1,
         max_length=POSITIONS_MAX,
-        description="Columns of each position, `product` and `position_id` among them.",
+        description="Columns of each position, including `product` and `position_id`.",
         examples=[[EXAMPLE_POSITION]],
     )
 
 
 class PricedPosition(Model):
-    """One position's measures. `values` has each requested measure; null where it does not apply to the product."""
+    """One position's measures. `values` has each requested measure; null if it does not apply to the product."""
 
     position_id: str
     product: str
     values: dict[Measure, float | list[float] | None]
     leg_curves: list[str | None] = Field(
         default=[],
-        description="Discount curve of each leg, where a measure by leg is asked for; `key_rate_dv01` has the pillars of the first, "
-        "then those of the second.",
+        description="Discount curve of each leg, if a measure by leg is requested; `key_rate_dv01` has the pillars of the first leg's "
+        "curve, then those of the second.",
         examples=[["EUR-GOVT"]],
     )
 
@@ -68,9 +68,9 @@ class PriceFailure(Model):
 class PriceAnswer(Model):
     """Every position of the request, either priced or failed."""
 
-    market: str = Field(description="As in the request.")
-    market_id: str = Field(description="Id of the market; where the request has a name, of its last upload.")
-    as_of: date = Field(description="Valuation date, which is the market's.")
+    market: str = Field(description="Market id or name of the request.")
+    market_id: str = Field(description="Id of the market; if the request has a name, id of its last upload.")
+    as_of: date = Field(description="Valuation date, which is the date of the market.")
     base_currency: CurrencyCode
     curves: dict[str, list[str]] = Field(
         default={}, description="Pillars of every curve in `leg_curves`.", examples=[{"EUR-GOVT": ["1Y", "2Y", "5Y", "10Y"]}]

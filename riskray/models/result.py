@@ -8,12 +8,12 @@ from riskray.models.common import CurrencyCode, Model
 
 
 class Rollup(Model):
-    """Sums over the positions of one group. Failed positions are counted and not in the sums."""
+    """Sums over the positions of one group. Failed positions are counted, but not included in the sums."""
 
     group: dict[str, str] = Field(examples=[{"book": "BOOK-07", "product": "FIXED_BOND"}])
     ok_count: int
     failed_count: int
-    pv: float | None = Field(description="Native currency; null where the group mixes currencies.")
+    pv: float | None = Field(description="Present value in the native currency; null if the group mixes currencies.")
     pv_base: float
     dv01: float
     cs01: float
@@ -22,7 +22,7 @@ class Rollup(Model):
 
 
 class FxRollup(Model):
-    """FX delta of one group to one currency."""
+    """FX delta of one group with respect to one currency."""
 
     group: dict[str, str]
     currency: CurrencyCode
@@ -30,7 +30,7 @@ class FxRollup(Model):
 
 
 class KeyRateRollup(Model):
-    """Key-rate DV01 of one group to one pillar of one curve."""
+    """Key-rate DV01 of one group with respect to one pillar of one curve."""
 
     group: dict[str, str]
     curve: str
@@ -40,7 +40,7 @@ class KeyRateRollup(Model):
 
 
 class RunTotals(Model):
-    """A run in one object."""
+    """The totals of a run."""
 
     run_id: str
     base_currency: CurrencyCode
@@ -55,7 +55,7 @@ class RunTotals(Model):
 
 
 class FailureSummary(Model):
-    """Failed positions by reason."""
+    """Failed positions with one reason."""
 
     code: str = Field(examples=["MISSING_CURVE"])
     product: str
@@ -66,7 +66,7 @@ class FailureSummary(Model):
 
 
 class ExplainedFlow(Model):
-    """One cash flow of one position and what it is worth."""
+    """One cash flow of one position, and its value."""
 
     pay_date: date
     leg: int
@@ -76,7 +76,7 @@ class ExplainedFlow(Model):
     amount: float
     discount_factor: float
     spread_factor: float
-    pv: float = Field(description="In the leg's currency.")
+    pv: float = Field(description="Present value in the leg's currency.")
     pv_base: float
 
 

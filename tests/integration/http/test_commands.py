@@ -148,16 +148,16 @@ def test_watch_says_that_nothing_drives_a_run_and_goes_on(
     watched = command("run", "watch", run_id)
     assert watched.exit_code == 0, watched.output
     (warning,) = [line for line in told if line.startswith("warning:")]
-    for text in (f"nothing drives run {run_id} since ", remedy.format(run_id), f"`riskray run cancel {run_id}` ends it"):
+    for text in (f"no process drives run {run_id} since ", remedy.format(run_id), f"to end it, use `riskray run cancel {run_id}`"):
         assert text in warning
     ended = client.get_run(run_id)
     assert (ended.state.value, ended.lease_until, ended.driven_since, ended.lacks_driver) == ("SUCCEEDED", None, None, False)
 
 
-def test_status_says_that_nothing_drives_a_run(api: Api, client: Client) -> None:
+def test_status_says_that_no_process_drives_a_run(api: Api, client: Client) -> None:
     run_id = _run_without_driver(api, client, "pool")
     shown = command("run", "status", run_id)
-    assert f"warning: nothing drives run {run_id} since " in shown.stderr
+    assert f"warning: no process drives run {run_id} since " in shown.stderr
     assert "warning" not in shown.stdout
 
 
@@ -201,11 +201,11 @@ def test_version_is_printed() -> None:
 def test_env_says_that_no_ray_runs_and_what_to_do(no_stack: str) -> None:
     done = command("env")
     assert "export RAY_ADDRESS=" in done.stdout
-    assert "runs: `riskray up` starts it" in done.stderr
+    assert "runs; start it with `riskray up`" in done.stderr
 
 
 def test_status_says_what_to_do_where_no_stack_runs(no_stack: str) -> None:
     done = command("status")
     assert done.exit_code == 5
-    assert f"no answer from {no_stack} (" in done.stdout
+    assert f"{no_stack} does not respond (" in done.stdout
     assert "`riskray up` starts it" in done.stderr

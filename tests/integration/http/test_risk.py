@@ -271,7 +271,7 @@ def test_tables_of_sums_say_their_currency_and_what_is_in_no_sum(
     command: Callable[..., Any], run: tuple[RunHandle, np.ndarray], name: str
 ) -> None:
     totals = run[0].totals()
-    failed = f"{totals.failed_count} of {totals.position_count} positions failed and are in no sum"
+    failed = f"{totals.failed_count} of {totals.position_count} positions failed and are not in any sum"
     assert command(name, totals.run_id).splitlines()[0] == f"{totals.run_id}: {totals.base_currency}; {failed}"
 
 

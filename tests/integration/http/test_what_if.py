@@ -164,8 +164,8 @@ def test_measure_that_the_base_run_has_not_computed_is_null(api: Api) -> None:
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({}, "nothing is changed"),
-    ({"market": {}}, "nothing is changed"),
+    ({}, "the request has no change"),
+    ({"market": {}}, "the request has no change"),
     ({"remove": ["BD-999999"]}, "no position 'BD-999999'"),
     ({"scale": {"FX-999999": 2.0}}, "no position 'FX-999999'"),
     ({"remove": ["BD-000001"], "scale": {"BD-000001": 2.0}}, "'BD-000001' is removed, so it cannot be scaled"),

@@ -78,7 +78,7 @@ def test_tenor_as_quoted_becomes_months_and_days(tenor, months, days):
 
 @pytest.mark.parametrize("tenor", ["", "M", "3", "3X", "-1M", "1.5Y", "Y1", "3M ago"])
 def test_tenor_that_is_none_is_refused_with_what_to_write(tenor):
-    with pytest.raises(ValueError, match="is not a tenor; write a number and D, W, M or Y"):
+    with pytest.raises(ValueError, match="is not a tenor; write numbers followed by D, W, M or Y"):
         parse_tenor(tenor)
 
 

@@ -47,7 +47,7 @@ def test_demo_market_prices_every_row_but_the_broken_ones_which_fail_for_four_re
 
 @pytest.mark.parametrize(("positions", "fraction"), [(0, 0.0), (10, 1.5), (10, -0.1)])
 def test_impossible_size_or_fraction_raises(positions, fraction):
-    with pytest.raises(ValueError, match="need at least 1 position"):
+    with pytest.raises(ValueError, match="positions must be at least 1"):
         generate_portfolio(positions, as_of=AS_OF, broken_fraction=fraction)
 
 
