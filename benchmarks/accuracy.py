@@ -3,8 +3,8 @@
     python -m benchmarks.accuracy --json [--contracts 30000] [--seed 1]
 
 The last line is one JSON object. `mismatches` counts contracts that differ in status, cash-flow dates, an amount (1e-9 relative), PV
-(1e-10 of notional), or a yield or duration (1e-9); `max_pv_difference` is the largest PV difference as a fraction of notional. Exits
-with 1 when there is a mismatch.
+(1e-10 of notional), or a yield or duration (1e-9); `max_pv_difference` is the largest PV difference as a fraction of notional. The exit
+status is 1 if there is a mismatch.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""What a run costs besides pricing and COPY: the coordinator's work for each shard, and the ledger's.
+"""The costs of a run besides pricing and COPY: the work of the coordinator and of the ledger for each shard.
 
-Shards are empty here: actors answer at once and write nothing (`coordinator_cost`, `dispatcher_cost`), or one failed row is committed and
-nothing is computed (`ledger_cost`). Imports Ray, so the environment of the stack must have been entered before.
+Shards are empty here: actors return immediately and write nothing (`coordinator_cost`, `dispatcher_cost`), or one failed row is committed
+and nothing is computed (`ledger_cost`). This module imports Ray, so that the stack's environment must have been entered before.
 """
 
 import queue
@@ -31,7 +31,7 @@ NO_RESULTS = pa.RecordBatch.from_pylist([], schema=RESULT_SCHEMA)
 
 
 class EmptyPricer:
-    """An actor for which every shard is done already."""
+    """An actor that reports every shard as already done."""
 
     def execute(self, run: ClaimedRun, shard: Shard) -> ShardReport:
         """Nothing."""
@@ -50,7 +50,7 @@ class _RayPool:
         ray.get([actor.status.remote() for actor in self._actors])
 
     def handle(self, number: int) -> Any:
-        """One of them."""
+        """The handle of one actor."""
         return self._actors[number]
 
 
@@ -64,7 +64,7 @@ class _Method:
         self._method = method
 
     def remote(self, *arguments: Any, **named: Any) -> _Answered:
-        """The answer, at once."""
+        """Return a completed future."""
         answered = _Answered()
         answered.set_result(self._method(*arguments, **named))
         return answered
@@ -80,7 +80,7 @@ class _LocalActor:
 
 
 class _LocalPool:
-    """The same without Ray: what is left is the dispatcher's own work."""
+    """A pool without Ray, which leaves only the dispatcher's own work."""
 
     def __init__(self) -> None:
         self._actor = _LocalActor()
@@ -90,14 +90,14 @@ class _LocalPool:
 
 
 class _EmptyRunDriver(RunDriver):
-    """Leaves out the finish, which would find that nothing was written."""
+    """A driver without the finish, which would fail because nothing was written."""
 
     def _finalise(self) -> RunState:
         return RunState.SUCCEEDED
 
 
 def coordinator_cost(settings: Settings, database: Database, run: ClaimedRun) -> dict[str, float]:
-    """Milliseconds a shard: wall, and the CPU of this process, which drives the claimed run from its ledger to its last shard's end."""
+    """Milliseconds per shard, wall and CPU time of this process, which drives the run from the ledger to the end of its last shard."""
     dispatcher = Dispatcher(settings, cast(PricerPool, _RayPool(settings.pricer_actors)))
     coordinator = Coordinator(settings, database, dispatcher)
     shards = len(pending_shards(database, run_no=run.run_no))
@@ -113,7 +113,7 @@ def coordinator_cost(settings: Settings, database: Database, run: ClaimedRun) ->
 
 
 def dispatcher_cost(*, actors: int, shards: int) -> float:
-    """CPU milliseconds a shard in the dispatcher alone, with so many actors."""
+    """CPU milliseconds per shard in the dispatcher alone, with a number of actors."""
     dispatcher = Dispatcher(Settings(pricer_actors=actors), cast(PricerPool, _LocalPool()))
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
     run = ClaimedRun(
@@ -131,7 +131,7 @@ def dispatcher_cost(*, actors: int, shards: int) -> float:
 
 
 def ledger_cost(database: Database, run: ClaimedRun, *, writers: int, shards: int) -> float:
-    """Shards of one run committed a second by so many connections, one failed row each."""
+    """Shards of one run committed per second by a number of connections, with one failed row each."""
     work: queue.SimpleQueue[Shard] = queue.SimpleQueue()
     for shard in pending_shards(database, run_no=run.run_no)[:shards]:
         work.put(shard)

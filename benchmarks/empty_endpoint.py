@@ -1,4 +1,4 @@
-"""A Serve endpoint that does nothing, on the stack's own Serve: what any answer over HTTP costs at least."""
+"""A Serve endpoint that does nothing, on the stack's own Serve: the least cost of a response over HTTP."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ EMPTY_PATH = "/benchmark-empty"
 
 
 def serve_empty_endpoint(settings: Settings) -> None:
-    """Put it up; needs a running stack."""
-    from ray import serve  # Ray reads its variables when it is imported: after the stack's start
+    """Deploy the endpoint; needs a running stack."""
+    from ray import serve  # Ray reads its variables when it is imported, so this must follow the start of the stack
 
     from riskray.grid.start import connect
 

@@ -1,10 +1,10 @@
-"""A portfolio from a Parquet file to stored, queryable positions, over HTTP.
+"""Time from a portfolio's Parquet file to stored, queryable positions, over HTTP.
 
     python -m benchmarks.ingest --positions 1000000 --json
 
-The file is generated before the clock starts. `wall_s` is the median time from the POST of the file until its answer, when every row is
-validated, ordered, hashed, stored and can be queried, which a GET of one page of positions then proves; every upload has other
-positions (another seed), because the same content again would be answered from its hash.
+The file is generated before the clock starts. `wall_s` is the median time from the POST of the file until its response, when every row is
+validated, ordered, hashed, stored and can be queried, which a GET of one page of positions then proves. Every upload has other positions
+(another seed), because a repeated upload would only be recognised by its hash.
 """
 
 import argparse

@@ -1,13 +1,13 @@
-"""Position-level valuations a core and second: the scenario kernel against QuantLib-Python on the same bonds.
+"""Position-level valuations per core and second: the scenario kernel against QuantLib-Python on equal bonds.
 
     python -m benchmarks.kernel --positions 100000 --scenarios 100 --json
 
-Bonds are compiled once, which is reported and not timed as valuation; QuantLib's bonds are built once too. Then every bond is valued
-under every scenario of zero-rate shifts: here by one call of `present_values` on one core, in QuantLib by relinking each curve to the
-shifted one and asking every bond of a sample for its NPV. Both take the best of `REPEATS`, in the same process, in processor time.
+Bonds are compiled once, which is reported separately from valuation; QuantLib's bonds are built once too. Then every bond is valued under
+every scenario of zero-rate shifts: by one call of `present_values` on one core, and in QuantLib by relinking each curve to the shifted one
+and calling NPV of every bond of a sample. Both figures are the best of `REPEATS`, in one process, in processor time.
 
-`roofline` is multiply-adds a second over what bare numpy reaches (`multiply` and `add` into ready arrays), at the better of two sizes:
-the result's, and the table of factors that the kernel works in.
+`roofline` is the kernel's multiply-adds per second over those of plain numpy (`multiply` and `add` into preallocated arrays), at the better
+of two sizes: that of the result, and that of the kernel's table of factors.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 import QuantLib as ql
 
-from pricers import Contracts, Curve, Market, RowStatus, Scenarios, Text, compile_contracts, contracts_of, present_values, pricer
+from pricers import Contracts, Curve, CurveKind, Market, RowStatus, Scenarios, Text, compile_contracts, contracts_of, present_values, pricer
 from pricers.contract.columns import Ragged
 from pricers.time.schedule import FREQUENCIES
 from pricers.value.revaluation import TILE_SCENARIOS
@@ -29,7 +29,7 @@ from tests.oracles.accuracy_bonds import quantlib_bond
 AS_OF: Final = int(np.datetime64("2026-03-16", "D").astype(np.int64))
 CURVES: Final = 8
 PILLARS: Final = np.array([91, 182, 365, 730, 1095, 1826, 2557, 3652, 5479, 7305, 10957, 18262], np.int32)
-QUANTLIB_POSITIONS_MAX: Final = 1_000  # some 100,000 NPVs a second: more would only take longer
+QUANTLIB_POSITIONS_MAX: Final = 1_000  # QuantLib computes about 100,000 NPVs a second, so that more positions would only take longer
 QUANTLIB_SCENARIOS_MAX: Final = 100
 REPEATS: Final = 3
 TERMS: Final[dict[str, Any]] = {
@@ -38,11 +38,11 @@ TERMS: Final[dict[str, Any]] = {
     "payment_convention": "FOLLOWING", "payment_lag": 0, "ex_coupon_days": 0, "ex_coupon_calendar": "NONE", "settlement_lag": 2,
     "settlement_calendar": "TARGET", "redemption": 100.0, "discount_curve": "CURVE-0", "spread_curve": None, "credit_spread": 0.0,
 }  # fmt: skip
-"""Terms that `quantlib_bond` reads; those that differ between the bonds are drawn."""
+"""Constant terms that `quantlib_bond` reads; the other terms are drawn at random for each bond."""
 
 
 def random_bonds(count: int, *, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Terms that differ: about 30 remaining coupons each, on eight curves."""
+    """Random terms of bonds with about 30 remaining coupons each, on eight curves."""
     return {
         "notional": rng.uniform(1e5, 1e7, count),
         "coupon_rate": rng.uniform(0.01, 0.07, count),
@@ -82,12 +82,12 @@ def as_terms(drawn: dict[str, np.ndarray], row: int) -> dict[str, Any]:
 def random_market(rng: np.random.Generator) -> Market:
     labels = tuple(f"{day}D" for day in PILLARS)
     rates = 0.02 + 0.002 * np.arange(CURVES)[:, None] + np.cumsum(rng.normal(0.0, 0.001, (CURVES, PILLARS.size)), axis=1)
-    curves = tuple(Curve(f"CURVE-{i}", "EUR", "LINEAR_ZERO", labels, PILLARS, rates[i]) for i in range(CURVES))
-    return Market(AS_OF, "EUR", curves, (), {"EUR": 1.0})
+    curves = tuple(Curve(f"CURVE-{i}", CurveKind.RATE, "EUR", "LINEAR_ZERO", labels, PILLARS, rates[i]) for i in range(CURVES))
+    return Market(AS_OF, "EUR", curves, {"EUR": 1.0})
 
 
 def best_seconds(work: Callable[[], Any]) -> float:
-    """Seconds of processor time, which on one core and an idle machine are those of the clock."""
+    """Seconds of processor time, which on one core of an idle machine equal wall time."""
     seconds = []
     for _ in range(REPEATS):
         start = time.process_time()
@@ -97,9 +97,9 @@ def best_seconds(work: Callable[[], Any]) -> float:
 
 
 def quantlib_values(drawn: dict[str, np.ndarray], market: Market, scenarios: Scenarios, *, rows: np.ndarray) -> tuple[np.ndarray, float]:
-    """QuantLib's [row, scenario] values of some of the bonds, and the seconds they took without building the bonds."""
+    """QuantLib's [row, scenario] values of some of the bonds, and their seconds without the construction of the bonds."""
     ql.Settings.instance().evaluationDate = terms.date_of(AS_OF)
-    handles = [ql.RelinkableYieldTermStructureHandle() for _ in market.discount_curves]
+    handles = [ql.RelinkableYieldTermStructureHandle() for _ in market.curves]
     engines = [ql.DiscountingBondEngine(handle) for handle in handles]
     bonds = []
     for row in rows.tolist():
@@ -111,10 +111,10 @@ def quantlib_values(drawn: dict[str, np.ndarray], market: Market, scenarios: Sce
 
     def value_all() -> None:
         for scenario in range(count):
-            for handle, curve in zip(handles, market.discount_curves, strict=True):
+            for handle, curve in zip(handles, market.curves, strict=True):
                 moved = Curve(
-                    curve.name, curve.currency, curve.interpolation, curve.pillar_labels, curve.pillar_days,
-                    curve.zero_rates + scenarios.zero_shifts[curve.name][:, scenario],
+                    curve.name, curve.kind, curve.currency, curve.interpolation, curve.pillar_labels, curve.pillar_days,
+                    curve.zero_rates + scenarios.shifts[curve.name][:, scenario],
                 )  # fmt: skip
                 handle.linkTo(terms.term_structure(moved, as_of=AS_OF))
             values[:, scenario] = [bond.NPV() for bond in bonds]
@@ -123,7 +123,7 @@ def quantlib_values(drawn: dict[str, np.ndarray], market: Market, scenarios: Sce
 
 
 def numpy_multiply_adds_per_second(sizes: tuple[int, ...]) -> float:
-    """What `x * f + sum` reaches in numpy on arrays of the better of these sizes."""
+    """Multiply-adds per second of `x * f + sum` in numpy, at the best of these array sizes."""
     rates = []
     for size in sizes:
         x, f, total, product = (np.full(size, 1.0 + 1e-9 * i) for i in range(4))
@@ -144,12 +144,12 @@ def numpy_multiply_adds_per_second(sizes: tuple[int, ...]) -> float:
 
 
 def measure(positions: int, scenario_count: int, *, seed: int) -> dict[str, Any]:
-    """Value the bonds both ways."""
+    """Value the bonds with the kernel and with QuantLib."""
     rng = np.random.default_rng(seed)
     drawn, market = random_bonds(positions, rng=rng), random_market(rng)
     contracts = as_contracts(drawn)
-    shifts = {curve.name: rng.normal(0.0, 0.002, (PILLARS.size, scenario_count)) for curve in market.discount_curves}
-    scenarios = Scenarios(scenario_count, zero_shifts=shifts)
+    shifts = {curve.name: rng.normal(0.0, 0.002, (PILLARS.size, scenario_count)) for curve in market.curves}
+    scenarios = Scenarios(scenario_count, shifts=shifts)
     compile_contracts("FIXED_BOND", as_contracts(random_bonds(10, rng=rng)), as_of=AS_OF)  # loads the compiled kernels
     start = time.process_time()
     compiled = compile_contracts("FIXED_BOND", contracts, as_of=AS_OF)

@@ -1,10 +1,10 @@
-"""How long one person waits, on a warm stack: a small run, one ad-hoc price, and an empty Serve endpoint beside them.
+"""Latency for one user on a warm stack: a small run, one ad-hoc price, and an empty Serve endpoint for comparison.
 
     python -m benchmarks.latency --json
 
 `submit_to_done_ms` is from the POST of a run over 100 stored positions until its final state is seen on the event stream; `price_ms` is one
-POST of one bond; `empty_ms` is a GET of an endpoint that does nothing, in the same stack, over the same kind of connection. The three
-take turns, so that a slow minute of the machine hits all of them.
+POST of one bond; `empty_ms` is a GET of an endpoint that does nothing, on the stack and over an equal connection. The three alternate, so
+that a slow minute of the machine affects all of them.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from riskray.snapshots.demo import demo_market
 RUN_POSITIONS = 100
 WARM_UP_ROUNDS = 5
 CALLS_PER_ROUND = 5
-"""Prices and empty calls for every run."""
+"""Number of prices and of empty calls per run."""
 
 BOND = {
     "product": "FIXED_BOND", "position_id": "ad-hoc", "notional": 1_000_000.0, "currency": "EUR", "coupon_rate": 0.03,

@@ -1,13 +1,13 @@
-"""What a person waits for who reads a large run: rollups, pages, VaR of any node, and the whole of it as Arrow.
+"""Response times of queries of a large run: rollups, pages, VaR of any node, and a full download as Arrow.
 
     python -m benchmarks.query --json
 
-A portfolio is generated, stored and run with a scenario set (`--scenarios`, group vectors) on its own stack; then the questions take turns
-with a GET of an endpoint that does nothing (`empty_ms`), over the same kind of connection. Rollups go through every pair of dimensions,
-counterparties among them; pages have 1,000 rows and follow one another through the run; VaR (99 %, with its ten worst scenarios) is of
-random nodes in any dimension, every other time with the contributions of its parts. The first answer to each kind of question, which
-reads what a replica then keeps in memory, is printed as `..._first_ms` and is not in the percentiles. Downloads are of all columns, and of
-all but the lists (key rates and what belongs to legs), which are two thirds of the bytes. `load_average`: the machine's at the end.
+A portfolio is generated, stored and run with a scenario set (`--scenarios`, group vectors) on its own stack; then the queries alternate
+with a GET of an endpoint that does nothing (`empty_ms`), over an equal connection. Rollups cover every pair of dimensions, including
+counterparties; pages of 1,000 rows proceed through the run; VaR (99 %, with its ten worst scenarios) is of random nodes in any dimension,
+every other time with the contributions of its parts. The first response to each kind of query, for which a replica loads its cache, is
+printed as `..._first_ms` and is not part of the percentiles. Downloads have all columns, or all but the lists (key rates and columns of
+legs), which are two thirds of the bytes. `load_average`: the machine's at the end.
 """
 
 import argparse

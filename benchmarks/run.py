@@ -1,13 +1,13 @@
-"""A warm run from stored positions to committed, queryable rows, against the time that Postgres needs for the same bytes alone.
+"""Time of a warm run from stored positions to committed, queryable rows, compared with the time in which Postgres alone writes its bytes.
 
     python -m benchmarks.run --positions 100000 --json
 
 The portfolio is generated and stored, one run warms the actors' caches, and the best and the median of the following runs are reported.
-`copy_limit_s` is the floor: the rows of that very run, as the bytes of a binary COPY, into an empty table that ends as that run's table
-does, with as many writers as there are actors, committed, in the same process run. A run's table has a key; it is built after the load,
-there and here, because that is faster than keeping it up row by row. `bare_copy_s` is the part of the floor without the key.
-`peak_memory_gib` is the largest sum of the proportional set sizes of all processes of the stack (Postgres, Ray, actors, services), sampled
-during two more runs that are not timed: to walk through the pages of so many processes ten times a second takes a fair part of a core.
+`copy_limit_s` is the floor: the time to write and commit the run's rows, as the bytes of a binary COPY, to an empty table that ends with
+the key of the run's table, by as many writers as actors, in one process run with the benchmark. Both tables get their key after the load,
+because this is faster than maintaining it row by row. `bare_copy_s` is the part of the floor without the key. `peak_memory_gib` is the
+largest sum of the proportional set sizes of all processes of the stack (Postgres, Ray, actors, services), sampled during two more runs
+that are not timed, because visiting the pages of all processes ten times a second takes a fair part of a core.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--positions", type=int, default=100_000)
     parser.add_argument("--actors", type=int, default=2)
-    parser.add_argument("--runs", type=int, default=5, help="runs after the one that warms up")
+    parser.add_argument("--runs", type=int, default=5, help="number of runs after the warm-up run")
     parser.add_argument("--rows-per-shard", type=int, default=None)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="accepted for uniformity: the last line is always JSON")
@@ -113,14 +113,14 @@ def _execute(client: Client, stored: dict[str, Any], *, rows_per_shard: int | No
 
 
 def _phases(run: Run, *, actors: int) -> dict[str, float]:
-    """Wall seconds by phase: those of the shards are worked on by all actors at once."""
+    """Wall seconds by phase; seconds of shards are divided by the number of actors, which work in parallel."""
     spent = (run.manifest or {}).get("seconds", {})
     return {phase: round(seconds if phase == "finalise" else seconds / actors, 4) for phase, seconds in sorted(spent.items())}
 
 
 @dataclass(frozen=True)
 class Floor:
-    """What Postgres alone takes for a run's rows: medians of seconds, from the first byte to the commit."""
+    """Time of Postgres alone for a run's rows: medians in seconds, from the first byte to the commit."""
 
     bare_s: float
     keyed_s: float
@@ -129,7 +129,7 @@ class Floor:
 
 
 def _copy_limit(database: Database, settings: Settings, run: Run, *, writers: int, repeats: int) -> Floor:
-    """Bare binary COPY of the run's rows into an empty table, and the same key as the run's table has."""
+    """Time a binary COPY of the run's rows into an empty table, and the build of the key that the run's table has."""
     keys = run_keys(database, run_id=run.run_id)
     partition = identifiers.Identifier(f"position_result_{keys['storage_no']}")
     url = database_url(settings)
@@ -140,7 +140,7 @@ def _copy_limit(database: Database, settings: Settings, run: Run, *, writers: in
 
 
 def _binary_rows(url: str, partition: identifiers.Identifier) -> tuple[bytes, list[bytes]]:
-    """The stream's header, and one message a row, as the server sends them."""
+    """The stream's header, and one message per row, as the server sends them."""
     reading = identifiers.SQL("COPY {} TO STDOUT (FORMAT binary)").format(partition)
     with psycopg.connect(url) as connection, connection.cursor() as cursor, cursor.copy(reading) as copy:
         messages = [bytes(message) for message in copy]
@@ -152,7 +152,7 @@ def _binary_rows(url: str, partition: identifiers.Identifier) -> tuple[bytes, li
 
 
 def _copy_once(url: str, partition: identifiers.Identifier, parts: list[bytes]) -> tuple[float, float]:
-    """Seconds until the rows are committed, and until their key is."""
+    """Seconds until the rows are committed, and until their key is committed."""
     table, key = identifiers.Identifier("benchmark_copy_limit"), identifiers.Identifier("benchmark_copy_limit_key")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(identifiers.SQL("CREATE TABLE {} (LIKE {})").format(table, partition))
@@ -181,7 +181,7 @@ def _write(connection: psycopg.Connection[Any], copying: identifiers.Composed, p
 
 @contextmanager
 def _peak_memory(settings: Settings) -> Iterator[dict[str, int]]:
-    """The largest sum of proportional set sizes of the stack's processes, those that share memory counted once."""
+    """The largest sum of proportional set sizes of the stack's processes, which counts shared memory once."""
     peak = {"bytes": 0}
     stop = threading.Event()
 
@@ -199,7 +199,7 @@ def _peak_memory(settings: Settings) -> Iterator[dict[str, int]]:
 
 
 def stack_processes(settings: Settings) -> list[psutil.Process]:
-    """This process, Postgres, Ray and everything below them."""
+    """This process, Postgres, Ray and all their descendants."""
     directory = str(settings.data_directory)
     here = psutil.Process()
     found = {process.pid: process for process in here.children(recursive=True)} | {here.pid: here}

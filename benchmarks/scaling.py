@@ -1,12 +1,11 @@
-"""How a run scales: one actor against two, and what a shard costs everybody else, for the model in `docs/scaling.md`.
+"""How a run scales: one actor against two, and the costs of a shard outside the actors, for the model in `docs/scaling.md`.
 
     python -m benchmarks.scaling --json
 
-`efficiency_2`: wall of a run on one actor over twice that on two actors, from the first shard's dispatch to the last one's commit,
-median of the neighbouring pairs. `efficiency_2_run`: the same with the finish, which no actor shortens. Postgres works on the same
-cores: a run on one actor keeps `cores_busy_1` of them busy, so the machine allows `efficiency_2_bound` = cores / (2 cores_busy_1).
-`coordinator_ms_per_shard`: wall milliseconds that the coordinator needs for an empty shard, the worst of the numbers of shards up to
-`--shards`.
+`efficiency_2`: wall time of a run on one actor over twice that on two actors, from the first shard's dispatch to the last one's commit,
+median of the neighbouring pairs. `efficiency_2_run`: this ratio including the finish, which no actor shortens. Postgres shares the cores: a
+run on one actor keeps `cores_busy_1` of them busy, so that the machine allows `efficiency_2_bound` = cores / (2 cores_busy_1).
+`coordinator_ms_per_shard`: wall milliseconds of the coordinator for an empty shard, the worst over the numbers of shards up to `--shards`.
 """
 
 import argparse
@@ -99,7 +98,7 @@ def _store_portfolio(database: Database, *, positions: int, seed: int) -> str:
 
 
 def _claimed(settings: Settings, database: Database, *, portfolio: str, market: str, rows_per_shard: int) -> tuple[ClaimedRun, float]:
-    """A new run that nobody else drives, and the seconds that its submission took."""
+    """A new run claimed by this process, and the seconds that its submission took."""
     from uuid import uuid4
 
     from riskray.runs.submit import submit_run
@@ -116,7 +115,7 @@ def _claimed(settings: Settings, database: Database, *, portfolio: str, market: 
 def _runs_by_actors(
     settings: Settings, database: Database, *, portfolio: str, market: str, repeats: int, rows_per_shard: int
 ) -> dict[int, list[dict[str, float]]]:
-    """Seconds of whole runs by phase, for each number of actors; the first run of each warms its caches and is not among them."""
+    """Seconds of whole runs by phase, for each number of actors; the first run of each warms the caches and is left out."""
     timed: dict[int, list[dict[str, float]]] = {actors: [] for actors in ACTORS}
     for number in range(repeats + 1):
         for actors in ACTORS:
@@ -150,7 +149,7 @@ def _drive(settings: Settings, database: Database, claimed: ClaimedRun) -> dict[
 
 
 def _cpu_seconds(settings: Settings) -> float:
-    """Spent so far by Postgres, Ray, the actors and this process, all of which live as long as the stack."""
+    """CPU seconds used so far by Postgres, Ray, the actors and this process, all of which live as long as the stack."""
     return sum(sum(process.cpu_times()[:2]) for process in stack_processes(settings))
 
 

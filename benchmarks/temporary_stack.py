@@ -1,4 +1,4 @@
-"""A whole stack of its own for one benchmark: random ports, an empty data directory, nothing left behind."""
+"""A complete stack for one benchmark, with random ports and an empty data directory, removed at the end."""
 
 import sys
 import tempfile
@@ -14,7 +14,7 @@ from riskray.stack.ray_head import free_port
 
 @contextmanager
 def temporary_stack(**changes: Any) -> Iterator[Settings]:
-    """Postgres, Ray, warm pricers and the HTTP services, from an empty directory; ended at the end of the block."""
+    """Start Postgres, Ray, warm pricers and the HTTP services on an empty directory; stop them at the end of the block."""
     with tempfile.TemporaryDirectory(prefix="riskray-", ignore_cleanup_errors=True) as directory:
         settings = Settings(
             data_directory=Path(directory), http_port=free_port(), ray_port=free_port(), ray_dashboard_port=free_port(), **changes

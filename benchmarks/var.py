@@ -1,13 +1,13 @@
-"""Full revaluation of a warm run under scenarios: P&L vectors of all groups committed, VaR and ES answered, against QuantLib-Python.
+"""Full revaluation of a warm run under scenarios, up to committed P&L vectors of all groups, VaR and ES, against QuantLib-Python.
 
     python -m benchmarks.var --positions 1000000 --scenarios 1000 --json
 
-`wall_s`: from the POST of a run (measure `pv`, historical scenarios that move every curve, spread and exchange rate) until its end was
-seen and VaR and ES of the whole portfolio were answered over HTTP; the median of the runs after one that warms up. `ratio`: valuations
-(positions × scenarios) a second of that against the rate of QuantLib-Python on as many processes, measured afterwards in the same run on a
-sample of the same contracts (see `tests.oracles.quantlib_portfolio`). `position_vectors_wall_s`: a run that stores the vector of every
-position too, of `--vector-positions` positions. `netting_max_relative_difference`: of that run, the vectors of groups, which come from
-netted flows, against the sums of its positions' vectors: the largest difference over the largest P&L of the group.
+`wall_s`: time from the POST of a run (measure `pv`, historical scenarios that move every curve, spread and exchange rate) until its end is
+seen and VaR and ES of the whole portfolio have been returned over HTTP; the median of the runs after a warm-up run. `ratio`: its
+valuations (positions × scenarios) per second over the rate of QuantLib-Python on as many processes, measured afterwards in the benchmark's
+run on a sample of the contracts (see `tests.oracles.quantlib_portfolio`). `position_vectors_wall_s`: time of a run of
+`--vector-positions` positions that also stores the vector of every position. `netting_max_relative_difference`: in that run, the largest
+difference between a group's vector, which comes from netted flows, and the sum of its positions' vectors, over the group's largest P&L.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--scenarios", type=int, default=1_000)
     parser.add_argument("--vector-positions", type=int, default=100_000, help="positions of the run that stores the vectors of positions")
     parser.add_argument("--actors", type=int, default=2)
-    parser.add_argument("--runs", type=int, default=5, help="runs after the one that warms up")
+    parser.add_argument("--runs", type=int, default=5, help="number of runs after the warm-up run")
     parser.add_argument("--rows-per-shard", type=int, default=None)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="accepted for uniformity: the last line is always JSON")
@@ -127,7 +127,7 @@ def _store_scenarios(database: Database, matrix: codec.ScenarioMatrix) -> str:
 
 
 def _store_portfolio(database: Database, *, positions: int, seed: int) -> tuple[str, dict[str, pa.Table]]:
-    """Generate and store positions; answers the id, and an evenly spaced sample."""
+    """Generate and store positions; returns the id and an evenly spaced sample."""
     started = time.perf_counter()
     tables = generate_portfolio(positions, seed=seed, as_of=demo_market().as_of)
     step = max(1, positions // QUANTLIB_POSITIONS)
@@ -143,7 +143,7 @@ def _store_portfolio(database: Database, *, positions: int, seed: int) -> tuple[
 
 
 def _execute(client: Client, request: Mapping[str, Any]) -> tuple[float, Run, dict[str, float]]:
-    """Seconds from the POST until VaR and ES of the finished run were answered; the run and the figures."""
+    """Seconds from the POST until VaR and ES of the finished run were returned; the run and the figures."""
     started = time.perf_counter()
     run = client.submit(**request).wait()
     figures = client.var(run.run_id, confidence=CONFIDENCE).figures[0]
@@ -152,7 +152,7 @@ def _execute(client: Client, request: Mapping[str, Any]) -> tuple[float, Run, di
 
 
 def _phases(run: Run, *, actors: int) -> dict[str, float]:
-    """Wall seconds by phase: those of the shards are worked on by all actors at once."""
+    """Wall seconds by phase; seconds of shards are divided by the number of actors, which work in parallel."""
     spent = (run.manifest or {}).get("seconds", {})
     return {phase: round(seconds if phase in ("finalise", "vectors") else seconds / actors, 4) for phase, seconds in sorted(spent.items())}
 

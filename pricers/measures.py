@@ -1,6 +1,6 @@
-"""The measure dictionary: what every number riskray reports means, in which unit and currency, and with which sign.
+"""The measure dictionary: the meaning, unit, currency and sign of every number that riskray reports.
 
-`docs/measures.md` is generated from this file. Amounts are signed: positive is received by us. Rates are decimals.
+`docs/measures.md` is generated from this file. Amounts are signed: we receive positive ones. Rates are decimals.
 Zero rates are continuously compounded on ACT/365F from the valuation date; 1 bp is 0.0001.
 """
 
@@ -78,7 +78,7 @@ MEASURES: dict[Measure, MeasureDefinition] = {
         _definition(
             Measure.PV, "Present value", label="PV", example=1_024_530.25, unit="native currency", currency="native",
             definition="Sum over the remaining cash flows of amount × discount factor × credit spread factor, on the valuation date. "
-            "Flows paid on or before the valuation date have no value. The legs of a two-currency position are converted at today's "
+            "Flows paid on or before the valuation date are excluded. The legs of a two-currency position are converted at today's "
             "exchange rate.",
             sign="positive is an asset",
         ),
@@ -137,27 +137,27 @@ MEASURES: dict[Measure, MeasureDefinition] = {
         _definition(
             Measure.DV01, "DV01", example=-694.2, unit="base currency", currency="base", additive=True, shape="parallel",
             bump="every zero rate of every discount curve, +1 bp",
-            definition="Base-currency PV after the bump less PV before it; exchange rates held.", sign="a long bond's is negative",
+            definition="Base-currency PV after the bump less PV before it, at unchanged exchange rates.", sign="negative for a long bond",
         ),
         _definition(
             Measure.CS01, "CS01", example=-694.2, unit="base currency", currency="base", additive=True, shape="parallel",
             bump="every credit spread (zero, continuously compounded), +1 bp",
             definition="Base-currency PV after the bump less PV before it; null for products without credit spread.",
-            sign="a long bond's is negative",
+            sign="negative for a long bond",
         ),
         _definition(
             Measure.FX_DELTA, "FX delta", example=11_076.2, unit="base currency", currency="base", additive=True, shape="parallel",
             bump="the base-currency price of every foreign currency, +1 %",
             definition="Base-currency PV after the bump less PV before it. By currency of the flows it is the sensitivity "
                        "to the CURRENCY factors; a rollup by currency puts a position, with all its legs, under its native currency.",
-            sign="positive gains when foreign currencies rise",
+            sign="positive if the position gains when foreign currencies rise",
         ),
         _definition(
             Measure.THETA_1D, "Theta, one day", label="theta 1d", example=79.8, unit="base currency", currency="base", additive=True,
-            bump="the valuation date, +1 calendar day; zero rates by time to maturity, spreads and exchange rates held",
+            bump="the valuation date, +1 calendar day; zero rates by time to maturity, spreads and exchange rates unchanged",
             definition="Base-currency value on the next day of the flows that today's PV counts, those paid on that day as cash, less PV "
-                       "today. A coupon that goes ex-coupon on the next day counts: it is still its holder's.",
-            sign="positive earns by waiting",
+                       "today. A coupon that goes ex-coupon on the next day counts, because the present holder receives it.",
+            sign="positive if the position gains with the passage of time",
         ),
         _definition(
             Measure.KEY_RATE_DV01, "Key-rate DV01", unit="base currency, one number for each pillar of each discount curve",
@@ -165,8 +165,8 @@ MEASURES: dict[Measure, MeasureDefinition] = {
             bump="the zero rate of one pillar of one discount curve, +1 bp, through the curve's own interpolation",
             definition="Base-currency PV after the bump less PV before it; exact, not a linearisation. The sum over pillars is "
             "close to DV01, "
-            "not equal: bumps compound. The sensitivity to the RATE factors of a run.",
-            sign="a long bond's are negative",
+            "not equal: bumps compound. It is the sensitivity to the RATE factors of a run.",
+            sign="negative for a long bond",
         ),
     )
 }  # fmt: skip

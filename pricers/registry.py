@@ -1,23 +1,26 @@
 """The pricer registry: product name -> how to read, lower and value its contracts.
 
-Three ways in: a built-in file of this package (imported by hand in `pricers/__init__.py`); an installed wheel's entry point in the
-group `riskray.pricers`; and `register("MY_PRODUCT", price)` with a plain function, which is valued row by row.
+A product is registered in one of three ways: by a module of this package (imported at the end of this file), by an installed wheel's
+entry point in the group `riskray.pricers`, or by `register("MY_PRODUCT", price)` with a plain function, which values row by row.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Protocol, overload, runtime_checkable
 
 from pricers.contract.columns import Columns, Contracts
 from pricers.core.compiled import Compiled, compile_cashflows
 from pricers.flows.cashflows import Lowered
+from pricers.market.fixings import Fixings
 from pricers.market.market import Market
 from pricers.measures import Measure
 from pricers.products.python_function import SCALAR_COLUMNS, SCALAR_PRICER_MEASURES, ScalarPrice, ScalarPricer
 from pricers.value.valuation import ALL_MEASURES, Valuation, value_cashflows
 
 ENTRY_POINT_GROUP = "riskray.pricers"
+NO_FIXINGS = Fixings.none()
 
 
 class UnknownProductError(LookupError):
@@ -33,16 +36,16 @@ class UnknownProductError(LookupError):
 
 @runtime_checkable
 class Lower(Protocol):
-    """Contracts and a valuation date -> cash flows."""
+    """Contracts, a valuation date and what is fixed by then -> cash flows."""
 
-    def __call__(self, contracts: Contracts, *, as_of: int) -> Lowered: ...
+    def __call__(self, contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered: ...
 
 
 @runtime_checkable
 class Value(Protocol):
     """Contracts and a market -> measures, for products that are not sums of fixed cash flows.
 
-    `positions` holds the common fields of each row, or nothing; `scenario_id` names the market's state.
+    `positions` holds the common fields of each row, or is empty; `scenario_id` names the market's state.
     """
 
     def __call__(
@@ -92,7 +95,7 @@ def register(product: str, price: ScalarPrice, *, title: str | None = None, colu
 def register(
     product: PricerSpec | str, price: ScalarPrice | None = None, *, title: str | None = None, columns: Columns | None = None
 ) -> PricerSpec:
-    """Make a product known to everything: readers, runs, documentation.
+    """Register a product with the readers, the runs and the documentation.
 
     >>> def price(position, instrument, market_snapshot, measures, scenario_id):
     ...     return {"pv": instrument["notional"] * instrument["quote"]}
@@ -102,13 +105,13 @@ def register(
     Args:
         product: a full `PricerSpec`, or the name of a product valued row by row.
         price: the function that values one position; see `pricers.products.python_function.ScalarPrice`.
-        title: the product's name on screens; the product's own name by default.
+        title: the display name; by default the product's name.
         columns: contract columns, with at least `currency` and `notional`; by default these two and `instrument`, which holds the other
             terms as JSON.
     Returns:
         The registered specification.
     Raises:
-        ValueError: the name is taken, or the arguments do not fit together.
+        ValueError: the name is already registered, or the arguments contradict each other.
     """
     spec = product if isinstance(product, PricerSpec) else _scalar_spec(product, price, title or product, columns or SCALAR_COLUMNS)
     if spec.product in _specs:
@@ -175,13 +178,14 @@ def pricer(product: str) -> PricerSpec:
     return _specs[product]
 
 
-def compile_contracts(spec: PricerSpec | str, contracts: Contracts, *, as_of: int) -> Compiled:
-    """Everything about a batch that does not depend on a market; worth caching.
+def compile_contracts(spec: PricerSpec | str, contracts: Contracts, *, as_of: int, fixings: Fixings = NO_FIXINGS) -> Compiled:
+    """Compute everything about a batch that does not depend on a market; worth caching.
 
     Args:
         spec: a cash-flow product (one with `lower`).
         contracts: a batch with the product's columns.
         as_of: valuation date, days since 1970-01-01.
+        fixings: published values of indices; a batch that is kept is one of its contracts, its date and `fixings.content_hash`.
     Returns:
         The compiled batch, for `value_cashflows` and `present_values`.
     Raises:
@@ -189,11 +193,11 @@ def compile_contracts(spec: PricerSpec | str, contracts: Contracts, *, as_of: in
     """
     spec = pricer(spec) if isinstance(spec, str) else spec
     if spec.lower is None:
-        raise ValueError(f"product {spec.product!r} has no cash flows to compile: call value(...)")
-    return compile_cashflows(spec.lower(contracts, as_of=as_of), measures=spec.measures)
+        raise ValueError(f"product {spec.product!r} has no cash flows to compile: call value_contracts(...)")
+    return compile_cashflows(spec.lower(contracts, as_of=as_of, fixings=fixings), measures=spec.measures)
 
 
-def value(
+def value_contracts(
     product: PricerSpec | str,
     contracts: Contracts,
     *,
@@ -202,27 +206,28 @@ def value(
     positions: Sequence[Mapping[str, Any]] = (),
     scenario_id: str = "BASE",
 ) -> Valuation:
-    """Value a batch of one product, of whatever kind.
+    """Value a batch of one product, built-in or registered.
 
-    >>> from pricers import contracts_of, pricer
+    >>> import numpy as np
+    >>> from pricers import Curve, CurveKind, contracts_of
     >>> bond = {"notional": 100.0, "currency": "EUR", "coupon_rate": 0.03, "issue_date": "2025-01-15", "maturity_date": "2027-01-15",
     ...         "discount_curve": "EUR"}
-    >>> curve = Curve("EUR", "EUR", "LINEAR_ZERO", ("1Y",), np.array([365], np.int32), np.array([0.03]))
-    >>> market = Market(to_day(date(2026, 1, 15)), "EUR", (curve,), (), {})
-    >>> value("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [bond]), market=market).values["pv"].round(4).tolist()
+    >>> curve = Curve("EUR", CurveKind.RATE, "EUR", "LINEAR_ZERO", ("1Y",), np.array([365], np.int32), np.array([0.03]))
+    >>> market = Market(int(np.datetime64("2026-01-15").astype(int)), "EUR", (curve,), {})
+    >>> value_contracts("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [bond]), market=market).values["pv"].round(4).tolist()
     [99.9559]
 
     Args:
         product: a registered product's name or its specification.
         contracts: a batch with the product's columns.
         market: market data; its date is the valuation date.
-        measures: what to compute; PV and PV_BASE come always.
+        measures: what to compute; PV and PV_BASE are always included.
         positions: common fields of each row, for pricers that are plain functions.
-        scenario_id: name of the market's state, for the same.
+        scenario_id: name of the market's state, for pricers that are plain functions.
     Returns:
-        One result a row; rows that cannot be priced have a status and NaN.
+        One result per row; a row that cannot be priced has a status and NaN values.
     Raises:
-        UnknownProductError: no such product.
+        UnknownProductError: the product is not registered.
         ValueError: an argument has the wrong length.
     """
     spec = pricer(product) if isinstance(product, str) else product
@@ -244,5 +249,9 @@ __all__ = [
     "load_entry_points",
     "pricer",
     "register",
-    "value",
+    "value_contracts",
 ]
+
+# The products that ship with riskray; importing one registers it. The imports come last, because each product imports this module.
+for _built_in in ("bond.fixed", "fx.forward", "loan.amortising"):
+    import_module(f"pricers.products.{_built_in}")

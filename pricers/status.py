@@ -1,14 +1,14 @@
-"""Why a row has no number: the closed list of per-row outcomes, each with its meaning and its remedy.
+"""Why a row has no values: the closed list of per-row outcomes, each with its meaning and its remedy.
 
-A row that cannot be priced is data, not an exception: every value of the row is NaN, its status is one of these codes, and its
-neighbours are untouched. Codes are stored as small integers and shown by name; a code, once released, keeps its number.
+A row that cannot be priced is data, not an exception: every value of the row is NaN, its status is one of these codes, and other rows
+are not affected. Codes are stored as small integers and shown by name; a released code keeps its number.
 """
 
 from enum import IntEnum
 
 
 class RowStatus(IntEnum):
-    """Outcome of one row. `message` says what is wrong, `remedy` what to do about it."""
+    """Outcome of one row. `message` says what is wrong, `remedy` how to correct it."""
 
     message: str
     remedy: str
@@ -26,7 +26,7 @@ class RowStatus(IntEnum):
     DATE_OUT_OF_RANGE = 3, "a date lies outside the supported calendar range", "check the year of every date in the contract"
     INVALID_SCHEDULE = (
         4,
-        "no payment schedule follows from the contract's terms",
+        "the contract's terms give no payment schedule",
         "check frequency, calendars (BUS/252 needs one), stub dates and interest-only period",
     )
     INVALID_AMOUNT = (
@@ -61,11 +61,11 @@ class RowStatus(IntEnum):
         "name a discount curve of the leg's currency",
     )
     NOT_FINITE = 12, "the calculation gave no finite number", "check for extreme rates, spreads or amounts"
-    PRICER_ERROR = 13, "the pricer raised an error", "read the message; it is the pricer's own"
+    PRICER_ERROR = 13, "the pricer raised an error", "read the message, which comes from the pricer"
     UNSUPPORTED_PRODUCT = 14, "no pricer is registered for the product", "register a pricer or correct the product name"
     WORKER_CRASHED = (
         15,
-        "the row ended its worker process, alone and repeatedly",
+        "the row ended its worker process repeatedly when valued alone",
         "check the contract for extreme terms; report it with the position",
     )
     TIMEOUT = 16, "the row did not finish within the time limit", "check the contract for extreme terms or raise the limit"

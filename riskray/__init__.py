@@ -1,3 +1,3 @@
-"""Runs: shared contracts, planning, the Ray grid, Postgres, client and command line."""
+"""riskray: data models, planning, the Ray grid, Postgres, the client and the command line."""
 
 __version__ = "0.1.0"

@@ -1,30 +1,30 @@
-"""Every error riskray raises on purpose, each with a stable code.
+"""All errors that riskray raises deliberately, each with a stable code.
 
     RiskrayError
-    ├── InvalidRequest         the caller's input is wrong; `problems` names every place
-    │   ├── UnsupportedFormat  a body or answer format that is not offered
-    │   └── MalformedJson      a body that is no JSON at all
-    ├── NotFound               no such thing
-    ├── Conflict               the thing exists, or its state forbids the request
+    ├── InvalidRequest         the caller's input is invalid; `problems` lists every invalid value
+    │   ├── UnsupportedFormat  a request or response format is not supported
+    │   └── MalformedJson      a body is not valid JSON
+    ├── NotFound               the requested object does not exist
+    ├── Conflict               the object already exists, or its state forbids the request
     ├── PreflightFailed        the market lacks what the portfolio needs
-    ├── Overloaded             try again later
-    ├── Unauthorized           no valid credentials
-    ├── StoreError             the database
-    │   ├── StoreUnavailable   cannot be reached, or others hold what is needed: try again
-    │   └── StoreNotMigrated   reached, but its schema is not this version's
+    ├── Overloaded             too many concurrent requests; retry later
+    ├── Unauthorized           the request has no valid credentials
+    ├── StoreError             the database reported an error
+    │   ├── StoreUnavailable   cannot be reached, or another session holds a needed lock; retry
+    │   └── StoreNotMigrated   can be reached, but its schema is not that of this version
     ├── LeaseLost              another coordinator has taken the run
     ├── ShardFailed            a shard could not be completed
     └── StackError             the local stack could not be started or found
 
-Codes appear in HTTP bodies, SQL columns and logs. Fields go positionally to `Exception.__init__` and the text is built in `__str__`,
-because Ray ships errors between processes by pickle.
+Codes appear in HTTP bodies, SQL columns and logs. Fields are passed positionally to `Exception.__init__`, and `__str__` builds the text,
+because Ray sends errors between processes with pickle.
 """
 
 from typing import Any, ClassVar
 
 
 class RiskrayError(Exception):
-    """Something went wrong. Fields: detail."""
+    """Base class of riskray's errors. Fields: detail."""
 
     code: ClassVar[str] = "riskray_error"
 
@@ -37,7 +37,7 @@ class RiskrayError(Exception):
 
 
 class InvalidRequest(RiskrayError):
-    """The caller's input is wrong. `problems`: dictionaries with `loc` (path to the value), `msg`, `code`."""
+    """The caller's input is invalid. `problems`: dictionaries with `loc` (path to the value), `msg`, `code`."""
 
     code: ClassVar[str] = "invalid_request"
 
@@ -48,39 +48,39 @@ class InvalidRequest(RiskrayError):
 
 
 class InvalidArgument(InvalidRequest):
-    """The caller's input is wrong, and was not sent: what a client or a command found by itself."""
+    """The client or a command found the caller's input invalid before sending it."""
 
     code: ClassVar[str] = "invalid_argument"
 
 
 class UnsupportedFormat(InvalidRequest):
-    """A body or answer format that is not offered."""
+    """A request or response format is not supported."""
 
     code: ClassVar[str] = "unsupported_format"
 
 
 class MalformedJson(InvalidRequest):
-    """A body or file that is not JSON at all; the detail says where and why."""
+    """A body or file is not valid JSON; the detail says where and why."""
 
     code: ClassVar[str] = "malformed_json"
 
 
-# How to see which ones there are, by kind of thing; paths are those of the HTTP API.
+# How to list the objects of each kind; paths are those of the HTTP API.
 _HOW_TO_LIST = {
-    "run": "`riskray run list` or GET /api/v1/runs lists those there are",
-    "market": "`riskray market list` or GET /api/v1/market-data/snapshots lists those there are",
-    "portfolio": "`riskray portfolio list` or GET /api/v1/portfolios lists those there are",
-    "scenario set": "`riskray scenario list` or GET /api/v1/scenarios/sets lists those there are",
-    "market history": "`riskray history list` or GET /api/v1/scenarios/histories lists those there are",
-    "hierarchy": "`riskray hierarchy list` or GET /api/v1/scenarios/hierarchies lists those there are",
-    "node": "`riskray hierarchy show` or GET /api/v1/scenarios/hierarchies/NAME shows the nodes",
-    "product": "GET /api/v1/portfolios/products lists those there are",
-    "position": "GET /api/v1/results/RUN_ID/positions and /failures list a run's, `riskray run export` writes them to a file",
+    "run": "`riskray run list` or GET /api/v1/runs lists all runs",
+    "market": "`riskray market list` or GET /api/v1/market-data/snapshots lists all markets",
+    "portfolio": "`riskray portfolio list` or GET /api/v1/portfolios lists all portfolios",
+    "scenario set": "`riskray scenario list` or GET /api/v1/scenarios/sets lists all scenario sets",
+    "market history": "`riskray history list` or GET /api/v1/scenarios/histories lists all market histories",
+    "hierarchy": "`riskray hierarchy list` or GET /api/v1/scenarios/hierarchies lists all hierarchies",
+    "node": "`riskray hierarchy show` or GET /api/v1/scenarios/hierarchies/NAME lists the nodes of a hierarchy",
+    "product": "GET /api/v1/portfolios/products lists all products",
+    "position": "GET /api/v1/results/RUN_ID/positions and /failures list the positions of a run; `riskray run export` writes them",
 }
 
 
 class NotFound(RiskrayError):
-    """No such thing. Fields: kind, key, and `within`, what it was looked for in."""
+    """The requested object does not exist. Fields: kind, key, and `within`, the object that was searched."""
 
     code: ClassVar[str] = "not_found"
 
@@ -93,49 +93,49 @@ class NotFound(RiskrayError):
 
 
 class Conflict(RiskrayError):
-    """The thing exists, or its state forbids the request."""
+    """The object already exists, or its state forbids the request."""
 
     code: ClassVar[str] = "conflict"
 
 
 class PreflightFailed(InvalidRequest):
-    """The market lacks what the portfolio needs; `problems` lists each gap with the positions and notional it touches."""
+    """The market lacks data that the portfolio needs; `problems` lists each gap with the positions and notional that it affects."""
 
     code: ClassVar[str] = "preflight_failed"
 
 
 class Overloaded(RiskrayError):
-    """Too much at once; try again later."""
+    """Too many concurrent requests; retry later."""
 
     code: ClassVar[str] = "overloaded"
 
 
 class Unauthorized(RiskrayError):
-    """No valid credentials."""
+    """The request has no valid credentials."""
 
     code: ClassVar[str] = "unauthorized"
 
 
 class StoreError(RiskrayError):
-    """The database refused or failed."""
+    """The database reported an error."""
 
     code: ClassVar[str] = "store_error"
 
 
 class StoreUnavailable(StoreError):
-    """The database cannot be reached, or others hold what is needed for too long: try again."""
+    """The database cannot be reached, or another session holds a needed lock for too long; retry."""
 
     code: ClassVar[str] = "store_unavailable"
 
 
 class StoreNotMigrated(StoreError):
-    """The database is reachable but its schema is not this version's."""
+    """The database can be reached, but its schema is not that of this version."""
 
     code: ClassVar[str] = "store_not_migrated"
 
 
 class LeaseLost(RiskrayError):
-    """Another coordinator has taken the run; whatever this one still does has no effect."""
+    """Another coordinator has taken the run; further writes of this one have no effect."""
 
     code: ClassVar[str] = "lease_lost"
 

@@ -1,4 +1,4 @@
-"""Pricers that others bring: installed wheels by their entry points, and the modules that the settings name."""
+"""Pricers from outside this repository: those of installed wheels with entry points, and of modules that the settings name."""
 
 import importlib
 
@@ -8,9 +8,9 @@ from riskray.errors import StackError
 
 
 def load_pricers(settings: Settings) -> None:
-    """Register them in this process; every process that checks, plans or prices positions calls this, and twice does no harm.
+    """Register external pricers in this process. Every process that checks, plans or prices positions calls this; it is idempotent.
 
-    Raises StackError for a module of `settings.pricer_modules` that cannot be imported.
+    Raises StackError if a module of `settings.pricer_modules` cannot be imported.
     """
     load_entry_points()
     for module in settings.pricer_modules:

@@ -1,6 +1,6 @@
-"""Structured logs: one JSON object (or one console line) an event on stderr, with what is bound to it and without secrets.
+"""Structured logs: each event is one JSON object (or one console line) on stderr, with the bound fields and without secrets.
 
-Bind once, for instance `bound(run_id=...)` around a run or `bound(request_id=...)` around a request, and every line below carries it.
+Fields are bound for a block, for instance with `bound(run_id=...)` or `bound(request_id=...)`, and every event in the block has them.
 """
 
 import re
@@ -21,7 +21,7 @@ _PASSWORD_IN_URL = re.compile(r"(?P<before>\w+://[^\s:/@]*:)[^\s@]+(?=@)")
 _PASSWORD_IN_DSN = re.compile(r"(?P<before>password['\"]?\s*[=:]\s*)('[^']*'|\"[^\"]*\"|[^\s'\"&]+)", re.IGNORECASE)
 _BEARER = re.compile(r"(?P<before>\bBearer\s+)\S+", re.IGNORECASE)
 
-# Fields for the duration of a `with` block, in this thread or task and what it calls.
+# Binds fields for the duration of a `with` block, in this thread or task.
 bound = bound_contextvars
 
 
@@ -38,14 +38,14 @@ def _redacted(value: Any) -> Any:
 
 
 def redact_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace values that are secret by their name, and passwords and tokens inside text (a traceback may hold a connection string)."""
+    """Replace values whose names mark them as secret, and passwords and tokens in text (a traceback may contain a connection string)."""
     for name, value in event.items():
         event[name] = REDACTED if _SECRET_NAME.search(name) else _redacted(value)
     return event
 
 
 def configure_logs(settings: Settings, *, component: str) -> None:
-    """Set up the logs of this process, and its traces where the settings name an exporter.
+    """Configure the logs of this process, and its traces if the settings name an exporter.
 
     `component` names the process in every line, for instance `runs` or `pricer`. Lines within a trace carry its `trace_id`.
     """
@@ -54,7 +54,7 @@ def configure_logs(settings: Settings, *, component: str) -> None:
         [structlog.processors.format_exc_info, redact_secrets, structlog.processors.JSONRenderer()]
         if settings.log_format == "json"
         else [
-            structlog.processors.format_exc_info,  # as text: a renderer of its own would show the values of local variables
+            structlog.processors.format_exc_info,  # as text, because a renderer of exceptions would print the values of local variables
             redact_secrets,
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback),
         ]
@@ -68,7 +68,7 @@ def configure_logs(settings: Settings, *, component: str) -> None:
             *renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # the stream of the moment, should it be replaced
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # looked up at each call, in case the stream is replaced
         cache_logger_on_first_use=False,
     )
 

@@ -1,4 +1,4 @@
-"""Values kept in memory up to a budget, the least recently used dropped first."""
+"""A cache of values up to a budget, which drops the least recently used first."""
 
 import threading
 from collections.abc import Callable, Hashable
@@ -10,19 +10,19 @@ Value = TypeVar("Value")
 
 
 class LruCache(Generic[Value]):
-    """Values by key. A value larger than the whole budget is kept until the next one comes. Thread-safe.
+    """Values by key. A value larger than the whole budget is kept until the next one is added. Thread-safe.
 
-    Keys name content that does not change, so nothing is ever stale and dropping an entry costs only time.
+    Keys identify content that does not change, so that no entry becomes stale and dropping one costs only time.
     """
 
     def __init__(self, *, budget: int, size_of: Callable[[Value], int] = lambda _: 1) -> None:
-        """`budget`: entries, or what `size_of` counts, as a rule bytes."""
+        """`budget`: number of entries, or the unit of `size_of`, usually bytes."""
         self._entries: LRUCache[Hashable, Value] = LRUCache(budget, getsizeof=lambda value: min(size_of(value), budget))
         self._lock = threading.Lock()
         self.hits = self.misses = 0
 
     def get_or_load(self, key: Hashable, load: Callable[[], Value]) -> Value:
-        """The cached value, else what `load` returns. Two threads that miss at once both load."""
+        """The cached value, or else the result of `load`. Two threads that miss concurrently both load."""
         with self._lock:
             if key in self._entries:
                 self.hits += 1
@@ -35,7 +35,7 @@ class LruCache(Generic[Value]):
 
     @property
     def size(self) -> int:
-        """What all entries count for, at most the budget."""
+        """The total size of all entries, in the unit of the budget."""
         return int(self._entries.currsize)
 
     def __len__(self) -> int:

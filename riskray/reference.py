@@ -1,6 +1,6 @@
-"""The reference pages under `docs/`, written from the code that they describe: `python -m riskray.reference docs`.
+"""Generates the reference pages under `docs/` from the code that they describe: `python -m riskray.reference docs`.
 
-A test compares the files with what this module writes, so a page cannot drift from the code.
+A test compares the files with the output of this module, so that a page cannot drift from the code.
 """
 
 import sys
@@ -24,7 +24,7 @@ def measures_page() -> str:
         "",
         _GENERATED,
         "",
-        "Amounts are signed: positive is received by us. Rates are decimals. Zero rates are continuously compounded on ACT/365F from the",
+        "Amounts are signed: we receive positive ones. Rates are decimals. Zero rates are continuously compounded on ACT/365F from the",
         "valuation date; 1 bp is 0.0001. The native currency is the position's own, the base currency the run's.",
         "Source: `pricers/measures.py`.",
         "",
@@ -42,7 +42,7 @@ def measures_page() -> str:
 
 
 def failures_page() -> str:
-    """`docs/errors.md`: why a row has no number, and what the API answers."""
+    """`docs/errors.md`: why a row has no values, and the error codes of the API."""
     lines = [
         "# Errors",
         "",
@@ -50,20 +50,21 @@ def failures_page() -> str:
         "",
         "## Failed positions",
         "",
-        "A position that cannot be priced has no result row. It has a row in `position_failure` with one of these codes; its neighbours",
-        "are untouched. Totals exclude failed positions and say how many there are. Source: `pricers/status.py`.",
+        "A position that cannot be priced has no result row. It has a row in `position_failure` with one of these codes; other positions",
+        "are not affected. Totals exclude failed positions and state their number. Source: `pricers/status.py`.",
         "",
         *_table(("code", "what", "remedy"), ((f"`{s.name}`", s.message, s.remedy) for s in RowStatus if s is not RowStatus.OK)),
         "",
         "## Error codes",
         "",
-        "The `error` member of every error body, and of what the command line prints with `--json`. Source: `riskray/errors.py`.",
+        "These are the values of `error` in every error body, and in the errors that commands print with `--json`. Source:",
+        "`riskray/errors.py`.",
         "",
         *_table(("code", "meaning"), ((f"`{cls.code}`", _first_line(cls)) for cls in _error_classes(errors.RiskrayError))),
         "",
-        "The services answer with `bad_request`, `forbidden`, `method_not_allowed`, `not_acceptable`, `payload_too_large` or `unavailable`",
-        "what they do not take or cannot do now, and with `internal_error` a defect of their own. The client adds `unreachable`,",
-        "`truncated_download` and `run_timeout`, which say what happened between it and the services.",
+        "The services also return `bad_request`, `forbidden`, `method_not_allowed`, `not_acceptable`, `payload_too_large` or `unavailable`",
+        "for a request that they do not accept or cannot serve at the moment, and `internal_error` for a defect of their own. The client",
+        "adds `unreachable`, `truncated_download` and `run_timeout` for failures between it and the services.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -75,8 +76,8 @@ def metrics_page() -> str:
         "",
         _GENERATED,
         "",
-        f"Exported for Prometheus by every Ray node, with `{EXPORTED_PREFIX}` before the name. Tags are few by design: no run,",
-        "position or request is ever one. Dashboards and alerts: [operations.md](operations.md). Source: `riskray/metrics.py`.",
+        f"Every Ray node exports these metrics for Prometheus, with the prefix `{EXPORTED_PREFIX}`. Tags have few values by design: no tag",
+        "names a run, position or request. Dashboards and alerts: [operations.md](operations.md). Source: `riskray/metrics.py`.",
         "",
         *_table(
             ("metric", "kind", "tags", "meaning"),
@@ -93,7 +94,7 @@ def settings_page() -> str:
         "",
         _GENERATED,
         "",
-        "Read from the environment by `riskray/config.py` and nowhere else.",
+        "`riskray/config.py` alone reads these variables from the environment.",
         "",
         *_table(
             ("variable", "default", "meaning"),
@@ -119,7 +120,7 @@ def _first_line(cls: type) -> str:
 def _error_classes(cls: type[errors.RiskrayError]) -> Iterator[type[errors.RiskrayError]]:
     yield cls
     for child in cls.__subclasses__():
-        if child.__module__ == errors.__name__:  # whatever else has been imported, the page shows the stable tree
+        if child.__module__ == errors.__name__:  # subclasses in other modules are not part of the page
             yield from _error_classes(child)
 
 

@@ -1,8 +1,8 @@
-"""Traces across processes: HTTP request → run → shard → COPY, tied together by the W3C `traceparent`.
+"""Traces across processes: HTTP request → run → shard → COPY, linked by the W3C `traceparent`.
 
-With an exporter (`RISKRAY_TRACE_EXPORTER`) every span is recorded by OpenTelemetry. Without one nothing is, and OpenTelemetry is not
-even imported; a `traceparent` that a client sent is still handed on from process to process, so that `trace_id` is in the log lines of its
-request, its run and its shards.
+With an exporter (`RISKRAY_TRACE_EXPORTER`), OpenTelemetry records every span. Without one, no span is recorded and OpenTelemetry is not
+imported; riskray still passes a client's `traceparent` from process to process, so that the log lines of its request, its run and its
+shards have the `trace_id`.
 """
 
 import re
@@ -21,13 +21,13 @@ from riskray.errors import StackError
 _TRACEPARENT = re.compile(r"00-(?P<trace_id>(?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 _current: ContextVar[str | None] = ContextVar("riskray_traceparent", default=None)
-_tracer: Any = None  # one a process, like its logs
+_tracer: Any = None  # one per process, as for logs
 
 
 def configure_tracing(settings: Settings, *, component: str) -> None:
-    """Record this process's spans, if the settings name an exporter. Raises StackError when its package is not installed.
+    """Record this process's spans, if the settings name an exporter. Raises StackError if its package is not installed.
 
-    Where the spans go and how many are sampled is said by OpenTelemetry's own variables, OTEL_EXPORTER_OTLP_* and OTEL_TRACES_SAMPLER*.
+    OpenTelemetry's own variables, OTEL_EXPORTER_OTLP_* and OTEL_TRACES_SAMPLER*, set the destination of the spans and the sampling.
     """
     if settings.trace_exporter == "none":
         return
@@ -39,12 +39,13 @@ def configure_tracing(settings: Settings, *, component: str) -> None:
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     except ImportError:
-        raise StackError("RISKRAY_TRACE_EXPORTER=otlp needs a package: pip install opentelemetry-exporter-otlp-proto-http") from None
+        message = "RISKRAY_TRACE_EXPORTER=otlp needs a package; install it with: pip install opentelemetry-exporter-otlp-proto-http"
+        raise StackError(message) from None
     record_spans(BatchSpanProcessor(OTLPSpanExporter()), component=component)
 
 
 def record_spans(processor: Any, *, component: str) -> None:
-    """From now on give the spans of this process to an OpenTelemetry span processor; None ends that."""
+    """Pass this process's spans to an OpenTelemetry span processor from now on; None stops this."""
     global _tracer
     if processor is None:
         _tracer = None
@@ -58,15 +59,15 @@ def record_spans(processor: Any, *, component: str) -> None:
 
 
 def current_traceparent() -> str | None:
-    """The span that this thread or task is in, or that its caller was in; None outside of any trace."""
+    """The traceparent of the current span of this thread or task, or of its caller; None outside a trace."""
     return _current.get()
 
 
 @contextmanager
 def span(name: str, *, parent: str | None = None, **attributes: Any) -> Generator[str | None, None, None]:
-    """A span around the block, below `parent`, else below the current one. Yields the traceparent for what the block asks others to do.
+    """Run the block in a span, a child of `parent` or else of the current span. Yields the traceparent to pass to other processes.
 
-    An exception that leaves the block is recorded with the span. A `parent` that is no traceparent counts as none.
+    An exception that leaves the block is recorded with the span. A `parent` that is not a valid traceparent is ignored.
     """
     if parent is not None and _TRACEPARENT.fullmatch(parent) is None:
         parent = None
@@ -86,7 +87,7 @@ def span(name: str, *, parent: str | None = None, **attributes: Any) -> Generato
 
 
 def describe_span(**attributes: Any) -> None:
-    """Add to what is recorded of the current span, where it is recorded."""
+    """Add attributes to the current span, if it is recorded."""
     if _tracer is not None:
         from opentelemetry.trace import get_current_span
 
@@ -97,7 +98,7 @@ def _context_of(traceparent: str | None) -> Any:
     from opentelemetry.context import Context
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-    # An empty context where there is none: spans belong to the trace that we carry, not to what other libraries have opened.
+    # Without a traceparent the context is empty: spans belong to riskray's trace, not to one that another library has opened.
     return Context() if traceparent is None else TraceContextTextMapPropagator().extract({"traceparent": traceparent}, context=Context())
 
 

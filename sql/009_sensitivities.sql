@@ -7,8 +7,8 @@ CREATE TABLE run_factor (
     kind           text NOT NULL,                     -- FactorKind: RATE, SPREAD, CURRENCY, ...
     name           text NOT NULL,                     -- of the curve or currency
     unit           text NOT NULL,                     -- of the sensitivities
-    bump           text NOT NULL,                     -- what is moved, and by how much
-    bucket_labels  text[] NOT NULL,                   -- pillars of a curve; '' for the one bucket of a currency
+    bump           float8 NOT NULL,                   -- 0.0001: zero rates, spreads + 1 bp; 0.01: the price of the currency + 1 %
+    bucket_labels  text[] NOT NULL,                   -- pillars of a curve; the currency itself
     bucket_days    integer[] CHECK (cardinality(bucket_days) = cardinality(bucket_labels)),
     is_sparse      boolean NOT NULL DEFAULT false,
     PRIMARY KEY (run_no, factor_no),
@@ -35,7 +35,7 @@ CREATE VIEW factor AS
 SELECT run_no, factor_no, kind, name, unit, bump, bucket_labels, bucket_days, is_sparse
   FROM run_factor
  UNION ALL
-SELECT run.run_no, curve.curve_no, 'RATE', curve.name, 'base currency', 'the zero rate of one pillar, +1 bp, through the curve''s own interpolation',
+SELECT run.run_no, curve.curve_no, 'RATE', curve.name, 'base currency', 0.0001,
        curve.pillar_labels, curve.pillar_days, false
   FROM run
   JOIN market_curve curve ON curve.market_no = run.market_no AND curve.kind = 'discount'
@@ -44,7 +44,7 @@ SELECT run.run_no, curve.curve_no, 'RATE', curve.name, 'base currency', 'the zer
 SELECT run.run_no,
        ((SELECT count(*) FROM market_curve curve WHERE curve.market_no = run.market_no AND curve.kind = 'discount')
         + row_number() OVER (PARTITION BY run.run_no ORDER BY currency.name) - 1)::smallint,
-       'CURRENCY', currency.name, 'base currency', 'the base-currency price of the currency, +1 %', ARRAY[''], NULL, false
+       'CURRENCY', currency.name, 'base currency', 0.01, ARRAY[currency.name], NULL, false
   FROM run
  CROSS JOIN LATERAL (
        SELECT curve.currency AS name FROM market_curve curve WHERE curve.market_no = run.market_no AND curve.kind = 'discount'

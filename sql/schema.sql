@@ -16,6 +16,42 @@ CREATE TYPE shard_state AS ENUM (
     'CANCELLED'
 );
 
+CREATE FUNCTION forget_names_of_snapshot() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+    old_no integer;
+BEGIN
+    EXECUTE format('SELECT ($1).%I', TG_ARGV[1]) INTO old_no USING OLD;
+    DELETE FROM snapshot_name WHERE kind = TG_ARGV[0] AND snapshot_no = old_no;
+    RETURN NULL;
+END
+$_$;
+
+CREATE FUNCTION name_new_snapshot() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+    new_no integer;
+BEGIN
+    EXECUTE format('SELECT ($1).%I', TG_ARGV[1]) INTO new_no USING NEW;
+    INSERT INTO snapshot_name (kind, name, version, snapshot_no, created_at)
+    SELECT TG_ARGV[0], NEW.name, coalesce(max(version), 0) + 1, new_no, NEW.created_at
+      FROM snapshot_name
+     WHERE kind = TG_ARGV[0] AND name = NEW.name;
+    RETURN NULL;
+END
+$_$;
+
+CREATE FUNCTION note_claim() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    NEW.claimed_at = clock_timestamp();
+    RETURN NEW;
+END
+$$;
+
 CREATE FUNCTION refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -122,6 +158,7 @@ CREATE TABLE run (
     failure_policy text DEFAULT 'drop_position'::text NOT NULL,
     traceparent text,
     carried_from_run_no integer,
+    claimed_at timestamp with time zone,
     CONSTRAINT run_cancelled_count_check CHECK ((cancelled_count >= 0)),
     CONSTRAINT run_check CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['SUCCEEDED'::run_state, 'PARTIAL'::run_state, 'FAILED'::run_state, 'CANCELLED'::run_state])))),
     CONSTRAINT run_check1 CHECK (((storage_no = 0) OR (storage_no = run_no))),
@@ -149,7 +186,7 @@ CREATE TABLE run_factor (
     kind text NOT NULL,
     name text NOT NULL,
     unit text NOT NULL,
-    bump text NOT NULL,
+    bump double precision NOT NULL,
     bucket_labels text[] NOT NULL,
     bucket_days integer[],
     is_sparse boolean DEFAULT false NOT NULL,
@@ -174,7 +211,7 @@ UNION ALL
     'RATE'::text AS kind,
     curve.name,
     'base currency'::text AS unit,
-    'the zero rate of one pillar, +1 bp, through the curve''s own interpolation'::text AS bump,
+    0.0001 AS bump,
     curve.pillar_labels AS bucket_labels,
     curve.pillar_days AS bucket_days,
     false AS is_sparse
@@ -191,8 +228,8 @@ UNION ALL
     'CURRENCY'::text AS kind,
     currency.name,
     'base currency'::text AS unit,
-    'the base-currency price of the currency, +1 %'::text AS bump,
-    ARRAY[''::text] AS bucket_labels,
+    0.01 AS bump,
+    ARRAY[currency.name] AS bucket_labels,
     NULL::integer[] AS bucket_days,
     false AS is_sparse
    FROM (run
@@ -705,6 +742,26 @@ UNION ALL
    FROM (result_fx_rollup rollup
      JOIN factor ON (((factor.run_no = rollup.run_no) AND (factor.kind = 'CURRENCY'::text) AND (factor.name = rollup.currency))));
 
+CREATE TABLE snapshot_name (
+    upload_no bigint NOT NULL,
+    kind text NOT NULL,
+    name text NOT NULL,
+    version integer NOT NULL,
+    snapshot_no integer NOT NULL,
+    reader_version integer,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT snapshot_name_version_check CHECK ((version >= 1))
+);
+
+ALTER TABLE snapshot_name ALTER COLUMN upload_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME snapshot_name_upload_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 ALTER TABLE ONLY position_result ATTACH PARTITION position_result_0 FOR VALUES IN (0);
 
 ALTER TABLE ONLY hierarchy
@@ -836,6 +893,12 @@ ALTER TABLE ONLY scenario_vector
 ALTER TABLE ONLY schema_migration
     ADD CONSTRAINT schema_migration_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY snapshot_name
+    ADD CONSTRAINT snapshot_name_kind_name_version_key UNIQUE (kind, name, version);
+
+ALTER TABLE ONLY snapshot_name
+    ADD CONSTRAINT snapshot_name_pkey PRIMARY KEY (upload_no);
+
 CREATE UNIQUE INDEX position_by_id ON "position" USING btree (portfolio_no, position_id);
 
 CREATE UNIQUE INDEX position_result_0_key ON position_result_0 USING btree (run_no, position_no);
@@ -850,23 +913,49 @@ CREATE INDEX run_carried_from ON run USING btree (carried_from_run_no) WHERE (ca
 
 CREATE INDEX run_claimable ON run USING btree (run_no) WHERE (state = ANY (ARRAY['QUEUED'::run_state, 'RUNNING'::run_state]));
 
+CREATE INDEX snapshot_name_by_snapshot ON snapshot_name USING btree (kind, snapshot_no, upload_no);
+
+CREATE TRIGGER hierarchy_is_forgotten AFTER DELETE ON hierarchy FOR EACH ROW EXECUTE FUNCTION forget_names_of_snapshot('hierarchy', 'hierarchy_no');
+
+CREATE TRIGGER hierarchy_is_named AFTER INSERT ON hierarchy FOR EACH ROW EXECUTE FUNCTION name_new_snapshot('hierarchy', 'hierarchy_no');
+
 CREATE TRIGGER market_curve_is_immutable BEFORE UPDATE ON market_curve FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER market_history_is_forgotten AFTER DELETE ON market_history FOR EACH ROW EXECUTE FUNCTION forget_names_of_snapshot('market history', 'history_no');
 
 CREATE TRIGGER market_history_is_immutable BEFORE UPDATE ON market_history FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+CREATE TRIGGER market_history_is_named AFTER INSERT ON market_history FOR EACH ROW EXECUTE FUNCTION name_new_snapshot('market history', 'history_no');
+
+CREATE TRIGGER market_snapshot_is_forgotten AFTER DELETE ON market_snapshot FOR EACH ROW EXECUTE FUNCTION forget_names_of_snapshot('market', 'market_no');
+
 CREATE TRIGGER market_snapshot_is_immutable BEFORE UPDATE ON market_snapshot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER market_snapshot_is_named AFTER INSERT ON market_snapshot FOR EACH ROW EXECUTE FUNCTION name_new_snapshot('market', 'market_no');
 
 CREATE TRIGGER portfolio_batch_is_immutable BEFORE UPDATE ON portfolio_batch FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER portfolio_requirement_is_immutable BEFORE UPDATE ON portfolio_requirement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+CREATE TRIGGER portfolio_snapshot_is_forgotten AFTER DELETE ON portfolio_snapshot FOR EACH ROW EXECUTE FUNCTION forget_names_of_snapshot('portfolio', 'portfolio_no');
+
 CREATE TRIGGER portfolio_snapshot_is_immutable BEFORE UPDATE ON portfolio_snapshot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER portfolio_snapshot_is_named AFTER INSERT ON portfolio_snapshot FOR EACH ROW EXECUTE FUNCTION name_new_snapshot('portfolio', 'portfolio_no');
 
 CREATE TRIGGER position_is_immutable BEFORE UPDATE ON "position" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+CREATE TRIGGER run_claim_is_noted BEFORE UPDATE OF epoch ON run FOR EACH ROW WHEN ((new.epoch <> old.epoch)) EXECUTE FUNCTION note_claim();
+
 CREATE TRIGGER run_state_edges BEFORE UPDATE ON run FOR EACH ROW EXECUTE FUNCTION run_state_edges();
 
+CREATE TRIGGER scenario_set_is_forgotten AFTER DELETE ON scenario_set FOR EACH ROW EXECUTE FUNCTION forget_names_of_snapshot('scenario set', 'scenario_set_no');
+
 CREATE TRIGGER scenario_set_is_immutable BEFORE UPDATE ON scenario_set FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER scenario_set_is_named AFTER INSERT ON scenario_set FOR EACH ROW EXECUTE FUNCTION name_new_snapshot('scenario set', 'scenario_set_no');
+
+CREATE TRIGGER snapshot_name_keeps_its_meaning BEFORE UPDATE OF kind, name, version, snapshot_no, created_at ON snapshot_name FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 ALTER TABLE ONLY market_curve
     ADD CONSTRAINT market_curve_market_no_fkey FOREIGN KEY (market_no) REFERENCES market_snapshot(market_no) ON DELETE CASCADE;

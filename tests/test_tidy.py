@@ -1,7 +1,10 @@
 """The rules of the repository that no linter holds."""
 
 import ast
+import importlib
+import importlib.util
 import inspect
+import itertools
 import pickle
 import re
 import subprocess
@@ -10,9 +13,11 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+from numba.core.dispatcher import Dispatcher
 
 import riskray.errors
 from riskray.errors import RiskrayError
@@ -133,6 +138,45 @@ def test_files_name_no_path_of_a_machine() -> None:
     assert not found
 
 
+WORST_WORDS = re.compile(r"\b(?:who" + r"ever|some" + r"body|no" + r"body|has not " + r"got|answers " + r"with)\b", re.IGNORECASE)
+CHECKSUMMED = {"sql/schema.sql", *(f"sql/{path.name}" for path in (ROOT / "sql").glob("[0-9][0-9][0-9]_*.sql"))}
+"""Migrations are applied by checksum, and the schema is dumped from them: their comments stay as they were."""
+PROSE = {".md", ".sql", ".yaml", ".yml", ".toml", ".tf", ".tfvars", ".sh"}
+PROSE_NAMES = {"Dockerfile", "Makefile"}
+
+
+def _worst_words(path: Path, text: str) -> Iterator[str]:
+    if path.name == "CHANGELOG.md":  # released sections stay as they were
+        text = "\n".join(itertools.takewhile(lambda line: not re.match(r"## \[\d", line), text.splitlines()))
+    for match in WORST_WORDS.finditer(re.sub(r"\s", " ", text)):
+        yield f"{path}:{text.count(chr(10), 0, match.start()) + 1} {match.group()}"
+
+
+def test_prose_leaves_no_actor_to_be_guessed() -> None:
+    files = [path for path in text_files() if path.suffix in PROSE or path.name in PROSE_NAMES]
+    assert len(files) > 100
+    found = [
+        hit for path in files if path.as_posix() not in CHECKSUMMED for hit in _worst_words(path, (ROOT / path).read_text(encoding="utf-8"))
+    ]
+    assert not found, f"{found}: name the actor; a function returns a value, and a market lacks a curve"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("docs/page.md", "# Page\n\nWho" + "ever reads", ["docs/page.md:3 Who" + "ever"]),
+        ("sql/queries/runs.sql", "-- Runs that no" + "body drives.", ["sql/queries/runs.sql:1 no" + "body"]),
+        ("cluster/a.yaml", "# it answers " + "with 503", ["cluster/a.yaml:1 answers " + "with"]),
+        ("docs/page.md", "a curve that the market has not\n" + "got", ["docs/page.md:1 has not " + "got"]),
+        ("CHANGELOG.md", "## [Unreleased]\n- some" + "body", ["CHANGELOG.md:2 some" + "body"]),
+        ("CHANGELOG.md", "## [Unreleased]\n- a run\n## [0.1.0]\n- some" + "body", []),
+        ("docs/page.md", "what the API answers; no body is returned", []),
+    ],
+)
+def test_worst_words_are_found_where_they_stand(name: str, text: str, found: list[str]) -> None:
+    assert list(_worst_words(Path(name), text)) == found
+
+
 def _environment_reads(tree: ast.Module) -> Iterator[ast.AST]:
     written = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load)}
     for node in ast.walk(tree):
@@ -152,23 +196,64 @@ def test_only_the_settings_read_the_environment() -> None:
     assert not found
 
 
-def _decorator_name(decorator: ast.expr) -> str:
-    target = decorator.func if isinstance(decorator, ast.Call) else decorator
-    return target.attr if isinstance(target, ast.Attribute) else target.id if isinstance(target, ast.Name) else ""
+def _kernels(module: ModuleType) -> dict[str, Any]:
+    """Functions of a module that numba compiles, by name, whatever the decorator is called that does it."""
+    kernels = {name: value.py_func for name, value in vars(module).items() if isinstance(value, Dispatcher)}
+    return {name: function for name, function in kernels.items() if function.__module__ == module.__name__}
+
+
+def _unmarked_kernels(module: ModuleType) -> list[str]:
+    return [f"{module.__name__}.{name}" for name, kernel in _kernels(module).items() if not hasattr(kernel, "__no_type_check__")]
 
 
 def test_compiled_functions_opt_out_of_runtime_type_checks() -> None:
     """numba cannot compile what the suite's jaxtyping hook wraps; without this test the failure is a riddle."""
-    found = []
-    for path in python_files(tests=False):
-        if path.parts[0] != "pricers":
-            continue
-        for node in ast.walk(parsed(path)):
-            if isinstance(node, ast.FunctionDef):
-                names = {_decorator_name(decorator) for decorator in node.decorator_list}
-                if names & {"njit", "jit", "vectorize", "guvectorize"} and "no_type_check" not in names:
-                    found.append(f"{path}:{node.lineno} {node.name} wants @typing.no_type_check below its numba decorator")
-    assert not found
+    modules = [importlib.import_module(name) for name in _module_names("pricers")]
+    assert sum(len(_kernels(module)) for module in modules) > 100
+    unmarked = [name for module in modules for name in _unmarked_kernels(module)]
+    assert not unmarked, f"{unmarked} want @typing.no_type_check below their numba decorator"
+
+
+def _module_names(package: str) -> list[str]:
+    paths = [path for path in python_files(tests=False) if path.is_relative_to(package)]
+    return [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in paths]
+
+
+@pytest.mark.parametrize(
+    "decorator",
+    [
+        "from pricers.kernels.jit import kernel\n@kernel",
+        "from pricers.kernels.jit import kernel as fast\n@fast",
+        "from pricers.kernels import jit\n@jit.kernel",
+        "from pricers.kernels.jit import njit\n@njit(cache=True, nogil=True)",
+        "from pricers.kernels.jit import njit\nfast = njit(cache=True)\n@fast",
+        "from numba import njit as fast\n@fast",
+        "import numba\n@numba.jit",
+    ],
+)
+def test_kernel_without_the_mark_is_found_by_whatever_name_it_is_compiled(tmp_path: Path, decorator: str) -> None:
+    for mark, found in (("", ["planted.f"]), ("@no_type_check\n", [])):
+        source = f"from typing import no_type_check\n{decorator}\n{mark}def f(x):\n    return x\n"
+        (tmp_path / "planted.py").write_text(source)
+        spec = importlib.util.spec_from_file_location("planted", tmp_path / "planted.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        assert _unmarked_kernels(module) == found
+
+
+def test_kernels_are_compiled_in_one_way() -> None:
+    compilers = {"njit", "jit", "vectorize", "guvectorize", "cfunc", "stencil"}
+    found = [
+        f"{path}:{node.lineno}"
+        for path in python_files(tests=False)
+        if path != Path("pricers/kernels/jit.py")
+        for node in ast.walk(parsed(path))
+        if (isinstance(node, ast.ImportFrom) and node.module == "numba" and compilers & {name.name for name in node.names})
+        or (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "numba" and node.attr in compilers)
+    ]
+    assert not found, f"{found} compile without pricers.kernels.jit, which keeps kernels by source and compiles each once"
 
 
 def _error_classes(base: type[RiskrayError] = RiskrayError) -> list[type[RiskrayError]]:
@@ -237,14 +322,16 @@ def test_lock_files_cover_the_declared_dependencies() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "unwanted"),
+    ("modules", "unwanted"),
     [
-        ("pricers", {"ray", "psycopg", "fastapi", "pydantic", "pyarrow"}),
-        ("riskray.client", {"ray", "psycopg", "fastapi"}),
+        ("pricers.registry", {"ray", "psycopg", "fastapi", "pydantic", "pyarrow"}),
+        (", ".join(_module_names("riskray/models")), {"numba", "llvmlite", "QuantLib", "scipy", "ray", "psycopg", "fastapi", "pyarrow"}),
+        ("riskray.cli", {"numba", "QuantLib", "ray", "psycopg", "fastapi"}),
+        ("riskray.client", {"numba", "QuantLib", "ray", "psycopg", "fastapi"}),
     ],
 )
-def test_light_module_imports_without_heavy_libraries(module: str, unwanted: set[str]) -> None:
+def test_light_module_imports_without_heavy_libraries(modules: str, unwanted: set[str]) -> None:
     """The import contracts see what the sources say; this sees what the interpreter loads."""
-    program = f"import sys, {module}; print(*sorted({unwanted!r} & sys.modules.keys()))"
+    program = f"import sys, {modules}; print(*sorted({unwanted!r} & sys.modules.keys()))"
     loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
     assert loaded == []

@@ -1,1 +1,1 @@
-"""Whether a change of the code leaves every number where it was: figures under canonical keys, kept in a file and compared bit by bit."""
+"""Checks that a change of the code changes no number: figures under canonical keys are stored in a file and compared bit by bit."""

@@ -1,14 +1,14 @@
-"""Whether this code computes the very numbers of a state of the code that wrote a file.
+"""Checks that the present code computes exactly the numbers of an earlier version, which wrote a file.
 
     python -m benchmarks.identity --against ../identity.zip --json
 
-Where the file does not exist it is written: seeded portfolios, markets and a history, every result that they give, and a checksum of each
-column of results, under keys that no storage decides (position, book, curve, pillar, currency, scenario). Where it exists, its own inputs
-are valued by the code as it is now and each column is compared bit by bit; columns that differ are named, with the largest relative
-difference and where it is, and the exit status is 1. What only the code of now has is reported as new and is no difference; what it lacks
-is one. With `--tolerance` numbers may differ by so much in relation to the sum of the absolute values of their terms, as far as results
-tell it (legs of positions, ladders); solved measures (yields, z-spreads) are told apart by the reader. `missing`, texts and counts have no
-tolerance. The file belongs to one machine: BLAS, exp and log of others may round otherwise.
+If the file does not exist, the command writes it: seeded portfolios, markets and a history, all their results, and a checksum of each
+column of results, under keys that do not depend on storage (position, book, curve, pillar, currency, scenario). If the file exists, the
+present code values its inputs, and the command compares each column bit by bit; it lists the columns that differ, with the largest
+relative difference and its key, and exits with status 1. Figures that only the present code has are reported as new and are not a
+difference; missing figures are. `--tolerance` is the largest difference relative to the sum of the absolute values of a number's terms,
+as far as results show them (legs of positions, ladders); the reader must judge solved measures (yields, z-spreads). `missing`, texts and
+counts have no tolerance. The file is valid on one machine only, because BLAS, exp and log may round differently on others.
 """
 
 import argparse
@@ -31,19 +31,19 @@ DIFFERENCES: Final[tuple[Verdict, ...]] = ("different", "missing")
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Print the columns that are not equal and one JSON object as the last line; the exit status."""
+    """Print the columns that differ, and one JSON object as the last line; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.identity", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--against", type=Path, required=True, metavar="FILE", help="compared with where it exists, else written")
-    parser.add_argument("--positions", type=int, default=None, help=f"of a file that is written; {POSITIONS:,} where not given")
-    parser.add_argument("--seed", type=int, default=None, help="of a file that is written; 1 where not given")
-    parser.add_argument("--tolerance", type=float, default=None, help="relative difference allowed; none: bits must be equal")
+    parser.add_argument("--against", type=Path, required=True, metavar="FILE", help="file to compare with; written if it does not exist")
+    parser.add_argument("--positions", type=int, default=None, help=f"number of positions in a new file; default: {POSITIONS:,}")
+    parser.add_argument("--seed", type=int, default=None, help="seed of a new file; default: 1")
+    parser.add_argument("--tolerance", type=float, default=None, help="largest relative difference; by default bits must be equal")
     parser.add_argument("--actors", type=int, default=2)
     parser.add_argument("--json", action="store_true", help="accepted for uniformity: the last line is always JSON")
     arguments = parser.parse_args(given)
     started = time.perf_counter()
     exists = arguments.against.exists()
     if exists and (arguments.positions, arguments.seed) != (None, None):
-        parser.error(f"{arguments.against} exists and has its own positions; leave out --positions and --seed, or name another file")
+        parser.error(f"{arguments.against} exists and has its own positions; omit --positions and --seed, or use another file")
     stored = archive.read(arguments.against) if exists else _new_archive(arguments.positions or POSITIONS, seed=arguments.seed or 1)
     found = collect_on_a_stack(stored.inputs, actors=arguments.actors)
     comparisons: list[ColumnComparison] = []
@@ -64,7 +64,7 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 def collect_on_a_stack(contents: Mapping[str, bytes], *, actors: int) -> dict[str, Figures]:
-    """All figures that a stack of its own makes of the inputs."""
+    """All figures of the inputs, computed on a stack of its own."""
     with temporary_stack(pricer_actors=actors) as settings, Client(settings, deadline_s=600.0) as client:
         return collect.collect(client, contents, say=_say)
 

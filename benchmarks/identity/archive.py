@@ -1,6 +1,6 @@
-"""The file of one state of the code: the inputs, the figures, and the checksum of every column.
+"""The file of one version of the code: the inputs, the figures, and the checksum of every column.
 
-The inputs are in it because generators and demo data change too: later code values the very same bytes.
+The file includes the inputs, because generators and demo data change too: later code must value identical bytes.
 """
 
 import io
@@ -29,14 +29,14 @@ class Archive:
 
 
 def checksums(figures: Mapping[str, Figures]) -> dict[str, str]:
-    """Of every column, by `<figures>/<value>`."""
+    """The checksum of every column, by `<figures>/<value>`."""
     return {f"{name}/{value}": digest for name, part in figures.items() for value, digest in part.checksums.items()}
 
 
 def write(path: Path, archive: Archive) -> None:
-    """Write the file, whole or not at all."""
+    """Write the file atomically."""
     draft = path.with_name(path.name + ".part")
-    with zipfile.ZipFile(draft, "w") as target:  # Parquet has compressed already
+    with zipfile.ZipFile(draft, "w") as target:  # uncompressed, because Parquet is already compressed
         about = {**archive.about, "checksums": checksums(archive.figures)}
         target.writestr(_ABOUT, json.dumps(about, indent=1), zipfile.ZIP_DEFLATED)
         for name, content in archive.inputs.items():
@@ -49,13 +49,13 @@ def write(path: Path, archive: Archive) -> None:
 
 
 def read(path: Path) -> Archive:
-    """Read the file. Raises ValueError for one that is not of this command or whose figures no longer have their checksums."""
+    """Read the file. Raises ValueError if this command did not write it or its figures do not match their checksums."""
     try:
         with zipfile.ZipFile(path) as source:
             contents = {name: source.read(name) for name in source.namelist()}
         about = json.loads(contents[_ABOUT])
     except (zipfile.BadZipFile, KeyError) as error:
-        raise ValueError(f"{path} was not written by this command; name a file that does not exist, and it is written") from error
+        raise ValueError(f"{path} was not written by this command; to write a file, name one that does not exist") from error
     figures = {
         name.removeprefix(_FIGURES).removesuffix(".parquet"): Figures.from_arrow(pq.read_table(pa.BufferReader(content)))
         for name, content in contents.items()
@@ -63,6 +63,6 @@ def read(path: Path) -> Archive:
     }
     if (found := checksums(figures)) != about["checksums"]:
         damaged = sorted(name for name in {*found, *about["checksums"]} if found.get(name) != about["checksums"].get(name))
-        raise ValueError(f"{path} is damaged: {', '.join(damaged)} differ from their own checksums; write the file anew")
+        raise ValueError(f"{path} is damaged: {', '.join(damaged)} differ from their checksums; write a new file")
     inputs = {name.removeprefix(_INPUTS): content for name, content in contents.items() if name.startswith(_INPUTS)}
     return Archive(about, inputs, figures)

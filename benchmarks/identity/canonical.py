@@ -1,8 +1,8 @@
-"""One adapter for each kind of result: today's shape in, figures under canonical keys out.
+"""Adapters, one for each kind of result, that convert the present shape to figures under canonical keys.
 
-A change of a result's shape changes the adapter of that kind, here and nowhere else; the adapter keeps its keys and the names of its
-values. Canonical are: position ids, books, products, counterparties and currencies; a curve's name with its kind (RATE, SPREAD), without
-the suffix that tells a spread curve from a discount curve of one name; a pillar's label; a scenario's label; `pv_base` for today's value.
+If a result's shape changes, only the adapter of that kind changes; its keys and the names of its values stay. Canonical are: position
+ids, books, products, counterparties and currencies; a curve's name with its kind (RATE, SPREAD), without the suffix that distinguishes a
+spread curve from a discount curve of one name; a pillar's label; a scenario's label; `pv_base` for the present value.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,21 +18,21 @@ from riskray.models.result import RiskFactor
 
 GROUPS: Final = ("book", "product", "currency", "counterparty")
 RENAMED: Final = {"base_pv": "pv_base"}
-"""Name of today -> canonical name, of values in any kind of result."""
+"""Present name -> canonical name, for values in all kinds of results."""
 SPREAD_SUFFIX: Final = ":SPREAD"
 CURVE_KINDS: Final = {"discount": "RATE", "spread": "SPREAD"}
 CURRENCY: Final = "CURRENCY"
 NOT_COMPARED: Final = frozenset({"position_no", "run_id", "market_id", "what_if_run_id"})
-"""Numbers of places and ids that follow from what was stored before."""
+"""Numbers and ids that depend on what was stored before."""
 
 BASIS_POINT_OF_FX: Final = 0.01  # fx_delta is the value of one per cent
 THETA_SHARE: Final = 1e-5
-"""Of a position's gross value: terms of theta are a day's interest, here at 0.4 % a year."""
+"""Fraction of a position's gross value: the terms of theta are one day's interest, here at 0.4 % a year."""
 
 
 @dataclass(frozen=True)
 class Terms:
-    """Sums of the absolute values of the terms of a run's figures, as far as results tell them; what a tolerance refers to."""
+    """Sums of the absolute values of the terms of a run's figures, as far as results show them; tolerances are relative to these."""
 
     positions: pa.Table
     """position_id, GROUPS, `gross` (absolute values of the legs, base currency) and `gross_dv01`."""
@@ -117,7 +117,7 @@ class Coded:
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> "Coded":
-        """Of one text a row."""
+        """From one text per row."""
         names = sorted(set(texts))
         place = {name: number for number, name in enumerate(names)}
         return cls(names, np.array([place[text] for text in texts], np.int64))
@@ -192,7 +192,7 @@ def _sum_scales(gross: np.ndarray, gross_dv01: np.ndarray) -> dict[str, np.ndarr
 
 
 def position_table(table: pa.Table) -> Figures:
-    """A download with one row a position and plain columns: failures, P&L of positions."""
+    """A download with one row per position and scalar columns: failures, P&L of positions."""
     return figures({"position_id": table.column("position_id")}, _columns(table))
 
 
@@ -222,7 +222,7 @@ def position_vectors(table: pa.Table, *, scenarios: Sequence[str], gross: Mappin
 
 
 def rollups(answers: Mapping[str, Sequence[Any]], terms: Terms) -> Figures:
-    """Sums by any dimensions; `answers`: by what they are grouped by."""
+    """Sums by any dimensions; `answers`: responses by their grouping."""
     rows = list(_grouped(answers))
     return figures_of_rows(rows, keys=("by", *GROUPS), scales=terms.of_measures(rows))
 
@@ -263,13 +263,13 @@ def pnl_ladder(buckets: Sequence[Any], positions: pa.Table, terms: Sequence[Term
 
 
 def _bucket(row: Mapping[str, Any], *, value: str) -> dict[str, Any]:
-    """Today all ladders are of discount curves."""
+    """The key of a ladder's entry; at present, all ladders are those of discount curves."""
     rest = {name: entry for name, entry in row.items() if name not in ("curve", value)}
     return {**rest, "kind": CURVE_KINDS["discount"], "curve": curve_name(row["curve"]), "sensitivity": row[value]}
 
 
 def vectors(answers: Mapping[str, Any], terms: Terms) -> dict[str, Figures]:
-    """Vectors of groups, and what they stand on; `answers`: stress answers by what they are grouped by."""
+    """Vectors of groups, with the counts and values to which they refer; `answers`: stress responses by their grouping."""
     nodes: list[dict[str, Any]] = []
     entries: list[dict[str, Any]] = []
     for by, answer in answers.items():
@@ -292,7 +292,7 @@ def vectors(answers: Mapping[str, Any], terms: Terms) -> dict[str, Figures]:
 
 
 def tail_risk(answers: Mapping[str, Any], terms: Terms) -> dict[str, Figures]:
-    """VaR and ES, their contributions and tails; `answers`: by a name of the question."""
+    """VaR and ES, their contributions and tails; `answers`: responses by a name of the query."""
     figures_rows, parts, tails, heads = [], [], [], []
     for question, answer in answers.items():
         lists = ("figures", "contributions", "tail_scenarios", "left_out_factors", "scenario_set_id")
@@ -324,7 +324,7 @@ def _pnl_sizes(positions: pa.Table, terms: Sequence[Terms]) -> pa.Table:
 
 
 def pnl_groups(answers: Mapping[str, Any], positions: pa.Table, terms: Sequence[Terms]) -> Figures:
-    """P&L explanation of the whole (by nothing) and of groups; `answers`: by what they are grouped by."""
+    """P&L explanation of the total (without grouping) and of groups; `answers`: responses by their grouping."""
     whole = next(iter(answers.values()))
     rows = [{"by": "", **_fields(whole.total)}]
     rows += [{"by": by, **_fields(group)} for by, answer in answers.items() for group in answer.groups]
@@ -334,7 +334,7 @@ def pnl_groups(answers: Mapping[str, Any], positions: pa.Table, terms: Sequence[
 
 
 def what_if(answers: Mapping[str, Any], terms: Terms) -> dict[str, Figures]:
-    """Every figure of what-if answers, before, after and between; `answers`: by a name of the question, `terms`: of the run before."""
+    """Every figure of what-if responses: before, after and difference; `answers`: by a name of the query, `terms`: of the run before."""
     rows, failures = [], []
     for question, answer in answers.items():
         for by, groups in (("", [answer.total]), ("group", answer.groups)):
@@ -366,17 +366,17 @@ def explanations(answers: Sequence[Any]) -> Figures:
 
 
 def uploaded_market(document: bytes) -> bytes:
-    """A market document of the file as it is uploaded now."""
+    """A market document of the file in the form of a present upload."""
     return document
 
 
 def uploaded_history(table: bytes) -> bytes:
-    """A history of the file as it is uploaded now: heads of columns are `zero/CURVE/PILLAR`, `spread/CURVE/PILLAR` and `fx/CURRENCY`."""
+    """A history of the file in the form of a present upload, with columns `zero/CURVE/PILLAR`, `spread/CURVE/PILLAR` and `fx/CURRENCY`."""
     return table
 
 
 def rows_by(answers: Iterable[Any], *keys: str) -> Figures:
-    """Objects that need no more than their key."""
+    """Figures of objects whose fields need no conversion."""
     return figures_of_rows([_fields(answer) for answer in answers], keys=keys)
 
 
@@ -387,7 +387,7 @@ def _grouped(answers: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _fields(item: Any) -> dict[str, Any]:
-    """A model's fields by canonical name, its group's beside them."""
+    """A model's fields by canonical name, including those of its group."""
     fields = item.model_dump()
     group: dict[str, Any] = fields.pop("group", {})
     return group | {RENAMED.get(name, name): value for name, value in fields.items() if name not in NOT_COMPARED}

@@ -1,6 +1,6 @@
-"""Values the inputs on a stack and gathers every kind of result under its canonical name.
+"""Values the inputs on a stack and collects every kind of result under its canonical name.
 
-Left out are Monte Carlo sets and parametric VaR: both work through a matrix in the order of the market's factors, which is not canonical.
+Monte Carlo sets and parametric VaR are left out, because both depend on the order of the market's factors, which is not canonical.
 """
 
 import tempfile
@@ -46,6 +46,7 @@ STRESS: Final[dict[str, Any]] = {
 }  # fmt: skip
 NO_VALUE: Final = {
     "kind": "stress",
+    "rates_checked": False,
     "scenarios": [
         {"name": "all up", "shocks": [{"type": "parallel", "shift": {"bp": 100}}]},
         {"name": "beyond all numbers", "shocks": [{"type": "parallel", "curves": ["EUR-FLAT-FORWARD"], "shift": {"bp": -1e7}}]},
@@ -144,7 +145,7 @@ def _by(groups: Sequence[str]) -> str:
 
 
 def _results(client: Client, handle: RunHandle, *, has_vectors: bool = False) -> tuple[dict[str, Figures], Terms]:
-    """All that one run left behind, and the terms of its sums."""
+    """All results of one run, and the terms of its sums."""
     table = handle.positions().to_arrow()
     kinds, terms = canonical.positions(table, factors=handle.factors())
     ladders, deltas = (
@@ -202,7 +203,7 @@ def _pnl(client: Client, base: RunHandle, later: RunHandle, terms: Sequence[Term
 
 
 def _what_ifs(client: Client, base: RunHandle) -> dict[str, Any]:
-    """A changed market, and a changed portfolio: positions out, scaled and added, one of these without value."""
+    """A changed market, and a changed portfolio with positions removed, scaled and added, one of which has no value."""
     ids = [row.position_id for row in base.first_page(limit=10)]
     added = {
         "product": "FIXED_BOND", "currency": "USD", "notional": 1e6, "coupon_rate": 0.03, "issue_date": "2020-01-15", "book": "NEW",
@@ -213,7 +214,7 @@ def _what_ifs(client: Client, base: RunHandle) -> dict[str, Any]:
     questions = WHAT_IFS | {"positions": positions, "both": {**WHAT_IFS["market"], **positions}}
     answers = {name: base.what_if("book", **question, wait_s=50.0) for name, question in questions.items()}
     if late := [name for name, answer in answers.items() if answer.total is None]:
-        raise RuntimeError(f"what-if {', '.join(late)} has not ended within 50 s; the machine is too busy, try later")
+        raise RuntimeError(f"what-if {', '.join(late)} did not end within 50 s, because the machine is too busy; retry later")
     return answers
 
 

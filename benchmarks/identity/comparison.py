@@ -1,4 +1,4 @@
-"""Two sets of figures beside each other, column by column."""
+"""Comparison of two sets of figures, column by column."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ Verdict = Literal["equal", "within tolerance", "different", "missing", "new"]
 
 @dataclass(frozen=True)
 class ColumnComparison:
-    """What became of one column."""
+    """The comparison of one column."""
 
     name: str
     verdict: Verdict
-    """`new`: only keys or the whole column are new; `missing`: the column is gone. A missing key makes a column `different`."""
+    """`new`: keys or the whole column were added; `missing`: the column was removed. A missing key makes a column `different`."""
     row_count: int
     changed_count: int = 0
     missing_count: int = 0
     new_count: int = 0
     largest_relative: float = 0.0
-    """Largest difference, relative to the larger of the two values or the sum of its terms' absolute values; inf where there is none."""
+    """Largest difference over the larger value or the sum of its terms' absolute values; inf for text, nulls and infinities."""
     example: str = ""
 
     def __str__(self) -> str:
@@ -37,7 +37,7 @@ class ColumnComparison:
 
 
 def compare(before: Mapping[str, Figures], after: Mapping[str, Figures], *, tolerance: float | None = None) -> Iterator[ColumnComparison]:
-    """Every column of both. Without a tolerance all bits must be equal; with one, numbers may differ by so much in relation."""
+    """Compare every column of both sets. Without a tolerance all bits must be equal; with one, it is the largest relative difference."""
     digests_before, digests_after = checksums(before), checksums(after)
     for name, part in before.items():
         later = after.get(name)
@@ -85,7 +85,7 @@ def _compared(
 
 
 def _relative_differences(before: pa.Array, after: pa.Array, scale: np.ndarray) -> np.ndarray:
-    """float64[row]: NaN where the bits are equal, inf where a difference is none of two finite numbers."""
+    """float64[row]: NaN if the bits are equal, inf if they differ and are not two finite numbers."""
     valid_before, valid_after = (column.is_valid().to_numpy(zero_copy_only=False) for column in (before, after))
     if before.type != after.type or pa.types.is_string(before.type):
         texts = [pc.fill_null(column.cast(pa.string()), "").to_numpy(zero_copy_only=False) for column in (before, after)]

@@ -1,7 +1,7 @@
-"""Figures under keys that no storage decides: sorted by key, hashed by column, aligned by key where two sets differ.
+"""Figures under keys that do not depend on storage: sorted by key, hashed by column, and aligned by key if two sets differ.
 
-A key is made of names (position, book, curve, pillar, currency, scenario), never of numbers or of places in a list. Columns that are
-hashed are float64, int64 or text, each with its nulls; -0.0 and 0.0 are different bits.
+A key consists of names (position, book, curve, pillar, currency, scenario), never of numbers or of indices into a list. Hashed columns
+are float64, int64 or text, each with its nulls; -0.0 and 0.0 have different bits.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ _CODES_MAX: Final = 2**62
 
 @dataclass(frozen=True)
 class Names:
-    """A column of texts: `names` sorted and each in use, `codes` their places."""
+    """A column of texts: `names` are sorted and all in use, `codes` are indices into them."""
 
     names: tuple[str, ...]
     codes: np.ndarray
@@ -42,7 +42,7 @@ class Names:
         return cls(tuple(names), places[codes] if len(places) else np.zeros(0, np.int64))
 
     def taken(self, rows: np.ndarray) -> "Names":
-        """The rows asked for. All names stay in use where no row is left out."""
+        """The requested rows. All names stay in use if no row is left out."""
         return Names(self.names, self.codes[rows])
 
     def arrow(self) -> pa.DictionaryArray:
@@ -69,11 +69,11 @@ class Figures:
 
     @property
     def row_count(self) -> int:
-        """How many keys there are."""
+        """Number of keys."""
         return len(next(iter(self.keys.values())).codes)
 
     def key_of(self, row: int) -> str:
-        """A row's key in words."""
+        """A row's key as text."""
         parts = {name: column.names[column.codes[row]] for name, column in self.keys.items()}
         return ", ".join(f"{name} {value}" for name, value in parts.items() if value)
 
@@ -107,7 +107,7 @@ class Figures:
 
     @classmethod
     def from_arrow(cls, table: pa.Table) -> "Figures":
-        """What `to_arrow` wrote."""
+        """The figures that `to_arrow` wrote."""
 
         def part(prefix: str) -> dict[str, Any]:
             return {name.removeprefix(prefix): table.column(name) for name in table.column_names if name.startswith(prefix)}
@@ -163,7 +163,7 @@ def bits(column: pa.Array) -> np.ndarray:
 
 
 def aligned(before: Figures, after: Figures) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of `before` and of `after` that have the same key; none where keys are made of other parts."""
+    """Rows of `before` and of `after` with equal keys; none if the keys have different parts."""
     if list(before.keys) != list(after.keys):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     sides: list[list[tuple[np.ndarray, int]]] = [[], []]
@@ -179,7 +179,7 @@ def aligned(before: Figures, after: Figures) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _codes(columns: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
-    """One number a row, in the order of the columns: each with how many names it has."""
+    """One number per row, in the order of the columns, each of which is given with its number of names."""
     codes, total = np.zeros(len(columns[0][0]), np.int64), 1
     for column, count in columns:
         total *= max(count, 1)

@@ -1,8 +1,8 @@
-"""What is valued: markets, portfolios and a history, made once and kept in the file.
+"""The valued inputs: markets, portfolios and a history, generated once and stored in the file.
 
-The main portfolio is the generator's mix of all products with more broken rows than usual; the later one has lost some of its positions
-and won others. `terms` holds random contracts over all conventions of every product on curves of either interpolation. `failing` holds
-rows for each reason why a position has no value.
+The main portfolio is the generator's mix of all products with more broken rows than usual; the later one lacks some of its positions and
+has others. `terms` holds random contracts over all conventions of every product on curves with either interpolation. `failing` holds rows
+for each reason why a position has no value.
 """
 
 import io
@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from pricers import CurveKind
 from pricers.market.market import Curve
 from riskray.market.reader import write_market
 from riskray.portfolio.batches import decode_batch, prepare_portfolio
@@ -31,7 +32,7 @@ HISTORY_DATES: Final = 251
 LATER_DAYS: Final = 33
 TERMS_AS_OF: Final = date(2024, 2, 29)
 TERMS_SHARE: Final = 20
-"""One row of each product on random terms for so many positions of the main portfolio."""
+"""Number of positions of the main portfolio for each row per product on random terms."""
 _FORWARD_CURRENCIES: Final = tuple(accuracy_fx.CURRENCIES)
 
 
@@ -63,7 +64,7 @@ def _parquet(tables: dict[str, pa.Table]) -> bytes:
 
 
 def _later_market(market: Mapping[str, Any], *, as_of: date) -> dict[str, Any]:
-    """The market some weeks on: every point of every curve and every exchange rate elsewhere."""
+    """The market some weeks later: every point of every curve and every exchange rate has changed."""
 
     def moved(curves: Sequence[Mapping[str, Any]], bp: float) -> list[dict[str, Any]]:
         return [
@@ -117,8 +118,8 @@ def _random_terms(count: int, *, seed: int) -> dict[str, bytes]:
     document = {
         "name": "terms",
         "as_of": TERMS_AS_OF.isoformat(),
-        "curves": [_curve(curve) for curve in (*bonds_market.discount_curves, *market.discount_curves)],
-        "spread_curves": [_curve(curve) for curve in bonds_market.spread_curves],
+        "curves": [_curve(curve) for curve in (*bonds_market.of_kind(CurveKind.RATE), *market.curves)],
+        "spread_curves": [_curve(curve) for curve in bonds_market.of_kind(CurveKind.SPREAD)],
         "fx_spots": [
             {"pair": f"{currency}EUR", "rate": rate, "spot_lag_days": 0}
             for currency, rate in market.fx_to_base.items()
@@ -129,7 +130,7 @@ def _random_terms(count: int, *, seed: int) -> dict[str, bytes]:
 
 
 def _row(contract: Mapping[str, Any], product: str, number: int) -> dict[str, Any]:
-    """A contract as a file has it: days as dates, absent where there is nothing."""
+    """A contract as in a file: days as dates, and null terms absent."""
     fields = {name: _dated(name, value) for name, value in contract.items() if value is not None}
     place = {"product": product, "position_id": f"{product}-{number:06d}", "book": f"B{number % 7}", "counterparty": f"C{number % 11}"}
     return place | fields
@@ -154,7 +155,7 @@ def _curve(curve: Curve) -> dict[str, Any]:
 
 
 def _failing() -> list[dict[str, Any]]:
-    """Rows on the demo's market, each with what is wrong as its book; the first of each product is sound."""
+    """Rows on the demo's market, each with its fault as the name of its book; the first row of each product is valid."""
     bond = {
         "product": "FIXED_BOND", "currency": "USD", "notional": 1e6, "coupon_rate": 0.03, "issue_date": "2020-01-15",
         "maturity_date": "2030-01-15", "discount_curve": "USD-GOVT",

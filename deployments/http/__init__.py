@@ -1,1 +1,1 @@
-"""What every service is built from: the factory, errors, paging, limits, uploads and downloads."""
+"""The common parts of all services: the factory, errors, paging, limits, uploads and downloads."""

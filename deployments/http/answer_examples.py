@@ -1,4 +1,4 @@
-"""An example of every JSON answer in the OpenAPI document, put together from the examples of its fields."""
+"""Examples of all JSON responses in the OpenAPI document, composed of the examples of their fields."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ _BY_TYPE: dict[str, Any] = {"string": "text", "number": 0.0, "integer": 1, "bool
 
 
 def add_answer_examples(document: dict[str, Any]) -> None:
-    """Give every successful JSON answer an example where it has none."""
+    """Add an example to every successful JSON response without one."""
     models = document.get("components", {}).get("schemas", {})
     for methods in document["paths"].values():
         for operation in methods.values():
@@ -18,7 +18,7 @@ def add_answer_examples(document: dict[str, Any]) -> None:
 
 
 def example_of(schema: dict[str, Any], models: dict[str, Any]) -> Any:
-    """A value that the schema allows: its own example, its default, or one made of its parts."""
+    """A value that the schema allows: its own example, its default, or a value composed of its parts."""
     if "examples" in schema:
         return schema["examples"][0]
     if "$ref" in schema:
@@ -29,7 +29,7 @@ def example_of(schema: dict[str, Any], models: dict[str, Any]) -> Any:
     if "enum" in schema:
         return schema["enum"][0]
     if choices := schema.get("anyOf") or schema.get("oneOf"):
-        # What may be null and has no example of its own is best shown as null.
+        # A nullable field without an example of its own is shown as null.
         return None if {"type": "null"} in choices and "$ref" not in choices[0] else example_of(choices[0], models)
     match schema.get("type"):
         case "object":

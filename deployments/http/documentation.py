@@ -1,4 +1,4 @@
-"""The page at `/docs`: Swagger UI from the files of an installed package, so that a browser needs no other host."""
+"""The page at `/docs`: Swagger UI, served from an installed package, so that a browser needs no other host."""
 
 from importlib.resources import files
 
@@ -8,12 +8,12 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 PATH = "/docs"
-# Below the page's own path, which asks for no token: neither do its files.
+# The files lie below the page's own path, so that they need no token either.
 FILES_PATH = f"{PATH}/files"
 
 
 def add_documentation(app: FastAPI) -> None:
-    """Serve the page and what it loads. The application itself is to be made without FastAPI's own pages, whose scripts lie on a CDN."""
+    """Serve the page and its files. Create the application without FastAPI's own pages, whose scripts are on a CDN."""
     app.mount(FILES_PATH, StaticFiles(directory=str(files("fastapi_offline") / "static")), name="documentation-files")
 
     @app.get(PATH, include_in_schema=False)
@@ -25,6 +25,6 @@ def add_documentation(app: FastAPI) -> None:
             swagger_js_url=f"{root}{FILES_PATH}/swagger-ui-bundle.js",
             swagger_css_url=f"{root}{FILES_PATH}/swagger-ui.css",
             swagger_favicon_url=f"{root}{FILES_PATH}/favicon.png",
-            # By default the page sends the address of its document to a validator on the internet.
+            # None, because by default the page sends the address of its document to a validator on the internet.
             swagger_ui_parameters={"validatorUrl": None},
         )

@@ -1,4 +1,4 @@
-"""Answers in the format that the caller asks for, by `Accept` or `?format=`, bulk ones as a stream."""
+"""Responses in the format that the caller requests by `Accept` or `?format=`; large ones are streamed."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -18,7 +18,7 @@ from riskray.models.common import Model
 
 
 class Format(StrEnum):
-    """Formats of answers."""
+    """Formats of responses."""
 
     JSON = "json"
     CSV = "csv"
@@ -27,7 +27,7 @@ class Format(StrEnum):
 
     @property
     def media_type(self) -> str:
-        """The media type that answers carry."""
+        """The media type of the response."""
         return _MEDIA_TYPES[self][0]
 
 
@@ -46,7 +46,7 @@ FormatQuery = Annotated[Format | None, Query(alias="format", description="Overri
 
 
 def negotiated(request: Request, asked: Format | None, *, offered: tuple[Format, ...]) -> Format:
-    """The first offered format that the caller accepts, best quality first. Raises NotAcceptable."""
+    """The offered format that the caller prefers, in order of quality. Raises NotAcceptable."""
     if asked in offered:
         return asked
     if asked is None:
@@ -55,7 +55,7 @@ def negotiated(request: Request, asked: Format | None, *, offered: tuple[Format,
                 if any(_matches(media_range, media_type) for media_type in _MEDIA_TYPES[kind]):
                     return kind
     names = ", ".join(f"{kind.media_type} (?format={kind})" for kind in offered)
-    raise NotAcceptable(f"this is offered as {names}; ask for one of them")
+    raise NotAcceptable(f"the available formats are {names}; request one of them")
 
 
 def _by_quality(accept: str) -> list[str]:
@@ -67,7 +67,7 @@ def _by_quality(accept: str) -> list[str]:
             weight = float(quality)
         except ValueError:
             weight = 1.0
-        # A caller that asks for problem documents means its errors, and takes the usual answer.
+        # A caller that requests problem documents means errors only, and accepts the default format otherwise.
         if weight > 0 and media_range and media_range != PROBLEM_MEDIA_TYPE:
             ranges.append((-weight, len(ranges), media_range.lower()))
     return [media_range for _, _, media_range in sorted(ranges)] or ["*/*"]
@@ -80,7 +80,7 @@ def _matches(media_range: str, media_type: str) -> bool:
 def stream_answer(
     chunks: Iterator[bytes], kind: Format, *, filename: str, row_count: int | None, headers: Mapping[str, str] | None = None
 ) -> StreamingResponse:
-    """A streamed download. `row_count` goes into X-Row-Count, by which a client can tell that a CSV is complete."""
+    """A streamed download. `row_count` is sent as X-Row-Count, with which a client can check that a CSV is complete."""
     extra = {"Vary": "Accept", "Content-Disposition": f'attachment; filename="{filename}.{_suffix(kind)}"', **(headers or {})}
     if row_count is not None:
         extra["X-Row-Count"] = str(row_count)
@@ -88,7 +88,7 @@ def stream_answer(
 
 
 def file_answer(body: bytes, kind: Format, filename: str, content_hash: bytes) -> Response:
-    """A stored thing as a whole file; the ETag follows from its content."""
+    """A stored object as a complete file, with an ETag derived from its content."""
     headers = {
         "Vary": "Accept",
         "ETag": f'"{content_hash.hex()}-{kind}"',
@@ -100,7 +100,7 @@ def file_answer(body: bytes, kind: Format, filename: str, content_hash: bytes) -
 def rows_answer(
     rows: Sequence[Model], kind: Format, *, model: type[Model], groups: Sequence[str] = (), filename: str, metadata: Mapping[str, str]
 ) -> StreamingResponse:
-    """A short list of objects as a file, one row each; what they are grouped by becomes a column a group."""
+    """A short list of objects as a file with one row per object; every grouping dimension becomes a column."""
     columns: dict[str, pa.Array] = {}
     for name, field in model.model_fields.items():
         if name == "group":
@@ -113,7 +113,7 @@ def rows_answer(
 
 
 def _arrow_type(annotation: Any) -> pa.DataType:
-    """Of a field that is a text, a number, a list of numbers, or none of these."""
+    """The Arrow type of a field that is text, a number, a list of numbers, or null."""
     kinds = [kind for kind in get_args(annotation) if kind is not NoneType] if isinstance(annotation, UnionType) else [annotation]
     return pa.string() if isinstance(kinds[0], type) and issubclass(kinds[0], StrEnum) else _ARROW_TYPES[kinds[0]]
 
@@ -123,7 +123,7 @@ def _suffix(kind: Format) -> str:
 
 
 class _ChunkSink:
-    """A file that remembers what was written until somebody takes it away."""
+    """A file object that keeps written data until `take` returns it."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -137,7 +137,7 @@ class _ChunkSink:
         return len(part)
 
     def flush(self) -> None:
-        """Nothing to do: `take` is how bytes leave."""
+        """Do nothing, because `take` returns the bytes."""
 
     def writable(self) -> bool:
         return True
@@ -160,7 +160,7 @@ class _ChunkSink:
 def encoded(
     open_reader: Callable[[], AbstractContextManager[pa.RecordBatchReader]], kind: Format, *, metadata: Mapping[str, str]
 ) -> Iterator[bytes]:
-    """The rows of a reader in `kind`, in pieces; the reader is open as long as the answer runs. `metadata` goes into the Arrow schema."""
+    """The rows of a reader encoded as `kind`, in chunks; the reader stays open until the end. `metadata` is added to the Arrow schema."""
     with open_reader() as reader:
         schema = reader.schema.with_metadata({**(reader.schema.metadata or {}), **metadata})
         sink = _ChunkSink()
@@ -187,7 +187,7 @@ def _writer(kind: Format, output: pa.PythonFile, schema: pa.Schema) -> pa.ipc.Re
 
 
 def _flat(schema: pa.Schema) -> pa.Schema:
-    """CSV has no lists: they become text with `;` between the numbers."""
+    """The schema with lists as text, because CSV has no lists; `;` separates the numbers."""
     return pa.schema([pa.field(field.name, pa.string() if pa.types.is_list(field.type) else field.type) for field in schema])
 
 

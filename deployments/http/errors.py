@@ -1,6 +1,6 @@
-"""Every error in the one house shape: the status of each riskray error and the body that all services answer with.
+"""Error responses, which have one shape in all services: the HTTP status of each riskray error, and the body.
 
-The body is valid as RFC 9457 problem details, so `Accept: application/problem+json` gets the same bytes under that media type.
+The body is also valid as RFC 9457 problem details, so that `Accept: application/problem+json` gets it under that media type.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,18 +46,18 @@ log = structlog.get_logger(__name__)
 
 
 class NotAcceptable(UnsupportedFormat):
-    """None of the media types in Accept is offered."""
+    """None of the media types in Accept is available."""
 
     code: ClassVar[str] = "not_acceptable"
 
 
 class InvalidCursor(InvalidRequest):
-    """A page cursor that this list did not hand out."""
+    """A page cursor does not come from this list."""
 
     code: ClassVar[str] = "invalid_cursor"
 
 
-# The one map from riskray's errors to HTTP; a class that is missing here answers like its nearest ancestor.
+# The one map from riskray's errors to HTTP; a class that is missing here has the status of its nearest ancestor.
 STATUS_OF_ERROR: dict[type[RiskrayError], HTTPStatus] = {
     InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidArgument: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -95,27 +95,27 @@ CODE_OF_STATUS = {
     503: "unavailable",
 }
 
-# What FastAPI says of a body whose bytes are no text.
+# FastAPI's message for a body whose bytes are not text.
 _UNREADABLE_BODY = "There was an error parsing the body"
 
 _DESCRIPTIONS = {
-    400: "The body is not valid JSON, or a cursor is not from this list.",
-    401: "No valid bearer token.",
-    404: "No such thing.",
-    405: "The path does not take this method.",
-    406: "None of the media types in `Accept` is offered.",
-    409: "The thing exists already, or its state forbids the request.",
+    400: "The body is not valid JSON, or the cursor does not come from this list.",
+    401: "The request has no valid bearer token.",
+    404: "The requested object does not exist.",
+    405: "The path does not support this method.",
+    406: "None of the media types in `Accept` is available.",
+    409: "The object already exists, or its state forbids the request.",
     413: "The body is larger than the service accepts.",
     415: "The body's media type is not accepted.",
-    422: "The request is understood and wrong; `errors` names every place.",
-    429: "Too much at once; try again after `Retry-After` seconds.",
-    500: "A defect of the service; quote `request_id`.",
-    503: "The database or the pricer pool cannot be reached; try again after `Retry-After` seconds.",
+    422: "The request has invalid values; `errors` lists them.",
+    429: "There are too many concurrent requests; retry after `Retry-After` seconds.",
+    500: "The service has a defect; report it with `request_id`.",
+    503: "The database or the pricer pool cannot be reached; retry after `Retry-After` seconds.",
 }
 
 
 def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI responses for the statuses a route can answer with beside the ones every route has (401, 422, 429, 500, 503)."""
+    """OpenAPI responses for the error statuses of a route other than those that every route has (401, 422, 429, 500, 503)."""
     return {
         status: {
             "model": ErrorBody,
@@ -127,14 +127,14 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def document_json_bodies(schema: dict[str, Any]) -> None:
-    """Add the answer to a body of another media type to every operation of the OpenAPI document that takes JSON and names none."""
+    """Add the response to a body of another media type to every operation of the OpenAPI document that takes JSON and lacks it."""
     for operation in (operation for methods in schema["paths"].values() for operation in methods.values()):
         if "application/json" in operation.get("requestBody", {}).get("content", {}):
             operation["responses"].setdefault("415", {**operation["responses"]["422"], "description": _DESCRIPTIONS[415]})
 
 
 def status_of(error: RiskrayError) -> HTTPStatus:
-    """HTTP status of an error: that of its class or of the nearest ancestor in the map."""
+    """HTTP status of an error: that of its class, or of the nearest ancestor in the map."""
     return next(STATUS_OF_ERROR[kind] for kind in type(error).__mro__ if kind in STATUS_OF_ERROR)
 
 
@@ -147,7 +147,7 @@ def error_response(
     errors: Sequence[Problem] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The house body under the media type that the request asks for."""
+    """The error body, under the media type that the request accepts."""
     body = ErrorBody(
         error=code,
         detail=detail,
@@ -169,9 +169,9 @@ def error_response(
 
 
 def unhandled_response(request: Request, error: Exception) -> Response:
-    """The answer to a defect: the log has the traceback, the caller has the request id."""
+    """The response to a defect: the log has the traceback, the caller gets the request id."""
     log.error("request failed", path=request.url.path, exc_info=error)
-    detail = "the service failed unexpectedly; its log has the reason under this request_id"
+    detail = "the service failed unexpectedly; its log has the cause under this request_id"
     return error_response(request, status=500, code=CODE_OF_STATUS[500], detail=detail)
 
 
@@ -180,7 +180,7 @@ def _problem(raw: Mapping[str, Any]) -> Problem:
 
 
 def riskray_error_response(request: Request, error: Exception) -> Response:
-    """The answer to an error that riskray raised on purpose."""
+    """The response to an error that riskray raised deliberately."""
     assert isinstance(error, RiskrayError)
     status = status_of(error)
     if status >= 500:
@@ -190,25 +190,25 @@ def riskray_error_response(request: Request, error: Exception) -> Response:
 
 
 def http_error_response(request: Request, error: Exception) -> Response:
-    """The answer to what the router or the framework refused."""
+    """The response to a request that the router or the framework refused."""
     assert isinstance(error, HTTPException)
     code = CODE_OF_STATUS.get(error.status_code, "http_error")
     detail = str(error.detail)
     if error.status_code == 400 and detail == _UNREADABLE_BODY:
-        return riskray_error_response(request, MalformedJson("the body is not valid JSON: it is not text in UTF-8"))
+        return riskray_error_response(request, MalformedJson("the body is not valid JSON: it is not UTF-8 text"))
     if error.status_code == 404 and detail == HTTPStatus.NOT_FOUND.phrase:
         root = request.scope.get("root_path", "")
-        shown = f"{root}/docs shows this service's paths" if root else "the page at / leads to every service and its paths"
-        detail = f"no such path {request.url.path!r}; {shown}"
+        shown = f"{root}/docs lists this service's paths" if root else "the page at / links every service and its paths"
+        detail = f"the path {request.url.path!r} does not exist; {shown}"
     headers = dict(error.headers or {})
     if error.status_code == 405:
         headers["Allow"] = ", ".join(_methods(request))
-        detail = f"{request.method} is not possible on {request.url.path!r}, only {headers['Allow']}"
+        detail = f"{request.url.path!r} does not support {request.method}, only {headers['Allow']}"
     return error_response(request, status=error.status_code, code=code, detail=detail, headers=headers)
 
 
 def _methods(request: Request) -> list[str]:
-    """Methods of every route on the request's path; the router's own answer names those of the first one only."""
+    """Methods of every route on the request's path; the router itself reports only those of the first route."""
     routes: list[Route] = request.app.state.routes
     return sorted({method for route in routes if route.matches(request.scope)[0] is not Match.NONE for method in route.methods or ()})
 
@@ -216,26 +216,26 @@ def _methods(request: Request) -> list[str]:
 def _validation_error_response(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     raw = error.errors()
-    if isinstance(error.body, bytes):  # what FastAPI leaves of a body that is declared to be something else than JSON
+    if isinstance(error.body, bytes):  # FastAPI leaves a body of another media type than JSON as bytes
         given = request.headers.get("content-type") or "(none)"
-        return riskray_error_response(request, UnsupportedFormat(f"Content-Type {given!r} is not accepted here; send application/json"))
+        return riskray_error_response(request, UnsupportedFormat(f"Content-Type {given!r} is not accepted; send application/json"))
     if raw[0]["type"] == "json_invalid":
         return riskray_error_response(request, MalformedJson(f"the body is not valid JSON: {_why_malformed(raw[0], error.body)}"))
     problems = [Problem(loc=list(problem["loc"]), msg=problem_message(problem), code=problem["type"]) for problem in raw]
     told = [f"{'.'.join(str(part) for part in problem.loc)}: {problem.msg}" for problem in problems[:PROBLEMS_IN_DETAIL_MAX]]
     if len(problems) > len(told):
-        told.append(f"and {len(problems) - len(told)} more, see errors")
+        told.append(f"and {len(problems) - len(told)} more; see errors")
     return error_response(request, status=422, code=InvalidRequest.code, detail="; ".join(told), errors=problems)
 
 
 def _why_malformed(raw: Mapping[str, Any], body: str) -> str:
-    """The parser's reason, and the line and column where it gave up."""
+    """The parser's reason, with line and column."""
     before = body[: raw["loc"][-1]]
     return f"{raw['ctx']['error']} at line {before.count(chr(10)) + 1} column {len(before) - before.rfind(chr(10))}"
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Answer riskray errors, HTTP errors (raised or by the router) and validation errors in the house shape."""
+    """Return riskray errors, HTTP errors (raised or by the router) and validation errors as the common error body."""
     app.add_exception_handler(RiskrayError, riskray_error_response)
     app.add_exception_handler(HTTPException, http_error_response)
     app.add_exception_handler(RequestValidationError, _validation_error_response)

@@ -1,6 +1,7 @@
-"""The application that keeps the grid: coordinator and pricer pool, on a cluster that nobody ran `riskray up` on.
+"""The application that keeps the grid (coordinator and pricer pool) running on a cluster without `riskray up`.
 
-It has no route. A RayService deploys it with the HTTP services; should it or its head go, Serve starts it again and it finds what is there.
+It has no route. A RayService deploys it with the HTTP services. If its process or the head dies, Serve restarts it, and it finds the
+existing actors.
 """
 
 import threading
@@ -17,14 +18,14 @@ from riskray.logs import configure_logs
 if TYPE_CHECKING:
     from ray.serve import Application
 
-# Nodes take minutes to come, so a pool that is not complete is no reason to replace the keeper: it asks again.
+# Nodes take minutes to start, so that an incomplete pool is no reason to replace the keeper, which retries.
 LOOK_S = 15.0
 
 _log = structlog.get_logger(__name__)
 
 
 class GridKeeper:
-    """Starts the grid and starts it again when its coordinator is gone. `start` blocks until the pool is warm; `is_up` is cheap."""
+    """Starts the grid, and restarts it if its coordinator has died. `start` blocks until the pool is warm; `is_up` is cheap."""
 
     def __init__(self, *, start: Callable[[], None], is_up: Callable[[], bool], look_s: float = LOOK_S) -> None:
         self._start, self._is_up, self._look_s = start, is_up, look_s
@@ -32,9 +33,9 @@ class GridKeeper:
         self._thread.start()
 
     def check_health(self) -> None:
-        """Serve asks this every few seconds and replaces a keeper that raises."""
+        """Raise if the keeper has ended. Serve calls this every few seconds and replaces a keeper that raises."""
         if not self._thread.is_alive():
-            raise StackError("the grid's keeper has ended; its log says why")
+            raise StackError("the grid's keeper has ended; its log states the cause")
 
     def _keep(self) -> None:
         is_complete = False
@@ -68,7 +69,7 @@ class Keeper(GridKeeper):
 
 def build(_arguments: dict[str, Any]) -> "Application":
     """The Serve application."""
-    from ray import serve  # takes seconds, and a test of the keeper needs none of it
+    from ray import serve  # the import takes seconds, and a test of the keeper does not need it
 
     deployment: Any = serve.deployment(Keeper, name="grid", **deployment_options())
     application: Application = deployment.bind()

@@ -1,6 +1,6 @@
-"""The gate that every request passes: id, log line, bearer token, body limit, and an answer in the house shape for defects.
+"""The gate that every request passes: id, log line, bearer token, body limit, and an error body for defects.
 
-Plain ASGI, because Starlette's BaseHTTPMiddleware copies every body through a queue, which costs streams their speed.
+It is plain ASGI, because Starlette's BaseHTTPMiddleware copies every body through a queue, which slows streams down.
 """
 
 import hmac
@@ -24,11 +24,11 @@ from riskray.tracing import describe_span, span
 
 log = structlog.get_logger(__name__)
 
-# Set on `app.state` where the server in front repeats the request's id in the answer by itself, as Ray Serve does.
+# Set on `app.state` if the server in front adds the request's id to the response itself, as Ray Serve does.
 PROXY_ADDS_REQUEST_ID = "proxy_adds_request_id"
 
-# What a load balancer or a probe may ask without a token; the API's description is no secret either. Exact, because a portfolio may be
-# named `health` or `docs`, and its positions lie below that.
+# Paths that a load balancer or a probe may request without a token; the API's description is not secret either. The match is exact,
+# because a portfolio may be named `health` or `docs`, and its positions lie below that path.
 _OPEN_PATHS = ("/health", "/health/deep", documentation.PATH, "/openapi.json")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -49,7 +49,7 @@ class RequestGate:
             await self._app(scope, receive, send)
             return
         if scope["path"] == scope.get("root_path", ""):
-            # The service's own address without a final slash, which the router would redirect, body and all.
+            # The service's own address without a final slash; the router would redirect the request, including its body.
             scope["path"] += "/"
         headers = Headers(scope=scope)
         asked = headers.get(REQUEST_ID_HEADER, "")
@@ -76,7 +76,7 @@ class RequestGate:
         try:
             await self._guarded(scope, headers, receive, send_with_id)
         except Exception as error:
-            if status:  # the answer has begun: all that is left is to break it off, so that the client sees it is incomplete
+            if status:  # the response has begun, so it can only be aborted, which shows the client that it is incomplete
                 raise
             await unhandled_response(Request(scope), error)(scope, receive, send_with_id)
         finally:
@@ -93,7 +93,7 @@ class RequestGate:
 
     async def _guarded(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         if self._token is not None and not self._is_open(scope) and not _token_matches(headers, self._token):
-            detail = "a bearer token is needed: send `Authorization: Bearer <RISKRAY_API_TOKEN>`"
+            detail = "the API requires a bearer token; send `Authorization: Bearer <RISKRAY_API_TOKEN>`"
             response = error_response(Request(scope), status=401, code=Unauthorized.code, detail=detail)
             await response(scope, receive, send)
             return
@@ -111,7 +111,7 @@ class RequestGate:
         return path in _OPEN_PATHS or path.startswith(f"{documentation.FILES_PATH}/") or (path == "/" and self._is_root_open)
 
     def _counted(self, receive: Receive) -> Receive:
-        """The same body; a chunked one that grows past the limit raises where it is read."""
+        """The body; reading a chunked body beyond the limit raises."""
         size = 0
 
         async def counted() -> Message:
@@ -125,9 +125,9 @@ class RequestGate:
         return counted
 
     def _too_large(self) -> HTTPException:
-        # An HTTPException, because FastAPI lets nothing else out of the reading of a body.
+        # An HTTPException, because FastAPI converts any other exception raised while it reads a body.
         mebibytes = self._body_bytes_max / 1024**2
-        remedy = "send Parquet, split it, or raise RISKRAY_REQUEST_BODY_BYTES_MAX" if self._takes_files else "ask for less at once"
+        remedy = "send Parquet, split it, or raise RISKRAY_REQUEST_BODY_BYTES_MAX" if self._takes_files else "split the request"
         return HTTPException(status_code=413, detail=f"the body is larger than {mebibytes:g} MiB; {remedy}")
 
 

@@ -1,4 +1,4 @@
-"""Pages: offset pages for short lists, opaque keyset cursors for long ones."""
+"""Paging: by offset for short lists, by opaque keyset cursors for long ones."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 
 
 class PageQuery(NamedTuple):
-    """Which page of a list."""
+    """The requested page of a list."""
 
     offset: int
     limit: int
@@ -27,15 +27,15 @@ class PageQuery(NamedTuple):
 
 
 def _page_query(
-    offset: Annotated[int, Query(ge=0, le=2**31 - 1, description="Items to skip.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT_MAX, description="Most items on the page.")] = 50,
+    offset: Annotated[int, Query(ge=0, le=2**31 - 1, description="Number of items to skip.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT_MAX, description="Maximum number of items on the page.")] = 50,
 ) -> PageQuery:
     return PageQuery(offset=offset, limit=limit)
 
 
 OffsetPage = Annotated[PageQuery, Depends(_page_query)]
-CursorLimit = Annotated[int, Query(ge=1, le=PAGE_LIMIT_MAX, description="Most items on the page.")]
-Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before; leave out for the first page.", max_length=500)]
+CursorLimit = Annotated[int, Query(ge=1, le=PAGE_LIMIT_MAX, description="Maximum number of items on the page.")]
+Cursor = Annotated[str | None, Query(description="`next_cursor` of the previous page; omit it for the first page.", max_length=500)]
 
 
 def _digest(scope: str) -> str:
@@ -43,12 +43,12 @@ def _digest(scope: str) -> str:
 
 
 def encode_cursor(after: int | str, *, scope: str) -> str:
-    """A cursor for the rows after this position (its number or id) of the list that `scope` describes (path and filters)."""
+    """A cursor for the rows after a position (its number or id) of the list that `scope` describes (path and filters)."""
     return base64.urlsafe_b64encode(json.dumps([after, _digest(scope)]).encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str | None, *, scope: str) -> int:
-    """The position number that a cursor stands after; −1 without a cursor. Raises InvalidCursor for another list's cursor."""
+    """The position number after which a cursor points; −1 without a cursor. Raises InvalidCursor for another list's cursor."""
     if cursor is None:
         return -1
     after = _after(cursor, scope)
@@ -58,7 +58,7 @@ def decode_cursor(cursor: str | None, *, scope: str) -> int:
 
 
 def decode_id_cursor(cursor: str | None, *, scope: str) -> str:
-    """The position id that a cursor stands after; empty without a cursor. Raises InvalidCursor for another list's cursor."""
+    """The position id after which a cursor points; empty without a cursor. Raises InvalidCursor for another list's cursor."""
     if cursor is None:
         return ""
     after = _after(cursor, scope)
@@ -78,10 +78,10 @@ def _after(cursor: str, scope: str) -> object:
 
 
 def _not_of_this_list() -> InvalidCursor:
-    return InvalidCursor("the cursor is not from this list with these filters; start again without one")
+    return InvalidCursor("the cursor does not come from this list with these filters; begin without a cursor")
 
 
 def cursor_page(rows: list[Item], positions: Sequence[int | str], *, limit: int, scope: str) -> CursorPage[Item]:
-    """A page of rows read with `limit + 1`, whose position numbers (or ids) are `positions`: the surplus row says that there is more."""
+    """A page of rows read with `limit + 1`, whose position numbers (or ids) are `positions`: a surplus row means that a page follows."""
     more = len(rows) > limit
     return CursorPage(data=rows[:limit], limit=limit, next_cursor=encode_cursor(positions[limit - 1], scope=scope) if more else None)

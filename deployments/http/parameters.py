@@ -1,4 +1,4 @@
-"""Query parameters that a route does not take are refused: a misspelt filter would answer another question in silence."""
+"""Refuses unknown query parameters, because a misspelt filter would silently change the result."""
 
 from fastapi import Request
 from fastapi.dependencies.utils import get_flat_params
@@ -9,7 +9,7 @@ from riskray.errors import InvalidRequest
 
 
 async def require_known_parameters(request: Request) -> None:
-    """A dependency of every route. Raises InvalidRequest naming the unknown parameters and those that there are."""
+    """A dependency of every route. Raises InvalidRequest, which names the unknown and the known parameters."""
     given = dict.fromkeys(request.query_params.keys())
     if not given:
         return
@@ -22,6 +22,6 @@ async def require_known_parameters(request: Request) -> None:
 
 
 def query_parameters(route: APIRoute) -> list[str]:
-    """Names of the query parameters that a route takes, the fields of a model of parameters one by one."""
+    """Names of the query parameters that a route takes, including the fields of a model of parameters."""
     fields = get_flat_params(route.dependant)
     return [field.alias for field in fields if getattr(field.field_info, "in_", ParamTypes.query) is ParamTypes.query]

@@ -1,4 +1,4 @@
-"""The one way to make a service: every HTTP application of riskray comes from `create_service`."""
+"""The factory of services: `create_service` creates every HTTP application of riskray."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -26,9 +26,9 @@ from riskray.store.database import Database
 log = structlog.get_logger(__name__)
 
 _API_DESCRIPTION = """
-Errors have one shape, whatever their source: `{"error": "<code>", "detail": "...", "status_code": 404, ...}`, also as
-`application/problem+json` when `Accept` asks for it. Every answer carries `X-Request-ID`; send one to find it in the logs.
-With a token configured, send `Authorization: Bearer <token>`.
+All errors have one shape: `{"error": "<code>", "detail": "...", "status_code": 404, ...}`, also available as
+`application/problem+json` by `Accept`. Every response has the header `X-Request-ID`; a value that you send appears in the logs.
+If a token is configured, send `Authorization: Bearer <token>`.
 """
 
 
@@ -46,11 +46,11 @@ def create_service(
     takes_files: bool = False,
     is_root_open: bool = False,
 ) -> FastAPI:
-    """A FastAPI application with CORS, health, errors, request ids, auth, limits, logs and OpenAPI as every service has them.
+    """Create a FastAPI application with the CORS, health, errors, request ids, auth, limits, logs and OpenAPI of every service.
 
-    `title` is the service's short name (`runs`). `on_shutdown` releases what the caller made besides the database, which is closed here.
-    `takes_files`: bodies may be as large as the settings' largest upload. `is_root_open`: its own address (`/` of the service) asks for no
-    token, because it is a page for people.
+    `title` is the service's short name (`runs`). `on_shutdown` releases the caller's resources; the database is closed here.
+    `takes_files`: bodies may be as large as the settings' largest upload. `is_root_open`: the service's own address (`/`) requires no
+    token, because it is a page for browsers.
     """
 
     @asynccontextmanager
@@ -78,7 +78,7 @@ def create_service(
     app.state.routes = [route for router in all_routers for route in router.routes]
     install_error_handlers(app)
     _complete_document(app, settings)
-    # The last added is the outermost: a refused request still gets its CORS headers, so a browser can read the reason.
+    # The middleware added last is the outermost, so that a refused request gets CORS headers and a browser can read the reason.
     app.add_middleware(RequestGate, settings=settings, service=title, takes_files=takes_files, is_root_open=is_root_open)
     if settings.allowed_origins:
         app.add_middleware(
@@ -102,13 +102,13 @@ def create_service(
 def _health_router(service: str, database: Database) -> APIRouter:
     router = APIRouter(tags=[_HEALTH_GROUP])
 
-    @router.get("/health", summary="Does the process answer")
+    @router.get("/health", summary="Check that the process responds")
     async def health() -> Health:
         return Health(service=service, version=__version__)
 
     @router.get(
         "/health/deep",
-        summary="Does everything it depends on answer",
+        summary="Check that all dependencies respond",
         responses={503: {"model": DeepHealth, "description": "The database cannot be reached or is not migrated."}},
     )
     def deep_health() -> JSONResponse:
@@ -132,7 +132,7 @@ def _health_router(service: str, database: Database) -> APIRouter:
 
 
 def _complete_document(app: FastAPI, settings: Settings) -> None:
-    """Let the OpenAPI document describe every parameter, show every answer, and state the bearer token where one is demanded."""
+    """Make the OpenAPI document describe every parameter, show every response, and state the bearer token if one is required."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -141,7 +141,7 @@ def _complete_document(app: FastAPI, settings: Settings) -> None:
             )
             describe_parameters(schema)
             document_json_bodies(schema)
-            # Pages show the groups in this order; the health routes come first only because `/{portfolio}` would take their path.
+            # Pages show the groups in this order. Health routes are registered first only because `/{portfolio}` would match their path.
             groups = dict.fromkeys(tag for methods in schema["paths"].values() for each in methods.values() for tag in each.get("tags", ()))
             schema["tags"] = [{"name": name} for name in sorted(groups, key=lambda name: name == _HEALTH_GROUP)]
             add_answer_examples(schema)

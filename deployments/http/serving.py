@@ -1,4 +1,4 @@
-"""How a service becomes a Ray Serve application: its parts are made inside the replica, so nothing but names crosses processes."""
+"""Turns a service into a Ray Serve application: its parts are created inside the replica, so that only names cross processes."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ CreateApp = Callable[[Settings, Database], FastAPI]
 
 def serve_application(name: str, create_app: CreateApp, *, requests_at_once: int = REQUESTS_AT_ONCE) -> "Application":
     """The application to deploy. `create_app` is called once in every replica, with the replica's own settings and database."""
-    from ray import serve  # takes seconds, and a test of the services needs none of it
+    from ray import serve  # the import takes seconds, and a test of the services does not need it
 
     def build_app() -> FastAPI:
         return replica_app(name, create_app)
@@ -32,7 +32,7 @@ def serve_application(name: str, create_app: CreateApp, *, requests_at_once: int
 
 
 def replica_app(name: str, create_app: CreateApp) -> FastAPI:
-    """The service in its replica. Raises StackError where others could reach it and no token is set."""
+    """The service in its replica. Raises StackError if other machines could reach it and no token is set."""
     from riskray.grid.telemetry import watch_database  # its metrics are Ray's
 
     settings = Settings()
@@ -46,7 +46,7 @@ def replica_app(name: str, create_app: CreateApp) -> FastAPI:
 
 
 def _proxy_host() -> str:
-    """The address that Serve's proxy listens on: the file's with `serve deploy` and a RayService, the settings' with `riskray up`."""
+    """The address of Serve's proxy: from the file with `serve deploy` and a RayService, from the settings with `riskray up`."""
     from ray.serve.context import _get_global_client
 
     client: Any = _get_global_client()

@@ -1,4 +1,4 @@
-"""Reading an upload, whichever way it comes: a raw body with its Content-Type, or one file of a multipart form."""
+"""Reads uploads, which are a raw body with its Content-Type or one file of a multipart form."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
 from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO, cast
+from typing import Annotated, Any, BinaryIO, cast
 
-from fastapi import Request
+from fastapi import Query, Request
 from starlette.datastructures import FormData, UploadFile
 
 from riskray.errors import InvalidRequest, UnsupportedFormat
@@ -22,11 +22,20 @@ FORMAT_OF_MEDIA_TYPE = {
 }
 _FORMAT_OF_SUFFIX = {".json": "json", ".jsonl": "json", ".ndjson": "json", ".csv": "csv", ".parquet": "parquet"}
 
-# Up to here a body stays in memory; a larger one goes to a temporary file.
+# A body up to this size stays in memory; a larger one is written to a temporary file.
 _MEMORY_BYTES_MAX = 16 * 1024**2
 
 
-# OpenAPI: FastAPI cannot see a body that is read from the request itself.
+RatesUnchecked = Annotated[
+    bool,
+    Query(
+        description="Accept rates beyond 0.25 (2 in currencies of high rates) and moves of rates beyond 0.5, which are otherwise refused "
+        "as per cent or basis points. In JSON, `rates_checked: false` has this effect."
+    ),
+]
+
+
+# FastAPI cannot describe a body that the handler reads from the request itself.
 def upload_body(*, csv: str, document: Any = None) -> dict[str, Any]:
     """`openapi_extra` of a route that takes a file, with an example as CSV and, where the route takes JSON, as JSON."""
     binary = {"type": "string", "format": "binary"}
@@ -41,7 +50,7 @@ def upload_body(*, csv: str, document: Any = None) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Upload:
-    """A body at rest. `stem`: the file's name without its ending, empty for a raw body."""
+    """A received body. `stem`: the file's name without its ending; empty for a raw body."""
 
     content: BinaryIO
     format: str
@@ -49,14 +58,14 @@ class Upload:
 
 
 class UploadGate:
-    """Lets a few uploads in at once; the others wait in the line, without their bodies in memory."""
+    """Admits a few uploads at a time; the others wait before their bodies are read into memory."""
 
     def __init__(self, at_once: int) -> None:
         self._slots = asyncio.Semaphore(at_once)
 
     @asynccontextmanager
     async def receive(self, request: Request) -> AsyncIterator[Upload]:
-        """The request's body and its format, open for the block.
+        """The request's body and its format; the body is open for the duration of the block.
 
         Raises UnsupportedFormat, and InvalidRequest for a form without exactly one file.
         """
@@ -76,25 +85,25 @@ class UploadGate:
 
 
 def required_name(name: str, what: str) -> str:
-    """The name to store something under. Raises InvalidRequest when there is none, or one that no address can have as a part."""
+    """The name under which to store an upload. Raises InvalidRequest if it is missing or cannot be part of an address."""
     name = name.strip()
     if not name:
         raise InvalidRequest(f"the {what} needs a name: add ?name=... to the address")
     if "/" in name or name in (".", ".."):
-        message = f"the name {name!r} cannot be part of an address: leave out the slash" if "/" in name else f"{name!r} is no name"
+        message = f"the name {name!r} cannot be part of an address; remove the slash" if "/" in name else f"{name!r} is not a valid name"
         raise InvalidRequest(message, [{"loc": ["name"], "msg": message, "code": "invalid_name"}])
     return name
 
 
 def _refuse_packed(encoding: str) -> None:
     if encoding.strip().lower() != "identity":
-        raise UnsupportedFormat(f"Content-Encoding {encoding!r} is not accepted here; send the file unpacked, or as Parquet")
+        raise UnsupportedFormat(f"Content-Encoding {encoding!r} is not accepted; send the file uncompressed, or as Parquet")
 
 
 def _format_of(media_type: str) -> str:
     if media_type not in FORMAT_OF_MEDIA_TYPE:
         offered = ", ".join([*FORMAT_OF_MEDIA_TYPE, "multipart/form-data"])
-        raise UnsupportedFormat(f"Content-Type {media_type or '(none)'!r} is not accepted here; send one of {offered}")
+        raise UnsupportedFormat(f"Content-Type {media_type or '(none)'!r} is not accepted; send one of {offered}")
     return FORMAT_OF_MEDIA_TYPE[media_type]
 
 
@@ -106,5 +115,7 @@ def _file_of(form: FormData) -> Upload:
     by_type = FORMAT_OF_MEDIA_TYPE.get((files[0].content_type or "").partition(";")[0].lower())
     known = by_type or _FORMAT_OF_SUFFIX.get(path.suffix.lower())
     if known is None:
-        raise UnsupportedFormat(f"file {path.name!r} is of no known kind; give it the ending .csv, .json or .parquet, or a Content-Type")
+        raise UnsupportedFormat(
+            f"the format of file {path.name!r} is unknown; give it the ending .csv, .json or .parquet, or a Content-Type"
+        )
     return Upload(files[0].file, known, path.stem)

@@ -50,9 +50,9 @@ def create_hierarchy_router(database: Database) -> APIRouter:
         response.headers["Location"] = f"{request.scope.get('root_path', '')}/hierarchies/{stored.hierarchy_id}"
         return stored
 
-    @router.get("/hierarchies", summary="List hierarchies, newest first")
+    @router.get("/hierarchies", summary="List uploads of hierarchies, newest first")
     def list_stored_hierarchies(
-        page: OffsetPage, name: Annotated[str | None, Query(description="Only versions of this name.")] = None
+        page: OffsetPage, name: Annotated[str | None, Query(description="Only uploads under this name.")] = None
     ) -> Page[StoredHierarchy]:
         records, total = list_hierarchies(database, offset=page.offset, limit=page.limit, name=name)
         return page.page([_model(record) for record in records], total)
@@ -66,6 +66,7 @@ def create_hierarchy_router(database: Database) -> APIRouter:
 
     @router.delete("/hierarchies/{hierarchy}", status_code=204, summary="Delete a hierarchy", responses=error_responses(404))
     def remove_hierarchy(hierarchy: str) -> None:
+        """Its names are deleted with it; given one of several names, only that name is deleted."""
         delete_hierarchy(database, hierarchy=hierarchy)
 
     return router

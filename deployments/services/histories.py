@@ -9,10 +9,10 @@ from deployments.http.downloads import Format, FormatQuery, file_answer, negotia
 from deployments.http.errors import error_responses
 from deployments.http.limits import UPLOADS_AT_ONCE
 from deployments.http.paging import OffsetPage
-from deployments.http.uploads import Upload, UploadGate, required_name, upload_body
+from deployments.http.uploads import RatesUnchecked, Upload, UploadGate, required_name, upload_body
 from pricers.time.dates import to_date
 from riskray.market.build import build_market
-from riskray.market.reader import read_market
+from riskray.market.stored import stored_market
 from riskray.models.common import CurrencyCode, Page
 from riskray.models.scenario import DemoHistoryRequest, MarketHistory, MarketHistoryDetail
 from riskray.scenario.history import History, content_hash, decode, encode, read_history, summary, write_history
@@ -52,15 +52,17 @@ def store_history(database: Database, *, name: str, history: History) -> tuple[M
     return _model(record), created
 
 
-def _store_upload(database: Database, upload: Upload, name: str, numeraire: str) -> tuple[MarketHistory, bool]:
-    return store_history(database, name=name, history=read_history(upload.content, format=upload.format, numeraire=numeraire))
+def _store_upload(database: Database, upload: Upload, name: str, numeraire: str, rates_unchecked: bool) -> tuple[MarketHistory, bool]:
+    name = required_name(name or upload.stem, "market history")
+    history = read_history(upload.content, format=upload.format, numeraire=numeraire, rates_unchecked=rates_unchecked)
+    return store_history(database, name=name, history=history)
 
 
 def create_demo_history(database: Database, wanted: DemoHistoryRequest) -> tuple[MarketHistory, bool]:
     """Make and store the history that `DemoHistoryRequest` describes. Raises NotFound for the market."""
     name = required_name(wanted.name, "market history")
     record = get_market(database, market=wanted.market)
-    document = read_market(get_market_document(database, market_id=record.market_id).encode(), format="json")
+    document = stored_market(get_market_document(database, market_id=record.market_id))
     market = build_market(document, base_currency=ECB_NUMERAIRE)
     quoted = sorted(set(market.fx_to_base) - {ECB_NUMERAIRE})
     rates = ecb_fx_history(quoted, first=wanted.first_date, last=record.as_of)
@@ -89,14 +91,14 @@ def create_history_router(database: Database) -> APIRouter:
     async def upload_history(
         request: Request,
         response: Response,
-        name: Annotated[str, Query(max_length=200, description="Name under which versions are counted; default: the file's name.")] = "",
+        name: Annotated[str, Query(max_length=200, description="Name that means this content from now on; default: the file's name.")] = "",
         numeraire: Annotated[CurrencyCode, Query(description="Currency of the FX prices, where the file does not say itself.")] = "USD",
+        rates_unchecked: RatesUnchecked = False,
     ) -> MarketHistory:
         """CSV or Parquet: `date` and one column a factor, or the columns `date`, `factor`, `value`. Missing values are allowed; what a
         scenario set does about them is its gap policy."""
         async with gate.receive(request) as upload:
-            chosen = required_name(name or upload.stem, "market history")
-            stored, created = await run_in_threadpool(_store_upload, database, upload, chosen, numeraire)
+            stored, created = await run_in_threadpool(_store_upload, database, upload, name, numeraire, rates_unchecked)
         return created_answer(request, response, stored, created)
 
     @router.post(
@@ -106,9 +108,9 @@ def create_history_router(database: Database) -> APIRouter:
         """The ECB's euro reference rates since 1999 as published; zero rates and spreads generated to end at the market's own."""
         return created_answer(request, response, *create_demo_history(database, wanted))
 
-    @router.get("/histories", summary="List market histories, newest first")
+    @router.get("/histories", summary="List uploads of market histories, newest first")
     def list_market_histories(
-        page: OffsetPage, name: Annotated[str | None, Query(description="Only versions of this name.")] = None
+        page: OffsetPage, name: Annotated[str | None, Query(description="Only uploads under this name.")] = None
     ) -> Page[MarketHistory]:
         records, total = list_histories(database, offset=page.offset, limit=page.limit, name=name)
         return page.page([_model(record) for record in records], total)
@@ -135,7 +137,7 @@ def create_history_router(database: Database) -> APIRouter:
 
     @router.delete("/histories/{history}", status_code=204, summary="Delete a market history", responses=error_responses(404))
     def remove_history(history: str) -> None:
-        """Scenario sets made of it stay: they hold their moves."""
+        """Its names are deleted with it; given one of several names, only that name is deleted. Scenario sets made of it stay."""
         delete_history(database, history=history)
 
     return router

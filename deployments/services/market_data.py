@@ -11,10 +11,11 @@ from deployments.http.limits import UPLOADS_AT_ONCE
 from deployments.http.paging import OffsetPage
 from deployments.http.service import create_service
 from deployments.http.serving import serve_application
-from deployments.http.uploads import Upload, UploadGate, required_name, upload_body
+from deployments.http.uploads import RatesUnchecked, Upload, UploadGate, required_name, upload_body
 from riskray.config import Settings
 from riskray.market.build import market_curve_rows
-from riskray.market.reader import canonical_json, content_hash, parse_market, read_market, read_market_upload, write_market
+from riskray.market.reader import canonical_json, content_hash, parse_market, read_market_upload, write_market
+from riskray.market.stored import stored_market
 from riskray.models.common import Page, Problem
 from riskray.models.market_data import MarketDocument
 from riskray.models.snapshot import MarketSnapshot, MarketUpload, StoredCurve
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 DESCRIPTION = """
 A market snapshot is everything that positions are valued against on one date: discount curves, spread curves and exchange rates.
 It is immutable and known by the hash of its content, so uploading the same content again answers the snapshot that is there.
-Wherever a market is asked for, give its id or its name; a name means the newest version.
+Wherever a market is asked for, give its id or its name; a name means its last upload.
 """
 
 EXAMPLE: dict[str, Any] = {
@@ -108,20 +109,21 @@ def create_router(database: Database) -> APIRouter:
         request: Request,
         response: Response,
         allow_partial: Annotated[bool, Query(description="Store the document without the curves and quotes that are wrong.")] = False,
+        rates_unchecked: RatesUnchecked = False,
     ) -> MarketUpload:
         """Send the document as JSON, or as CSV or Parquet with one row a point; a wrong one is refused whole, with every place named.
 
         Under allow_partial a curve with a wrong point is left out whole, since without the point it would be another curve.
         """
         async with gate.receive(request) as upload:
-            snapshot, created = await run_in_threadpool(_store_upload, database, upload, allow_partial)
+            snapshot, created = await run_in_threadpool(_store_upload, database, upload, allow_partial, rates_unchecked)
         response.status_code = 201 if created else 200
         response.headers["Location"] = f"{request.scope.get('root_path', '')}/snapshots/{snapshot.market_id}"
         return snapshot
 
-    @router.get("/snapshots", summary="List markets, newest first")
+    @router.get("/snapshots", summary="List uploads of markets, newest first")
     def list_snapshots(
-        page: OffsetPage, name: Annotated[str | None, Query(description="Only versions of this name.")] = None
+        page: OffsetPage, name: Annotated[str | None, Query(description="Only uploads under this name.")] = None
     ) -> Page[MarketSnapshot]:
         records, total = list_markets(database, offset=page.offset, limit=page.limit, name=name)
         return page.page([_snapshot(record) for record in records], total)
@@ -144,7 +146,7 @@ def create_router(database: Database) -> APIRouter:
         kind = negotiated(request, asked, offered=(Format.JSON, Format.CSV, Format.PARQUET))
         record = get_market(database, market=market)
         text = get_market_document(database, market_id=record.market_id)
-        body = text.encode() if kind is Format.JSON else write_market(read_market(text.encode(), format="json"), format=kind.value)
+        body = text.encode() if kind is Format.JSON else write_market(stored_market(text), format=kind.value)
         return file_answer(body, kind, record.market_id, record.content_hash)
 
     @router.get("/snapshots/{market}/curves", summary="Curves of a market by number", responses=error_responses(404))
@@ -155,13 +157,14 @@ def create_router(database: Database) -> APIRouter:
 
     @router.delete("/snapshots/{market}", status_code=204, summary="Delete a market no run uses", responses=error_responses(404, 409))
     def remove_market(market: str) -> None:
+        """Its names are deleted with it; given one of several names, only that name is deleted."""
         delete_market(database, market=market)
 
     return router
 
 
-def _store_upload(database: Database, upload: Upload, allow_partial: bool) -> tuple[MarketUpload, bool]:
-    read = read_market_upload(upload.content.read(), format=upload.format, allow_partial=allow_partial)
+def _store_upload(database: Database, upload: Upload, allow_partial: bool, rates_unchecked: bool) -> tuple[MarketUpload, bool]:
+    read = read_market_upload(upload.content.read(), format=upload.format, allow_partial=allow_partial, rates_unchecked=rates_unchecked)
     required_name(read.document.name, "market")
     snapshot, created = store_market(database, read.document)
     problems = [Problem(**problem) for problem in read.problems]

@@ -24,7 +24,7 @@ from riskray.models.instrument import ProductDescription, describe_product
 from riskray.models.pricing import EXAMPLE_POSITION
 from riskray.models.snapshot import PortfolioDetail, PortfolioSnapshot, PortfolioUpload, StoredPosition
 from riskray.portfolio.batches import decode_batch, prepare_portfolio
-from riskray.portfolio.reader import read_portfolio
+from riskray.portfolio.reader import READER_VERSION, read_portfolio
 from riskray.portfolio.writer import write_portfolio
 from riskray.store.database import Database
 from riskray.store.portfolios import (
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """
 A portfolio snapshot is a set of positions, each with the terms of its contract. It is immutable and known by the hash of its content:
-format and order of rows do not matter. Wherever a portfolio is asked for, give its id or its name; a name means the newest version.
+format and order of rows do not matter. Wherever a portfolio is asked for, give its id or its name; a name means its last upload.
 """
 _FORMATS = (Format.JSON, Format.CSV, Format.PARQUET, Format.ARROW)
 _EXAMPLE_CSV = f"{','.join(EXAMPLE_POSITION)}\n{','.join(map(str, EXAMPLE_POSITION.values()))}\n"
@@ -66,6 +66,7 @@ def _store_upload(database: Database, upload: Upload, name: str, allow_partial: 
         batches=prepared.batches,
         requirements=[Requirement(**row) for row in prepared.requirements.to_pylist()],
         rejected_count=read.rejected,
+        reader_version=READER_VERSION,
     )
     problems = [Problem(loc=list(problem["loc"]), msg=problem["msg"], code=problem["code"]) for problem in read.problems]
     # A portfolio that was there already keeps the count of its own upload; this answer is about this one.
@@ -112,7 +113,7 @@ def create_router(database: Database) -> APIRouter:
     async def upload_portfolio(
         request: Request,
         response: Response,
-        name: Annotated[str, Query(max_length=200, description="Name under which versions are counted; default: the file's name.")] = "",
+        name: Annotated[str, Query(max_length=200, description="Name that means this content from now on; default: the file's name.")] = "",
         allow_partial: Annotated[bool, Query(description="Store the good rows of a file that has bad ones too.")] = False,
     ) -> PortfolioUpload:
         """Send positions as CSV, JSON or Parquet, one row a position; see `/products` for the columns. Every bad row is named."""
@@ -123,9 +124,9 @@ def create_router(database: Database) -> APIRouter:
         response.headers["Location"] = f"{request.scope.get('root_path', '')}/{snapshot.portfolio_id}"
         return snapshot
 
-    @router.get("/", summary="List portfolios, newest first")
+    @router.get("/", summary="List uploads of portfolios, newest first")
     def list_snapshots(
-        page: OffsetPage, name: Annotated[str | None, Query(description="Only versions of this name.")] = None
+        page: OffsetPage, name: Annotated[str | None, Query(description="Only uploads under this name.")] = None
     ) -> Page[PortfolioSnapshot]:
         records, total = list_portfolios(database, offset=page.offset, limit=page.limit, name=name)
         return page.page([PortfolioSnapshot(**_fields(record)) for record in records], total)
@@ -159,6 +160,7 @@ def create_router(database: Database) -> APIRouter:
 
     @router.delete("/{portfolio}", status_code=204, summary="Delete a portfolio no run uses", responses=error_responses(404, 409))
     def remove_portfolio(portfolio: str) -> None:
+        """Its names are deleted with it; given one of several names, only that name is deleted."""
         delete_portfolio(database, portfolio=portfolio)
 
     return router

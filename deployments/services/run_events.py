@@ -2,9 +2,12 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from deployments.http.limits import UNDRIVEN_AFTER_S
+from riskray.models.run import Run
 from riskray.store.database import Database
 from riskray.store.runs import listen
 
@@ -54,6 +57,26 @@ class RunBell:
             if run_no is None or run_no == number:
                 for ring in rings:
                     ring.set()
+
+
+class UndrivenWatch:
+    """Notices that no coordinator or job drives a run, once each time that this lasts UNDRIVEN_AFTER_S."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._is_told = False
+
+    def is_to_be_told(self, run: Run) -> bool:
+        """Whether `run`, as it is now, has lacked a driver for so long, and this was not said yet."""
+        if not run.lacks_driver:
+            self._since, self._is_told = None, False
+            return False
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        if self._is_told or now - self._since < UNDRIVEN_AFTER_S:
+            return False
+        self._is_told = True
+        return True
 
 
 async def wait_for_ring(ring: asyncio.Event, *, timeout_s: float) -> None:

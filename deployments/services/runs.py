@@ -23,7 +23,7 @@ from deployments.http.limits import (
 from deployments.http.paging import OffsetPage
 from deployments.http.service import create_service
 from deployments.http.serving import serve_application
-from deployments.services.run_events import RunBell, wait_for_ring
+from deployments.services.run_events import RunBell, UndrivenWatch, wait_for_ring
 from deployments.services.what_if import create_what_if_router
 from riskray.config import Settings
 from riskray.errors import NotFound, StoreUnavailable
@@ -102,21 +102,24 @@ class RunsApi:
     async def events(self, run_id: str, run_no: int, after_seq: int) -> AsyncIterator[str]:
         """The event stream's text: what happened, then what happens, until the run's end, its deletion, or the stream's recycling."""
         deadline = time.monotonic() + EVENT_STREAM_S
+        undriven = UndrivenWatch()
         yield f"retry: {EVENT_RETRY_MS}\n\n"
         async with self._bell.rings(run_no) as ring:
             while True:
                 try:
-                    events, ended = await run_in_threadpool(self._news, run_id, after_seq)
+                    events, run = await run_in_threadpool(self._news, run_id, after_seq)
                 except NotFound:
                     return  # deleted meanwhile; who comes back is told so
                 except StoreUnavailable:
-                    events, ended = [], None  # nothing is lost: it is in the database when that is back
+                    events, run = [], None  # nothing is lost: it is in the database when that is back
                 for event in events:
                     after_seq = event.seq
                     yield f"id: {event.seq}\nevent: {event.kind.value}\ndata: {event.model_dump_json()}\n\n"
-                if ended is not None:
-                    yield f"event: end\ndata: {ended.model_dump_json()}\n\n"
+                if run is not None and run.state.is_final:
+                    yield f"event: end\ndata: {run.model_dump_json()}\n\n"
                     return
+                if run is not None and undriven.is_to_be_told(run):
+                    yield f"event: undriven\ndata: {run.model_dump_json()}\n\n"
                 if time.monotonic() > deadline:
                     return
                 if not events:
@@ -125,14 +128,14 @@ class RunsApi:
                     await wait_for_ring(ring, timeout_s=EVENT_POLL_S)
 
     def _news(self, run_id: str, after_seq: int) -> tuple[list[RunEvent], Run | None]:
-        """Events that a reader has not seen, and the run if it has ended and these are the last."""
+        """Events that a reader has not seen, and the run if there are none, or if it has ended and these are the last."""
         events = events_after(self._database, run_id=run_id, after_seq=after_seq, limit=EVENTS_AT_ONCE)
         if events:
             return events, get_run(self._database, run_id=run_id) if events[-1].kind is EventKind.FINISHED else None
         # A client that comes back after the last event still learns of the end. Only then: what happened since the look comes first.
         run = get_run(self._database, run_id=run_id)
         if not run.state.is_final:
-            return [], None
+            return [], run
         events = events_after(self._database, run_id=run_id, after_seq=after_seq, limit=EVENTS_AT_ONCE)
         return events, run if not events or events[-1].kind is EventKind.FINISHED else None
 
@@ -224,7 +227,10 @@ def _runs_router(database: Database, api: RunsApi) -> APIRouter:
     async def events(
         run_id: str, last_event_id: Annotated[str | None, Header(description="`id` of the last event seen; later ones follow.")] = None
     ) -> StreamingResponse:
-        """Server-sent events, from the first one on; `event: end` carries the ended run. The stream closes after a while: come back."""
+        """Server-sent events, from the first one on; `event: end` carries the ended run. The stream closes after a while: come back.
+
+        `event: undriven` carries a run that has begun and that no coordinator or job has driven for some seconds.
+        """
         run_no = await run_in_threadpool(run_no_of, database, run_id=run_id)
         after = int(last_event_id) if last_event_id and last_event_id.isdecimal() and len(last_event_id) < 10 else 0
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}

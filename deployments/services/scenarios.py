@@ -12,14 +12,14 @@ from deployments.http.limits import UPLOADS_AT_ONCE
 from deployments.http.paging import OffsetPage
 from deployments.http.service import create_service
 from deployments.http.serving import serve_application
-from deployments.http.uploads import Upload, UploadGate, required_name, upload_body
+from deployments.http.uploads import RatesUnchecked, Upload, UploadGate, required_name, upload_body
 from deployments.services.hierarchies import create_hierarchy_router
 from deployments.services.histories import create_history_router
 from pricers.market.market import Market
 from riskray.config import Settings
 from riskray.errors import InvalidRequest, NotFound
 from riskray.market.build import build_market
-from riskray.market.reader import read_market
+from riskray.market.stored import stored_market
 from riskray.models.common import CurrencyCode, Page
 from riskray.models.scenario import (
     MatrixDefinition,
@@ -54,7 +54,7 @@ DESCRIPTION = """
 A scenario set is a matrix of factor moves: named scenarios down, factors (`zero/<curve>/<pillar>`, `spread/<curve>/<pillar>`, `credit`,
 `fx/<CCY>`) across. It is made of stress shocks, of the moves of a market history, by Monte Carlo from a history, or uploaded. It is
 immutable and known by the hash of its moves. A run with a scenario set stores P&L vectors, from which VaR, ES and stress results are
-read. Wherever a set, a history or a hierarchy is asked for, give its id or its name; a name means the newest version.
+read. Wherever a set, a history or a hierarchy is asked for, give its id or its name; a name means its last upload.
 """
 NAMES_SHOWN_MAX = 1000
 _FORMATS = (Format.JSON, Format.CSV, Format.PARQUET, Format.ARROW)
@@ -120,7 +120,7 @@ def scenario_set_model(record: ScenarioSetRecord) -> ScenarioSet:
 
 def _market(database: Database, market: str, *, base_currency: str) -> tuple[MarketRecord, Market]:
     record = get_market(database, market=market)
-    document = read_market(get_market_document(database, market_id=record.market_id).encode(), format="json")
+    document = stored_market(get_market_document(database, market_id=record.market_id))
     return record, build_market(document, base_currency=base_currency)
 
 
@@ -163,9 +163,9 @@ def _store(
 
 
 def _store_matrix(
-    database: Database, upload: Upload, name: str, definition: MatrixDefinition, market: str | None
+    database: Database, upload: Upload, name: str, definition: MatrixDefinition, market: str | None, rates_unchecked: bool
 ) -> tuple[ScenarioSet, bool]:
-    matrix = read_matrix(upload.content, format=upload.format, numeraire=definition.numeraire)
+    matrix = read_matrix(upload.content, format=upload.format, numeraire=definition.numeraire, rates_unchecked=rates_unchecked)
     definition = definition.model_copy(update={"numeraire": matrix.numeraire})  # the file may say itself
     market_id = None
     if market is not None:
@@ -230,21 +230,22 @@ def create_set_router(database: Database) -> APIRouter:
     async def upload_matrix(
         request: Request,
         response: Response,
-        name: Annotated[str, Query(max_length=200, description="Name under which versions are counted; default: the file's name.")] = "",
+        name: Annotated[str, Query(max_length=200, description="Name that means this content from now on; default: the file's name.")] = "",
         numeraire: Annotated[CurrencyCode, Query(description="Currency of the FX moves, where the file does not say itself.")] = "USD",
         market: Annotated[str | None, Query(description="Refuse factors that this market (id or name) has not got.")] = None,
         description: Annotated[str, Query(max_length=2000, description="Where the moves come from.")] = "",
+        rates_unchecked: RatesUnchecked = False,
     ) -> ScenarioSet:
         """The column `scenario` has the names; every other column is a factor. `zero/EUR-GOVT/5Y relative` heads relative moves."""
         async with gate.receive(request) as upload:
             chosen = required_name(name or upload.stem, "scenario set")
             definition = MatrixDefinition(numeraire=numeraire, description=description)
-            stored, created = await run_in_threadpool(_store_matrix, database, upload, chosen, definition, market)
+            stored, created = await run_in_threadpool(_store_matrix, database, upload, chosen, definition, market, rates_unchecked)
         return created_answer(request, response, stored, created)
 
-    @router.get("/sets", summary="List scenario sets, newest first")
+    @router.get("/sets", summary="List uploads of scenario sets, newest first")
     def list_sets(
-        page: OffsetPage, name: Annotated[str | None, Query(description="Only versions of this name.")] = None
+        page: OffsetPage, name: Annotated[str | None, Query(description="Only uploads under this name.")] = None
     ) -> Page[ScenarioSet]:
         records, total = list_scenario_sets(database, offset=page.offset, limit=page.limit, name=name)
         return page.page([scenario_set_model(record) for record in records], total)
@@ -269,6 +270,7 @@ def create_set_router(database: Database) -> APIRouter:
 
     @router.delete("/sets/{scenario_set}", status_code=204, summary="Delete a set no run uses", responses=error_responses(404, 409))
     def remove_scenario_set(scenario_set: str) -> None:
+        """Its names are deleted with it; given one of several names, only that name is deleted."""
         delete_scenario_set(database, scenario_set=scenario_set)
 
     return router

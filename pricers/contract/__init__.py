@@ -1,1 +1,1 @@
-"""The terms of a contract: its columns, and the calendars and dates that they name."""
+"""The terms of a contract: its columns, and the calendars that they name."""

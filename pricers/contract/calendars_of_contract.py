@@ -1,4 +1,4 @@
-"""Dates of a batch as compiled lowerings need them: the calendar column as lookup tables, and schedule reasons as row status."""
+"""What compiled lowerings need for dates: the calendar column of a batch as lookup tables, and schedule reasons as row statuses."""
 
 from typing import Final, NamedTuple
 
@@ -8,7 +8,8 @@ from jaxtyping import Bool, Int32
 from pricers.contract.columns import Contracts, Text
 from pricers.status import RowStatus
 from pricers.time import schedule
-from pricers.time.calendars import CalendarTables, calendar_tables, is_calendar
+from pricers.time.calendar_names import is_calendar
+from pricers.time.calendars import CalendarTables, calendar_tables
 from pricers.time.day_count import BUS_252
 
 _STATUS_OF_REASON: Final = {
@@ -26,7 +27,7 @@ SCHEDULE_STATUS: Final = np.array([_STATUS_OF_REASON[reason] for reason in range
 
 
 class ContractCalendars(NamedTuple):
-    """Calendars of a batch; rows that name an unknown calendar read "NONE" and are not `known`."""
+    """Calendars of a batch; a row with an unknown calendar gets "NONE", and its `known` is False."""
 
     tables: CalendarTables
     calendar: Int32[np.ndarray, " row"]
@@ -35,7 +36,7 @@ class ContractCalendars(NamedTuple):
 
 
 def contract_calendars(calendar: Text) -> ContractCalendars:
-    """Look up the calendar of every row, each distinct name once.
+    """Look up the calendars of all rows; each distinct name is looked up once.
 
     >>> contract_calendars(Text.of(["TARGET", None, "MARS"])).known
     array([ True,  True, False])
@@ -51,5 +52,5 @@ def contract_calendars(calendar: Text) -> ContractCalendars:
 
 
 def lacks_calendar(contracts: Contracts) -> Bool[np.ndarray, " row"]:
-    """Rows on BUS/252 without a calendar: with every day a business day their year would be 365/252 of a year."""
+    """Whether a row uses BUS/252 without a calendar: every day would be a business day, and a year would count as 365/252 years."""
     return np.asarray((contracts.array("day_count") == BUS_252) & (contracts.text("calendar").codes < 0))

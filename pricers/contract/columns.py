@@ -1,6 +1,6 @@
-"""Contract columns: one declaration a product from which every schema, reader check and docs page is derived.
+"""Contract columns: one declaration per product, from which all schemas, reader checks and docs pages are derived.
 
-A batch of contracts is a struct of arrays, one element a row. Six kinds of column exist; nulls have one representation each:
+A batch of contracts is a struct of arrays with one element per row. Each kind of column has one representation of null:
 
     kind          array                          null
     float         float64[row]                   NaN
@@ -24,6 +24,9 @@ NO_INTEGER = np.iinfo(np.int32).min
 
 _INTEGER_LIMIT = 2**31
 
+INSTRUMENT = "instrument"
+"""The text column of a plain-function pricer; it holds, as a JSON object, the terms that have no column of their own."""
+
 Kind = Literal["float", "date", "integer", "boolean", "choice", "text", "date_list", "float_list"]
 _TYPES: dict[str, type[np.generic]] = {
     "float": np.float64, "date": np.int32, "integer": np.int32, "boolean": np.bool_, "choice": np.int8,
@@ -31,7 +34,7 @@ _TYPES: dict[str, type[np.generic]] = {
 }  # fmt: skip
 Reference = Literal["discount_curve", "spread_curve", "currency", "calendar"]
 
-# What no contract holds, and slips of the pen do: percent for decimals, a number in the wrong column.
+# Limits that no real contract exceeds; they catch percentages given as decimals and numbers in the wrong column.
 RATE_MAX = 2.0  # decimal a year
 AMOUNT_MAX = 1e15  # of any currency
 PRICE_MAX = 1e4  # per 100
@@ -42,7 +45,7 @@ FX_RATE_MAX = 1e12  # quote per base
 class Column:
     """One contract term: its type, unit, range and meaning. `required` columns have no default and allow no null.
 
-    `references` says what the text names: market data, so that pre-flight knows what a position needs before anything runs, or a calendar.
+    `references` says what the text names: market data, so that the pre-flight check knows a position's needs before a run, or a calendar.
     `minimum` and `maximum` are inclusive and checked when a portfolio is read; so are finiteness and `allowed`.
     """
 
@@ -114,7 +117,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Ragged:
-    """A list a row: row i holds `values[offsets[i]:offsets[i + 1]]`."""
+    """One list per row: row i holds `values[offsets[i]:offsets[i + 1]]`."""
 
     offsets: np.ndarray
     values: np.ndarray
@@ -123,12 +126,27 @@ class Ragged:
 ColumnData = np.ndarray | Text | Ragged
 
 
+def read_only(array: np.ndarray) -> np.ndarray:
+    """The array, or a read-only view of it.
+
+    Arrays that kernels receive from outside are always read-only: Arrow's arrays are read-only, and numba would compile each kernel a
+    second time for writable ones.
+    """
+    if array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array
+
+
 @dataclass(frozen=True)
 class Contracts:
-    """A batch of contracts of one product as columns (see the module docstring for the arrays)."""
+    """A batch of contracts of one product as columns (see the module docstring for the arrays), which are read-only."""
 
     row_count: int
     data: Mapping[str, ColumnData]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", {name: _read_only_column(column) for name, column in self.data.items()})
 
     def array(self, name: str) -> np.ndarray:
         """A float, date, integer, boolean or choice column."""
@@ -156,6 +174,14 @@ class Contracts:
         return Contracts(row_count=len(rows), data={name: _take(column, rows) for name, column in self.data.items()})
 
 
+def _read_only_column(column: ColumnData) -> ColumnData:
+    if isinstance(column, Text):
+        return column
+    if isinstance(column, Ragged):
+        return Ragged(read_only(column.offsets), read_only(column.values))
+    return read_only(column)
+
+
 def _take(column: ColumnData, rows: np.ndarray) -> ColumnData:
     if isinstance(column, Text):
         return Text(column.codes[rows], column.names)
@@ -170,8 +196,8 @@ def _take(column: ColumnData, rows: np.ndarray) -> ColumnData:
 def contracts_of(columns: Columns, rows: list[dict[str, Any]]) -> Contracts:
     """Build a batch from plain dictionaries, filling defaults; for notebooks, tests and single positions.
 
-    Dates are `datetime.date`, ISO strings or day numbers; choices are names. Raises ValueError for an unknown or missing key, and for a
-    value of another kind with its row and column; ranges are left to the pricer.
+    Dates are `datetime.date`, ISO strings or day numbers; choices are names. Raises ValueError for an unknown or missing key, and, naming
+    row and column, for a value of the wrong kind; the pricer checks ranges.
     """
     for number, row in enumerate(rows):
         unknown = set(row) - {column.name for column in columns}
@@ -200,11 +226,11 @@ def _item_of_row(column: Column, row: int, value: Any) -> Any:
     try:
         return _item(column, value)
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"row {row}: column {column.name!r}: {value!r} does not do ({error})") from error
+        raise ValueError(f"row {row}: column {column.name!r}: {value!r} is not valid ({error})") from error
 
 
 def _item(column: Column, value: Any) -> Any:
-    """What the array of the column's kind holds for a value; raises TypeError, ValueError or OverflowError for one of another kind."""
+    """Encode a value as the array of the column's kind holds it; raises TypeError, ValueError or OverflowError for a wrong kind."""
     match column.kind:
         case "float":
             return np.nan if value is None else float(value)
@@ -222,7 +248,7 @@ def _item(column: Column, value: Any) -> Any:
             return -1 if value is None else column.allowed.index(value)
         case "text":
             if value is not None and not isinstance(value, str):
-                raise TypeError("give a text")
+                raise TypeError("give a string")
             return value
         case "date_list" | "float_list":
             if isinstance(value, str):

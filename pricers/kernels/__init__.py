@@ -1,1 +1,1 @@
-"""How kernels are compiled, where they are kept, and the arithmetic that they share."""
+"""How kernels are compiled, where the compiled code is kept, and the arithmetic that kernels share."""

@@ -1,8 +1,8 @@
 """exp, expm1 and log as straight-line arithmetic: a loop over them becomes SIMD, and their bits are the same on every machine.
 
-A compiled `np.exp` calls the C library one number at a time, and the library chooses its code by the processor, so that last digits differ
-between machines. Here every step is one IEEE operation in the order written: nothing is reassociated or contracted to a fused
-multiply-add, and a loop's vector body and its scalar tail give the same bits.
+A compiled `np.exp` calls the C library for one number at a time, and the library chooses its code by processor, so that the last digits
+differ between machines. Here every step is one IEEE operation in the order written: nothing is reassociated or contracted to a fused
+multiply-add, and the vector body and the scalar tail of a loop give identical bits.
 
     exp, expm1    2^k × e^r, |r| ≤ ln 2 / 2, Taylor of degree 13 [1, section 5.3]
     log           e × ln 2 + 2 atanh(f / (2 + f)), 1 + f in [1/√2, √2) [2]
@@ -18,8 +18,10 @@ from typing import Any, Final, no_type_check
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from pricers.kernels.jit import njit
 
 _straight_line: Final[Any] = njit(inline="always", error_model="numpy")
 
@@ -32,7 +34,7 @@ _MANTISSA: Final = np.int64(0x000FFFFFFFFFFFFF)
 EXP_MAX: Final = 709.782712893384
 """Largest argument whose exponential is finite."""
 EXP_MIN: Final = -708.0
-"""Below it exp is 0; the C library's would lose its digits from -708.4 and be 0 from -745.2."""
+"""exp is 0 below this argument. The C library's exp loses digits from -708.4 down and is 0 from -745.2 down."""
 
 
 @intrinsic
@@ -90,9 +92,9 @@ def expm1(x):
 @_straight_line
 @no_type_check
 def log(x):
-    """ln x of a positive, normal x; any other argument is the caller's to keep away."""
+    """ln x of a positive, normal x; the caller must exclude every other argument."""
     bits = _as_int(x)
-    # The exponent as a float, by its bits: AVX2 converts no 64-bit integers.
+    # The exponent becomes a float by way of its bits, because AVX2 cannot convert 64-bit integers.
     e = _as_float(((bits >> 52) & 0x7FF) | 0x4330000000000000) - 4503599627371519.0
     m = _as_float((bits & _MANTISSA) | _ONE_BITS)  # in [1, 2)
     is_large = m > 1.4142135623730951

@@ -1,17 +1,14 @@
-"""The factors of a market: what a value is sensitive to, numbered, with the unit and the bump of its sensitivities.
+"""What bucketed risk is measured against: the curves and currencies of a market by number, each with its unit, bump and buckets."""
 
-A position's bucketed risks are lists by factor: key rates of a discount curve, the ladder of a spread curve, the FX delta to a currency.
-"""
-
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pricers.market.market import Curve, Market
+from pricers.market.market import Market
+from pricers.measures import BASIS_POINT, FX_SHIFT
 
 
 class FactorKind(StrEnum):
-    """Kinds of factors, in the order in which factors are numbered."""
+    """What a factor is."""
 
     RATE = "RATE"
     SPREAD = "SPREAD"
@@ -22,51 +19,39 @@ class FactorKind(StrEnum):
 
 @dataclass(frozen=True)
 class Factor:
-    """One factor and its buckets.
-
-    A sensitivity is the base-currency PV after the bump of one bucket less the PV before it.
-    """
+    """One thing that moves, in one bucket or several."""
 
     kind: FactorKind
     name: str
-    """Of the curve or currency; unique among the factors of its kind."""
+    """Name of the curve, or code of the currency."""
     unit: str
     """Of the sensitivities."""
-    bump: str
-    """What is moved, and by how much."""
+    bump: float
+    """Size of the bump: added to the zero rate of a curve's pillar; for a currency, the relative change of its price."""
     bucket_labels: tuple[str, ...]
-    """The pillars of a curve in order; one bucket without a label, "", for a currency."""
     bucket_days: tuple[int, ...] | None
-    """Days from the valuation date to each bucket; None where buckets are not dates."""
-    is_sparse: bool = False
-    """Stored as pairs (bucket number, value) instead of one value a bucket."""
-
-    @property
-    def bucket_count(self) -> int:
-        """Number of buckets."""
-        return len(self.bucket_labels)
-
-
-_BUMPS = {
-    FactorKind.RATE: "the zero rate of one pillar, +1 bp, through the curve's own interpolation",
-    FactorKind.SPREAD: "the zero spread of one pillar, +1 bp, through the curve's own interpolation",
-    FactorKind.CURRENCY: "the base-currency price of the currency, +1 %",
-}
-_UNIT = "base currency"
+    """Days from the valuation date to each pillar; None where buckets are no days."""
+    is_sparse: bool
+    """Whether sensitivities are pairs (bucket number, value) of the buckets that are not 0, instead of one value a bucket."""
 
 
 def factors_of(market: Market) -> tuple[Factor, ...]:
-    """The factors of a market: discount curves and spread curves in the market's order, then foreign currencies by name.
+    """The factors of a market: its curves in their order, then its foreign currencies by name. A factor's number is its place here."""
+    curves = [
+        Factor(
+            FactorKind(curve.kind), curve.name, "base currency", BASIS_POINT, curve.pillar_labels, tuple(curve.pillar_days.tolist()), False
+        )
+        for curve in market.curves
+    ]
+    currencies = [Factor(FactorKind.CURRENCY, name, "base currency", FX_SHIFT, (name,), None, False) for name in foreign_currencies(market)]
+    return (*curves, *currencies)
 
-    A factor's number in results is its place here.
-    """
-    currencies = sorted(market.fx_to_base.keys() - {market.base_currency})
-    return (
-        *_curves(FactorKind.RATE, market.discount_curves),
-        *_curves(FactorKind.SPREAD, market.spread_curves),
-        *(Factor(FactorKind.CURRENCY, name, _UNIT, _BUMPS[FactorKind.CURRENCY], ("",), None) for name in currencies),
-    )
+
+def foreign_currencies(market: Market) -> tuple[str, ...]:
+    """Currencies that the market converts to its base currency, without that, by name."""
+    return tuple(sorted({*market.fx_to_base} - {market.base_currency}))
 
 
-def _curves(kind: FactorKind, curves: Sequence[Curve]) -> list[Factor]:
-    return [Factor(kind, curve.name, _UNIT, _BUMPS[kind], curve.pillar_labels, tuple(curve.pillar_days.tolist())) for curve in curves]
+def currency_numbers(market: Market) -> dict[str, int]:
+    """Factor number of each foreign currency."""
+    return {name: len(market.curves) + place for place, name in enumerate(foreign_currencies(market))}

@@ -1,9 +1,8 @@
 """Holiday calendars as lookup tables, and the business-day arithmetic on them.
 
-Holidays come from QuantLib's calendars, each asked once for its list of holidays and kept for the life of the process. A batch
-takes the calendars it needs as one `CalendarTables` (rows in the order of the names asked for), and compiled functions then
-answer every question with one or two array reads. A joint calendar is written with plus signs, "TARGET+US_FED": a day is a
-holiday where any member has one.
+Holidays come from QuantLib's calendars; each list of holidays is read once and kept for the life of the process. A batch takes the
+calendars that it needs as one `CalendarTables` (rows in the order of the requested names), and every compiled function then needs
+one or two array reads. A joint calendar is written with plus signs, "TARGET+US_FED": a day is a holiday if any member has one.
 
 Dates outside the tables (`FIRST_DAY` to `LAST_DAY`) never wrap: functions that return a date return `NO_DATE`.
 
@@ -20,8 +19,9 @@ from typing import Any, Final, NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Int
-from numba import njit
 
+from pricers.kernels.jit import kernel, njit
+from pricers.time.calendar_names import CALENDARS, QUANTLIB_CALENDARS
 from pricers.time.dates import NO_DATE, add_months, civil_from_days, end_of_month, to_day
 
 FIRST_DAY: Final = to_day(datetime.date(1950, 1, 1))
@@ -47,45 +47,10 @@ BUSINESS_DAY_CONVENTIONS: Final = (
 )
 """Names of the conventions; the index is the code that the functions take."""
 
-# Lunar and religious holidays of HK, SG, IN, KR, CN and the like are published year by year: beyond the years QuantLib knows, those
-# calendars hold weekends and fixed-date holidays only.
-# Class and market in QuantLib.
-_CALENDARS: Final[dict[str, tuple[str, str]]] = {
-    "NONE": ("NullCalendar", ""),
-    "WEEKENDS_ONLY": ("WeekendsOnly", ""),
-    "TARGET": ("TARGET", ""),
-    "US_FED": ("UnitedStates", "FederalReserve"),
-    "US_GOVT": ("UnitedStates", "GovernmentBond"),
-    "US_NYSE": ("UnitedStates", "NYSE"),
-    "US_SETTLEMENT": ("UnitedStates", "Settlement"),
-    "US_SOFR": ("UnitedStates", "SOFR"),
-    "UK": ("UnitedKingdom", "Settlement"),
-    "JP": ("Japan", ""),
-    "CH": ("Switzerland", ""),
-    "CA": ("Canada", "Settlement"),
-    "AU": ("Australia", "Settlement"),
-    "NZ": ("NewZealand", "Wellington"),
-    "SE": ("Sweden", ""),
-    "NO": ("Norway", ""),
-    "DK": ("Denmark", ""),
-    "PL": ("Poland", "Settlement"),
-    "CZ": ("CzechRepublic", "PSE"),
-    "HU": ("Hungary", ""),
-    "BR": ("Brazil", "Settlement"),
-    "MX": ("Mexico", "BMV"),
-    "ZA": ("SouthAfrica", ""),
-    "HK": ("HongKong", "HKEx"),
-    "SG": ("Singapore", "SGX"),
-    "KR": ("SouthKorea", "Settlement"),
-    "IN": ("India", "NSE"),
-    "CN": ("China", "IB"),
-}
-CALENDARS: Final = tuple(_CALENDARS)
-"""Names of the single calendars; join them with "+"."""
-
 
 class CalendarTables(NamedTuple):
-    """Lookups of several calendars; compiled functions take it whole. Days are int32 since 1970-01-01, `day` counts from FIRST_DAY."""
+    """Lookup tables of several calendars, passed whole to compiled functions. Values are int32 days since 1970-01-01; the axis `day` counts
+    from FIRST_DAY."""
 
     following: np.ndarray
     """int32[calendar, day]: the first business day on or after the day; NO_DATE past the last one."""
@@ -95,11 +60,6 @@ class CalendarTables(NamedTuple):
     """int32[calendar, day + 1]: business days from FIRST_DAY to the day, the day itself excluded."""
     business_days: np.ndarray
     """int32[calendar, n]: all business days in order, padded with NO_DATE."""
-
-
-def is_calendar(name: str) -> bool:
-    """Whether a name, single or joint, is known: `is_calendar("TARGET+US_FED")`."""
-    return all(member in _CALENDARS for member in name.split("+"))
 
 
 def calendar_tables(names: tuple[str, ...]) -> CalendarTables:
@@ -112,11 +72,11 @@ def calendar_tables(names: tuple[str, ...]) -> CalendarTables:
 
     Args:
         names: single calendars of `CALENDARS`, or several joined with "+"; an index into this tuple is the `calendar` argument
-            of every function here. No name gives tables without rows.
+            of every function here. An empty tuple gives tables without rows.
     Returns:
         The tables. Building a calendar takes about 40 ms the first time in a process.
     Raises:
-        ValueError: an unknown calendar, with the known ones.
+        ValueError: a calendar is unknown; the message lists the known ones.
     """
     return _stacked(tuple(names))
 
@@ -138,7 +98,7 @@ def _stacked(names: tuple[str, ...]) -> CalendarTables:
         tables.business_before[i] = row.business_before
         tables.business_days[i, : len(row.business_days)] = row.business_days
     for table in tables:
-        table.flags.writeable = False  # shared by everyone who asks for the same calendars
+        table.flags.writeable = False  # the cache returns one object to all callers
     return tables
 
 
@@ -160,41 +120,41 @@ def _lookups(name: str) -> CalendarTables:
 @lru_cache(maxsize=64)
 def _holidays(name: str) -> Bool[np.ndarray, " day"]:
     """Whether each day from FIRST_DAY to LAST_DAY is a holiday or weekend in a single calendar."""
-    if name not in _CALENDARS:
+    if name not in QUANTLIB_CALENDARS:
         raise ValueError(f"unknown calendar {name!r}; known: {', '.join(CALENDARS)}, or several joined with '+'")
-    import QuantLib as ql  # half a second to import, which a process that only moves contracts about does without
+    import QuantLib as ql  # the import takes half a second, which a process that only passes contracts on must not pay
 
-    kind, market = _CALENDARS[name]
+    kind, market = QUANTLIB_CALENDARS[name]
     make: Any = getattr(ql, kind)
     calendar = make(getattr(make, market)) if market else make()
     first, last = ql.Date(FIRST_DAY + _QUANTLIB_EPOCH), ql.Date(LAST_DAY + _QUANTLIB_EPOCH)
-    # Weekends are asked for too: China works on some of them.
+    # The list includes weekends, because some weekend days are business days in China.
     serials = np.array([date.serialNumber() for date in calendar.holidayList(first, last, True)], np.int64)
     holiday = np.zeros(LAST_DAY - FIRST_DAY + 1, np.bool_)
     holiday[serials - _QUANTLIB_EPOCH - FIRST_DAY] = True
     return holiday
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def in_range(day: int) -> bool:
     """Whether the tables hold the day."""
     return FIRST_DAY <= day <= LAST_DAY
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def is_business_day(day: int, calendar: int, tables: CalendarTables) -> bool:
     """False for holidays, weekends and days outside the tables."""
     return in_range(day) and tables.following[calendar, np.int64(day) - FIRST_DAY] == day
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def adjust(day: int, convention: int, calendar: int, tables: CalendarTables) -> int:
-    """Move a day to a business day as the convention says [1, 2]; NO_DATE where that leaves the tables.
+    """Move a day to a business day by the convention [1, 2]; NO_DATE where the result lies outside the tables.
 
-    UNADJUSTED returns the day as it is, in the tables or not. Any code that is not a convention returns NO_DATE.
+    UNADJUSTED returns the day unchanged, in the tables or not. A code that is not a convention gives NO_DATE.
     """
     day = np.int64(day)
     if convention == UNADJUSTED:
@@ -214,16 +174,16 @@ def adjust(day: int, convention: int, calendar: int, tables: CalendarTables) -> 
     return _adjust_within_month(day, preceding, following, convention)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _nearest(day: int, preceding: int, following: int) -> int:
-    """The closer one; the following one where both are as close."""
+    """The closer of the two business days; the following one in a tie."""
     if following == NO_DATE:
         return preceding
     return preceding if preceding != NO_DATE and day - preceding < following - day else following
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _adjust_within_month(day: int, preceding: int, following: int, convention: int) -> int:
     _, _, day_of_month = civil_from_days(day)
@@ -239,10 +199,10 @@ def _adjust_within_month(day: int, preceding: int, following: int, convention: i
     return NO_DATE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def advance_business_days(day: int, count: int, calendar: int, tables: CalendarTables) -> int:
-    """Move by business days, as settlement lags and ex-coupon periods do; NO_DATE where that leaves the tables.
+    """Move by business days, for settlement lags and ex-coupon periods; NO_DATE where the result lies outside the tables.
 
     From a holiday the first step forward lands on the next business day, the first step backward on the last one before. A count of
     0 moves a holiday to the following business day.
@@ -259,7 +219,7 @@ def advance_business_days(day: int, count: int, calendar: int, tables: CalendarT
     return np.int64(tables.business_days[calendar, target])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def business_days_between(start: int, end: int, calendar: int, tables: CalendarTables) -> int:
     """Business days from start to end, start included and end excluded; negative, with start excluded and end included, where
@@ -271,12 +231,12 @@ def business_days_between(start: int, end: int, calendar: int, tables: CalendarT
     return before_end - tables.business_before[calendar, np.int64(start) - FIRST_DAY + after]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def advance_months(day: int, months: int, convention: int, month_end: bool, calendar: int, tables: CalendarTables) -> int:
-    """Move by whole months, then to a business day; NO_DATE where that leaves the tables.
+    """Move by whole months, then to a business day; NO_DATE where the result lies outside the tables.
 
-    With `month_end` the last business day of a month (for UNADJUSTED: its last calendar day) goes to the last one of the target
+    With `month_end` the last business day of a month (for UNADJUSTED: its last calendar day) moves to the last one of the target
     month [1].
     """
     if not in_range(day):
@@ -291,7 +251,7 @@ def advance_months(day: int, months: int, convention: int, month_end: bool, cale
     return adjust(moved, convention, calendar, tables) if in_range(moved) else NO_DATE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def ends_business_month(day: int, calendar: int, tables: CalendarTables) -> bool:
     """Whether no business day of the month comes after the day."""
@@ -316,7 +276,7 @@ def adjust_days(
     Returns:
         int32[row]; NO_DATE where the day or its business day lies outside the tables.
     Raises:
-        ValueError: arrays of different lengths, or a calendar index without a table.
+        ValueError: the arrays differ in length, or a calendar index has no table.
     References:
         [1] QuantLib, ql/time/calendar.cpp, Calendar::adjust.
     """
@@ -327,7 +287,7 @@ def adjust_days(
 
 
 def calendar_indices(calendar: int | np.ndarray, *, row_count: int, tables: CalendarTables) -> Int[np.ndarray, " row"]:
-    """One calendar index a row, checked against the tables, because compiled code reads them unchecked."""
+    """One calendar index per row, checked against the tables, because compiled code does not check bounds."""
     indices = np.ascontiguousarray(np.broadcast_to(calendar, (row_count,)), dtype=np.int32)
     if row_count and not (indices.min() >= 0 and indices.max() < len(tables.following)):
         raise ValueError(f"calendar indices run from {indices.min()} to {indices.max()}; the tables hold {len(tables.following)} calendars")

@@ -11,25 +11,19 @@ References:
 from __future__ import annotations
 
 import datetime
-import re
-from typing import Final, NamedTuple, no_type_check
+from typing import Final, no_type_check
 
 import numpy as np
 from jaxtyping import Int32
-from numba import njit
 
 from pricers.contract.columns import NO_DATE as NO_DATE
+from pricers.kernels.jit import kernel
+from pricers.time.tenors import parse_tenor
 
 EPOCH: Final = datetime.date(1970, 1, 1)
 
-_TENOR: Final = re.compile(r"(?:\d+[DWMY])+")
-_TENOR_PART: Final = re.compile(r"(\d+)([DWMY])")
-_NAMED_TENORS: Final = {"ON": 1, "TN": 2, "SN": 3}  # calendar days from the curve's date: overnight, tomorrow-next, spot-next
-TENOR_DAYS_MAX: Final = 73_000  # two centuries: anything longer is a typing error, not a pillar
-
-
-# Unsigned constants: unsigned divisions by constants compile to one multiplication, signed ones to five instructions more. Years are
-# shifted by 82 eras of 400 years so that everything stays positive from the year -32000 on.
+# The constants are unsigned: an unsigned division by a constant compiles to one multiplication, a signed one to five instructions more.
+# Years are shifted by 82 eras of 400 years, so that all intermediate values are positive from the year -32000 on.
 _U = np.uint64
 _ERA_YEARS: Final = 400 * 82
 _ERA_DAYS: Final = 719468 + 146097 * 82
@@ -43,7 +37,7 @@ _LOW_16: Final = _U(2**16 - 1)
 
 
 # `@no_type_check` keeps the test suite's jaxtyping import hook from wrapping compiled functions, which numba cannot compile.
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def civil_from_days(day: int) -> tuple[int, int, int]:
     """Year, month (1-12) and day of month of a day number, proleptic Gregorian [1, section 6.3]."""
@@ -60,7 +54,7 @@ def civil_from_days(day: int) -> tuple[int, int, int]:
     return year, month, day_of_month
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def days_from_civil(year: int, month: int, day_of_month: int) -> int:
     """Day number of a proleptic Gregorian date [1, section 6.2]; the inverse of `civil_from_days`."""
@@ -73,13 +67,13 @@ def days_from_civil(year: int, month: int, day_of_month: int) -> int:
     return np.int64(year_days + month_days) + np.int64(day_of_month) - 1 - _ERA_DAYS
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def is_leap_year(year: int) -> bool:
     return year & 3 == 0 and (year % 100 != 0 or year & 15 == 0)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def days_in_month(year: int, month: int) -> int:
     if month == 2:
@@ -87,7 +81,7 @@ def days_in_month(year: int, month: int) -> int:
     return 30 | (month ^ (month >> 3))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def end_of_month(day: int) -> int:
     """The last calendar day of the month of `day`."""
@@ -95,12 +89,12 @@ def end_of_month(day: int) -> int:
     return np.int64(day) + days_in_month(year, month) - day_of_month
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def day_in_month(month_index: int, day_of_month: int) -> int:
     """Day number of a day of a month, moved back to the month's last day where the month is shorter.
 
-    `month_index` is year × 12 + month − 1, so that adding months is adding integers; a `day_of_month` of 31 is the month's end.
+    `month_index` is year × 12 + month − 1, so that months are added as integers; a `day_of_month` of 31 gives the end of any month.
     """
     shifted = np.uint64(np.int64(month_index) + 12 * _ERA_YEARS)
     year = np.int64(shifted // _12) - _ERA_YEARS
@@ -110,53 +104,17 @@ def day_in_month(month_index: int, day_of_month: int) -> int:
     return days_from_civil(year, month, day_of_month)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def add_months(day: int, months: int, month_end: bool) -> int:
     """Move by whole months, clamped to the end of a shorter month: 31 Jan + 1 month is 28 or 29 Feb.
 
-    With `month_end` a day that ends its month lands on the end of the target month: 28 Feb + 1 month is 31 Mar.
+    With `month_end` the last day of a month moves to the last day of the target month: 28 Feb + 1 month is 31 Mar.
     """
     year, month, day_of_month = civil_from_days(day)
     if month_end and day_of_month == days_in_month(year, month):
         day_of_month = 31
     return day_in_month(year * 12 + month - 1 + months, day_of_month)
-
-
-class Tenor(NamedTuple):
-    """A length of time: `months` whole months, then `days` calendar days."""
-
-    months: int
-    days: int
-
-
-def parse_tenor(tenor: str) -> Tenor:
-    """Read a tenor as it is quoted: "1D", "2W", "3M", "10Y", "1Y6M", "ON", "TN", "SN".
-
-    >>> parse_tenor("18M"), parse_tenor("2W"), parse_tenor("ON")
-    (Tenor(months=18, days=0), Tenor(months=0, days=14), Tenor(months=0, days=1))
-
-    Args:
-        tenor: numbers each followed by D, W, M or Y, or ON (1 day), TN (2 days), SN (3 days); case and outer blanks are ignored.
-    Returns:
-        Whole months and calendar days; weeks are 7 days, years 12 months.
-    Raises:
-        ValueError: the text is not a tenor, or is longer than 200 years.
-    """
-    text = tenor.strip().upper()
-    if text in _NAMED_TENORS:
-        return Tenor(0, _NAMED_TENORS[text])
-    if not _TENOR.fullmatch(text):
-        raise ValueError(f"{tenor!r} is not a tenor; write a number and D, W, M or Y (3M, 10Y, 1Y6M), or ON, TN, SN")
-    months = days = 0
-    for count, unit in _TENOR_PART.findall(text):
-        if unit in "MY":
-            months += int(count) * (12 if unit == "Y" else 1)
-        else:
-            days += int(count) * (7 if unit == "W" else 1)
-    if months * 31 + days > TENOR_DAYS_MAX:
-        raise ValueError(f"tenor {tenor!r} is longer than 200 years")
-    return Tenor(months, days)
 
 
 def add_tenor(day: int, tenor: str, *, month_end: bool = False) -> int:
@@ -168,7 +126,7 @@ def add_tenor(day: int, tenor: str, *, month_end: bool = False) -> int:
     Args:
         day: days since 1970-01-01.
         tenor: see `parse_tenor`.
-        month_end: a day that ends its month stays at the month's end.
+        month_end: whether the last day of a month moves to the last day of the target month.
     Returns:
         Days since 1970-01-01, not moved to a business day.
     Raises:

@@ -1,7 +1,7 @@
 """Day counts: the fraction of a year between two dates.
 
-`year_fraction` is the compiled scalar that lowerings call in their loops, `year_fractions` the same for arrays. All rules agree with
-QuantLib to the last bits; the name after the rule in the table below is QuantLib's.
+`year_fraction` is the compiled scalar function that lowerings call in their loops; `year_fractions` takes arrays. All rules agree with
+QuantLib to the last bits; the table gives QuantLib's name of each rule.
 
     ACT/360            Actual360
     ACT/365F           Actual365Fixed
@@ -27,8 +27,8 @@ from typing import Final, no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int
-from numba import njit
 
+from pricers.kernels.jit import kernel, njit
 from pricers.time.calendars import CalendarTables, advance_months, business_days_between, calendar_indices, calendar_tables
 from pricers.time.dates import NO_DATE, add_months, civil_from_days, days_from_civil, days_in_month, is_leap_year
 
@@ -56,7 +56,7 @@ DAY_COUNTS: Final = (
 """Names of the day counts; the index is the code that the functions take."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def year_fraction(
     code: int, start: int, end: int, reference_start: int, reference_end: int, maturity: int, calendar: int, tables: CalendarTables
@@ -66,13 +66,13 @@ def year_fraction(
     Args:
         code: index into `DAY_COUNTS`.
         start, end: days since 1970-01-01.
-        reference_start, reference_end: the coupon period the dates lie in, for a stub the regular (quasi-coupon) period next to its
-            regular end; read by ACT/ACT ICMA alone. NO_DATE stands for start or end.
-        maturity: the contract's last date, read by 30E/360 ISDA alone; NO_DATE for none.
-        calendar, tables: read by BUS/252 alone.
+        reference_start, reference_end: the coupon period that contains the dates; for a stub, the regular (quasi-coupon) period next to
+            its regular end. Only ACT/ACT ICMA reads them; NO_DATE stands for start or end.
+        maturity: the contract's last date, NO_DATE for none. Only 30E/360 ISDA reads it.
+        calendar, tables: only BUS/252 reads them.
     Returns:
-        Years; NaN for a code that is no day count, a reference period that ends before it starts or misses the dates, and for
-        BUS/252 dates outside the calendar tables.
+        Years; NaN if the code is not a day count, if the reference period ends before it starts or does not contain the dates, and
+        for BUS/252 if a date lies outside the calendar tables.
     """
     if code == BUS_252:
         business_days = business_days_between(start, end, calendar, tables)
@@ -80,13 +80,13 @@ def year_fraction(
     return calendar_free_year_fraction(code, start, end, reference_start, reference_end, maturity)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def calendar_free_year_fraction(code: int, start: int, end: int, reference_start: int, reference_end: int, maturity: int) -> float:
     """`year_fraction` of every rule but BUS/252, which is NaN here.
 
-    Handing calendar tables to a compiled function that is not inlined costs some 90 ns, many times the arithmetic: loops over periods
-    call this one.
+    Passing calendar tables to a compiled function that is not inlined costs about 90 ns, many times the arithmetic, so loops over
+    periods call this function.
     """
     days = np.int64(end) - np.int64(start)
     if code == ACT_360:
@@ -102,7 +102,7 @@ def calendar_free_year_fraction(code: int, start: int, end: int, reference_start
     return math.nan
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def thirty_360_days(code: int, start: int, end: int, maturity: int) -> int:
     """Days between two dates in months of 30 days, by one of the four 30/360 rules [2]."""
@@ -133,7 +133,7 @@ def thirty_360_days(code: int, start: int, end: int, maturity: int) -> int:
     return 360 * (year2 - year1) + 30 * (month2 - month1) + (day2 - day1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _act_act_isda(start: int, end: int) -> float:
     """Days in leap years over 366 plus days in other years over 365."""
@@ -149,10 +149,10 @@ def _act_act_isda(start: int, end: int) -> float:
     return sign * (year2 - year1 - 1 + head + tail)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _act_act_icma(start: int, end: int, reference_start: int, reference_end: int) -> float:
-    """ICMA rule 251 with one reference period given, the others rolled from it by whole months."""
+    """ICMA rule 251 from one reference period; the other periods are rolled from it by whole months."""
     sign = 1.0
     if end < start:
         start, end, sign = end, start, -1.0
@@ -165,7 +165,7 @@ def _act_act_icma(start: int, end: int, reference_start: int, reference_end: int
     if reference_end <= reference_start or reference_end <= start:
         return math.nan
     months = _whole_months(reference_start, reference_end)
-    if months == 0:  # shorter than half a month: no coupon period, count in years from the start
+    if months == 0:  # shorter than half a month, which is no coupon period: count in years from the start
         reference_start, reference_end, months = start, add_months(start, 12, False), 12
     years = 0.0
     if end > reference_end:
@@ -176,14 +176,14 @@ def _act_act_icma(start: int, end: int, reference_start: int, reference_end: int
     return sign * years
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _whole_months(start: int, end: int) -> int:
-    """The length of a period in months, to the nearest, halves up."""
+    """The length of a period in months, rounded to the nearest, halves up."""
     return np.int64(math.floor(12.0 * (np.int64(end) - np.int64(start)) / 365.0 + 0.5))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _icma_before_reference(start: int, end: int, reference_start: int, reference_end: int, months: int) -> float:
     """The end lies in or before the reference period (a long first coupon where the start does not): walk periods backwards."""
@@ -199,10 +199,10 @@ def _icma_before_reference(start: int, end: int, reference_start: int, reference
         reference_start = add_months(reference_end, -months, False)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _icma_beyond_reference(start: int, end: int, reference_start: int, reference_end: int, months: int) -> float:
-    """The start lies in the reference period and the end after it (a long last coupon): whole periods, then the rest."""
+    """The start lies in the reference period and the end after it (a long last coupon): count whole periods, then the remainder."""
     years = months / 12.0 * (reference_end - start) / (reference_end - reference_start)
     periods = 0
     period_start = np.int64(reference_end)
@@ -215,7 +215,7 @@ def _icma_beyond_reference(start: int, end: int, reference_start: int, reference
         periods += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def icma_stub_fraction(
     start: int,
@@ -228,14 +228,14 @@ def icma_stub_fraction(
     calendar: int,
     tables: CalendarTables,
 ) -> float:
-    """ACT/ACT ICMA inside a stub coupon, over the coupon periods that the schedule would have had there [3].
+    """ACT/ACT ICMA inside a stub coupon, over the coupon periods that the regular schedule would have there [3].
 
-    It differs from `year_fraction` in how the quasi-coupon dates beyond the reference period are found: by the schedule's month-end rule,
-    convention and calendar, as QuantLib does when ActualActual(ISMA) is given the schedule.
+    Unlike `year_fraction`, it finds the quasi-coupon dates beyond the reference period by the schedule's month-end rule, convention and
+    calendar, as QuantLib does when ActualActual(ISMA) is given the schedule.
 
     Args:
         start, end: days since 1970-01-01.
-        reference_start, reference_end: the quasi-coupon period next to the stub's regular end; the others roll from it, both ways.
+        reference_start, reference_end: the quasi-coupon period next to the stub's regular end; the others roll from it in both directions.
         tenor_months: months of a regular period, at least 1.
         convention, month_end, calendar: the schedule's.
     Returns:
@@ -250,7 +250,7 @@ def icma_stub_fraction(
         days = min(last, period_end) - max(first, period_start)
         if days > 0:
             years += tenor_months / 12.0 * days / (period_end - period_start)
-        if direction < 0 and first >= period_start:  # from here on forward
+        if direction < 0 and first >= period_start:  # from here on, walk forwards
             direction, period_end = np.int64(1), np.int64(reference_end)
         if direction > 0 and last <= period_end:
             return sign * years
@@ -273,7 +273,7 @@ def year_fractions(
     calendar: int | np.ndarray = 0,
     tables: CalendarTables | None = None,
 ) -> Float[np.ndarray, " row"]:
-    """Years between dates, one pair a row.
+    """Years between two dates of each row.
 
     >>> year_fractions(np.array([0, 0], np.int32), end=np.array([90, 180], np.int32), day_count=ACT_360)
     array([0.25, 0.5 ])
@@ -282,14 +282,14 @@ def year_fractions(
         start: [row], days since 1970-01-01.
         end: [row] or one value, days since 1970-01-01.
         day_count: one code or [row] codes, index into `DAY_COUNTS`.
-        reference_start, reference_end: the coupon period for ACT/ACT ICMA; one value or [row], NO_DATE for start and end themselves.
+        reference_start, reference_end: the coupon period for ACT/ACT ICMA; one value or [row], NO_DATE to use `start` and `end`.
         maturity: the contract's last date for 30E/360 ISDA; one value or [row], NO_DATE for none.
         calendar: one index or [row] indices into the names the tables were built from, for BUS/252.
-        tables: see `calendar_tables`; may be left out where no row is BUS/252.
+        tables: see `calendar_tables`; may be omitted if no row is BUS/252.
     Returns:
-        float64[row], years, negative where end is before start; NaN where the rule has no answer (see `year_fraction`).
+        float64[row], years, negative where end is before start; NaN where the rule is not defined (see `year_fraction`).
     Raises:
-        ValueError: arrays of different lengths, a calendar index without a table, or BUS/252 without tables.
+        ValueError: the arrays differ in length, a calendar index has no table, or a row is BUS/252 and no tables are given.
     References:
         See the module docstring.
     """

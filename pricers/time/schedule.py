@@ -1,8 +1,8 @@
 """Coupon schedules: the dates of one contract, compiled, for the loops of product lowerings.
 
 Dates roll from maturity backwards, from the effective date forwards, or not at all, with explicit or conventional stubs at either
-end, an end-of-month rule and business-day conventions; the result is QuantLib's `Schedule` date for date. `fill_dates` writes them into
-the caller's buffer; `tests.oracles.schedule_batch` does so for many contracts.
+end, an end-of-month rule and business-day conventions; the result equals QuantLib's `Schedule` date for date. `fill_dates` writes the
+dates of one contract into the caller's buffer; `tests.oracles.schedule_batch` calls it for many contracts.
 
 References:
     [1] QuantLib, ql/time/schedule.cpp (date generation), ql/cashflows/fixedratecoupon.cpp (reference periods of stubs).
@@ -14,25 +14,16 @@ from __future__ import annotations
 from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
-from numba import njit
 
-from pricers.time.calendars import (
-    FIRST_DAY,
-    LAST_DAY,
-    NEAREST,
-    UNADJUSTED,
-    CalendarTables,
-    adjust,
-    advance_months,
-    ends_business_month,
-)
+from pricers.kernels.jit import kernel
+from pricers.time.calendars import FIRST_DAY, LAST_DAY, NEAREST, UNADJUSTED, CalendarTables, adjust, advance_months, ends_business_month
 from pricers.time.dates import NO_DATE, civil_from_days, day_in_month, days_in_month, end_of_month
 
 BACKWARD: Final = 0
 FORWARD: Final = 1
 ZERO: Final = 2
 RULES: Final = ("BACKWARD", "FORWARD", "ZERO")
-"""Where dates roll from: maturity, the effective date, or nowhere (one period). The index is the code."""
+"""The date from which others roll: BACKWARD from maturity, FORWARD from the effective date; ZERO has one period. The index is the code."""
 
 STUB_NONE: Final = 0
 SHORT_INITIAL: Final = 1
@@ -40,8 +31,8 @@ LONG_INITIAL: Final = 2
 SHORT_FINAL: Final = 3
 LONG_FINAL: Final = 4
 STUBS: Final = ("NONE", "SHORT_INITIAL", "LONG_INITIAL", "SHORT_FINAL", "LONG_FINAL")
-"""What becomes of a remainder shorter than a period where no explicit date says so. The index is the code. A final stub needs FORWARD, an
-initial one BACKWARD; NONE takes what the rule gives, a short one. An explicit date at the stub's end wins over the convention."""
+"""How a remainder shorter than a period is handled if no explicit date is given. The index is the code. A final stub needs FORWARD, an
+initial one BACKWARD; NONE leaves the short stub that the rule gives. An explicit date at the stub's end overrides the convention."""
 
 FREQUENCIES: Final = (
     "ONCE",
@@ -56,7 +47,7 @@ FREQUENCIES: Final = (
     "WEEKLY",
     "DAILY",
 )
-"""Names of payment frequencies; the index is the code into the three arrays below."""
+"""Names of payment frequencies; the code of a frequency is its index here and in the three arrays below."""
 FREQUENCY_MONTHS: Final = np.array([0, 12, 6, 4, 3, 2, 1, 0, 0, 0, 0], np.int32)
 """Whole months of the frequency's tenor."""
 FREQUENCY_DAYS: Final = np.array([0, 0, 0, 0, 0, 0, 0, 28, 14, 7, 1], np.int32)
@@ -75,17 +66,17 @@ COLLAPSED: Final = 7
 SCHEDULE_REASONS: Final = (
     "scheduled",
     "the effective date is missing or not before maturity; correct one of the two",
-    "a stub date lies outside the contract's life or the last one before the first; correct or drop it",
+    "a stub date lies outside the contract's life, or the last stub date precedes the first; correct or remove it",
     "a date lies outside 1950-03-01 to 2150-10-31; correct its year",
-    "the tenor is negative or mixes months and days; give whole months or whole days",
+    "the tenor is negative or mixes months and days; specify whole months or whole days",
     "the stub convention or a stub date contradicts the generation rule; initial stubs roll BACKWARD, final ones FORWARD, ZERO has none",
     "a rule, stub or business-day convention is missing; choose one of the documented names",
     "business-day adjustment leaves a single date; lengthen the period or leave the dates unadjusted",
 )
-"""What each reason code means and what to do about it."""
+"""The meaning and the remedy of each reason code."""
 
-# Rolled and adjusted dates stay within the tables when the contract's own dates keep this distance from their ends: a month's end is at
-# most 30 days on and no calendar closes for a month.
+# Rolled and adjusted dates stay within the tables if the contract's own dates keep this distance from the ends of the tables: a month's
+# end is at most 30 days later, and no calendar closes for a month.
 _RANGE_MARGIN_DAYS: Final = 60
 
 
@@ -95,9 +86,9 @@ class ScheduleTerms(NamedTuple):
     effective: int
     maturity: int
     tenor_months: int
-    """Whole months of a regular period; 0 when in days. Both tenors 0: one period, as ZERO."""
+    """Whole months of a regular period; 0 if the tenor is in days. If both tenors are 0, there is one period, as with ZERO."""
     tenor_days: int
-    """Calendar days of a regular period; 0 when in months."""
+    """Calendar days of a regular period; 0 if the tenor is in months."""
     rule: int
     stub: int
     first_date: int
@@ -105,7 +96,7 @@ class ScheduleTerms(NamedTuple):
     penultimate_date: int
     """Optional start of the last period (unadjusted)."""
     month_end: bool
-    """Keep to month ends when the date rolled from is one; ignored for tenors in days."""
+    """Whether dates stay at month ends if the date rolled from is a month end; ignored for tenors in days."""
     convention: int
     """Business-day convention of all dates but the last."""
     termination_convention: int
@@ -113,10 +104,23 @@ class ScheduleTerms(NamedTuple):
     calendar: int
 
 
-@njit(cache=True, nogil=True)
+@kernel
+@no_type_check
+def schedule_terms(
+    effective: int, maturity: int, tenor_months: int, tenor_days: int, rule: int, stub: int, first_date: int, penultimate_date: int,
+    month_end: bool, convention: int, termination_convention: int, calendar: int,
+) -> ScheduleTerms:  # fmt: skip
+    """The terms with all integers widened to int64: a tuple keeps its elements' types, and a kernel would be compiled for each mix."""
+    return ScheduleTerms(
+        effective, maturity, tenor_months, tenor_days, rule, stub, first_date, penultimate_date, month_end, convention,
+        termination_convention, calendar,
+    )  # fmt: skip
+
+
+@kernel
 @no_type_check
 def reason_not_scheduled(terms: ScheduleTerms) -> int:
-    """Why no schedule follows from the terms: an index into SCHEDULE_REASONS, SCHEDULED for none."""
+    """Why the terms give no schedule: an index into SCHEDULE_REASONS, or SCHEDULED if they give one."""
     effective, maturity, first, penultimate = terms.effective, terms.maturity, terms.first_date, terms.penultimate_date
     if effective == NO_DATE or maturity == NO_DATE or effective >= maturity:
         return DATES_OUT_OF_ORDER
@@ -145,16 +149,16 @@ def reason_not_scheduled(terms: ScheduleTerms) -> int:
     return SCHEDULED
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _is_single_period(terms: ScheduleTerms) -> bool:
     return terms.rule == ZERO or (terms.tenor_months == 0 and terms.tenor_days == 0)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def max_dates(terms: ScheduleTerms) -> int:
-    """Room that `fill_dates` needs for the row; 0 for a row it refuses."""
+    """The number of elements that `fill_dates` needs for the row; 0 for a row that it refuses."""
     if reason_not_scheduled(terms) != SCHEDULED:
         return 0
     if _is_single_period(terms):
@@ -164,7 +168,7 @@ def max_dates(terms: ScheduleTerms) -> int:
     return (np.int64(terms.maturity) - np.int64(terms.effective)) // tenor_days + 5
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def fill_dates(
     terms: ScheduleTerms, tables: CalendarTables, unadjusted: np.ndarray, adjusted: np.ndarray, is_regular: np.ndarray, at: int
@@ -174,11 +178,12 @@ def fill_dates(
     Args:
         terms: the contract.
         tables: calendars; `terms.calendar` must be one of them.
-        unadjusted, adjusted: int32 out, room for `max_dates(terms)` from `at`: each date before and after its business-day convention.
+        unadjusted, adjusted: int32 out, at least `max_dates(terms)` elements from `at`: each date before and after its business-day
+            convention.
         is_regular: bool out: whether the period that ends at the date is a whole tenor; False for the first date.
         at: first index to write.
     Returns:
-        How many dates (0 where there is no schedule, else at least 2) and the reason, an index into SCHEDULE_REASONS.
+        The number of dates (0 if there is no schedule, else at least 2) and the reason, an index into SCHEDULE_REASONS.
     """
     reason = reason_not_scheduled(terms)
     if reason != SCHEDULED:
@@ -204,14 +209,14 @@ def fill_dates(
 
 
 class _Roll(NamedTuple):
-    """The date rolled from, taken apart once: multiples of the tenor are counted from it, never from each other."""
+    """The parts of the date rolled from. Every multiple of the tenor is counted from this date, never from another rolled date."""
 
     seed: int
     month_index: int
     day_of_month: int
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _roll_from(day: int, month_end: bool) -> _Roll:
     year, month, day_of_month = civil_from_days(day)
@@ -220,7 +225,7 @@ def _roll_from(day: int, month_end: bool) -> _Roll:
     return _Roll(np.int64(day), np.int64(year * 12 + month - 1), np.int64(day_of_month))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _rolled(roll: _Roll, periods: int, terms: ScheduleTerms) -> int:
     if terms.tenor_days > 0:
@@ -228,21 +233,21 @@ def _rolled(roll: _Roll, periods: int, terms: ScheduleTerms) -> int:
     return day_in_month(roll.month_index + periods * np.int64(terms.tenor_months), roll.day_of_month)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _one_tenor_from(day: int, direction: int, terms: ScheduleTerms) -> int:
     return _rolled(_roll_from(day, terms.month_end), direction, terms)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _roll_backward(
     terms: ScheduleTerms, tables: CalendarTables, unadjusted: np.ndarray, is_regular: np.ndarray, at: int
 ) -> tuple[int, int]:
-    """Dates from maturity to the effective date, then turned round; returns their number and the date rolled from.
+    """Write the dates from maturity to the effective date, then reverse them; return their number and the date rolled from.
 
-    While dates run backwards, is_regular[at + j] describes the period between the j-th and the next date. Dates that the calendar
-    would move onto their neighbour are left out.
+    Until the reversal, is_regular[at + j] describes the period between the j-th and the next date. A date that the calendar would move
+    onto its neighbour is left out.
     """
     effective, convention, calendar = np.int64(terms.effective), terms.convention, terms.calendar
     has_first = terms.first_date != NO_DATE and terms.first_date != terms.effective
@@ -284,7 +289,7 @@ def _roll_backward(
     return count, seed
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _reverse(unadjusted: np.ndarray, is_regular: np.ndarray, at: int, count: int) -> None:
     low, high = at, at + count - 1
@@ -295,10 +300,10 @@ def _reverse(unadjusted: np.ndarray, is_regular: np.ndarray, at: int, count: int
         high -= 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _roll_forward(terms: ScheduleTerms, tables: CalendarTables, unadjusted: np.ndarray, is_regular: np.ndarray, at: int) -> tuple[int, int]:
-    """Dates from the effective date to maturity; returns their number and the date rolled from."""
+    """Write the dates from the effective date to maturity; return their number and the date rolled from."""
     maturity, convention, calendar = np.int64(terms.maturity), terms.convention, terms.calendar
     has_penultimate = terms.penultimate_date != NO_DATE and terms.penultimate_date != terms.maturity
     seed = np.int64(terms.effective)
@@ -337,10 +342,10 @@ def _roll_forward(terms: ScheduleTerms, tables: CalendarTables, unadjusted: np.n
     return count, seed
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _lengthen_initial_stub(terms: ScheduleTerms, unadjusted: np.ndarray, is_regular: np.ndarray, at: int, count: int) -> int:
-    """Merge a short first period into the second one [2], unless an explicit date parts the two."""
+    """Merge a short first period into the second one [2], unless an explicit date separates them."""
     explicit = terms.first_date != NO_DATE and terms.first_date != terms.effective
     if explicit or count < 3 or is_regular[at + 1] or unadjusted[at + 1] == terms.penultimate_date:
         return count
@@ -351,10 +356,10 @@ def _lengthen_initial_stub(terms: ScheduleTerms, unadjusted: np.ndarray, is_regu
     return count - 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _lengthen_final_stub(terms: ScheduleTerms, unadjusted: np.ndarray, is_regular: np.ndarray, at: int, count: int) -> int:
-    """Merge a short last period into the one before [2], unless an explicit date parts the two."""
+    """Merge a short last period into the one before [2], unless an explicit date separates them."""
     explicit = terms.penultimate_date != NO_DATE and terms.penultimate_date != terms.maturity
     last = at + count - 1
     if explicit or count < 3 or is_regular[last] or unadjusted[last - 1] == terms.first_date:
@@ -364,12 +369,13 @@ def _lengthen_final_stub(terms: ScheduleTerms, unadjusted: np.ndarray, is_regula
     return count - 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _adjust_dates(
     terms: ScheduleTerms, tables: CalendarTables, seed: int, unadjusted: np.ndarray, adjusted: np.ndarray, at: int, count: int
 ) -> None:
-    """Apply the conventions. Where the date rolled from is its month's last business day, dates between the ends go to month ends."""
+    """Apply the conventions. If the date rolled from is the last business day of its month, all dates but the first and last move to month
+    ends."""
     convention, calendar = terms.convention, terms.calendar
     last = at + count - 1
     adjusted[at] = adjust(unadjusted[at], convention, calendar, tables)
@@ -381,7 +387,7 @@ def _adjust_dates(
         adjusted[k] = adjust(unadjusted[k], convention, calendar, tables)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _drop_dates_past_the_ends(unadjusted: np.ndarray, adjusted: np.ndarray, is_regular: np.ndarray, at: int, count: int) -> int:
     """Remove a second or second-last date that adjustment has moved onto or past its end of the schedule."""
@@ -400,15 +406,15 @@ def _drop_dates_past_the_ends(unadjusted: np.ndarray, adjusted: np.ndarray, is_r
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def reference_period(
     k: int, count: int, terms: ScheduleTerms, tables: CalendarTables, adjusted: np.ndarray, is_regular: np.ndarray, at: int
 ) -> tuple[int, int]:
-    """The coupon period that ACT/ACT ICMA measures the period ending at date `k` by, as QuantLib's FixedRateLeg gives it [1].
+    """The reference period of ACT/ACT ICMA for the period that ends at date `k`, as QuantLib's FixedRateLeg gives it [1].
 
-    A regular period is its own reference. A first stub is measured by the tenor before its end, a last stub by the tenor after its
-    start, both moved by the schedule's convention; a schedule of one irregular period counts as a first stub.
+    A regular period is its own reference. The reference of a first stub is the tenor before its end, that of a last stub the tenor after
+    its start, both adjusted by the schedule's convention; a schedule of one irregular period counts as a first stub.
 
     Args:
         k: 1 ≤ k < count, counted within the row.
@@ -425,7 +431,7 @@ def reference_period(
     return start, _one_tenor_on_calendar(start, 1, terms, tables)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _one_tenor_on_calendar(day: int, direction: int, terms: ScheduleTerms, tables: CalendarTables) -> int:
     if terms.tenor_days > 0:

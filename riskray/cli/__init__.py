@@ -1,7 +1,7 @@
 """The `riskray` command.
 
-Every command takes `--json` (data on stdout, chatter on stderr). Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a run ended PARTIAL,
-4 no valid credentials, 5 nothing answers, 130 interrupted. Libraries are imported inside the commands, so that `--help` is quick.
+Every command takes `--json` (data on stdout, progress on stderr). Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a run ended PARTIAL,
+4 no valid credentials, 5 no service responds, 130 interrupted. Libraries are imported inside the commands, so that `--help` is fast.
 """
 
 import sys
@@ -76,7 +76,7 @@ def main() -> None:
         print_error(refused, as_json=as_json)
         sys.exit(exit_code_of(refused))
     except BrokenPipeError:
-        sys.stderr.close()  # the reader has seen enough
+        sys.stderr.close()  # the reading end of the pipe has been closed
         sys.exit(ExitCode.OK)
     except OSError as error:
         if error.filename is None:
@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def _unusable_file(error: OSError) -> InvalidRequest:
-    """A file that a command was told to read or write and cannot."""
+    """The error for a file that a command cannot read or write."""
     return InvalidRequest(f"{error.filename} cannot be used: {error.strerror}; check the path and its permissions")
 
 
@@ -99,7 +99,7 @@ def _unusable_settings(error: ValidationError) -> InvalidArgument:
 
 
 def _unreadable_answer(error: ValidationError) -> RiskrayError:
-    """What else is validated: what was asked is looked at by the client, as arguments."""
+    """The error for a response that fails validation; invalid arguments never come here, because the client reports them itself."""
     return RiskrayError(
-        f"the services answered a {error.title} that this riskray cannot read: are both of one version? ({invalid_argument(error)})"
+        f"this riskray cannot read the {error.title} that the services returned; use the same version for both ({invalid_argument(error)})"
     )

@@ -1,4 +1,4 @@
-"""`riskray demo`: the whole way from nothing to numbers, over HTTP, as a user would go it."""
+"""`riskray demo`: start a stack, value a portfolio and print results over HTTP, with the calls that a user would make."""
 
 import tempfile
 import time
@@ -22,11 +22,11 @@ BOOKS_SHOWN = 10
 
 def demo(
     positions: Annotated[int, typer.Option(min=1, help="Positions to generate.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Of the generated portfolio.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the generated portfolio.")] = 1,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the stack running at the end.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Start the stack, value a generated portfolio under a real market over HTTP, print the answer, and end the stack again."""
+    """Start the stack, value a generated portfolio under a real market over HTTP, print the results, and stop the stack."""
     from riskray.stack import start_stack, stop_stack
 
     settings = Settings()
@@ -42,7 +42,7 @@ def demo(
         finally:
             if started and not keep:
                 stop_stack(settings, report=report_step)
-    left = "" if keep or not started else "; nothing is left running"
+    left = "" if keep or not started else "; the stack has been stopped"
     say(f"done in {time.perf_counter() - began:.1f} s{left}")
 
 
@@ -55,7 +55,7 @@ class _Inputs(NamedTuple):
 
 
 def _prepare(directory: Path, *, positions: int, seed: int) -> _Inputs:
-    """The market of the demo, and a generated portfolio as a file."""
+    """Load the demo's market and write a generated portfolio to a file."""
     from riskray.cli.snapshot_commands import write_generated
     from riskray.snapshots.demo import demo_market
 
@@ -82,7 +82,7 @@ def _value_and_print(
 
 
 def _value(client: "Client", inputs: _Inputs, seconds: dict[str, float]) -> "RunHandle":
-    """Upload, submit, watch; adds to `seconds` how long each step took."""
+    """Upload, submit and watch; add the duration of each step to `seconds`."""
     seconds["generate portfolio"] = inputs.seconds
     began = time.perf_counter()
     market = client.upload_market(inputs.market)
@@ -126,7 +126,7 @@ def _print_answer(handle: "RunHandle", answer: dict[str, Any]) -> None:
     )
     print_line(
         f"coverage {coverage:.2%}: {totals.ok_count:,} of {totals.position_count:,} positions priced, {totals.failed_count:,} failed; "
-        "failed positions are in no sum"
+        "failed positions are not in any sum"
     )
     print_line("")
     print_rollup(["product"], handle.rollup("product"), title=f"By product ({totals.base_currency})")
@@ -146,7 +146,9 @@ def _print_next_steps(settings: Settings, handle: "RunHandle", *, dashboard_url:
     url, run_id = settings.base_url, handle.run_id
     token = ' -H "Authorization: Bearer $RISKRAY_API_TOKEN"' if settings.api_token is not None else ""
     print_line("")
-    print_line("Ready to paste:" if kept else "Ready to paste once the stack runs (`make demo KEEP=1`, or `.venv/bin/riskray up`):")
+    print_line(
+        "Commands to try:" if kept else "Commands to try while the stack runs (start it with `make demo KEEP=1` or `.venv/bin/riskray up`):"
+    )
     print_line(f'  curl -s{token} "{url}/api/v1/results/{run_id}/rollup?group_by=book,product"')
     print_line(f"  .venv/bin/python -c \"from riskray.client import Client; print(Client().attach('{run_id}').positions().to_arrow())\"")
     print_line(f"  .venv/bin/riskray explain {run_id} {_some_position(handle)}")
@@ -155,9 +157,9 @@ def _print_next_steps(settings: Settings, handle: "RunHandle", *, dashboard_url:
     print_line(f"API docs       {url}/  (each service has its own page, for instance {url}/api/v1/runs/docs)")
     if dashboard_url:
         token_file = ray_client_environment(settings).get("RAY_AUTH_TOKEN_PATH")
-        print_line(f"Ray dashboard  {dashboard_url}" + (f"  (it asks for the token in {token_file})" if token_file else ""))
+        print_line(f"Ray dashboard  {dashboard_url}" + (f"  (log in with the token in {token_file})" if token_file else ""))
     if kept:
-        print_line("End the stack with `.venv/bin/riskray down`.")
+        print_line("Stop the stack with `.venv/bin/riskray down`.")
 
 
 def _some_position(handle: "RunHandle") -> str:

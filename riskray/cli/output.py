@@ -1,6 +1,6 @@
-"""What commands print: data on stdout, chatter on stderr, errors in one line with an exit code that scripts can tell apart.
+"""What commands print: data on stdout, progress on stderr, errors on one line, with exit codes that scripts can distinguish.
 
-Also the JSON files that commands read, and a run's events in lines for people.
+The module also reads the JSON files that commands take, and formats a run's events as lines.
 """
 
 import json
@@ -24,18 +24,18 @@ from riskray.strict_json import parse_json
 if TYPE_CHECKING:
     from riskray.models.event import RunEvent
 
-# Between columns, and the width to which a column of sentences may shrink.
+# Blanks between columns, and the width to which a column of sentences may shrink.
 GAP = 2
 PROSE_WIDTH = 28
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
 
-# Reports of steps and progress; data never go here.
+# For steps and progress, never for data.
 chatter = Console(stderr=True, highlight=False)
 
 
 def say(text: str) -> None:
-    """One line of chatter, never wrapped."""
+    """Print one line on stderr, never wrapped."""
     chatter.print(text, markup=False, soft_wrap=True)
 
 
@@ -52,7 +52,7 @@ class ExitCode(IntEnum):
 
 
 def exit_code_of(error: RiskrayError) -> ExitCode:
-    """How the process ends after an error."""
+    """The exit code of an error."""
     if isinstance(error, InvalidArgument):
         return ExitCode.USAGE
     if isinstance(error, Unauthorized):
@@ -63,22 +63,24 @@ def exit_code_of(error: RiskrayError) -> ExitCode:
 
 
 def print_error(error: RiskrayError, *, as_json: bool) -> None:
-    """One line on stderr (and one for each wrong place), or one JSON object."""
+    """Print an error on one line of stderr, with a line for each invalid field, or as one JSON object."""
     problems = getattr(error, "problems", [])
     if as_json:
         print_json({"error": error.code, "detail": str(error), "errors": problems}, stderr=True)
         return
     shown = 10
     chatter.print(f"[bold red]error:[/] {_escaped(str(error))}", soft_wrap=True)
-    problems = [problem for problem in problems if str(problem.get("msg", "")) not in str(error)]  # which has said the others
+    problems = [
+        problem for problem in problems if str(problem.get("msg", "")) not in str(error)
+    ]  # the error's text already states the others
     for problem in problems[:shown]:
         say(f"  {problem_line(problem.get('loc', []), str(problem.get('msg', '')))}")
     if len(problems) > shown:
-        chatter.print(f"  and {len(problems) - shown} more; --json lists them all")
+        chatter.print(f"  and {len(problems) - shown} more; use --json to list all")
 
 
 def problem_line(loc: Sequence[str | int], message: str) -> str:
-    """The place, unless the message begins with it, and the message."""
+    """The location, unless the message begins with it, and the message."""
     place = ".".join(str(part) for part in loc)
     return message if message.startswith(place) else f"{place}: {message}"
 
@@ -96,14 +98,14 @@ def _plain(value: Any) -> Any:
 
 
 def print_json(value: Any, *, stderr: bool = False) -> None:
-    """One JSON value and a line feed."""
+    """Print one JSON value and a line feed."""
     out = sys.stderr if stderr else sys.stdout
     out.write(json.dumps(_plain(value), ensure_ascii=False, default=str) + "\n")
     out.flush()
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
-    """A table on stdout; numbers to the right. Nothing is ever cut off: sentences wrap, and what still is too wide overflows."""
+    """Print a table on stdout, numbers right-aligned. No cell is truncated: sentences wrap, and a wider table overflows."""
     cells = [[_cell(value) for value in row] for row in rows]
     table = Table(box=None, pad_edge=False, header_style="dim")
     natural = least = GAP * (len(columns) - 1)
@@ -116,18 +118,18 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
         table.add_column(name, justify="right" if is_numeric else "left", no_wrap=not is_prose, min_width=0 if is_prose else width)
     for row in cells:
         table.add_row(*(escape(cell) for cell in row))
-    # A file or a pipe has no width: tables are then as wide as their content.
+    # A file or a pipe has no width, so that tables are as wide as their content.
     room = Console().width if sys.stdout.isatty() else natural
     console = Console(highlight=False, width=max(least, min(natural, room)))
     if title:
         console.print(title, style="bold", markup=False, soft_wrap=True)
     console.print(table)
     if not cells:
-        say("no rows")  # or a misspelt book would look like one without risk
+        say("no rows")  # without this line, a misspelt book would look like a book without risk
 
 
 def print_line(text: str) -> None:
-    """One line of data on stdout, never wrapped."""
+    """Print one line of data on stdout, never wrapped."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
@@ -149,19 +151,19 @@ def _is_number(cell: str) -> bool:
 
 
 def read_json(file: Path, what: str) -> Any:
-    """The content of a file, or of stdin for `-`. Raises InvalidRequest, naming `what` was expected."""
+    """The content of a file, or of stdin for `-`. Raises InvalidRequest with `what`, the expected content."""
     is_stdin = str(file) == "-"
     name = "stdin" if is_stdin else str(file)
     try:
         return parse_json(sys.stdin.read().encode() if is_stdin else file.read_bytes())
     except OSError as error:
-        raise InvalidRequest(f"{name}, meant to be a JSON file of {what}, cannot be read: {error.strerror}") from error
+        raise InvalidRequest(f"{name}, expected to be a JSON file with {what}, cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise InvalidRequest(f"{name} is no JSON of {what}: {error}") from error
+        raise InvalidRequest(f"{name} is not valid JSON for {what}: {error}") from error
 
 
 def event_line(event: "RunEvent") -> str:
-    """Time, kind and what matters of one event. A kind that this version does not know is shown with its fields."""
+    """Time, kind and main facts of one event. An event kind that this version does not know is shown with its fields."""
     told = _LINES.get(event.kind.value, _fields)(event.data)
     return f"{event.at:%H:%M:%S} {event.kind.value.replace('_', ' ')}{': ' if told else ''}{told}"
 

@@ -1,4 +1,4 @@
-"""`riskray var`, `stress`, `sensitivities`, `top`, `diff` and `pnl`: questions to finished runs."""
+"""`riskray var`, `stress`, `sensitivities`, `top`, `diff` and `pnl`: queries of finished runs."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -15,14 +15,14 @@ from riskray.models.problems import arguments_checked
 from riskray.models.tail_risk import Allocation, NodeFilter, QuantileConvention, VarAnswer
 
 RunId = Annotated[str, typer.Argument(help="Id of a run.")]
-By = Annotated[str, typer.Option("--by", help="Parts: comma-separated, any of book, product, currency, counterparty.")]
-Books = Annotated[list[str], typer.Option("--book", help="Only this book; may be given again.")]
-Products = Annotated[list[str], typer.Option("--product", help="Only this product; may be given again.")]
-Currencies = Annotated[list[str], typer.Option("--currency", help="Only positions in this currency; may be given again.")]
-Counterparties = Annotated[list[str], typer.Option("--counterparty", help="Only this counterparty; may be given again.")]
-HierarchyKey = Annotated[str | None, typer.Option("--hierarchy", help="Hierarchy id or name, with --node.")]
+By = Annotated[str, typer.Option("--by", help="Group by: comma-separated, any of book, product, currency, counterparty.")]
+Books = Annotated[list[str], typer.Option("--book", help="Only this book; may be repeated.")]
+Products = Annotated[list[str], typer.Option("--product", help="Only this product; may be repeated.")]
+Currencies = Annotated[list[str], typer.Option("--currency", help="Only positions in this currency; may be repeated.")]
+Counterparties = Annotated[list[str], typer.Option("--counterparty", help="Only this counterparty; may be repeated.")]
+HierarchyKey = Annotated[str | None, typer.Option("--hierarchy", help="Hierarchy id or name; requires --node.")]
 NodeName = Annotated[str | None, typer.Option("--node", help="Node of the hierarchy.")]
-Children = Annotated[bool, typer.Option("--children", help="Parts are the node's children in the hierarchy.")]
+Children = Annotated[bool, typer.Option("--children", help="Group by the node's children in the hierarchy.")]
 
 
 class Method(StrEnum):
@@ -41,7 +41,7 @@ class ExportFormat(StrEnum):
 
 
 class Order(StrEnum):
-    """Which end of a measure."""
+    """Which end of a measure's range comes first."""
 
     ABSOLUTE = "absolute"
     HIGHEST = "highest"
@@ -57,11 +57,13 @@ def var(
     run_id: RunId,
     by: By = "",
     confidence: Annotated[
-        list[float] | None, typer.Option("--confidence", help="Inside (0, 1); may be given again. Default: 0.99.")
+        list[float] | None, typer.Option("--confidence", help="Confidence level, between 0 and 1; may be repeated. Default: 0.99.")
     ] = None,
-    method: Annotated[Method, typer.Option(help="From the scenario vectors, or normal from sensitivities.")] = Method.FULL_REVALUATION,
-    convention: Annotated[QuantileConvention, typer.Option(help="How VaR is read off the losses.")] = QuantileConvention.HIGHER,
-    allocation: Annotated[Allocation, typer.Option(help="How VaR is shared among the parts.")] = Allocation.TAIL_AVERAGE,
+    method: Annotated[
+        Method, typer.Option(help="Full revaluation from the scenario vectors, or a normal distribution from sensitivities.")
+    ] = Method.FULL_REVALUATION,
+    convention: Annotated[QuantileConvention, typer.Option(help="How VaR is read from the sorted losses.")] = QuantileConvention.HIGHER,
+    allocation: Annotated[Allocation, typer.Option(help="How VaR is allocated to the groups.")] = Allocation.TAIL_AVERAGE,
     book: Books = [],  # noqa: B006  typer copies the default
     product: Products = [],  # noqa: B006
     currency: Currencies = [],  # noqa: B006
@@ -69,10 +71,10 @@ def var(
     hierarchy: HierarchyKey = None,
     node: NodeName = None,
     children: Children = False,
-    tail: Annotated[int, typer.Option(min=0, max=1000, help="How many of the worst scenarios to show.")] = 5,
+    tail: Annotated[int, typer.Option(min=0, max=1000, help="Number of worst scenarios to show.")] = 5,
     as_json: Json = False,
 ) -> None:
-    """VaR and expected shortfall of a run or a node of it, by full revaluation of every scenario. Positive is a loss."""
+    """Show VaR and expected shortfall of a run or one of its nodes, by full revaluation of every scenario. Positive is a loss."""
     from riskray.client import Client
 
     with arguments_checked():
@@ -113,7 +115,7 @@ def _print_var(answer: VarAnswer) -> None:
 def stress(
     run_id: RunId,
     by: By = "",
-    scenario: Annotated[list[str], typer.Option("--scenario", help="Only this scenario; may be given again.")] = [],  # noqa: B006
+    scenario: Annotated[list[str], typer.Option("--scenario", help="Only this scenario; may be repeated.")] = [],  # noqa: B006
     book: Books = [],  # noqa: B006
     product: Products = [],  # noqa: B006
     currency: Currencies = [],  # noqa: B006
@@ -123,7 +125,7 @@ def stress(
     children: Children = False,
     as_json: Json = False,
 ) -> None:
-    """P&L of a run or a node of it in every scenario."""
+    """Show the P&L of a run or one of its nodes in every scenario."""
     from riskray.client import Client
 
     with Client() as client:
@@ -143,7 +145,7 @@ def stress(
 
 def sensitivities(
     run_id: RunId,
-    by: Annotated[str, typer.Option("--by", help="Parts: comma-separated, any of book and product.")] = "",
+    by: Annotated[str, typer.Option("--by", help="Group by: comma-separated, any of book and product.")] = "",
     kind: Annotated[list[FactorKind], typer.Option(help="Only factors of this kind; may be given again.", case_sensitive=False)] = [],  # noqa: B006
     factor: Annotated[list[str], typer.Option(help="Only this curve or currency; may be given again.")] = [],  # noqa: B006
     book: Books = [],  # noqa: B006
@@ -152,7 +154,7 @@ def sensitivities(
     node: NodeName = None,
     as_json: Json = False,
 ) -> None:
-    """Sensitivities by factor and bucket: key rates of discount curves (RATE), FX delta by currency (CURRENCY) and the others."""
+    """Show sensitivities by factor and bucket: key rates of discount curves (RATE), FX delta by currency (CURRENCY) and the others."""
     from riskray.client import Client
 
     with Client() as client:
@@ -166,21 +168,21 @@ def sensitivities(
     cells = [(*row.group.values(), row.kind, row.factor, row.bucket, row.sensitivity) for row in rows]
     print_table([*(rows[0].group if rows else ()), "kind", "factor", "bucket", "sensitivity"], cells, title=sums_title(totals))
     for name in dict.fromkeys(row.kind for row in rows):
-        print_line(f"{name}: {bumps[name]}")
+        print_line(f"{name}: change in base currency after a bump of {bumps[name]:g}")
 
 
 def top(
     run_id: RunId,
     by: Annotated[str, typer.Option("--by", help="A measure.")] = Measure.PV_BASE.value,
-    limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=1000, help="How many positions.")] = 20,
-    order: Annotated[Order, typer.Option(help="Largest absolute values, or either end.")] = Order.ABSOLUTE,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=1000, help="Number of positions to show.")] = 20,
+    order: Annotated[Order, typer.Option(help="Show the largest absolute, the largest or the smallest values.")] = Order.ABSOLUTE,
     book: Books = [],  # noqa: B006
     product: Products = [],  # noqa: B006
     currency: Currencies = [],  # noqa: B006
     counterparty: Counterparties = [],  # noqa: B006
     as_json: Json = False,
 ) -> None:
-    """The positions that contribute most to a measure."""
+    """Show the positions that contribute most to a measure."""
     from riskray.client import Client
 
     with Client() as client:
@@ -202,12 +204,16 @@ def diff(
     before: Annotated[str, typer.Argument(help="Id of the earlier run.")],
     after: Annotated[str, typer.Argument(help="Id of the later run.")],
     measure: Annotated[str, typer.Option(help="The measure to compare.")] = Measure.PV_BASE.value,
-    absolute_tolerance: Annotated[float, typer.Option(min=0.0, help="Differences up to this are none.")] = 0.0,
-    relative_tolerance: Annotated[float, typer.Option(min=0.0, help="And this times the larger of the two values.")] = 0.0,
+    absolute_tolerance: Annotated[
+        float, typer.Option(min=0.0, help="Ignore differences up to this amount plus the relative tolerance.")
+    ] = 0.0,
+    relative_tolerance: Annotated[
+        float, typer.Option(min=0.0, help="Tolerance as a fraction of the larger absolute value, in addition to the absolute one.")
+    ] = 0.0,
     positions: Annotated[bool, typer.Option("--positions", help="List the positions that differ.")] = False,
     as_json: Json = False,
 ) -> None:
-    """What differs between two runs: positions changed, new, dead, now failing, now priced."""
+    """Show what differs between two runs: positions changed, new, dead, now failing, now priced."""
     from riskray.client import Client
 
     tolerances = {"absolute_tolerance": absolute_tolerance, "relative_tolerance": relative_tolerance}
@@ -238,10 +244,10 @@ def pnl(
     before: Annotated[str, typer.Argument(help="Id of the earlier run.")],
     after: Annotated[str, typer.Argument(help="Id of the later run.")],
     by: By = "book",
-    file: Annotated[Path | None, typer.Option(help="Write every position to this file, ending .parquet, .csv or .arrow.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Write every position to this file, ending in .parquet, .csv or .arrow.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Why the value changed between two runs: carry, rates, credit, FX, new and dead positions, residual."""
+    """Explain the change in value between two runs: carry, rates, credit, FX, new and dead positions, residual."""
     from riskray.client import Client
 
     kind: Any = None if file is None else format_of(file, ExportFormat)

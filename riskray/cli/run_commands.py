@@ -1,4 +1,4 @@
-"""`riskray run`, `results`, `rollup`, `explain` and `price`: value a portfolio and read what came out."""
+"""`riskray run`, `results`, `rollup`, `explain` and `price`: value a portfolio and read the results."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -27,21 +27,21 @@ RunId = Annotated[str, typer.Argument(help="Id of a run.")]
 
 
 class Preflight(StrEnum):
-    """What to do about missing market data."""
+    """How a run treats missing market data."""
 
     FLAG = "flag"
     STRICT = "strict"
 
 
 class Executor(StrEnum):
-    """Who drives the run."""
+    """Which process drives the run."""
 
     POOL = "pool"
     JOB = "job"
 
 
 class VectorsWanted(StrEnum):
-    """P&L vectors to store."""
+    """The P&L vectors that a run stores."""
 
     NONE = "none"
     GROUP = "group"
@@ -49,7 +49,7 @@ class VectorsWanted(StrEnum):
 
 
 class FailurePolicy(StrEnum):
-    """What a position without value in some scenario leads to."""
+    """How a run treats a position that has no value in some scenario."""
 
     DROP_POSITION = "drop_position"
     DROP_SCENARIO = "drop_scenario"
@@ -64,13 +64,13 @@ class ExportFormat(StrEnum):
 
 
 def exit_code_of_run(run: "Run") -> ExitCode:
-    """0 for a run that succeeded or still goes on, 3 for PARTIAL, 1 for FAILED and CANCELLED."""
+    """0 for a run that succeeded or has not ended, 3 for PARTIAL, 1 for FAILED and CANCELLED."""
     return {"PARTIAL": ExitCode.PARTIAL, "FAILED": ExitCode.FAILED, "CANCELLED": ExitCode.FAILED}.get(run.state.value, ExitCode.OK)
 
 
 @contextmanager
 def run_progress(position_count: int) -> Iterator[Callable[["RunEvent"], None]]:
-    """A progress bar on a terminal, a line an event elsewhere, both on stderr."""
+    """Show progress on stderr: as a bar on a terminal, otherwise as one line per event."""
     if not sys.stderr.isatty():
         yield lambda event: say(event_line(event))
         return
@@ -89,17 +89,32 @@ def run_progress(position_count: int) -> Iterator[Callable[["RunEvent"], None]]:
 
 
 def watch_handle(handle: "RunHandle", *, timeout_s: float = 86_400.0) -> "Run":
-    """Wait for the end of a run with progress on stderr; an interrupt leaves the run alone and says how to come back."""
+    """Wait for the end of a run with progress on stderr; an interrupt does not stop the run, and prints how to resume watching."""
     try:
         with run_progress(handle.run.progress.position_count) as show:
-            return handle.wait(timeout_s=timeout_s, progress=show)
+            return handle.wait(timeout_s=timeout_s, progress=show, undriven=lambda run: say(f"warning: {undriven_line(run)}"))
     except KeyboardInterrupt:
-        say(f"the run goes on; come back with: riskray run watch {handle.run_id}")
+        say(f"the run continues; to watch it, use: riskray run watch {handle.run_id}")
         raise
 
 
+def undriven_line(run: "Run") -> str:
+    """A line that says that a run has lost its driver, since when, and what to do."""
+    since = f" since {run.lease_until:%Y-%m-%d %H:%M:%S} UTC" if run.lease_until else ""
+    if run.executor == "job":
+        remedy = f"restart its job (`riskray run execute {run.run_id}`, for instance with `ray job submit`)"
+    else:
+        remedy = (
+            "see `riskray status`; `riskray up` starts a coordinator, and submitting with the run's idempotency key wakes an existing one"
+        )
+    return (
+        f"no process drives run {run.run_id}{since}; its finished shards are kept. To continue it, {remedy}; "
+        f"to end it, use `riskray run cancel {run.run_id}`"
+    )
+
+
 def print_run(run: "Run", *, as_json: bool) -> None:
-    """The run in a line, or as JSON."""
+    """Print the run on one line, or as JSON."""
     if as_json:
         print_json(run)
         return
@@ -111,6 +126,8 @@ def print_run(run: "Run", *, as_json: bool) -> None:
         + (f", {run.vectors} vectors of {run.scenario_set_id}" if run.vectors != "none" else "")
         + (f"  {run.error_code}: {run.error_detail}" if run.error_code else "")
     )
+    if run.lacks_driver:
+        say(f"warning: {undriven_line(run)}")
 
 
 @run_commands.command("submit")
@@ -119,24 +136,28 @@ def submit(
     market: Annotated[str, typer.Option(help="Market id or name.")],
     base_currency: Annotated[str, typer.Option(help="Currency of base-currency measures.")] = "USD",
     measures: Annotated[str, typer.Option(help="Comma-separated; default: all.")] = "",
-    name: Annotated[str, typer.Option(help="A label for people.")] = "",
-    preflight: Annotated[Preflight, typer.Option(help="strict: refuse when the market lacks anything.")] = Preflight.FLAG,
+    name: Annotated[str, typer.Option(help="A label for the run.")] = "",
+    preflight: Annotated[
+        Preflight, typer.Option(help="strict: refuse the run if the market lacks any data that it needs.")
+    ] = Preflight.FLAG,
     executor: Annotated[Executor, typer.Option(help="job: wait for `riskray run execute`.")] = Executor.POOL,
-    rows_per_shard: Annotated[int | None, typer.Option(min=1, help="Positions in one shard; changes no result.")] = None,
-    scenarios: Annotated[str | None, typer.Option(help="Scenario set id or name; value the portfolio under every scenario too.")] = None,
-    vectors: Annotated[VectorsWanted | None, typer.Option(help="P&L vectors to store; group where scenarios are given.")] = None,
+    rows_per_shard: Annotated[int | None, typer.Option(min=1, help="Positions per shard; does not change results.")] = None,
+    scenarios: Annotated[
+        str | None, typer.Option(help="Scenario set id or name; the portfolio is also valued under each scenario.")
+    ] = None,
+    vectors: Annotated[VectorsWanted | None, typer.Option(help="P&L vectors to store; default: group if --scenarios is given.")] = None,
     failure_policy: Annotated[
-        FailurePolicy, typer.Option(help="A position without value in some scenario: leave out the position, or the scenario.")
+        FailurePolicy, typer.Option(help="If a position has no value in some scenario: leave out the position, or the scenario.")
     ] = FailurePolicy.DROP_POSITION,
     reuse_from: Annotated[
         str | None,
         typer.Option(help="Id of an ended run: value only what failed there or depends on what has changed, reuse the rest."),
     ] = None,
-    idempotency_key: Annotated[str | None, typer.Option(help="Repeating a submit with the same key never makes a second run.")] = None,
+    idempotency_key: Annotated[str | None, typer.Option(help="Submitting twice with one key creates only one run.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch the run to its end.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Submit a run; exit code 3 when --wait sees it end PARTIAL."""
+    """Submit a run; with --wait, exit code 3 means that it ended PARTIAL."""
     from riskray.client import Client
     from riskray.models.run import ALL_MEASURES
 
@@ -159,7 +180,7 @@ def submit(
         run = watch_handle(handle) if wait else handle.run
     print_run(run, as_json=as_json)
     if executor is Executor.JOB and not run.state.is_final:
-        say('it waits for whoever drives it, for instance: eval "$(riskray env)" &&')
+        say('the run waits for a job to execute it, for instance: eval "$(riskray env)" &&')
         say(f"  ray job submit --submission-id {run.run_id} -- riskray run execute {run.run_id} --partial-ok")
     raise typer.Exit(exit_code_of_run(run))
 
@@ -176,7 +197,7 @@ def _ladders(answer: "PriceAnswer") -> list[tuple[Any, ...]]:
 
 
 def shown(measure: str, value: Any) -> Any:
-    """A rate to a hundredth of a basis point, which two decimals would hide; other measures as they are."""
+    """Format a rate to a hundredth of a basis point, because two decimals would hide it; return other measures unchanged."""
     from pricers.measures import MEASURES, Measure
 
     is_rate = measure in set(Measure) and MEASURES[Measure(measure)].unit.startswith("decimal a year")
@@ -195,7 +216,9 @@ def _measures(names: str) -> list[Any]:
 @run_commands.command("execute")
 def execute(
     run_id: RunId,
-    partial_ok: Annotated[bool, typer.Option("--partial-ok", help="Exit code 0 for PARTIAL too; Ray calls others failures.")] = False,
+    partial_ok: Annotated[
+        bool, typer.Option("--partial-ok", help="Exit with 0 for PARTIAL too; Ray reports any other code as a failure.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Drive one run to its end from this process, on the pool of the cluster: the entry point of `ray job submit`.
@@ -212,7 +235,7 @@ def execute(
 
 @run_commands.command("status")
 def status(run_id: RunId, as_json: Json = False) -> None:
-    """Describe a run; exit code 3 when it is PARTIAL, 1 when it failed or was cancelled."""
+    """Describe a run; exit code 3 if it is PARTIAL, 1 if it failed or was cancelled."""
     from riskray.client import Client
 
     with Client() as client:
@@ -227,7 +250,7 @@ def watch(
     cancel_on_interrupt: Annotated[bool, typer.Option("--cancel-on-interrupt", help="Ctrl-C cancels the run.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Follow a run to its end; Ctrl-C leaves it alone."""
+    """Follow a run to its end; Ctrl-C does not stop the run."""
     from riskray.client import Client
 
     with Client() as client:
@@ -244,7 +267,7 @@ def watch(
 
 @run_commands.command("cancel")
 def cancel(run_id: RunId, as_json: Json = False) -> None:
-    """Ask for the cancellation of a run; what is committed stays."""
+    """Request the cancellation of a run; committed results are kept."""
     from riskray.client import Client
 
     with Client() as client:
@@ -278,7 +301,15 @@ def list_runs(
         print_json(page)
         return
     rows = [
-        (run.run_id, run.state.value, run.name, run.progress.position_count, run.progress.failed_count, run.as_of, run.created_at)
+        (
+            run.run_id,
+            f"{run.state.value} (no driver)" if run.lacks_driver else run.state.value,
+            run.name,
+            run.progress.position_count,
+            run.progress.failed_count,
+            run.as_of,
+            run.created_at,
+        )
         for run in page.data
     ]
     print_table(["run", "state", "name", "positions", "failed", "as of", "submitted"], rows)
@@ -298,7 +329,7 @@ def failures(run_id: RunId, as_json: Json = False) -> None:
 
 
 def print_failures(summary: list[Any]) -> None:
-    """Failures by reason as a table."""
+    """Print failures by reason as a table."""
     rows = [(item.code, item.product, item.position_count, item.example_position_id, item.message, item.remedy) for item in summary]
     print_table(["reason", "product", "positions", "example", "what", "remedy"], rows, title="Failures")
 
@@ -306,13 +337,13 @@ def print_failures(summary: list[Any]) -> None:
 @run_commands.command("export")
 def export(
     run_id: RunId,
-    file: Annotated[Path, typer.Argument(help="Ending .parquet, .csv or .arrow.")],
-    failed: Annotated[bool, typer.Option("--failed", help="The failed positions instead of the priced ones.")] = False,
+    file: Annotated[Path, typer.Argument(help="Output file, ending in .parquet, .csv or .arrow.")],
+    failed: Annotated[bool, typer.Option("--failed", help="Export the failed positions instead of the priced ones.")] = False,
     book: Annotated[list[str] | None, typer.Option(help="Only this book; may be repeated.")] = None,
     product: Annotated[list[str] | None, typer.Option(help="Only this product; may be repeated.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write one row a position to a file."""
+    """Write one row per position to a file."""
     from riskray.client import Client
 
     kind = file.suffix.removeprefix(".").lower()
@@ -327,7 +358,7 @@ def export(
 
 
 def results(run_id: RunId, as_json: Json = False) -> None:
-    """The totals of a run."""
+    """Show the totals of a run."""
     from riskray.client import Client
 
     with Client() as client:
@@ -343,7 +374,7 @@ def rollup(
     by: Annotated[str, typer.Option(help="Comma-separated: any of book, product, currency, counterparty.")] = "book",
     as_json: Json = False,
 ) -> None:
-    """Sums of a run by any of book, product, currency and counterparty."""
+    """Show sums of a run by any of book, product, currency and counterparty."""
     from riskray.client import Client
 
     groups = [name.strip() for name in by.split(",") if name.strip()]
@@ -357,13 +388,13 @@ def rollup(
 
 
 def sums_title(totals: "RunTotals") -> str:
-    """What the sums of a run are in, and what is in none of them."""
-    failed = f"{totals.failed_count:,} of {totals.position_count:,} positions failed and are in no sum"
+    """The currency of a run's sums, and how many positions no sum includes."""
+    failed = f"{totals.failed_count:,} of {totals.position_count:,} positions failed and are not in any sum"
     return f"{totals.run_id}: {totals.base_currency}; {failed}"
 
 
 def print_rollup(groups: list[str], rows: list[Any], *, title: str = "") -> None:
-    """Sums as a table."""
+    """Print sums as a table."""
     from pricers.measures import ADDITIVE_MEASURES, MEASURES
 
     shown_fields = ("ok_count", "failed_count", *ADDITIVE_MEASURES)
@@ -372,7 +403,7 @@ def print_rollup(groups: list[str], rows: list[Any], *, title: str = "") -> None
 
 
 def explain(run_id: RunId, position_id: Annotated[str, typer.Argument(help="Id of a position.")], as_json: Json = False) -> None:
-    """The value of one position, flow by flow."""
+    """Show the value of one position, flow by flow."""
     from riskray.client import Client
 
     with Client() as client:
@@ -396,7 +427,7 @@ def price(
     measures: Annotated[str, typer.Option(help="Comma-separated.")] = "pv,pv_base,dv01",
     as_json: Json = False,
 ) -> None:
-    """Price positions that are not stored; exit code 3 when some cannot be priced."""
+    """Price positions that are not stored; exit code 3 if some cannot be priced."""
     from pricers.measures import SCALAR_MEASURES
     from riskray.client import Client
 

@@ -1,4 +1,4 @@
-"""`riskray scenario`, `riskray history` and `riskray hierarchy`: what scenarios are made of."""
+"""`riskray scenario`, `riskray history` and `riskray hierarchy`: scenario sets, their market histories, and hierarchies."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from riskray.cli.output import Json, print_json, print_line, print_table, read_json
-from riskray.cli.snapshot_commands import Limit, Name, Offset, format_of, report_deleted, report_file, show_snapshot
+from riskray.cli.snapshot_commands import Limit, Name, Offset, RatesUnchecked, format_of, report_deleted, report_file, show_snapshot
 
 scenario_commands = typer.Typer(no_args_is_help=True, help="Scenario sets: create, upload, list, show, download, delete.")
 history_commands = typer.Typer(no_args_is_help=True, help="Market histories: upload, demo, list, show, download, delete.")
-hierarchy_commands = typer.Typer(no_args_is_help=True, help="Hierarchies to read results by: create, list, show, delete.")
+hierarchy_commands = typer.Typer(no_args_is_help=True, help="Hierarchies that aggregate results: create, list, show, delete.")
 
 Key = Annotated[str, typer.Argument(help="Id or name.")]
-Numeraire = Annotated[str, typer.Option(help="Currency of FX moves or prices, where the file does not say itself.")]
+Numeraire = Annotated[str, typer.Option(help="Currency of FX moves or prices, if the file does not name it.")]
 
 
 class MatrixFormat(StrEnum):
@@ -36,11 +36,11 @@ class HistoryFormat(StrEnum):
 @scenario_commands.command("create")
 def create_scenario_set(
     file: Annotated[Path, typer.Argument(help="JSON: a definition of kind stress, historical or monte_carlo; - reads stdin.")],
-    name: Annotated[str, typer.Option(help="Under which versions are counted.")],
-    market: Annotated[str, typer.Option(help="Market id or name: whose curves and pillars the set moves.")],
+    name: Annotated[str, typer.Option(help="Name under which it is stored.")],
+    market: Annotated[str, typer.Option(help="Id or name of the market whose curves and pillars the set moves.")],
     as_json: Json = False,
 ) -> None:
-    """Make a scenario set by its definition."""
+    """Create a scenario set from its definition."""
     from riskray.client import Client
 
     with Client() as client:
@@ -53,17 +53,18 @@ def create_scenario_set(
 
 @scenario_commands.command("upload")
 def upload_scenario_matrix(
-    file: Annotated[Path, typer.Argument(help="CSV, Parquet or JSON: the column `scenario`, then one column a factor.")],
+    file: Annotated[Path, typer.Argument(help="CSV, Parquet or JSON: the column `scenario`, then one column per factor.")],
     name: Annotated[str, typer.Option(help="Default: the file's name.")] = "",
     numeraire: Numeraire = "USD",
-    market: Annotated[str | None, typer.Option(help="Refuse factors that this market has not got.")] = None,
+    market: Annotated[str | None, typer.Option(help="Refuse factors that this market does not have.")] = None,
+    rates_unchecked: RatesUnchecked = False,
     as_json: Json = False,
 ) -> None:
     """Store a matrix of moves as a scenario set."""
     from riskray.client import Client
 
     with Client() as client:
-        stored = client.upload_scenario_matrix(file, name=name, numeraire=numeraire, market=market)
+        stored = client.upload_scenario_matrix(file, name=name, numeraire=numeraire, market=market, rates_unchecked=rates_unchecked)
     if as_json:
         print_json(stored)
     else:
@@ -72,7 +73,7 @@ def upload_scenario_matrix(
 
 @scenario_commands.command("list")
 def list_scenario_sets(name: Name = None, limit: Limit = 50, offset: Offset = 0, as_json: Json = False) -> None:
-    """List scenario sets, newest first."""
+    """List uploads of scenario sets, newest first."""
     from riskray.client import Client
 
     with Client() as client:
@@ -97,7 +98,7 @@ def show_scenario_set(scenario_set: Key, as_json: Json = False) -> None:
 @scenario_commands.command("download")
 def download_scenario_set(
     scenario_set: Key,
-    file: Annotated[Path, typer.Argument(help="Ending .parquet, .csv, .json or .arrow.")],
+    file: Annotated[Path, typer.Argument(help="Output file, ending in .parquet, .csv, .json or .arrow.")],
     as_json: Json = False,
 ) -> None:
     """Write the moves to a file."""
@@ -111,7 +112,7 @@ def download_scenario_set(
 
 @scenario_commands.command("delete")
 def delete_scenario_set(scenario_set: Key, as_json: Json = False) -> None:
-    """Delete a scenario set no run uses."""
+    """Delete a scenario set that no run uses."""
     from riskray.client import Client
 
     with Client() as client:
@@ -121,16 +122,17 @@ def delete_scenario_set(scenario_set: Key, as_json: Json = False) -> None:
 
 @history_commands.command("upload")
 def upload_history(
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet: `date` and one column a factor, or date, factor, value.")],
+    file: Annotated[Path, typer.Argument(help="CSV or Parquet: `date` and one column per factor, or the columns date, factor, value.")],
     name: Annotated[str, typer.Option(help="Default: the file's name.")] = "",
     numeraire: Numeraire = "USD",
+    rates_unchecked: RatesUnchecked = False,
     as_json: Json = False,
 ) -> None:
     """Store a market history."""
     from riskray.client import Client
 
     with Client() as client:
-        stored = client.upload_history(file, name=name, numeraire=numeraire)
+        stored = client.upload_history(file, name=name, numeraire=numeraire, rates_unchecked=rates_unchecked)
     if as_json:
         print_json(stored)
     else:
@@ -140,11 +142,11 @@ def upload_history(
 @history_commands.command("demo")
 def create_demo_history(
     market: Annotated[str, typer.Option(help="Market id or name.")],
-    name: Annotated[str, typer.Option(help="Under which versions are counted.")] = "demo-history",
-    seed: Annotated[int, typer.Option(min=0, help="Of the generated rates.")] = 1,
+    name: Annotated[str, typer.Option(help="Name under which it is stored.")] = "demo-history",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the generated rates.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Make a history to try things with: ECB reference rates since 1999, and generated zero rates and spreads."""
+    """Create an example history: ECB reference rates since 1999, and generated zero rates and spreads."""
     from riskray.client import Client
 
     with Client() as client:
@@ -157,7 +159,7 @@ def create_demo_history(
 
 @history_commands.command("list")
 def list_histories(name: Name = None, limit: Limit = 50, offset: Offset = 0, as_json: Json = False) -> None:
-    """List market histories, newest first."""
+    """List uploads of market histories, newest first."""
     from riskray.client import Client
 
     with Client() as client:
@@ -180,7 +182,9 @@ def show_history(history: Key, as_json: Json = False) -> None:
 
 
 @history_commands.command("download")
-def download_history(history: Key, file: Annotated[Path, typer.Argument(help="Ending .parquet or .csv.")], as_json: Json = False) -> None:
+def download_history(
+    history: Key, file: Annotated[Path, typer.Argument(help="Output file, ending in .parquet or .csv.")], as_json: Json = False
+) -> None:
     """Write the levels to a file."""
     from riskray.client import Client
 
@@ -192,7 +196,7 @@ def download_history(history: Key, file: Annotated[Path, typer.Argument(help="En
 
 @history_commands.command("delete")
 def delete_history(history: Key, as_json: Json = False) -> None:
-    """Delete a market history; scenario sets made of it stay."""
+    """Delete a market history; scenario sets created from it are kept."""
     from riskray.client import Client
 
     with Client() as client:
@@ -218,7 +222,7 @@ def create_hierarchy(
 
 @hierarchy_commands.command("list")
 def list_hierarchies(name: Name = None, limit: Limit = 50, offset: Offset = 0, as_json: Json = False) -> None:
-    """List hierarchies, newest first."""
+    """List uploads of hierarchies, newest first."""
     from riskray.client import Client
 
     with Client() as client:

@@ -1,6 +1,5 @@
-"""`riskray market` and `riskray portfolio`: snapshots in and out, and the generator of portfolios."""
+"""`riskray market` and `riskray portfolio`: upload, list, download and delete snapshots, and generate portfolios."""
 
-from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -11,15 +10,16 @@ import typer
 from riskray.cli.output import Json, print_json, print_line, print_table, problem_line, say
 from riskray.errors import InvalidRequest
 from riskray.models.common import Problem
-from riskray.models.snapshot import MarketSnapshot, PortfolioSnapshot
 
 market_commands = typer.Typer(no_args_is_help=True, help="Market snapshots: upload, demo, list, show, curves, download, delete.")
 portfolio_commands = typer.Typer(no_args_is_help=True, help="Portfolio snapshots: generate, upload, list, show, download, delete.")
 
-Name = Annotated[str | None, typer.Option(help="Only versions of this name.")]
+Name = Annotated[str | None, typer.Option(help="Only uploads under this name.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="Most lines.")]
 Offset = Annotated[int, typer.Option(min=0, help="Lines to skip.")]
-
+RatesUnchecked = Annotated[
+    bool, typer.Option("--rates-unchecked", help="Accept rates, and moves of rates, so large that they look like per cent or basis points.")
+]
 
 LEFT_OUT_SHOWN_MAX = 10
 
@@ -42,7 +42,7 @@ class PortfolioFormat(StrEnum):
 
 
 def format_of(path: Path, formats: type[StrEnum]) -> Any:
-    """The format that a file's ending says. Raises InvalidRequest for another one."""
+    """The format named by a file's ending. Raises InvalidRequest for an unknown ending."""
     suffix = path.suffix.removeprefix(".").lower()
     if suffix not in [kind.value for kind in formats]:
         raise InvalidRequest(f"{path} has the ending {path.suffix!r}; use one of {', '.join(f'.{kind}' for kind in formats)}")
@@ -52,20 +52,19 @@ def format_of(path: Path, formats: type[StrEnum]) -> Any:
 @market_commands.command("upload")
 def upload_market(
     file: Annotated[Path, typer.Argument(help="JSON, CSV or Parquet.")],
-    allow_partial: Annotated[bool, typer.Option("--allow-partial", help="Store it without the curves and quotes that are wrong.")] = False,
+    allow_partial: Annotated[bool, typer.Option("--allow-partial", help="Store the market without its invalid curves and quotes.")] = False,
+    rates_unchecked: RatesUnchecked = False,
     as_json: Json = False,
 ) -> None:
     """Store a market."""
     from riskray.client import Client
 
     with Client() as client:
-        market = client.upload_market(file, allow_partial=allow_partial)
-        newest = client.list_markets(name=market.name, limit=1).data
+        market = client.upload_market(file, allow_partial=allow_partial, rates_unchecked=rates_unchecked)
     if as_json:
         print_json(market)
         return
     say_left_out(market.problems)
-    say_older_version(market, newest)
     print_line(market.market_id)
 
 
@@ -85,7 +84,7 @@ def upload_demo_market(as_json: Json = False) -> None:
 
 @market_commands.command("list")
 def list_markets(name: Name = None, limit: Limit = 50, offset: Offset = 0, as_json: Json = False) -> None:
-    """List markets, newest first."""
+    """List uploads of markets, newest first."""
     from riskray.client import Client
 
     with Client() as client:
@@ -108,7 +107,7 @@ def show_market(market: Annotated[str, typer.Argument(help="Id or name.")], as_j
 
 @market_commands.command("curves")
 def show_curves(market: Annotated[str, typer.Argument(help="Id or name.")], as_json: Json = False) -> None:
-    """Zero rates of a market's curves by pillar, and the numbers by which results name the curves."""
+    """Show zero rates of a market's curves by pillar, and the numbers by which results identify the curves."""
     from riskray.client import Client
 
     with Client() as client:
@@ -127,7 +126,7 @@ def show_curves(market: Annotated[str, typer.Argument(help="Id or name.")], as_j
 @market_commands.command("download")
 def download_market(
     market: Annotated[str, typer.Argument(help="Id or name.")],
-    file: Annotated[Path, typer.Argument(help="Ending .json, .csv or .parquet.")],
+    file: Annotated[Path, typer.Argument(help="Output file, ending in .json, .csv or .parquet.")],
     as_json: Json = False,
 ) -> None:
     """Write a market to a file."""
@@ -141,7 +140,7 @@ def download_market(
 
 @market_commands.command("delete")
 def delete_market(market: Annotated[str, typer.Argument(help="Id or name.")], as_json: Json = False) -> None:
-    """Delete a market no run uses; of a name, its newest version."""
+    """Delete a market that no run uses, with its names; given a name, delete only the last upload under that name."""
     from riskray.client import Client
 
     with Client() as client:
@@ -151,20 +150,22 @@ def delete_market(market: Annotated[str, typer.Argument(help="Id or name.")], as
 
 @portfolio_commands.command("generate")
 def generate(
-    file: Annotated[Path, typer.Argument(help="Ending .parquet, .csv or .json.")],
+    file: Annotated[Path, typer.Argument(help="Output file, ending in .parquet, .csv or .json.")],
     positions: Annotated[int, typer.Option(min=1, help="How many.")] = 10_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same portfolio.")] = 1,
-    as_of: Annotated[str, typer.Option(help="Date on which the contracts are alive, YYYY-MM-DD; default: the demo market's.")] = "",
+    as_of: Annotated[
+        str, typer.Option(help="Date on which all contracts are live, YYYY-MM-DD; default: the date of the demo market.")
+    ] = "",
     broken_fraction: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of positions that cannot be priced.")] = 0.005,
     as_json: Json = False,
 ) -> None:
-    """Make a portfolio of three products, six currencies, 40 books and 500 counterparties, and write it to a file."""
+    """Generate a portfolio of three products, six currencies, 40 books and 500 counterparties, and write it to a file."""
     from riskray.snapshots.demo import demo_market
 
     try:
         day = date.fromisoformat(as_of) if as_of else demo_market().as_of
     except ValueError as error:
-        raise typer.BadParameter(f"{as_of!r} is not a date: write YYYY-MM-DD", param_hint="--as-of") from error
+        raise typer.BadParameter(f"{as_of!r} is not a date; write YYYY-MM-DD", param_hint="--as-of") from error
     write_generated(file, positions=positions, seed=seed, as_of=day, broken_fraction=broken_fraction)
     report_file(file, as_json=as_json)
 
@@ -187,7 +188,9 @@ def write_generated(file: Path, *, positions: int, seed: int, as_of: date, broke
 def upload_portfolio(
     file: Annotated[Path, typer.Argument(help="CSV, JSON or Parquet.")],
     name: Annotated[str, typer.Option(help="Default: the file's name.")] = "",
-    allow_partial: Annotated[bool, typer.Option("--allow-partial", help="Store the good rows of a file that has bad ones too.")] = False,
+    allow_partial: Annotated[
+        bool, typer.Option("--allow-partial", help="Store the valid rows of a file that also has invalid ones.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Store a portfolio."""
@@ -195,20 +198,16 @@ def upload_portfolio(
 
     with Client() as client:
         portfolio = client.upload_portfolio(file, name=name, allow_partial=allow_partial)
-        newest = client.list_portfolios(name=portfolio.name, limit=1).data
     if as_json:
         print_json(portfolio)
         return
     say_left_out(portfolio.problems)
-    if portfolio.name != (name or file.stem).strip():
-        say(f"this content is stored already, under the name {portfolio.name}: use that name, or the id")
-    say_older_version(portfolio, newest)
     print_line(portfolio.portfolio_id)
 
 
 @portfolio_commands.command("list")
 def list_portfolios(name: Name = None, limit: Limit = 50, offset: Offset = 0, as_json: Json = False) -> None:
-    """List portfolios, newest first."""
+    """List uploads of portfolios, newest first."""
     from riskray.client import Client
 
     with Client() as client:
@@ -232,7 +231,7 @@ def show_portfolio(portfolio: Annotated[str, typer.Argument(help="Id or name.")]
 @portfolio_commands.command("download")
 def download_portfolio(
     portfolio: Annotated[str, typer.Argument(help="Id or name.")],
-    file: Annotated[Path, typer.Argument(help="Ending .parquet, .csv, .json or .arrow.")],
+    file: Annotated[Path, typer.Argument(help="Output file, ending in .parquet, .csv, .json or .arrow.")],
     as_json: Json = False,
 ) -> None:
     """Write a portfolio to a file."""
@@ -246,7 +245,7 @@ def download_portfolio(
 
 @portfolio_commands.command("delete")
 def delete_portfolio(portfolio: Annotated[str, typer.Argument(help="Id or name.")], as_json: Json = False) -> None:
-    """Delete a portfolio no run uses; of a name, its newest version."""
+    """Delete a portfolio that no run uses, with its names; given a name, delete only the last upload under that name."""
     from riskray.client import Client
 
     with Client() as client:
@@ -255,24 +254,15 @@ def delete_portfolio(portfolio: Annotated[str, typer.Argument(help="Id or name."
 
 
 def say_left_out(problems: list[Problem]) -> None:
-    """Say what an upload under `--allow-partial` left out, the first of it where it is much."""
+    """Report what an upload under `--allow-partial` left out; a long list is cut."""
     for problem in problems[:LEFT_OUT_SHOWN_MAX]:
         say(f"left out: {problem_line(problem.loc, problem.msg)}")
     if len(problems) > LEFT_OUT_SHOWN_MAX:
-        say(f"and {len(problems) - LEFT_OUT_SHOWN_MAX} more; --json lists them")
-
-
-def say_older_version(stored: MarketSnapshot | PortfolioSnapshot, newest: Sequence[MarketSnapshot | PortfolioSnapshot]) -> None:
-    """Say that a name stands for other content than what was uploaded under it once more. `newest`: of its versions, the first is."""
-    if newest and newest[0].version != stored.version:
-        say(
-            f"this content is stored already, as version {stored.version} of {stored.name}; the name stands for version "
-            f"{newest[0].version}: use the id"
-        )
+        say(f"and {len(problems) - LEFT_OUT_SHOWN_MAX} more; use --json to list all")
 
 
 def show_snapshot(snapshot: Any, *, as_json: bool) -> None:
-    """Name and value of every field."""
+    """Print name and value of every field."""
     if as_json:
         print_json(snapshot)
     else:
@@ -280,7 +270,7 @@ def show_snapshot(snapshot: Any, *, as_json: bool) -> None:
 
 
 def report_deleted(key: str, *, as_json: bool) -> None:
-    """Say what is gone."""
+    """Report what was deleted."""
     if as_json:
         print_json({"deleted": key})
     else:
@@ -288,7 +278,7 @@ def report_deleted(key: str, *, as_json: bool) -> None:
 
 
 def report_file(file: Path, *, as_json: bool) -> None:
-    """Say what was written."""
+    """Report the file that was written."""
     size = file.stat().st_size
     if as_json:
         print_json({"file": str(file), "bytes": size})

@@ -1,4 +1,4 @@
-"""`riskray up`, `down`, `status`, `doctor` and `db`: the stack and what it stands on."""
+"""`riskray up`, `down`, `status`, `doctor` and `db`: the stack, its health and its database."""
 
 import shlex
 import shutil
@@ -16,12 +16,12 @@ database_commands = typer.Typer(no_args_is_help=True, help="The database: migrat
 
 
 def report_step(line: str) -> None:
-    """One step of a start, on stderr."""
+    """Print one step of a start on stderr."""
     say(line)
 
 
 def up(as_json: Json = False) -> None:
-    """Start Postgres, Ray, the pricers and the HTTP services; nothing happens when they run already."""
+    """Start Postgres, Ray, the pricers and the HTTP services, unless they already run."""
     from riskray.stack import start_stack
 
     settings = Settings()
@@ -29,31 +29,31 @@ def up(as_json: Json = False) -> None:
     if as_json:
         print_json({"started": started, "http_url": record.http_url, "dashboard_url": record.dashboard_url, "database": record.database})
         return
-    say("the stack is up" if started else "the stack was up already")
+    say("the stack is up" if started else "the stack was already up")
     print_line(f"API        {record.http_url}")
     print_line(f"dashboard  {record.dashboard_url}")
 
 
 def down(as_json: Json = False) -> None:
-    """End everything that `riskray up` started."""
+    """Stop everything that `riskray up` started."""
     from riskray.stack import stop_stack
 
     stopped = stop_stack(Settings(), report=report_step)
     if as_json:
         print_json({"stopped": stopped})
     else:
-        say("the stack is down" if stopped else "there is no stack of this data directory")
+        say("the stack is down" if stopped else "no stack runs for this data directory")
 
 
 def env(as_json: Json = False) -> None:
-    """Print what Ray's own commands need to find this Ray and be let in: eval "$(riskray env)", then `ray job submit ...`."""
+    """Print the variables with which Ray's own commands find this Ray and log in: eval "$(riskray env)", then `ray job submit ...`."""
     from riskray.stack import ray_client_environment, read_record
 
     settings = Settings()
     variables = ray_client_environment(settings)
     record = read_record(settings.data_directory)
     if settings.ray_address is None and (record is None or not record.is_alive):
-        say(f"no Ray of {settings.data_directory} runs: `riskray up` starts it, or set RISKRAY_RAY_ADDRESS to one that does")
+        say(f"no Ray of {settings.data_directory} runs; start it with `riskray up`, or set RISKRAY_RAY_ADDRESS to a running Ray")
     if as_json:
         print_json(variables)
     else:
@@ -62,7 +62,7 @@ def env(as_json: Json = False) -> None:
 
 
 def status(as_json: Json = False) -> None:
-    """Say whether the stack runs and how its services are; exit code 5 when it is not healthy."""
+    """Show whether the stack runs and whether its services are healthy; exit code 5 if any is not."""
     from riskray.stack import stack_status
 
     state = stack_status(Settings())
@@ -84,7 +84,7 @@ def _database_line(health: dict[str, Any]) -> str:
 
 
 def doctor(as_json: Json = False) -> None:
-    """Look for what would keep the stack from starting or from running well."""
+    """Check for problems that would prevent the stack from starting or from running well."""
     settings = Settings()
     findings = [(what, *_examined(check, settings)) for what, check in _CHECKS.items()]
     if as_json:
@@ -109,8 +109,8 @@ def _check_python(_settings: Settings) -> str:
 def _check_settings(settings: Settings) -> str:
     misspelt = [f"{name} (for {meant}?)" for name, meant in misspelt_variables().items()]
     if misspelt:
-        raise StackError(f"the environment has variables that nothing reads: {', '.join(misspelt)}; correct or unset them")
-    return f"{len(settings.environment())} not at their defaults"
+        raise StackError(f"riskray does not know these environment variables: {', '.join(misspelt)}; correct or unset them")
+    return f"{len(settings.environment())} settings differ from their defaults"
 
 
 def _check_data_directory(settings: Settings) -> str:
@@ -130,10 +130,12 @@ def _check_data_directory(settings: Settings) -> str:
 def _check_shared_memory(_settings: Settings) -> str:
     directory = Path("/dev/shm")
     if not directory.exists():
-        return "no /dev/shm here; Ray uses files"
+        return "this system has no /dev/shm; Ray uses files"
     free = shutil.disk_usage(directory).free
     if free < 256 * 1024**2:
-        raise StackError(f"/dev/shm has {free / 1024**2:.0f} MiB; Ray's objects will be on disk, give the container --shm-size=1g")
+        raise StackError(
+            f"/dev/shm has {free / 1024**2:.0f} MiB, so that Ray keeps its objects on disk; start the container with --shm-size=1g"
+        )
     return f"/dev/shm has {free / 1024**3:.1f} GiB free"
 
 
@@ -144,7 +146,7 @@ def _check_stack(settings: Settings) -> str:
     if record is not None and record.is_alive:
         return f"runs at {record.http_url} since {record.started_at}"
     if record is not None:
-        raise StackError(f"Ray of {settings.data_directory} ended by itself: `riskray up` clears away what is left and starts it anew")
+        raise StackError(f"Ray of {settings.data_directory} ended unexpectedly; `riskray up` removes what is left and restarts it")
     require_startable(settings)
     return f"not running; ports {settings.http_port}, {settings.ray_port} and {settings.ray_dashboard_port} are free"
 
@@ -155,7 +157,7 @@ def _check_database(settings: Settings) -> str:
     from riskray.store.migrations import require_current
 
     if settings.database_url is None and not EmbeddedPostgres(settings.data_directory).is_running():
-        return "embedded, not running; `riskray up` starts it"
+        return "the embedded Postgres is not running; `riskray up` starts it"
     with Database(settings, pool_size=1) as database:
         require_current(database)
         return f"{database.target}, schema is current"
@@ -167,17 +169,17 @@ def _check_connections(settings: Settings) -> str:
     from riskray.store.embedded import EmbeddedPostgres
 
     if settings.database_url is None and not EmbeddedPostgres(settings.data_directory).is_running():
-        return "embedded Postgres is not running"
+        return "the embedded Postgres is not running"
     wanted = connections_wanted(settings)
     with Database(settings, pool_size=1) as database:
         row = database.fetch_one("connection_limit", {})
     limit = row["connection_limit"] if row else 0
     if wanted > limit:
         raise StackError(
-            f"the pricers and the services may open {wanted} connections together, and Postgres allows {limit}: raise its max_connections, "
+            f"the pricers and the services may together open {wanted} connections, but Postgres allows {limit}; raise its max_connections, "
             "or lower RISKRAY_DATABASE_POOL_SIZE or RISKRAY_PRICER_ACTORS_MAX"
         )
-    return f"at most {wanted} of {limit} (one replica of each service)"
+    return f"at most {wanted} of {limit} in use, with one replica of each service"
 
 
 _CHECKS = {
@@ -193,7 +195,7 @@ _CHECKS = {
 
 @database_commands.command("migrate")
 def migrate_database(as_json: Json = False) -> None:
-    """Bring the schema to this version; safe to repeat, and from several machines at once."""
+    """Migrate the schema to this version; it is safe to repeat this, also on several machines at once."""
     from riskray.store.database import Database
     from riskray.store.migrations import migrate
 
@@ -207,15 +209,17 @@ def migrate_database(as_json: Json = False) -> None:
 
 @database_commands.command("check")
 def check_database(as_json: Json = False) -> None:
-    """Check what must be true of the stored data at any moment; reads all results."""
-    from riskray.store.checks import check_invariants
+    """Check the invariants of the stored data, and warn of possible problems; reads all results."""
+    from riskray.store.checks import check_invariants, find_warnings
     from riskray.store.database import Database
 
     with Database(Settings(), application_name="riskray db check", pool_size=1) as database:
-        violations = check_invariants(database)
+        violations, warnings = check_invariants(database), find_warnings(database)
     if as_json:
-        print_json({"violations": violations})
+        print_json({"violations": violations, "warnings": warnings})
     else:
+        for warning in warnings:
+            print_line(f"warning: {warning}")
         for violation in violations:
             print_line(violation)
         say(f"{len(violations)} violation(s)" if violations else "the database is sound")
@@ -225,7 +229,7 @@ def check_database(as_json: Json = False) -> None:
 
 @database_commands.command("psql")
 def psql_line(as_json: Json = False) -> None:
-    """Print the line that opens psql on the database."""
+    """Print the command that opens psql on the database."""
     line = psql_command(Settings())
     if as_json:
         print_json({"command": line})
@@ -234,7 +238,7 @@ def psql_line(as_json: Json = False) -> None:
 
 
 def psql_command(settings: Settings) -> str:
-    """The line that opens psql; a configured address is named by its variable, because it may hold a password."""
+    """The command that opens psql; it refers to a configured address by its variable, because the address may contain a password."""
     from riskray.store.embedded import EmbeddedPostgres
 
     return EmbeddedPostgres(settings.data_directory).psql_command() if settings.database_url is None else 'psql "$RISKRAY_DATABASE_URL"'

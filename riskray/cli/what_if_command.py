@@ -1,4 +1,4 @@
-"""`riskray what-if`: a stored run beside itself under another market or with other positions."""
+"""`riskray what-if`: compare a stored run with itself under a changed market or with changed positions."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ import typer
 from pricers.measures import ADDITIVE_MEASURES
 from riskray.cli.output import ExitCode, Json, chatter, print_json, print_table, read_json, say
 from riskray.cli.risk_commands import By, RunId, groups_of
+from riskray.cli.snapshot_commands import RatesUnchecked
 from riskray.errors import InvalidRequest
 from riskray.models.what_if import WhatIfAnswer, WhatIfGroup
 
@@ -21,19 +22,21 @@ def what_if(
     fx_shock: Annotated[list[str], typer.Option(help="Move a currency against the US dollar by a fraction, as EUR=-0.1.")] = [],  # noqa: B006
     fx_rate: Annotated[list[str], typer.Option(help="New rate of a quoted pair, as EURUSD=1.15.")] = [],  # noqa: B006
     market: Annotated[
-        Path | None, typer.Option(help="JSON: curves, spread_curves, fx_rates, shocks, numeraire, as in the API; - reads stdin.")
+        Path | None,
+        typer.Option(help="JSON: curves, spread_curves, fx_rates, shocks, numeraire, rates_checked, as in the API; - reads stdin."),
     ] = None,
-    remove: Annotated[list[str], typer.Option(help="Leave out this position; may be given again.")] = [],  # noqa: B006
+    remove: Annotated[list[str], typer.Option(help="Leave out this position; may be repeated.")] = [],  # noqa: B006
     scale: Annotated[list[str], typer.Option(help="Change the size of a position by a factor, as P-000000017=0.5.")] = [],  # noqa: B006
     add: Annotated[Path | None, typer.Option(help="JSON: a position or a list of positions to add; - reads stdin.")] = None,
+    rates_unchecked: RatesUnchecked = False,
     as_json: Json = False,
 ) -> None:
-    """What if the market or the positions were different? Exit code 3 when an added position cannot be priced."""
+    """Show how a run changes with another market or other positions; exit code 3 if an added position cannot be priced."""
     from riskray.client import Client
 
     change: Any = {} if market is None else read_json(market, "a market change")
     if not isinstance(change, dict):
-        raise InvalidRequest(f"{market} is no JSON object; give curves, spread_curves, fx_rates, shocks or numeraire")
+        raise InvalidRequest(f"{market} is not a JSON object; use the fields curves, spread_curves, fx_rates, shocks or numeraire")
     change["shocks"] = [
         *change.get("shocks", []),
         *({"type": "parallel", "curves": [name], "shift": {"bp": bp}} for name, bp in _pairs("--parallel", parallel)),
@@ -41,9 +44,12 @@ def what_if(
         *({"type": "fx", "currencies": [name], "relative": size} for name, size in _pairs("--fx-shock", fx_shock)),
     ]
     change["fx_rates"] = {**change.get("fx_rates", {}), **dict(_pairs("--fx-rate", fx_rate))}
+    market_change = {name: value for name, value in change.items() if value or name == "rates_checked"}
+    if rates_unchecked and market_change:
+        market_change["rates_checked"] = False
     positions = [] if add is None else read_json(add, "positions")
     question: dict[str, Any] = {
-        "market": {name: value for name, value in change.items() if value} or None,
+        "market": market_change or None,
         "remove": remove,
         "scale": dict(_pairs("--scale", scale)),
         "add": positions if isinstance(positions, list) else [positions],

@@ -7,9 +7,9 @@
         run.wait()
         run.totals(), run.rollup("book", "product"), run.positions().to_pandas()
 
-Errors come back as the exceptions of `riskray.errors`, by their code. Retried are only requests that change nothing when repeated: reads,
-deletes, uploads (the same content is the same snapshot) and submits (each has an idempotency key), on connection errors and on 429, 502,
-503 and 504, with jitter, honouring Retry-After, until a total deadline.
+Errors are raised as the exceptions of `riskray.errors`, by their code. The client retries only requests whose repetition changes nothing:
+reads, deletes, uploads (equal content is one snapshot) and submits (each has an idempotency key). It retries after connection errors and
+after 429, 502, 503 and 504, with jitter, honouring Retry-After, until a total deadline.
 """
 
 import random
@@ -64,31 +64,34 @@ class Client(ScenarioCalls, RiskCalls):
 
     # --------------------------------------------------------------------------------------------------------- snapshots
 
-    def upload_market(self, source: Source, *, allow_partial: bool = False) -> MarketUpload:
-        """Store a market: a file (JSON, CSV, Parquet), the document as a dictionary or bytes of JSON, or its rows as a table."""
+    def upload_market(self, source: Source, *, allow_partial: bool = False, rates_unchecked: bool = False) -> MarketUpload:
+        """Store a market: a file (JSON, CSV, Parquet), the document as a dictionary or bytes of JSON, or its rows as a table.
+
+        `rates_unchecked` accepts rates so large that they look like per cent.
+        """
         content, media_type = payload_of(source)
-        params = {"allow_partial": str(allow_partial).lower()}
+        params = given({"allow_partial": str(allow_partial).lower(), "rates_unchecked": "true" if rates_unchecked else None})
         return self._post_content("/api/v1/market-data/snapshots", content, media_type, MarketUpload, params=params)
 
     def list_markets(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[MarketSnapshot]:
-        """A page of markets, newest first."""
+        """Return a page of uploads of markets, newest first; `name`: only those under this name."""
         return self._get("/api/v1/market-data/snapshots", Page[MarketSnapshot], name=name, offset=offset, limit=limit)
 
     def get_market(self, market: str) -> MarketSnapshot:
-        """A market by id or name."""
+        """Return a market by id or name."""
         return self._get(f"/api/v1/market-data/snapshots/{segment(market)}", MarketSnapshot)
 
     def market_curves(self, market: str) -> list[StoredCurve]:
-        """A market's curves as positions are valued on them."""
+        """Return a market's curves as positions are valued on them."""
         return self._get(f"/api/v1/market-data/snapshots/{segment(market)}/curves", list[StoredCurve])
 
     def download_market(self, market: str, *, format: Format = "json") -> bytes:
-        """The market's document."""
+        """Return the market's document."""
         path = f"/api/v1/market-data/snapshots/{segment(market)}/document"
         return self.transport.send("GET", path, repeatable=True, params={"format": format}).content
 
     def delete_market(self, market: str) -> None:
-        """Delete a market no run uses."""
+        """Delete a market that no run uses, with its names; given a name, delete only the last upload under it."""
         self.transport.send("DELETE", f"/api/v1/market-data/snapshots/{segment(market)}", repeatable=True)
 
     def upload_portfolio(self, source: Source, *, name: str = "", allow_partial: bool = False) -> PortfolioUpload:
@@ -99,25 +102,25 @@ class Client(ScenarioCalls, RiskCalls):
         return self._post_content("/api/v1/portfolios", content, media_type, PortfolioUpload, params=params)
 
     def list_portfolios(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[PortfolioSnapshot]:
-        """A page of portfolios, newest first."""
+        """Return a page of uploads of portfolios, newest first; `name`: only those under this name."""
         return self._get("/api/v1/portfolios", Page[PortfolioSnapshot], name=name, offset=offset, limit=limit)
 
     def get_portfolio(self, portfolio: str) -> PortfolioDetail:
-        """A portfolio by id or name, with what is in it."""
+        """Return a portfolio by id or name, with a summary of its content."""
         return self._get(f"/api/v1/portfolios/{segment(portfolio)}", PortfolioDetail)
 
     def download_portfolio(self, portfolio: str, path: str | Path, *, format: Format = "parquet") -> Path:
-        """Write all contracts to a file; answers its path. Raises Truncated and then leaves no file."""
+        """Write all contracts to a file and return its path. Raises Truncated, and then leaves no file."""
         target = Path(path)
         self._save(f"/api/v1/portfolios/{segment(portfolio)}/download", target, params={"format": format})
         return target
 
     def delete_portfolio(self, portfolio: str) -> None:
-        """Delete a portfolio no run uses."""
+        """Delete a portfolio that no run uses, with its names; given a name, delete only the last upload under it."""
         self.transport.send("DELETE", f"/api/v1/portfolios/{segment(portfolio)}", repeatable=True)
 
     def products(self) -> list[ProductDescription]:
-        """Products that can be priced, with their columns."""
+        """Return the products that can be priced, with their columns."""
         return self._get("/api/v1/portfolios/products", list[ProductDescription])
 
     # -------------------------------------------------------------------------------------------------------------- runs
@@ -140,10 +143,10 @@ class Client(ScenarioCalls, RiskCalls):
         idempotency_key: str | None = None,
         wait_s: int = 0,
     ) -> RunHandle:
-        """Submit a run; `wait_s` lets the call answer only at the run's end, or after so many seconds.
+        """Submit a run; with `wait_s`, the call returns at the run's end or after this many seconds, whichever comes first.
 
-        With a `scenario_set` (id or name) the portfolio is valued under every scenario of it too; see `RunRequest` for what is stored.
-        With `reuse_from` (a run id) only what failed there or depends on what has changed is valued; the other results are reused.
+        With a `scenario_set` (id or name) the portfolio is also valued under each of its scenarios; see `RunRequest` for what is stored.
+        With `reuse_from` (a run id) only positions that failed there or depend on a change are valued; the other results are reused.
         """
         with arguments_checked():
             request = RunRequest(
@@ -167,25 +170,25 @@ class Client(ScenarioCalls, RiskCalls):
         return RunHandle(self, Run.model_validate_json(response.content))
 
     def preflight(self, *, portfolio: str, market: str, base_currency: str = "USD", scenario_set: str | None = None) -> Preflight:
-        """What a run would miss. Raises InvalidRequest for a scenario set that moves what the market has not got."""
+        """Return the market data that a run would lack. Raises InvalidRequest if the scenario set moves factors that the market lacks."""
         with arguments_checked():
             request = RunRequest(portfolio=portfolio, market=market, base_currency=base_currency, scenario_set=scenario_set)
         return Preflight.model_validate_json(self._post_json("/api/v1/runs/preflight", request).content)
 
     def attach(self, run_id: str) -> RunHandle:
-        """A handle of a run that was submitted before."""
+        """Return a handle of an existing run."""
         return RunHandle(self, self.get_run(run_id))
 
     def get_run(self, run_id: str) -> Run:
-        """The run as stored."""
+        """Return the run as stored."""
         return self._get(f"/api/v1/runs/{segment(run_id)}", Run)
 
     def list_runs(self, *, state: str | None = None, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[Run]:
-        """A page of runs, newest first."""
+        """Return a page of runs, newest first."""
         return self._get("/api/v1/runs", Page[Run], state=state, name=name, offset=offset, limit=limit)
 
     def cancel_run(self, run_id: str) -> Run:
-        """Ask for a run's cancellation."""
+        """Request a run's cancellation."""
         response = self.transport.send("POST", f"/api/v1/runs/{segment(run_id)}/cancel", repeatable=True)
         return Run.model_validate_json(response.content)
 
@@ -194,11 +197,11 @@ class Client(ScenarioCalls, RiskCalls):
         self.transport.send("DELETE", f"/api/v1/runs/{segment(run_id)}", repeatable=True)
 
     def events(self, run_id: str, *, after_seq: int = 0, deadline: float | None = None) -> Iterator[RunEvent]:
-        """Events of a run until its end (or `deadline` on the monotonic clock), coming back by itself when the stream is recycled."""
+        """Yield the events of a run until its end (or `deadline` on the monotonic clock), reconnecting when the server ends the stream."""
         return (told for told in self.follow(run_id, after_seq=after_seq, deadline=deadline) if isinstance(told, RunEvent))
 
     def follow(self, run_id: str, *, after_seq: int = 0, deadline: float | None = None) -> Iterator[RunEvent | Run]:
-        """The same, and at last the ended run, which comes with its end."""
+        """Yield what `events` does; also the run if no process has driven it for some seconds, and at last the ended run."""
         path = f"/api/v1/runs/{segment(run_id)}/events"
         refused_since = None
         while deadline is None or time.monotonic() < deadline:
@@ -207,17 +210,21 @@ class Client(ScenarioCalls, RiskCalls):
                 with self.transport.stream(path, headers=headers, timeout_s=EVENT_READ_TIMEOUT_S) as response:
                     refused_since = None
                     for told in EventSource(response).iter_sse():
-                        if told.event == "end":
+                        if not told.data:  # a retry hint alone
+                            continue
+                        if told.event in ("end", "undriven"):
                             yield Run.model_validate_json(told.data)
-                            return
+                            if told.event == "end":
+                                return
+                            continue
                         event = RunEvent.model_validate_json(told.data)
                         after_seq = event.seq
                         yield event
                         if deadline is not None and time.monotonic() > deadline:
                             return
             except (Truncated, StoreUnavailable, Overloaded):
-                time.sleep(random.uniform(0, 1.0))  # the stream is only a view: what was missed comes with the next one
-            except Refused:  # a proxy may be starting anew
+                time.sleep(random.uniform(0, 1.0))  # nothing is lost: the next stream begins after the last event received
+            except Refused:  # a proxy may be restarting
                 refused_since = refused_since or time.monotonic()
                 if time.monotonic() - refused_since > self.transport.connect_patience_s:
                     raise
@@ -226,18 +233,18 @@ class Client(ScenarioCalls, RiskCalls):
     # ----------------------------------------------------------------------------------------------------------- results
 
     def totals(self, run_id: str) -> RunTotals:
-        """The run in one object."""
+        """Return the totals of a run."""
         return self._get(f"/api/v1/results/{segment(run_id)}/totals", RunTotals)
 
     def rollup(self, run_id: str, group_by: Sequence[str] = ("book",), **filters: Any) -> list[Rollup]:
-        """Sums by any of book, product, currency and counterparty; the same names filter."""
-        # An empty group_by is said too: it means one sum, not the default.
+        """Return sums by any of book, product, currency and counterparty; each of these names is also a filter."""
+        # An empty group_by is sent too, because it means one sum, not the default.
         path = f"/api/v1/results/{segment(run_id)}/rollup"
         response = self.transport.send("GET", path, repeatable=True, params={"group_by": ",".join(group_by), **given(filters)})
         return TypeAdapter(list[Rollup]).validate_json(response.content)
 
     def factors(self, run_id: str) -> list[RiskFactor]:
-        """What `factor_nos` of a run's positions stand for: curves and foreign currencies, with unit, bump and buckets."""
+        """Return what `factor_nos` of a run's positions refer to: curves and foreign currencies, with unit, bump and buckets."""
         return self._get(f"/api/v1/results/{segment(run_id)}/factors", list[RiskFactor])
 
     def sensitivities(
@@ -249,20 +256,20 @@ class Client(ScenarioCalls, RiskCalls):
         factor: Sequence[str] = (),
         **node: Any,
     ) -> list[Sensitivity]:
-        """Sensitivities by factor and bucket, and by any of book and product.
+        """Return sensitivities by factor and bucket, and by any of book and product.
 
-        `kind`, `factor`: only these; `node`: book, product, or hierarchy and node.
+        `kind`, `factor`: only these factors; `node`: book, product, or hierarchy and node.
         """
         path = f"/api/v1/results/{segment(run_id)}/sensitivities"
         chosen = {"kind": [str(name) for name in kind], "factor": list(factor)}
         return self._get(path, list[Sensitivity], group_by=",".join(group_by), **chosen, **node)
 
     def failure_summary(self, run_id: str) -> list[FailureSummary]:
-        """Failed positions by reason."""
+        """Return the failed positions by reason."""
         return self._get(f"/api/v1/results/{segment(run_id)}/failures/summary", list[FailureSummary])
 
     def position(self, run_id: str, position_id: str) -> PositionResult | PositionFailure:
-        """One position's outcome."""
+        """Return one position's outcome."""
         path = f"/api/v1/results/{segment(run_id)}/positions/{segment(position_id)}"
         answer: PositionResult | PositionFailure = TypeAdapter(PositionFailure | PositionResult).validate_python(
             self.transport.send("GET", path, repeatable=True).json()
@@ -270,30 +277,30 @@ class Client(ScenarioCalls, RiskCalls):
         return answer
 
     def position_origin(self, run_id: str, position_id: str) -> PositionOrigin:
-        """The run that valued a position's row: `run_id`, or the earlier run whose row it reuses."""
+        """Return the run that valued a position's row: `run_id`, or the earlier run whose row it reuses."""
         return self._get(f"/api/v1/results/{segment(run_id)}/positions/{segment(position_id)}/origin", PositionOrigin)
 
     def page_positions(self, run_id: str, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> CursorPage[PositionResult]:
-        """A page of results as objects; `positions` downloads all of them at once."""
+        """Return a page of results as objects; `download_results` returns all results at once."""
         path = f"/api/v1/results/{segment(run_id)}/positions"
         return self._get(path, CursorPage[PositionResult], cursor=cursor, limit=limit, **filters)
 
     def explain(self, run_id: str, position_id: str) -> Explanation:
-        """One value, flow by flow."""
+        """Return one position's value, flow by flow."""
         return self._get(f"/api/v1/results/{segment(run_id)}/positions/{segment(position_id)}/explain", Explanation)
 
     def download_results(self, run_id: str, *, columns: Sequence[str] = (), **filters: Any) -> ResultTable:
-        """Measures of all priced positions; `columns`: only these, which is faster without the ladders."""
+        """Download the measures of all priced positions; `columns`: only these, which is faster without the ladders."""
         return self._download(f"/api/v1/results/{segment(run_id)}/positions", {"columns": ",".join(columns), **filters})
 
     def download_failures(self, run_id: str, **filters: Any) -> ResultTable:
-        """All failed positions."""
+        """Download all failed positions."""
         return self._download(f"/api/v1/results/{segment(run_id)}/failures", filters)
 
     def export(
         self, run_id: str, path: str | Path, *, format: Literal["parquet", "csv", "arrow"], failed: bool = False, **filters: Any
     ) -> int | None:
-        """Write all results (or all failures) to a file; the number of rows where the API says it. Raises Truncated, leaving no file."""
+        """Write all results (or all failures) to a file; return their number if the API states it. Raises Truncated, leaving no file."""
         what = "failures" if failed else "positions"
         headers = self._save(f"/api/v1/results/{segment(run_id)}/{what}", Path(path), params=given({"format": format, **filters}))
         rows = headers.get("x-row-count")

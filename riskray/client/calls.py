@@ -1,4 +1,4 @@
-"""How the client's methods ask: one place for parameters, bodies, files and tables."""
+"""Helpers of the client's methods for parameters, bodies, files and tables."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,14 +19,14 @@ T = TypeVar("T")
 
 
 def given(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that say something."""
+    """The parameters that are neither None nor empty."""
     return {name: value for name, value in values.items() if value not in (None, (), [], "")}
 
 
 def segment(value: str) -> str:
-    """An id or a name as one segment of a path. Raises InvalidArgument for one that would lead elsewhere."""
+    """An id or a name as one segment of a path. Raises InvalidArgument for a value that would change the path."""
     if value in ("", ".", ".."):
-        raise InvalidArgument(f"an id or a name is needed, not {value!r}")
+        raise InvalidArgument(f"{value!r} is not an id or a name")
     return quote(value, safe="")
 
 
@@ -45,7 +45,7 @@ class Calls:
     def _post_json(
         self, path: str, body: BaseModel, *, headers: Mapping[str, str] | None = None, timeout_s: float | None = None
     ) -> httpx.Response:
-        # Every JSON post here may be repeated: questions write nothing, the same content is the same snapshot, and a submit carries its
+        # Every JSON post here may be repeated: queries write nothing, equal content is stored as one snapshot, and a submit has an
         # idempotency key.
         return self.transport.send(
             "POST",
@@ -63,7 +63,7 @@ class Calls:
         return answer
 
     def _save(self, path: str, target: Path, *, params: Mapping[str, Any]) -> httpx.Headers:
-        """Stream a download into a file that appears only when it is complete."""
+        """Stream a download to a file that appears only once it is complete."""
         draft = target.with_name(target.name + ".part")
         try:
             with self.transport.stream(path, params=params) as response, draft.open("wb") as out:

@@ -1,4 +1,4 @@
-"""Turning what a user has at hand into the body of an upload."""
+"""Conversion of files, documents and tables into the body of an upload."""
 
 import io
 import json
@@ -19,12 +19,12 @@ MEDIA_TYPE_OF_SUFFIX = {
     ".parquet": "application/vnd.apache.parquet",
 }
 
-# A file's path, bytes of JSON, a document or rows as Python objects, or anything that speaks Arrow (pyarrow, polars, pandas).
+# A file's path, bytes of JSON, a document or rows as Python objects, or a table with an Arrow interface (pyarrow, polars, pandas).
 Source: TypeAlias = str | Path | bytes | BaseModel | Mapping[str, Any] | Sequence[Mapping[str, Any]] | Any
 
 
 def payload_of(source: Source) -> tuple[bytes, str]:
-    """Bytes and media type of anything that holds rows or a document."""
+    """Body and media type of a source of rows or of a document."""
     if isinstance(source, bytes):
         return source, MEDIA_TYPE_OF_SUFFIX[".json"]
     if isinstance(source, str | Path):
@@ -40,7 +40,7 @@ def payload_of(source: Source) -> tuple[bytes, str]:
         return source.model_dump_json().encode(), MEDIA_TYPE_OF_SUFFIX[".json"]
     if isinstance(source, Mapping | list | tuple):
         return json.dumps(source, default=str).encode(), MEDIA_TYPE_OF_SUFFIX[".json"]
-    # A pyarrow table, a polars or pandas DataFrame, anything that speaks Arrow.
+    # A pyarrow table, a polars or pandas DataFrame, or any other object with an Arrow interface.
     sink = io.BytesIO()
     pq.write_table(pa.table(source), sink)
     return sink.getvalue(), MEDIA_TYPE_OF_SUFFIX[".parquet"]

@@ -1,4 +1,4 @@
-"""What the client hands back: tables that any data-frame library takes, and runs to wait for."""
+"""What the client returns: tables that every data-frame library reads, and handles with which to wait for runs."""
 
 import io
 import time
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from riskray.client.transport import RunTimeout, Truncated
 from riskray.models.comparison import PnlAnswer, RunDifference
-from riskray.models.event import RunEvent
+from riskray.models.event import EventKind, RunEvent
 from riskray.models.position_result import PositionResult
 from riskray.models.result import Explanation, FailureSummary, RiskFactor, Rollup, RunTotals, Sensitivity
 from riskray.models.run import Run
@@ -21,12 +21,12 @@ from riskray.models.what_if import WhatIfAnswer
 if TYPE_CHECKING:
     from riskray.client import Client
 
-# Eight bytes that end every Arrow stream; without this check one that stops between two batches would look complete.
+# Eight bytes that end every Arrow stream; without this check, a stream cut between two batches would look complete.
 _ARROW_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
 class ResultTable:
-    """Rows of a download. Any library that takes Arrow takes it as it is: `polars.DataFrame(r)`, `pyarrow.table(r)`, duckdb."""
+    """Rows of a download. Every library that reads Arrow accepts it directly: `polars.DataFrame(r)`, `pyarrow.table(r)`, duckdb."""
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table
@@ -41,37 +41,37 @@ class ResultTable:
         return self._table.__arrow_c_stream__(requested_schema)
 
     def to_arrow(self) -> pa.Table:
-        """The rows as a pyarrow Table; its schema's metadata names run, market, as-of date and base currency."""
+        """Return the rows as a pyarrow Table; the metadata of its schema names run, market, as-of date and base currency."""
         return self._table
 
     def to_pandas(self) -> Any:
-        """The rows as a pandas DataFrame (needs the extra `dataframes`)."""
+        """Return the rows as a pandas DataFrame (needs the extra `dataframes`)."""
         return self._table.to_pandas()
 
     def to_polars(self) -> Any:
-        """The rows as a polars DataFrame (needs the extra `dataframes`)."""
+        """Return the rows as a polars DataFrame (needs the extra `dataframes`)."""
         import polars
 
         return polars.from_arrow(self._table)
 
     def to_parquet(self, path: str | Path) -> Path:
-        """Write the rows to a file; answers its path."""
+        """Write the rows to a file and return its path."""
         pq.write_table(self._table, path, compression="zstd")
         return Path(path)
 
 
 def read_arrow(content: bytes, expected: str | None) -> pa.Table:
-    """The rows of a complete Arrow stream. Raises Truncated without its end marker or with another number of rows."""
+    """Return the rows of an Arrow stream. Raises Truncated if the end marker is missing or the number of rows is not as expected."""
     if not content.endswith(_ARROW_END):
-        raise Truncated(f"the download broke off after {len(content)} bytes; try again")
+        raise Truncated(f"the download ended early, after {len(content)} bytes; repeat it")
     table = pa.ipc.open_stream(io.BytesIO(content)).read_all()
     if expected is not None and int(expected) != table.num_rows:
-        raise Truncated(f"the download has {table.num_rows} of {expected} rows; try again")
+        raise Truncated(f"the download has {table.num_rows} of {expected} rows; repeat it")
     return table
 
 
 class RunHandle:
-    """One run, to wait for and to read. `run` is what was known of it last."""
+    """A handle of one run: waits for it and reads its results. `run` is its last known state."""
 
     def __init__(self, client: "Client", run: Run) -> None:
         self._client = client
@@ -89,87 +89,103 @@ class RunHandle:
         )
 
     def refresh(self) -> Run:
-        """Ask for the run's state now."""
+        """Read the run's present state."""
         self.run = self._client.get_run(self.run_id)
         return self.run
 
-    def wait(self, *, timeout_s: float = 3600.0, progress: Callable[[RunEvent], None] | None = None) -> Run:
-        """Block until the run has ended, calling `progress` with every event. Raises RunTimeout; the run goes on."""
+    def wait(
+        self,
+        *,
+        timeout_s: float = 3600.0,
+        progress: Callable[[RunEvent], None] | None = None,
+        undriven: Callable[[Run], None] | None = None,
+    ) -> Run:
+        """Block until the run has ended, calling `progress` with every event. Raises RunTimeout, which does not stop the run.
+
+        If no coordinator or job has driven the run for some seconds, `undriven` is called with the run, once until one claims it.
+        """
         deadline = time.monotonic() + timeout_s
+        is_told = False
         for told in self._client.follow(self.run_id, deadline=deadline):
-            if isinstance(told, Run):
-                self.run = told
+            if isinstance(told, RunEvent):
+                is_told = is_told and told.kind is not EventKind.CLAIMED
+                if progress is not None:
+                    progress(told)
+                continue
+            self.run = told
+            if told.state.is_final:
                 return told
-            if progress is not None:
-                progress(told)
+            if undriven is not None and not is_told:
+                is_told = True
+                undriven(told)
         run = self.refresh()
         if not run.state.is_final:
-            raise RunTimeout(f"run {self.run_id} is {run.state.value} after {timeout_s:g} s; it goes on, wait again or cancel it")
+            raise RunTimeout(f"run {self.run_id} is {run.state.value} after {timeout_s:g} s and continues; wait longer or cancel it")
         return run
 
     def cancel(self) -> Run:
-        """Ask for the cancellation."""
+        """Request the run's cancellation."""
         self.run = self._client.cancel_run(self.run_id)
         return self.run
 
     def totals(self) -> RunTotals:
-        """The run in one object."""
+        """Return the totals of the run."""
         return self._client.totals(self.run_id)
 
     def rollup(self, *group_by: Dimension, **filters: Any) -> list[Rollup]:
-        """Sums by any of book, product, currency and counterparty; the same names filter."""
+        """Return sums by any of book, product, currency and counterparty; each of these names is also a filter."""
         return self._client.rollup(self.run_id, group_by, **filters)
 
     def top(self, by: str = "pv_base", *, limit: int = 20, **question: Any) -> list[PositionResult]:
-        """The positions that contribute most to a measure; see `Client.top`."""
+        """Return the positions that contribute most to a measure; see `Client.top`."""
         return self._client.top(self.run_id, by, limit=limit, **question)
 
     def var(self, *group_by: Dimension, confidence: float | Sequence[float] = 0.99, **question: Any) -> VarAnswer:
-        """VaR and ES of the run or a node of it, with the contributions of its parts; see `Client.var`."""
+        """Return VaR and ES of the run or one of its nodes, with the contributions of the groups; see `Client.var`."""
         return self._client.var(self.run_id, group_by, confidence=confidence, **question)
 
     def stress(self, *group_by: Dimension, **question: Any) -> StressAnswer:
-        """P&L of the parts in every scenario; see `Client.stress`."""
+        """Return the P&L of the groups in every scenario; see `Client.stress`."""
         return self._client.stress(self.run_id, group_by, **question)
 
     def factors(self) -> list[RiskFactor]:
-        """What `factor_nos` of positions stand for; see `Client.factors`."""
+        """Return what `factor_nos` of positions refer to; see `Client.factors`."""
         return self._client.factors(self.run_id)
 
     def sensitivities(self, *group_by: Literal["book", "product"], **question: Any) -> list[Sensitivity]:
-        """Sensitivities by factor and bucket, and by any of book and product; see `Client.sensitivities`."""
+        """Return sensitivities by factor and bucket, and by any of book and product; see `Client.sensitivities`."""
         return self._client.sensitivities(self.run_id, group_by, **question)
 
     def first_page(self, *, limit: int = 50) -> list[PositionResult]:
-        """The first priced positions as objects."""
+        """Return the first priced positions as objects."""
         return self._client.page_positions(self.run_id, limit=limit).data
 
     def positions(self, **filters: Any) -> ResultTable:
-        """Measures of all priced positions; filters: book, product, currency, counterparty, position_id, partial."""
+        """Download the measures of all priced positions; filters: book, product, currency, counterparty, position_id, partial."""
         return self._client.download_results(self.run_id, **filters)
 
     def failures(self, **filters: Any) -> ResultTable:
-        """All failed positions with code, message and remedy."""
+        """Download all failed positions with code, message and remedy."""
         return self._client.download_failures(self.run_id, **filters)
 
     def failure_summary(self) -> list[FailureSummary]:
-        """Failed positions by reason."""
+        """Return the failed positions by reason."""
         return self._client.failure_summary(self.run_id)
 
     def diff(self, later: "RunHandle | str", **question: Any) -> RunDifference:
-        """What differs from this run to a later one; see `Client.diff`."""
+        """Return the differences between this run and a later one; see `Client.diff`."""
         return self._client.diff(self.run_id, _run_id(later), **question)
 
     def pnl(self, later: "RunHandle | str", *group_by: Dimension) -> PnlAnswer:
-        """Why the value changed from this run to a later one; see `Client.pnl`."""
+        """Explain the change in value from this run to a later one; see `Client.pnl`."""
         return self._client.pnl(self.run_id, _run_id(later), group_by)
 
     def what_if(self, *group_by: Dimension, **question: Any) -> WhatIfAnswer:
-        """This run beside itself after changes of the market or the positions; questions as of `Client.what_if`."""
+        """Compare this run with itself after changes of the market or the positions; arguments as for `Client.what_if`."""
         return self._client.what_if(self.run_id, group_by, **question)
 
     def explain(self, position_id: str) -> Explanation:
-        """One value, flow by flow."""
+        """Return one position's value, flow by flow."""
         return self._client.explain(self.run_id, position_id)
 
 

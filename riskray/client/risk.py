@@ -25,7 +25,7 @@ from riskray.models.what_if import MarketChange, WhatIfAnswer, WhatIfRequest
 
 
 class RiskCalls(Calls):
-    """Questions to finished runs."""
+    """Methods that query finished runs."""
 
     def var(
         self,
@@ -42,7 +42,7 @@ class RiskCalls(Calls):
         by_children: bool = False,
         tail_scenario_count: int = 10,
     ) -> VarAnswer:
-        """VaR and ES of a node of a run: all, by filters, or a node of a hierarchy; with the contributions of its parts."""
+        """Return VaR and ES of a whole run, of filtered positions, or of a node of a hierarchy, with the contributions of the groups."""
         with arguments_checked():
             request = VarRequest(
                 confidences=[confidence] if isinstance(confidence, float | int) else list(confidence),
@@ -59,16 +59,16 @@ class RiskCalls(Calls):
         return VarAnswer.model_validate_json(self._post_json(f"/api/v1/results/{segment(run_id)}/var", request).content)
 
     def stress(self, run_id: str, group_by: Sequence[Dimension] = (), *, scenarios: Sequence[str] = (), **node: Any) -> StressAnswer:
-        """P&L of the parts of a node in every scenario; `node`: book, product, currency, counterparty, hierarchy, node, by_children."""
+        """Return P&L of the groups in every scenario; `node`: book, product, currency, counterparty, hierarchy, node, by_children."""
         path = f"/api/v1/results/{segment(run_id)}/stress"
         return self._get(path, StressAnswer, group_by=",".join(group_by), scenario=list(scenarios), **node)
 
     def position_stress(self, run_id: str, *, scenarios: Sequence[str] = ()) -> ResultTable:
-        """P&L of every priced position, a list of one number a scenario; for runs with vectors=position."""
+        """Download the P&L of every priced position as a list with one number per scenario; for runs with vectors=position."""
         return self._download(f"/api/v1/results/{segment(run_id)}/stress/positions", {"scenario": list(scenarios)})
 
     def scenario_failures(self, run_id: str, *, cursor: str | None = None, limit: int = 50) -> CursorPage[PositionScenarioFailure]:
-        """A page of the positions without value in some scenario, to which the run's failure policy was applied."""
+        """Return a page of the positions that have no value in some scenario, to which the run's failure policy was applied."""
         path = f"/api/v1/results/{segment(run_id)}/stress/failures"
         return self._get(path, CursorPage[PositionScenarioFailure], cursor=cursor, limit=limit)
 
@@ -81,7 +81,7 @@ class RiskCalls(Calls):
         format: Literal["csv", "parquet", "arrow"] = "parquet",
         **node: Any,
     ) -> Path:
-        """Write the P&L of the parts of a node to a file, one row a part and scenario; answers its path."""
+        """Write the P&L of the groups to a file, one row per group and scenario, and return its path."""
         params = given({"format": format, "group_by": ",".join(group_by), **node})
         self._save(f"/api/v1/results/{segment(run_id)}/stress", Path(path), params=params)
         return Path(path)
@@ -96,8 +96,8 @@ class RiskCalls(Calls):
         group_by: Sequence[Dimension] | None = None,
         **question: Any,
     ) -> Path:
-        """Write a rollup, sensitivities or the top positions to a file, with the question that the method of that name takes."""
-        groups = {} if group_by is None else {"group_by": ",".join(group_by)}  # none at all is one sum, not the default
+        """Write a rollup, sensitivities or the top positions to a file; the arguments are those of the method with the view's name."""
+        groups = {} if group_by is None else {"group_by": ",".join(group_by)}  # an empty list means one sum, not the default
         self._save(f"/api/v1/results/{segment(run_id)}/{view}", Path(path), params={"format": format, **groups, **given(question)})
         return Path(path)
 
@@ -112,9 +112,9 @@ class RiskCalls(Calls):
         add: Sequence[Mapping[str, Any]] = (),
         wait_s: float = 30.0,
     ) -> WhatIfAnswer:
-        """A run beside itself with a changed market and positions removed, scaled or added; nothing that stays is valued again.
+        """Compare a run with itself under a changed market, or with positions removed, scaled or added; unchanged values are reused.
 
-        Where the run under the changed market takes longer than `wait_s`, `total` is None: ask again, and it is the same run.
+        If the run under the changed market takes longer than `wait_s`, `total` is None; repeat the call, which uses that run.
         """
         with arguments_checked():
             request = WhatIfRequest(
@@ -137,7 +137,7 @@ class RiskCalls(Calls):
         limit: int = 20,
         **filters: Any,
     ) -> list[PositionResult]:
-        """The positions that contribute most to a measure; filters: book, product, currency, counterparty."""
+        """Return the positions that contribute most to a measure; filters: book, product, currency, counterparty."""
         path = f"/api/v1/results/{segment(run_id)}/top"
         return self._get(path, list[PositionResult], by=by, order=order, limit=limit, **filters)
 
@@ -150,7 +150,7 @@ class RiskCalls(Calls):
         absolute_tolerance: float = 0.0,
         relative_tolerance: float = 0.0,
     ) -> RunDifference:
-        """What differs between two runs in one measure: how many positions in which way, and the sums."""
+        """Return the differences between two runs in one measure: the number of positions and the sums by kind of difference."""
         path = f"/api/v1/results/{segment(run_id_before)}/diff/{segment(run_id_after)}"
         return self._get(path, RunDifference, measure=measure, absolute_tolerance=absolute_tolerance, relative_tolerance=relative_tolerance)
 
@@ -163,33 +163,33 @@ class RiskCalls(Calls):
         absolute_tolerance: float = 0.0,
         relative_tolerance: float = 0.0,
     ) -> ResultTable:
-        """The positions that differ, in order of their id."""
+        """Return the positions that differ, in order of their id."""
         path = f"/api/v1/results/{segment(run_id_before)}/diff/{segment(run_id_after)}/positions"
         tolerances = {"absolute_tolerance": absolute_tolerance, "relative_tolerance": relative_tolerance}
         return self._download(path, {"measure": measure, **tolerances})
 
     def pnl(self, run_id_t0: str, run_id_t1: str, group_by: Sequence[Dimension] = ("book",)) -> PnlAnswer:
-        """Why the value changed from the earlier run to the later one."""
+        """Explain the change in value from the earlier run to the later one."""
         path = f"/api/v1/results/{segment(run_id_t0)}/pnl/{segment(run_id_t1)}"
-        # An empty group_by is said too: it means no groups, not the default.
+        # An empty group_by is sent too: it means no groups, not the default.
         response = self.transport.send("GET", path, repeatable=True, params={"group_by": ",".join(group_by)}, timeout_s=600.0)
         return PnlAnswer.model_validate_json(response.content)
 
     def page_pnl(
         self, run_id_t0: str, run_id_t1: str, *, by: str = "pnl", cursor: str | None = None, limit: int = 50
     ) -> CursorPage[PositionPnl]:
-        """A page of why each position's value changed, the largest absolute values of one part first."""
+        """Return a page of the P&L explanations of positions, ordered by the largest absolute values of one part."""
         path = f"/api/v1/results/{segment(run_id_t0)}/pnl/{segment(run_id_t1)}/positions"
         return self._get(path, CursorPage[PositionPnl], by=by, cursor=cursor, limit=limit)
 
     def pnl_positions(self, run_id_t0: str, run_id_t1: str) -> ResultTable:
-        """Why each position's value changed."""
+        """Download the P&L explanation of every position."""
         return self._download(f"/api/v1/results/{segment(run_id_t0)}/pnl/{segment(run_id_t1)}/positions", {})
 
     def export_pnl(
         self, run_id_t0: str, run_id_t1: str, path: str | Path, *, format: Literal["csv", "parquet", "arrow"] = "parquet"
     ) -> Path:
-        """Write why each position's value changed to a file; answers its path."""
+        """Write the P&L explanation of every position to a file and return its path."""
         source = f"/api/v1/results/{segment(run_id_t0)}/pnl/{segment(run_id_t1)}/positions"
         self._save(source, Path(path), params={"format": format})
         return Path(path)

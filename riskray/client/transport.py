@@ -1,4 +1,4 @@
-"""Requests with retries where they are safe, and errors in riskray's own words."""
+"""Requests, retried where that is safe, and responses that fail as riskray's own exceptions."""
 
 import logging
 import time
@@ -15,20 +15,21 @@ from riskray.models.common import ErrorBody
 
 CONNECT_TIMEOUT_S = 5.0
 CONNECT_PATIENCE_S = 12.0
-"""How long a server that has answered, and refuses connections now, is tried: longer than it takes to replace a killed proxy."""
+"""How long the client retries a server that has responded before and now refuses connections: longer than the replacement of a killed
+proxy takes."""
 FIRST_CONNECT_PATIENCE_S = 5.0
-"""The same of one that never answered: not so long that a forgotten `riskray up` looks like a hang."""
+"""How long the client retries a server that has never responded: short enough that a forgotten `riskray up` does not look like a hang."""
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 RETRY_PAUSE_FIRST_S, RETRY_PAUSE_MAX_S = 0.1, 5.0
 SILENCE_MAX_S = 2.0
-"""A caller who waits longer than this for a request that is repeated gets a warning that says why."""
+"""After this time the client logs a warning that says which failure it is retrying."""
 
-# Without a handler, Python itself writes warnings to stderr: a program that logs gets them where it wants them.
+# Python writes warnings without a handler to stderr; a program with handlers of its own gets them there.
 _log = logging.getLogger("riskray.client")
 
 
 class ApiError(RiskrayError):
-    """The API refused or failed, with an error that has no class of its own here. `body` is its answer."""
+    """The API reported an error that has no exception class of its own. `body` is the body of its response."""
 
     def __init__(self, detail: str, body: ErrorBody | None = None) -> None:
         super().__init__(detail)
@@ -37,23 +38,23 @@ class ApiError(RiskrayError):
 
 
 class Unreachable(RiskrayError):
-    """Nobody answers at the API's address."""
+    """No server responds at the API's address."""
 
     code = "unreachable"
 
 
 class Refused(Unreachable):
-    """Nobody listens at the API's address."""
+    """No server listens at the API's address."""
 
 
 class Truncated(RiskrayError):
-    """A download broke off before its end."""
+    """A download ended before it was complete."""
 
     code = "truncated_download"
 
 
 class RunTimeout(RiskrayError):
-    """The run has not ended within the time allowed; it goes on."""
+    """The run did not end within the allowed time; it continues."""
 
     code = "run_timeout"
 
@@ -65,7 +66,7 @@ def _error_of(response: httpx.Response) -> RiskrayError:
     try:
         body = ErrorBody.model_validate_json(response.content)
     except ValueError:
-        return ApiError(f"{response.request.method} {response.request.url} answered {response.status_code}: {response.text[:200]}")
+        return ApiError(f"{response.request.method} {response.request.url} returned {response.status_code}: {response.text[:200]}")
     if body.status_code == 404:
         return _NotFoundAtApi(body.detail)
     if body.status_code in (400, 406, 413, 415, 422):
@@ -77,7 +78,7 @@ def _error_of(response: httpx.Response) -> RiskrayError:
 
 
 class _NotFoundAtApi(NotFound):
-    """NotFound with the API's words."""
+    """NotFound with the text of the API's error."""
 
     def __init__(self, detail: str) -> None:
         super().__init__("", "")
@@ -86,7 +87,7 @@ class _NotFoundAtApi(NotFound):
 
 
 class Transport:
-    """Requests with retries and errors in riskray's words."""
+    """Sends requests with retries and raises riskray's exceptions."""
 
     def __init__(self, settings: Settings, *, deadline_s: float, http: httpx.Client | None) -> None:
         headers = {"User-Agent": "riskray-client", "Accept": "application/json"}
@@ -94,14 +95,14 @@ class Transport:
             headers["Authorization"] = f"Bearer {settings.api_token.get_secret_value()}"
         self.base_url = settings.base_url
         self._deadline_s = deadline_s
-        # Proxies of the environment are for the internet; loopback must not go through them.
+        # The environment's proxies are for the internet; requests to loopback must bypass them.
         self._http = http or httpx.Client(timeout=httpx.Timeout(60.0, connect=CONNECT_TIMEOUT_S), trust_env=settings.api_url is not None)
         self._headers = headers
         self._has_answered = False
 
     @property
     def connect_patience_s(self) -> float:
-        """How long a server that refuses connections is tried."""
+        """How long to retry a server that refuses connections, in seconds."""
         return CONNECT_PATIENCE_S if self._has_answered else FIRST_CONNECT_PATIENCE_S
 
     def close(self) -> None:
@@ -119,7 +120,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
     ) -> httpx.Response:
-        """One request, repeated while that is safe and useful. Raises the error of an answer that is not a success."""
+        """Send a request, repeating it while that is safe and useful. Raises the error of an unsuccessful response."""
         patience = _Patience(self._deadline_s)
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda tried: repeatable and tried.wait_s is not None),
@@ -151,7 +152,7 @@ class Transport:
     def stream(
         self, path: str, *, params: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None, timeout_s: float = 300.0
     ) -> Iterator[httpx.Response]:
-        """An answer that is read piece by piece. Raises Truncated when it breaks off."""
+        """Open a response to be read in pieces. Raises Truncated if it ends early."""
         prepared = self._http.build_request(
             "GET",
             self.base_url + path,
@@ -169,20 +170,20 @@ class Transport:
         except httpx.ConnectError as error:
             raise self._unreachable(error) from error
         except httpx.TransportError as error:
-            raise Truncated(f"the download of {path} broke off ({type(error).__name__}: {error}); try again") from error
+            raise Truncated(f"the download of {path} was interrupted ({type(error).__name__}: {error}); repeat it") from error
 
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
         what = str(error) or type(error).__name__
         kind = Refused if isinstance(error, httpx.ConnectError) else Unreachable
-        return kind(f"no answer from {self.base_url} ({what}); start the stack with `riskray up`, or set RISKRAY_API_URL")
+        return kind(f"{self.base_url} does not respond ({what}); start the stack with `riskray up`, or set RISKRAY_API_URL")
 
 
 class _Tried(NamedTuple):
-    """What one attempt came to."""
+    """The outcome of one attempt."""
 
     outcome: httpx.Response | RiskrayError
     wait_s: float | None
-    """Seconds that the server asks to wait before another attempt; None where another attempt is useless."""
+    """Seconds to wait before another attempt, as the server requests; None if another attempt is useless."""
 
 
 _JITTERED_PAUSE = tenacity.wait_random_exponential(multiplier=RETRY_PAUSE_FIRST_S, max=RETRY_PAUSE_MAX_S)
@@ -195,7 +196,7 @@ def _tried(state: tenacity.RetryCallState) -> _Tried:
 
 
 class _Patience:
-    """How long one request is repeated: up to a deadline, less long while connections are refused."""
+    """Decides how long one request is retried: up to a deadline, which is earlier while connections are refused."""
 
     def __init__(self, deadline_s: float) -> None:
         self._started = time.monotonic()
@@ -204,18 +205,18 @@ class _Patience:
         self._has_warned = False
 
     def is_over(self, state: tenacity.RetryCallState, *, refused_s: float) -> bool:
-        """Whether the next attempt would come too late."""
+        """Whether the next attempt would start after the deadline."""
         now = time.monotonic()
         self._refused_since = (self._refused_since or now) if isinstance(_tried(state).outcome, Refused) else None
         self._deadline_now = self._deadline if self._refused_since is None else min(self._deadline, self._refused_since + refused_s)
         return now + state.upcoming_sleep > self._deadline_now
 
     def warn(self, state: tenacity.RetryCallState) -> None:
-        """Say once what is repeated, to a caller who waits for more than SILENCE_MAX_S."""
+        """Log once, after SILENCE_MAX_S, which failure is being retried."""
         now = time.monotonic()
         if not self._has_warned and now + state.upcoming_sleep - self._started > SILENCE_MAX_S:
             self._has_warned = True
-            _log.warning("%s; trying again for up to %.0f s", _tried(state).outcome, self._deadline_now - now)
+            _log.warning("%s; retrying for up to %.0f s", _tried(state).outcome, self._deadline_now - now)
 
 
 def _retry_after(response: httpx.Response) -> float:

@@ -53,7 +53,7 @@ def read_factor_rows(factor_nos: pa.ListArray, sensitivities: pa.ListArray, *, f
     if factor_no.size and not (factor_no.min() >= 0 and factor_no.max() < len(factors)):
         raise ValueError(f"factor numbers must lie in 0..{len(factors) - 1}, have {factor_no.min()}..{factor_no.max()}")
     is_sparse = np.array([factor.is_sparse for factor in factors], np.bool_)[factor_no]
-    sizes = np.array([factor.bucket_count for factor in factors], np.int64)[factor_no]
+    sizes = np.array([len(factor.bucket_labels) for factor in factors], np.int64)[factor_no]
     if is_sparse.any():
         return _with_sparse(row, factor_no, stored, is_sparse, sizes, factors)
     offsets = _offsets(sizes)

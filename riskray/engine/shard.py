@@ -3,17 +3,17 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from pricers.contract.columns import Contracts, Text
 from pricers.core.compiled import Compiled
-from pricers.market.factors import FactorKind, factors_of
+from pricers.market.factors import factors_of
 from pricers.market.market import Market
 from pricers.measures import SCALAR_MEASURES, Measure
-from pricers.registry import PricerSpec, value
+from pricers.registry import PricerSpec, value_contracts
 from pricers.status import RowStatus
 from pricers.value.valuation import Valuation, value_cashflows
 from riskray.engine.failure_messages import market_messages
@@ -81,7 +81,7 @@ def value_shard(positions: ShardPositions, *, spec: PricerSpec, market: Market, 
     if positions.compiled is not None:
         valuation = value_cashflows(positions.compiled, market=market, measures=measures)
     else:
-        valuation = value(spec, positions.contracts, market=market, measures=measures, positions=positions.fields)
+        valuation = value_contracts(spec, positions.contracts, market=market, measures=measures, positions=positions.fields)
     valued = time.perf_counter()
     if positions.compiled is not None:
         messages = {**positions.messages, **market_messages(positions.compiled, valuation.status, market=market), **valuation.messages}
@@ -93,11 +93,10 @@ def value_shard(positions: ShardPositions, *, spec: PricerSpec, market: Market, 
 def shard_result(positions: ShardPositions, valuation: Valuation, *, market: Market, measures: frozenset[Measure]) -> ShardResult:
     """The rows of a valuation. Raises ValueError as `value_shard`."""
     _check(positions, valuation)
-    by_factor = _by_factor(valuation, market=market, measures=measures)
-    _check_ladders(positions, by_factor, market=market)
+    _check_ladders(positions, valuation, market=market)
     is_ok = valuation.status == int(RowStatus.OK)
     return ShardResult(
-        results=_result_rows(valuation, by_factor, is_ok, first_position_no=positions.first_position_no, measures=measures),
+        results=_result_rows(valuation, is_ok, first_position_no=positions.first_position_no, measures=measures),
         failures=_failure_rows(valuation, is_ok, first_position_no=positions.first_position_no),
     )
 
@@ -126,7 +125,7 @@ def storable(message: str) -> str:
 
 def _check(positions: ShardPositions, valuation: Valuation) -> None:
     rows = positions.row_count
-    sizes = {"status": valuation.status.size, "leg_offsets": valuation.leg_offsets.size - 1}
+    sizes = {"status": valuation.status.size, "factor_offsets": valuation.factor_offsets.size - 1}
     sizes |= {measure.value: array.size for measure, array in valuation.values.items()}
     sizes |= {"books": positions.books.codes.size, "currencies": positions.currencies.codes.size}
     wrong = {name: size for name, size in sizes.items() if size != rows}
@@ -140,67 +139,21 @@ def _check(positions: ShardPositions, valuation: Valuation) -> None:
             f"product {positions.product}, position number {positions.first_position_no + row}: "
             f"status {RowStatus(valuation.status[row]).name} with a present value of {valuation.values[Measure.PV][row]}"
         )
-    if np.any(np.diff(valuation.leg_offsets)[is_failed]):
-        raise ValueError(f"product {positions.product}: a failed row has legs")
+    if np.any(np.diff(valuation.factor_offsets)[is_failed]):
+        raise ValueError(f"product {positions.product}: a failed row has sensitivities")
 
 
-class _ByFactor(NamedTuple):
-    """Sensitivities of a batch by factor: row r has the entries factor_offsets[r]:factor_offsets[r + 1], each factor at most once, in
-    increasing number; entry e has the numbers bucket_offsets[e]:bucket_offsets[e + 1]."""
-
-    factor_offsets: np.ndarray
-    factor_nos: np.ndarray
-    bucket_offsets: np.ndarray
-    sensitivities: np.ndarray
-
-
-def _by_factor(valuation: Valuation, *, market: Market, measures: frozenset[Measure]) -> _ByFactor:
-    """The legs of a valuation by factor: ladders of discount curves, then FX deltas of foreign currencies."""
+def _check_ladders(positions: ShardPositions, valuation: Valuation, *, market: Market) -> None:
     factors = factors_of(market)
-    currency_no = {factor.name: number for number, factor in enumerate(factors) if factor.kind is FactorKind.CURRENCY}
-    names = valuation.leg_currency.names
-    leg_factor = np.array([*(currency_no.get(name, -1) for name in names), -1], np.int64)[valuation.leg_currency.codes]
-    leg_row = np.repeat(np.arange(valuation.status.size), np.diff(valuation.leg_offsets))
-    pillar_counts = np.diff(valuation.key_rate_offsets)
-    ladder = np.flatnonzero(pillar_counts)
-    foreign = np.flatnonzero(leg_factor >= 0) if Measure.FX_DELTA in measures else np.empty(0, np.int64)
-    factor = np.concatenate([valuation.leg_curve[ladder].astype(np.int64), leg_factor[foreign]])
-    row = np.concatenate([leg_row[ladder], leg_row[foreign]])
-    counts = np.concatenate([pillar_counts[ladder], np.ones(foreign.size, np.int64)])
-    values = np.concatenate([valuation.key_rate_dv01, valuation.leg_fx_delta[foreign]])
-    # Discount curves come first among the factors, so a curve's number is its factor's.
-    key, place = np.unique(row * max(len(factors), 1) + factor, return_inverse=True)
-    size = np.zeros(key.size, np.int64)
-    size[place] = counts
-    bucket_offsets = _offsets(size)
-    bucket = np.arange(values.size) - np.repeat(_offsets(counts)[:-1], counts)
-    at = np.repeat(bucket_offsets[place], counts) + bucket
-    summed = np.zeros(int(bucket_offsets[-1]))
-    if key.size == place.size:
-        summed[at] = values
-    else:
-        np.add.at(summed, at, values)
-    rows, factor_nos = np.divmod(key, max(len(factors), 1))
-    return _ByFactor(_offsets(np.bincount(rows, minlength=valuation.status.size)), factor_nos.astype(np.int16), bucket_offsets, summed)
-
-
-def _check_ladders(positions: ShardPositions, by_factor: _ByFactor, *, market: Market) -> None:
-    factors = factors_of(market)
-    is_dense = np.array([not factor.is_sparse for factor in factors], np.bool_)[by_factor.factor_nos]
-    bucket_counts = np.array([factor.bucket_count for factor in factors], np.int64)[by_factor.factor_nos]
-    wrong = np.flatnonzero(is_dense & (np.diff(by_factor.bucket_offsets) != bucket_counts))
+    is_dense = np.array([not factor.is_sparse for factor in factors], np.bool_)[valuation.factor_nos]
+    bucket_counts = np.array([len(factor.bucket_labels) for factor in factors], np.int64)[valuation.factor_nos]
+    wrong = np.flatnonzero(is_dense & (np.diff(valuation.bucket_offsets) != bucket_counts))
     if wrong.size:
-        factor = factors[int(by_factor.factor_nos[wrong[0]])]
-        raise ValueError(f"product {positions.product}: a ladder has not one number for each bucket of {factor.kind} {factor.name}")
+        factor = factors[int(valuation.factor_nos[wrong[0]])]
+        raise ValueError(f"product {positions.product}: a ladder does not have one number for each bucket of {factor.kind} {factor.name}")
 
 
-def _offsets(counts: np.ndarray) -> np.ndarray:
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
-
-
-def _result_rows(
-    valuation: Valuation, by_factor: _ByFactor, is_ok: np.ndarray, *, first_position_no: int, measures: frozenset[Measure]
-) -> pa.RecordBatch:
+def _result_rows(valuation: Valuation, is_ok: np.ndarray, *, first_position_no: int, measures: frozenset[Measure]) -> pa.RecordBatch:
     rows = np.flatnonzero(is_ok)
     columns: list[pa.Array] = [pa.array((rows + first_position_no).astype(np.int32))]
     for measure in SCALAR_MEASURES:
@@ -208,10 +161,10 @@ def _result_rows(
         # from_pandas: NaN becomes null
         columns.append(pa.nulls(rows.size, pa.float64()) if values is None else pa.array(values[rows], pa.float64(), from_pandas=True))
     # Failed rows have no factors, so the entries of the others follow each other without a gap.
-    offsets = np.append(by_factor.factor_offsets[:-1][rows], by_factor.factor_offsets[-1])
+    offsets = np.append(valuation.factor_offsets[:-1][rows], valuation.factor_offsets[-1])
     wanted = not measures.isdisjoint(FACTOR_MEASURES)
-    columns.append(_lists(offsets, by_factor.factor_nos, pa.int16(), wanted=wanted))
-    columns.append(_lists(by_factor.bucket_offsets[offsets], by_factor.sensitivities, pa.float64(), wanted=wanted))
+    columns.append(_lists(offsets, valuation.factor_nos, pa.int16(), wanted=wanted))
+    columns.append(_lists(valuation.bucket_offsets[offsets], valuation.sensitivities, pa.float64(), wanted=wanted))
     return pa.RecordBatch.from_arrays(columns, schema=RESULT_SCHEMA)
 
 

@@ -175,7 +175,7 @@ def _group_sums(positions: ShardPositions, ok: np.ndarray, failed: np.ndarray, r
 def _factor_sums(positions: ShardPositions, ok: np.ndarray, results: pa.RecordBatch, factors: Sequence[Factor]) -> FactorSums:
     rows = read_factor_rows(results.column("factor_nos"), results.column("sensitivities"), factors=factors)
     pairs, pair = _number(positions.books.codes[ok[rows.row]], rows.factor_no, len(factors))
-    sizes = np.array([factors[factor_no].bucket_count for _, factor_no in pairs], np.int64)
+    sizes = np.array([len(factors[factor_no].bucket_labels) for _, factor_no in pairs], np.int64)
     first = np.cumsum(sizes) - sizes
     place = np.repeat(first[pair], np.diff(rows.offsets)) + rows.bucket_no
     used = np.arange(int(sizes.sum()))
@@ -269,8 +269,8 @@ def _sensitivities(total: ShardSums, factors: Sequence[Factor]) -> pa.Table:
         factor = factors[factor_no]
         if factor.is_sparse:
             stored[place] = sparse(buckets[place], stored[place])
-        elif not np.array_equal(buckets[place], np.arange(factor.bucket_count)):
-            raise ValueError(f"{factor.kind} {factor.name} has {factor.bucket_count} buckets, its sums have {buckets[place].size}")
+        elif not np.array_equal(buckets[place], np.arange(len(factor.bucket_labels))):
+            raise ValueError(f"{factor.kind} {factor.name} has {len(factor.bucket_labels)} buckets, its sums have {buckets[place].size}")
     offsets = np.cumsum([0, *(part.size for part in stored)]).astype(np.int32)
     ladders = pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate([np.empty(0), *stored])))
     return pa.table([*_columns(keys), ladders], schema=SENSITIVITY_SCHEMA)

@@ -1,1 +1,1 @@
-"""Figures from what runs have stored: rollups, VaR and ES, stress, hierarchies and comparisons. Nothing here prices or writes."""
+"""Figures computed from stored runs: rollups, VaR and ES, stress, hierarchies and comparisons. This package neither prices nor writes."""

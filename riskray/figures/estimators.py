@@ -1,11 +1,11 @@
-"""Value at risk and expected shortfall from profit-and-loss vectors, and who contributes to them.
+"""Value at risk and expected shortfall from profit-and-loss vectors, with their contributions.
 
-Every figure is a weighted sum of the scenarios' losses (an L-statistic): the convention and the confidence say which losses count with
-which weight, in the order of the node's own losses. So the same weights, applied to the losses of the node's parts, share the figure
-among them exactly (Euler's theorem: VaR and ES are homogeneous of degree one) [1]. Losses are positive numbers: minus the P&L.
+Every figure is a weighted sum of the scenarios' losses (an L-statistic): the convention and the confidence give each loss a weight by its
+rank among the node's losses. Applied to the losses of the node's parts, these weights allocate the figure to them exactly (Euler's
+theorem: VaR and ES are homogeneous of degree one) [1]. A loss is minus the P&L, so that positive numbers are losses.
 
-ES at confidence a is the mean of VaR over all confidences above a, under the same convention [2]; with `lower` and `higher` that is the
-mean of the worst (1 - a) n losses, the last of them in part.
+ES at confidence a is the mean of VaR over all confidences above a, under one convention [2]; with `lower` and `higher` it is the mean of
+the worst (1 - a) n losses, the last of which counts in part if (1 - a) n is not a whole number.
 
 References:
     [1] D. Tasche (2000), Risk contributions and performance measurement.
@@ -27,17 +27,19 @@ from riskray.errors import InvalidRequest
 from riskray.models.tail_risk import Allocation, QuantileConvention
 
 CONVENTIONS: Final = {
-    QuantileConvention.LOWER: "The smallest loss that at least a share `confidence` of all losses does not exceed; type 1 [3].",
-    QuantileConvention.HIGHER: "The smallest loss that more than a share `confidence` does not exceed: the fifth worst of 500 at 99 % [5]. "
+    QuantileConvention.LOWER: "The smallest loss that at least a share `confidence` of all losses do not exceed; type 1 [3].",
+    QuantileConvention.HIGHER: "The smallest loss that more than a share `confidence` of all losses do not exceed: the fifth worst of "
+    "500 at 99 % [5]. "
     "Differs from `lower` only where (1 - confidence) n is a whole number.",
-    QuantileConvention.LINEAR: "Interpolated, the smallest loss at probability 0, the largest at 1; type 7 [3], Excel's PERCENTILE.INC. "
-    "Its ES counts the worst loss half, so a part may contribute more than its own ES: it is not coherent, all others are.",
+    QuantileConvention.LINEAR: "Interpolated with the smallest loss at probability 0 and the largest at 1; type 7 [3], Excel's "
+    "PERCENTILE.INC. Its ES counts the worst loss at half weight, so that a part may contribute more than its own ES: unlike all other "
+    "conventions, it is not coherent.",
     QuantileConvention.HAZEN: "Interpolated with loss k at probability (k - 1/2) / n; type 5 [3].",
     QuantileConvention.WEIBULL: "Interpolated with loss k at probability k / (n + 1); type 6 [3], Excel's PERCENTILE.EXC.",
-    QuantileConvention.MEDIAN_UNBIASED: "Interpolated with loss k at probability (k - 1/3) / (n + 1/3); type 8 [3], their recommendation.",
+    QuantileConvention.MEDIAN_UNBIASED: "Interpolated with loss k at probability (k - 1/3) / (n + 1/3); type 8 [3], recommended there.",
     QuantileConvention.NORMAL_UNBIASED: "Interpolated with loss k at probability (k - 3/8) / (n + 1/4); type 9 [3].",
 }
-"""What each convention means and where it comes from."""
+"""The meaning and the source of each convention."""
 
 # Probability of the k-th smallest loss, k from 1: (k - offset) / (n + 1 - 2 × offset).
 _OFFSETS: Final = {
@@ -47,12 +49,12 @@ _OFFSETS: Final = {
     QuantileConvention.MEDIAN_UNBIASED: 1.0 / 3.0,
     QuantileConvention.NORMAL_UNBIASED: 0.375,
 }
-_ROUNDING = 1e-12  # 0.99 × 500 is 495, whatever binary fractions make of it
+_ROUNDING = 1e-12  # 0.99 × 500 must give 495 despite rounding in binary
 
 
 @dataclass(frozen=True)
 class TailWeights:
-    """How much each scenario counts; each sums to 1."""
+    """Weights of the scenarios in VaR and in ES; each sums to 1."""
 
     var: Float[np.ndarray, " scenario"]
     es: Float[np.ndarray, " scenario"]
@@ -60,7 +62,7 @@ class TailWeights:
 
 @dataclass(frozen=True)
 class TailRisk:
-    """Positive is a loss."""
+    """VaR and ES of a node. Positive is a loss."""
 
     var: float
     es: float
@@ -68,14 +70,14 @@ class TailRisk:
 
 @dataclass(frozen=True)
 class Contributions:
-    """What the components of a node add to it, [component]."""
+    """Contributions of the components of a node, [component]."""
 
     total: TailRisk
     var: Float[np.ndarray, " component"]
-    """Of each component alone."""
+    """VaR and ES of each component alone."""
     es: Float[np.ndarray, " component"]
     component_var: Float[np.ndarray, " component"]
-    """Adds up to the total's."""
+    """Contributions that add up to the figures of the total."""
     component_es: Float[np.ndarray, " component"]
     incremental_var: Float[np.ndarray, " component"]
     """VaR of the total less VaR of the total without the component."""
@@ -96,19 +98,19 @@ def tail_weights(
     ([495], [495, 496, 497, 498, 499])
 
     Args:
-        losses: positive is a loss; equal losses are taken in the order of the scenarios.
+        losses: positive is a loss; equal losses are ranked in the order of the scenarios.
         confidence: inside (0, 1).
         convention: see CONVENTIONS.
-        probabilities: of the scenarios, not negative, summing to 1; None for equal ones. A scenario with 0 is left out (a dropped
-            scenario); other unequal probabilities (age weighting [4]) have a meaning under `lower` and `higher` alone.
+        probabilities: of the scenarios, not negative, summing to 1; None for equal ones. A scenario with probability 0 is left out (a
+            dropped scenario); other unequal probabilities (age weighting [4]) are defined only under `lower` and `higher`.
     Raises:
-        InvalidRequest: a confidence outside (0, 1), or unequal probabilities under an interpolating convention.
-        ValueError: no scenario, or a loss that is not finite.
+        InvalidRequest: the confidence is outside (0, 1), or the probabilities are unequal under an interpolating convention.
+        ValueError: there is no scenario, or a loss is not finite.
     """
     _require_confidence(confidence)
     kept = np.arange(losses.size) if probabilities is None else np.flatnonzero(probabilities > 0.0)
     if not kept.size or not np.all(np.isfinite(losses[kept])):
-        raise ValueError(f"tail risk of {kept.size} scenarios: there must be one, and every loss finite")
+        raise ValueError(f"tail risk of {kept.size} scenarios: at least one scenario is needed, and every loss must be finite")
     order = kept[np.argsort(losses[kept], kind="stable")]
     shares = np.full(order.size, 1.0 / order.size) if probabilities is None else probabilities[order] / probabilities[order].sum()
     ranked = _ranked_weights(shares, confidence, convention)
@@ -134,8 +136,8 @@ def _ranked_weights(shares: np.ndarray, confidence: float, convention: QuantileC
 
 
 def _step_weights(shares: np.ndarray, confidence: float, *, upper: bool) -> tuple[np.ndarray, np.ndarray]:
-    """By rank, the smallest loss first."""
-    # Counted from the worst loss down, where the tail is short and rounding small.
+    """Weights by rank, the smallest loss first."""
+    # Probabilities are summed from the worst loss down, because the tail is short and its rounding error small.
     beyond = np.concatenate([np.cumsum(shares[::-1])[::-1], [0.0]])  # share of this loss and all worse ones
     tail = 1.0 - confidence
     reached = beyond[:-1] >= tail - _ROUNDING if upper else beyond[:-1] > tail + _ROUNDING
@@ -147,10 +149,10 @@ def _step_weights(shares: np.ndarray, confidence: float, *, upper: bool) -> tupl
 
 
 def _interpolated_weights(count: int, confidence: float, offset: float) -> tuple[np.ndarray, np.ndarray]:
-    """By rank: VaR(p) runs straight between the points (probability of loss k, loss k) and is flat outside."""
+    """Weights by rank: VaR(p) is linear between the points (probability of loss k, loss k) and constant outside them."""
     points = (np.arange(1, count + 1) - offset) / (count + 1.0 - 2.0 * offset) if count > 1 else np.array([0.5])
     var = _hat_weights(points, confidence)
-    # The integral of a broken line from `confidence` to 1: on each piece the mean of its ends.
+    # The integral of a piecewise linear function from `confidence` to 1: each piece contributes the mean of its ends times its length.
     knots = np.concatenate([[confidence], points[(points > confidence) & (points < 1.0)], [1.0]])
     ends = np.array([_hat_weights(points, knot) for knot in knots])
     es: np.ndarray = (np.diff(knots)[:, None] * (ends[:-1] + ends[1:]) / 2.0).sum(axis=0)
@@ -181,7 +183,7 @@ def tail_risk(
 
 
 def _weighted(weights: np.ndarray, losses: np.ndarray) -> float:
-    counting = np.flatnonzero(weights)  # a dropped scenario may hold anything
+    counting = np.flatnonzero(weights)  # a dropped scenario may have any value, even NaN
     return float(weights[counting] @ losses[counting])
 
 
@@ -195,9 +197,9 @@ def contributions(
 ) -> Contributions:
     """Stand-alone, component and incremental VaR and ES of the rows of a matrix whose sum is the node.
 
-    Component ES is a component's mean loss in the node's tail. Component VaR is its loss in the scenarios that make up VaR (`scenario`:
-    exact and, resting on one or two scenarios, noisy) or its share of ES applied to VaR (`tail_average`); both add up to VaR. Where ES
-    is zero, shares of it mean nothing and the scenarios' losses are used.
+    Component ES is a component's mean loss in the node's tail. Component VaR is its loss in the scenarios that define VaR (`scenario`:
+    exact, but noisy, because it depends on one or two scenarios) or its share of ES applied to VaR (`tail_average`); both add up to VaR.
+    If ES is zero, shares of it are undefined, and the losses in the scenarios are used.
 
     Raises:
         InvalidRequest, ValueError: as `tail_weights`.
@@ -226,12 +228,12 @@ def contributions(
 def _row_risks(
     pnl: np.ndarray, confidence: float, convention: QuantileConvention, probabilities: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """VaR and ES of every row by itself."""
+    """Stand-alone VaR and ES of every row."""
     kept = np.ones(pnl.shape[1], bool) if probabilities is None else probabilities > 0.0
     if probabilities is not None and np.ptp(probabilities[kept]) > 0.0:
         risks = [tail_risk(row, confidence=confidence, convention=convention, probabilities=probabilities) for row in pnl]
         return np.array([risk.var for risk in risks]), np.array([risk.es for risk in risks])
-    # Equal probabilities: the weights by rank are the same for every row, so all rows are sorted at once.
+    # With equal probabilities all rows have identical weights by rank, so that they are sorted together.
     ranked = _ranked_weights(np.full(kept.sum(), 1.0 / kept.sum()), confidence, convention)
     losses = np.sort(-pnl[:, kept], axis=1)
     return _weighted_rows(ranked.var, losses), _weighted_rows(ranked.es, losses)
@@ -244,7 +246,7 @@ def _weighted_rows(weights: np.ndarray, losses: np.ndarray) -> np.ndarray:
 
 
 def worst_scenarios(pnl: Float[np.ndarray, " scenario"], *, count: int, kept: np.ndarray | None = None) -> np.ndarray:
-    """Positions of the `count` worst scenarios among `kept` (all where None), the worst first; equal ones in order."""
+    """Indices of the `count` worst scenarios among `kept` (None for all), the worst first; equal ones in their order."""
     candidates = np.arange(pnl.size) if kept is None else kept
     ordered: np.ndarray = candidates[np.argsort(pnl[candidates], kind="stable")[:count]]
     return ordered
@@ -252,7 +254,7 @@ def worst_scenarios(pnl: Float[np.ndarray, " scenario"], *, count: int, kept: np
 
 @dataclass(frozen=True)
 class DeltaTailRisk:
-    """Normal VaR and ES of a node from sensitivities, with the share of each factor; shares add up."""
+    """Normal VaR and ES of a node from sensitivities, with the share of each factor; the shares add up to the figure."""
 
     total: TailRisk
     component_var: Float[np.ndarray, " factor"]
@@ -263,7 +265,7 @@ class DeltaTailRisk:
 def delta_tail_risk(
     sensitivities: Float[np.ndarray, " factor"], *, covariance: Float[np.ndarray, "factor factor"], confidence: float
 ) -> DeltaTailRisk:
-    """Parametric VaR (variance-covariance, [5], [6]): the P&L is sensitivities · moves, the moves are normal with mean zero.
+    """Parametric VaR (variance-covariance, [5], [6]): the P&L is sensitivities · moves, and the moves are normal with mean zero.
 
     Args:
         sensitivities: base currency for a move of 1 of each factor.
@@ -282,6 +284,6 @@ def delta_tail_risk(
 
 
 def move_covariance(moves: Float[np.ndarray, "scenario factor"]) -> Float[np.ndarray, "factor factor"]:
-    """Covariance about zero of equally likely moves, so that the parametric figure rests on the same scenarios as the others."""
+    """Covariance about zero of equally likely moves, so that the parametric figure uses the scenarios of the other figures."""
     covariance: np.ndarray = moves.T @ moves / moves.shape[0]
     return covariance

@@ -1,4 +1,4 @@
-"""Hierarchies over the values of a dimension: checked trees, and which values lie below which node."""
+"""Hierarchies over the values of a dimension: checked trees, and the values below each node."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _LISTED_MAX: Final = 20
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """A tree told by its edges from child to parent. Nodes without children are values of the dimension."""
+    """A tree, given by its edges from child to parent. Nodes without children are values of the dimension."""
 
     name: str
     dimension: Dimension
@@ -25,7 +25,7 @@ class Hierarchy:
         """Check a document.
 
         Raises:
-            InvalidRequest: a cycle, or a node from which no path leads to the root (an orphan); `problems` names each.
+            InvalidRequest: the document has a cycle, or a node without a path to the root (an orphan); `problems` names each.
         """
         problems = [*_cycles(document), *_orphans(document)]
         if problems:
@@ -38,7 +38,7 @@ class Hierarchy:
         return (self.root, *sorted(set(self.parents.values()) - {self.root}))
 
     def path(self, name: str) -> tuple[str, ...]:
-        """The node, its parent and so on up to the root. Raises NotFound."""
+        """The node and its ancestors up to the root. Raises NotFound."""
         if name != self.root and name not in self.parents:
             raise NotFound("node", name, f"hierarchy {self.name!r}")
         path = [name]
@@ -53,14 +53,14 @@ class Hierarchy:
         return tuple(sorted(name for name in self.parents if name not in inner and node in self.path(name)))
 
     def require_places(self, values: Sequence[str]) -> None:
-        """Raise InvalidRequest for values of the dimension that have no place in the tree; `problems` names each."""
+        """Raise InvalidRequest if values of the dimension are not in the tree; `problems` names each."""
         unknown = sorted({value for value in values if value not in self.parents})
         if not unknown:
             return
         problems = [{"loc": [self.dimension, value], "msg": f"{value!r} has no parent", "code": "orphan"} for value in unknown]
         listed = ", ".join(unknown[:_LISTED_MAX]) + ", …" * (len(unknown) > _LISTED_MAX)
         raise InvalidRequest(
-            f"hierarchy {self.name!r} has no place for {len(unknown)} values of {self.dimension}: {listed}; give each a parent", problems
+            f"hierarchy {self.name!r} lacks {len(unknown)} values of {self.dimension}: {listed}; give each of them a parent", problems
         )
 
 
@@ -75,7 +75,7 @@ def _cycles(document: HierarchyDocument) -> list[dict[str, object]]:
             TopologicalSorter(parents_of).prepare()
             break
         except CycleError as error:
-            cycle = error.args[1][:0:-1]  # from child to parent, each node once
+            cycle = error.args[1][:0:-1]  # from child to parent, with each node once
             first = cycle.index(min(cycle))
             cycle = [*cycle[first:], *cycle[:first]]
             message = f"a cycle: {' → '.join([*cycle, cycle[0]])}"
@@ -88,7 +88,7 @@ def _orphans(document: HierarchyDocument) -> list[dict[str, object]]:
     tops = sorted(set(document.parents.values()) - set(document.parents) - {document.root})
     problems: list[dict[str, object]] = []
     for top in tops:
-        message = f"{top!r} is an orphan: it is a parent, has no parent itself and is not the root {document.root!r}"
+        message = f"{top!r} is an orphan: it has children, but no parent, and is not the root {document.root!r}"
         problems.append({"loc": ["parents", top], "msg": message, "code": "orphan"})
     if document.root not in {*document.parents, *document.parents.values()}:
         problems.append({"loc": ["root"], "msg": f"the root {document.root!r} has no children", "code": "orphan"})

@@ -1,4 +1,4 @@
-"""Nodes: which groups of a run a question is about, and the parts that its answer tells apart."""
+"""Nodes: the groups of a run that a query selects, and the parts into which its result is split."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ FILTER_OF: Final[dict[Dimension, str]] = {
     "book": "books", "product": "products", "currency": "currencies", "counterparty": "counterparties",
 }  # fmt: skip
 NODE_KEY: Final = "node"
-"""Key of a part that is a child in a hierarchy."""
+"""Key under which a part names its child node in a hierarchy."""
 _LISTED_MAX: Final = 20
 
 
 @dataclass(frozen=True)
 class Node:
-    """A node, its hierarchy turned into a filter."""
+    """A node, whose hierarchy has been resolved to a filter."""
 
     filters: NodeFilter
     group_by: tuple[Dimension, ...]
@@ -34,13 +34,13 @@ class Node:
 
     @property
     def dimensions(self) -> tuple[Dimension, ...]:
-        """What the parts need to be told apart by."""
+        """The dimensions that are needed to filter groups and to assign them to parts."""
         if self.by_children and self.hierarchy is not None:
             return (self.hierarchy.dimension,)
         return self.group_by
 
     def part_key(self, values: Mapping[Dimension, str]) -> dict[str, str]:
-        """The part that a group with these values belongs to."""
+        """The key of the part to which a group with these values belongs."""
         if not (self.by_children and self.hierarchy is not None):
             return {name: values[name] for name in self.group_by}
         path = self.hierarchy.path(values[self.hierarchy.dimension])
@@ -51,8 +51,8 @@ def resolve_node(database: Database, request: NodeRequest) -> Node:
     """The node that a request names.
 
     Raises:
-        NotFound: no such hierarchy, or no such node in it.
-        InvalidRequest: nothing of the filters lies below the node.
+        NotFound: the hierarchy, or the node in it, does not exist.
+        InvalidRequest: none of the filter's values lies below the node.
     """
     group_by = tuple(request.group_by)
     if request.hierarchy is None or request.node is None:
@@ -77,14 +77,14 @@ class Groups:
 
     names: Mapping[Dimension, tuple[str, ...]]
     codes: Mapping[Dimension, Int[np.ndarray, " group"]]
-    """Places in `names`."""
+    """Indices into `names`."""
     ok_count: Int[np.ndarray, " group"]
     dropped_count: Int[np.ndarray, " group"]
     base_pv: Float[np.ndarray, " group"]
     pnl: Float[np.ndarray, "group scenario"]
 
     def chosen(self, filters: NodeFilter) -> Int[np.ndarray, " chosen"]:
-        """Places of the groups that pass the filters."""
+        """Indices of the groups that pass the filters."""
         mask = np.ones(self.base_pv.size, bool)
         for dimension, field in FILTER_OF.items():
             wanted = getattr(filters, field)
@@ -108,7 +108,7 @@ def parts_of(groups: Groups, node: Node, *, run_id: str) -> Parts:
     """Sum the node's groups to its parts, in order of their keys.
 
     Raises:
-        InvalidRequest: no group is in the node, or the run has values that the node's hierarchy does not know.
+        InvalidRequest: no group is in the node, or the run has values that are not in the node's hierarchy.
     """
     if node.hierarchy is not None:
         dimension = node.hierarchy.dimension
@@ -152,5 +152,5 @@ def _nothing_there(groups: Groups, node: Node, run_id: str) -> InvalidRequest:
                 listed = ", ".join(known[:_LISTED_MAX]) + ", …" * (len(known) > _LISTED_MAX)
                 message = f"run {run_id} has no {dimension} {value!r}; it has {listed}"
                 problems.append({"loc": ["filters", FILTER_OF[dimension]], "msg": message, "code": "unknown_value"})
-    what = problems[0]["msg"] if problems else f"run {run_id} has no position in this node; ask for fewer filters at once"
+    what = problems[0]["msg"] if problems else f"run {run_id} has no position in this node; use fewer filters"
     return InvalidRequest(str(what), problems)

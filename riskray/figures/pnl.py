@@ -1,4 +1,4 @@
-"""Reading a P&L explain: sums by group and by pillar."""
+"""Sums of a P&L explanation, by group and by pillar."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ _FIGURES = tuple(name for name in PnlParts.model_fields if not name.endswith("_c
 
 @dataclass(frozen=True)
 class ExplainedPnl:
-    """All positions of two runs (a row each; see `riskray.runs.pnl`), and the rates part by curve and pillar."""
+    """All positions of two runs (one row each; see `riskray.runs.pnl`), and the rates part by curve and pillar."""
 
     positions: pa.Table
     buckets: pa.Table
 
 
 def total_pnl(found: ExplainedPnl) -> PnlParts:
-    """The sums over everything."""
+    """The sums over all positions."""
     return PnlParts(**_sums(found.positions, np.zeros(found.positions.num_rows, np.int64), 1)[0])
 
 
 def pnl_by(found: ExplainedPnl, *, group_by: Sequence[Dimension]) -> list[PnlGroup]:
-    """The sums over each group, in order of the groups. Raises InvalidRequest for another dimension."""
+    """The sums over each group, in order of the groups. Raises InvalidRequest for an unknown dimension."""
     if unknown := [name for name in group_by if name not in DIMENSIONS]:
-        message = f"cannot group by {', '.join(map(repr, unknown))}; choose of {', '.join(DIMENSIONS)}"
+        message = f"cannot group by {', '.join(map(repr, unknown))}; use any of {', '.join(DIMENSIONS)}"
         raise InvalidRequest(message, [{"loc": ["group_by"], "msg": message, "code": "unknown_value"}])
     if not group_by or not found.positions.num_rows:
         return []
@@ -56,7 +56,7 @@ def pnl_by_pillar(found: ExplainedPnl) -> list[PnlBucket]:
 
 
 def largest_first(found: ExplainedPnl, *, by: str) -> Int[np.ndarray, " position"]:
-    """Rows of `positions`, the largest absolute value of a part first; equal ones in their order, rows without one last."""
+    """Row numbers of `positions` by descending absolute value of a part; equal ones in their order, rows without a value last."""
     sizes = np.abs(found.positions.column(by).to_numpy())
     order: np.ndarray = np.argsort(-np.where(np.isnan(sizes), -1.0, sizes), kind="stable")
     return order

@@ -14,7 +14,7 @@ _IDENTITY = ("position_no", "position_id", "product", "book", "counterparty", "c
 POSITION_STRESS_SCHEMA = pa.schema(
     [("position_no", pa.int32()), *((name, pa.string()) for name in _IDENTITY[1:]), ("pnl", pa.list_(pa.float64()))]
 )
-"""`pnl`: in the order of the scenarios asked for, null where the position has no value."""
+"""`pnl` is in the order of the requested scenarios, and null if the position has no value."""
 
 
 def stress_of_positions(
@@ -22,7 +22,7 @@ def stress_of_positions(
 ) -> Iterator[pa.RecordBatch]:
     """P&L of priced positions in order of position_no, in batches of a few hundred rows; POSITION_STRESS_SCHEMA.
 
-    Raises NotFound, and Conflict when the run has no vectors of positions or has not ended, before the first batch is asked for.
+    Raises NotFound, and Conflict if the run has no vectors of positions or has not ended; both before the first batch is requested.
     """
     blocks = read_position_vectors(database, run_id=run_id, first_position_no=after_position_no + 1)
     return _batches(database, run_id, blocks, scenarios, limit)
@@ -34,7 +34,7 @@ def _batches(
     left = limit
     for block in blocks:
         wanted = block.pnl.shape[0] if left is None else min(left, block.pnl.shape[0])
-        # A block's positions that failed have no result, so the page may reach into the next block: those rows come with theirs.
+        # Failed positions of a block have no result, so that the page may extend into the next block, with which those rows are returned.
         rows = read_results(
             database, run_id=run_id, columns=_IDENTITY, after_position_no=block.first_position_no - 1, limit=wanted
         ).combine_chunks()

@@ -1,4 +1,4 @@
-"""Rollups that finished runs have no stored sums for: by counterparty, added up from the positions, whose columns stay in memory."""
+"""Rollups for which finished runs have no stored sums: by counterparty, added up from the positions, whose columns stay in memory."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ from riskray.store.runs import get_run
 BYTES_MAX: Final = 256 * 1024**2
 """A position takes 64 bytes."""
 POSITIONS_MAX: Final = 4_000_000
-"""Sums of a larger run are left to Postgres, which sorts on disk and takes longer, but not this process's memory."""
+"""For a larger run, Postgres computes the sums: it sorts on disk and takes longer, but takes no memory of this process."""
 
 
 @dataclass(frozen=True)
 class _Columns:
-    """Positions of a run, priced ones in order of position_no, then failed ones."""
+    """Positions of a run: the priced ones in order of position_no, then the failed ones."""
 
     names: Mapping[Dimension, tuple[str, ...]]
     codes: Mapping[Dimension, Int[np.ndarray, " position"]]
-    """Places in `names`."""
+    """Indices into `names`."""
     priced_count: int
     measures: Mapping[str, Float[np.ndarray, " priced"]]
-    """A measure that a position has not got counts as zero."""
+    """A measure that a position does not have counts as zero."""
 
     @property
     def nbytes(self) -> int:
@@ -87,7 +87,7 @@ def _rollups(columns: _Columns, dimensions: Sequence[Dimension], filters: Result
     priced_rows, priced_group = rows[is_priced], group[is_priced]
     ok_counts = np.bincount(priced_group, minlength=keys.size)
     failed_counts = np.bincount(group, minlength=keys.size) - ok_counts
-    # bincount adds in the order of the positions: the same bits each time.
+    # bincount adds in the order of the positions, so that the bits are reproducible.
     sums = {name: np.bincount(priced_group, values[priced_rows], keys.size).tolist() for name, values in columns.measures.items()}
     mixed = _mixes_currencies(columns, rows, group, keys.size)
     return [

@@ -11,7 +11,7 @@ from riskray.figures.estimators import contributions, delta_tail_risk, move_cova
 from riskray.figures.nodes import Node, Parts, parts_of, resolve_node
 from riskray.figures.vectors import VectorReader
 from riskray.market.build import build_market
-from riskray.market.reader import read_market
+from riskray.market.stored import stored_market
 from riskray.models.run import Run
 from riskray.models.tail_risk import (
     Contribution,
@@ -35,12 +35,12 @@ GroupKey = tuple[tuple[str, str], ...]
 
 
 def var_answer(database: Database, reader: VectorReader, *, run_id: str, request: VarRequest) -> VarAnswer:
-    """Tail risk of a node, its parts' contributions and the scenarios that drive it.
+    """Tail risk of a node, the contributions of its parts and the scenarios that drive it.
 
     Raises:
-        NotFound: the run, the hierarchy, or the node in it.
-        Conflict: the run has not ended, or has no vectors; every scenario was dropped.
-        InvalidRequest: the run has nothing in the node, or the node cannot be told apart by what the run has stored.
+        NotFound: the run, the hierarchy, or the node in it does not exist.
+        Conflict: the run has not ended, has no vectors, or every scenario was dropped.
+        InvalidRequest: the run has no positions in the node, or its stored vectors do not distinguish the node's parts.
     """
     run = reader.run(run_id)
     node = resolve_node(database, request)
@@ -63,7 +63,7 @@ def var_answer(database: Database, reader: VectorReader, *, run_id: str, request
 
 
 def stress_answer(database: Database, reader: VectorReader, *, run_id: str, request: NodeRequest, scenarios: Sequence[str]) -> StressAnswer:
-    """P&L of a node's parts in every scenario, or in those named. Raises as `var_answer`, and InvalidRequest for an unknown scenario."""
+    """P&L of a node's parts in all or in the named scenarios. Raises as `var_answer`, and InvalidRequest for an unknown scenario."""
     run = reader.run(run_id)
     node = resolve_node(database, request)
     parts = parts_of(reader.groups(run_id, run, node), node, run_id=run_id)
@@ -93,12 +93,12 @@ def stress_answer(database: Database, reader: VectorReader, *, run_id: str, requ
 
 
 def chosen_scenarios(names: Sequence[str], *, labels: Sequence[str]) -> np.ndarray:
-    """Places of the scenarios named, of all where none is. Raises InvalidRequest."""
+    """Indices of the named scenarios, or of all if no name is given. Raises InvalidRequest for an unknown name."""
     if not names:
         return np.arange(len(labels))
     place = {label: number for number, label in enumerate(labels)}
     problems = [
-        {"loc": ["scenario"], "msg": f"{name!r} is no scenario of the run's set", "code": "unknown_value"}
+        {"loc": ["scenario"], "msg": f"{name!r} is not a scenario of the run's set", "code": "unknown_value"}
         for name in names
         if name not in place
     ]
@@ -110,7 +110,7 @@ def chosen_scenarios(names: Sequence[str], *, labels: Sequence[str]) -> np.ndarr
 def _kept_scenarios(reader: VectorReader, run: VectorRun, run_id: str) -> np.ndarray:
     kept = np.setdiff1d(np.arange(run.scenario_count), reader.dropped_scenarios(run))
     if not kept.size:
-        raise Conflict(f"every scenario of run {run_id} was dropped, because some position has no value in it; run with drop_position")
+        raise Conflict(f"every scenario of run {run_id} was dropped, because some position has no value in it; use drop_position instead")
     return kept
 
 
@@ -168,9 +168,9 @@ def _answer(
 
 
 def _parametric(database: Database, reader: VectorReader, run_id: str, run: VectorRun, node: Node, request: VarRequest) -> VarAnswer:
-    """Normal figures from the run's sums, which tell books and products apart."""
+    """Normal figures from the run's sums, which distinguish books and products."""
     if node.filters.currencies or node.filters.counterparties or {"currency", "counterparty"} & set(node.dimensions):
-        message = "the parametric method tells books and products apart, not currencies or counterparties; use full_revaluation"
+        message = "the parametric method distinguishes books and products, not currencies or counterparties; use full_revaluation"
         raise InvalidRequest(message, [{"loc": ["method"], "msg": message, "code": "not_allowed"}])
     if node.hierarchy is not None:
         dimension = node.hierarchy.dimension
@@ -181,7 +181,7 @@ def _parametric(database: Database, reader: VectorReader, run_id: str, run: Vect
     sums = _sensitivities(database, run_id, node, matrix, market)
     keys = sorted(sums.values)
     if not keys:
-        message = f"run {run_id} has no position in this node; ask for fewer filters at once"
+        message = f"run {run_id} has no position in this node; use fewer filters"
         raise InvalidRequest(message, [{"loc": ["filters"], "msg": message, "code": "unknown_value"}])
     covariance = move_covariance(matrix.values)
     vectors = np.array([sums.values[key] for key in keys])
@@ -260,5 +260,5 @@ def _sensitivities(database: Database, run_id: str, node: Node, matrix: Scenario
 
 def _market_of(database: Database, run: Run) -> Market:
     record = get_market(database, market=run.market_id)
-    document = read_market(get_market_document(database, market_id=record.market_id).encode(), format="json")
+    document = stored_market(get_market_document(database, market_id=record.market_id))
     return build_market(document, base_currency=run.base_currency)

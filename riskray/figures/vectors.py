@@ -1,4 +1,4 @@
-"""P&L vectors of finished runs, kept in memory after the first question: what a finished run has stored does not change."""
+"""P&L vectors of finished runs, cached in memory after the first query, because a finished run's stored vectors do not change."""
 
 from typing import Final
 
@@ -27,12 +27,12 @@ from riskray.store.vectors import (
 )
 
 BYTES_MAX: Final = 512 * 1024**2
-"""Vectors kept in one process: some runs of a thousand scenarios with thousands of groups. As much once more for scenario sets."""
+"""Cache size for vectors in one process: some runs of a thousand scenarios and thousands of groups. Scenario sets get as much."""
 _ALL: Final = NodeFilter()
 
 
 class VectorReader:
-    """Reads vectors of groups, keeping those used last. Thread-safe."""
+    """Reads vectors of groups, and caches the most recently used. Thread-safe."""
 
     def __init__(self, database: Database, *, bytes_max: int = BYTES_MAX) -> None:
         self._database = database
@@ -41,13 +41,13 @@ class VectorReader:
         self._matrices: LruCache[ScenarioMatrix] = LruCache(budget=bytes_max, size_of=lambda matrix: matrix.values.nbytes)
 
     def run(self, run_id: str) -> VectorRun:
-        """What vectors a run has. Raises NotFound, and Conflict when it has none or has not ended."""
+        """The kinds of vectors that a run has. Raises NotFound, and Conflict if it has none or has not ended."""
         return vector_run(self._database, run_id=run_id)
 
     def groups(self, run_id: str, run: VectorRun, node: Node) -> Groups:
-        """Vectors of groups that tell the node's parts apart; a node's filters are still to be applied.
+        """Vectors of groups that distinguish the node's parts; the caller applies the node's filters.
 
-        Books and counterparties together are told apart by vectors of positions alone. Raises InvalidRequest where the run has none.
+        Only vectors of positions distinguish books and counterparties together. Raises InvalidRequest if the run has none.
         """
         try:
             family = family_for(node.filters, node.dimensions)
@@ -57,7 +57,7 @@ class VectorReader:
             return _groups_of_positions(self._database, run_id, run, node)
         size = 8 * run.scenario_count * count_group_vectors(self._database, run=run, family=family)
         if size > self._bytes_max:
-            # Too many to keep. A hierarchy is then checked against the values that are left.
+            # These are too many to cache. A hierarchy is then checked against the values that pass the filters.
             return _as_groups(read_group_vectors(self._database, run_id=run_id, filters=node.filters, dimensions=node.dimensions)[1])
         return self._groups.get_or_load((run_id, family), lambda: self._family(run_id, family))
 
@@ -128,7 +128,7 @@ def _groups_of_positions(database: Database, run_id: str, run: VectorRun, node: 
 def _sum_positions(
     database: Database, run_id: str, run: VectorRun, position_no: np.ndarray, group: np.ndarray, group_count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """P&L of the groups, and which of the positions (in increasing order) are counted."""
+    """P&L of the groups, and the positions (in increasing order) that they include."""
     pnl = np.zeros((group_count, run.scenario_count))
     counted = np.zeros(position_no.size, bool)
     for block in read_position_vectors(database, run_id=run_id):

@@ -1,6 +1,7 @@
-"""A stored run and what it would be: sums of runs, plus and minus the positions that are changed.
+"""What-if sums: the sums of stored runs, adjusted for the changed positions.
 
-Additive measures are linear in the size of a position, so a position removed, scaled or added changes the sums by a multiple of its row.
+Additive measures are linear in the size of a position, so that a removed, scaled or added position changes the sums by a multiple of its
+row.
 """
 
 import math
@@ -17,12 +18,12 @@ class PositionChange:
     """One position that is removed (factor -1), scaled by k (k - 1) or added (1)."""
 
     group: Mapping[str, str]
-    """Its value of every dimension."""
+    """The position's value of every dimension."""
     measures: Mapping[str, float | None] | None
-    """Under the market of the what-if; None: it has no value."""
+    """The position's measures under the market of the what-if; None if it has no value."""
     factor: float
     count: int
-    """-1 removed, 0 scaled, 1 added."""
+    """Change in the number of positions: -1 removed, 0 scaled, 1 added."""
 
 
 def compose(
@@ -37,10 +38,10 @@ def compose(
 
     Args:
         base: sums of the stored run by `group_by`.
-        valued: sums by the same of all its positions under the what-if's market.
+        valued: sums of all its positions by `group_by` under the what-if's market.
         changes: the positions that differ.
-        group_by: dimensions, as the sums have them.
-        measures: those that both runs have computed; the others come out as None.
+        group_by: the dimensions of the sums.
+        measures: those that both runs have computed; the others are None in the result.
     """
     before = {_key(sums.group, group_by): sums for sums in base}
     after = {_key(sums.group, group_by): sums for sums in valued}
@@ -65,7 +66,7 @@ def _group(
     figures = {}
     for measure in ADDITIVE_MEASURES:
         parts = [_sum_of(valued, measure), *(change.factor * ((change.measures or {}).get(measure) or 0.0) for change in changes)]
-        # What is left of sums of which every term was taken away again is rounding; a group without positions is worth nothing.
+        # A sum from which every term has been subtracted leaves only rounding, so that a group without positions is set to zero.
         what_if = math.fsum(parts) if ok_count else 0.0
         was = _sum_of(base, measure)
         figures[measure.value] = MeasureChange(base=was, what_if=what_if, difference=what_if - was) if measure in measures else None

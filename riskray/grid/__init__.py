@@ -1,1 +1,1 @@
-"""The part of a run that lives on Ray: pricer actors, their pool, the coordinator and what they send each other."""
+"""The part of a run that uses Ray: pricer actors, their pool, the coordinator and their messages."""

@@ -1,4 +1,4 @@
-"""The shards of one claim that no actor has yet, by the actor that they stick to."""
+"""The shards of one claim that have not been sent to an actor, grouped by the actor to which they stick."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ Task = TypeVar("Task", bound=_HasShard)
 
 
 class Backlog(Generic[Task]):
-    """Shard n belongs to place n modulo the number of places. Taking one costs the same however many there are."""
+    """Shard n belongs to place n modulo the number of places. The cost of taking a shard does not depend on their number."""
 
     def __init__(self) -> None:
         self._places = 1
@@ -28,24 +28,24 @@ class Backlog(Generic[Task]):
         return self._count
 
     def add(self, tasks: Iterable[Task]) -> None:
-        """Behind what is there."""
+        """Append tasks to the queues of their places."""
         for task in tasks:
             self._queues.setdefault(task.shard.shard_no % self._places, deque()).append(task)
             self._count += 1
 
     def arrange(self, places: int) -> None:
-        """There are so many places now."""
+        """Distribute all tasks over a new number of places."""
         if places != self._places:
             tasks = sorted(chain.from_iterable(self._queues.values()), key=lambda task: task.shard.shard_no)
             self._places, self._queues, self._count = places, {}, 0
             self.add(tasks)
 
     def take(self, place: int) -> Task | None:
-        """The next of a place."""
+        """Remove and return the next task of a place; None if it has none."""
         return self._taken(place, deque.popleft) if place in self._queues else None
 
     def steal(self, from_place: Callable[[int], bool]) -> Task | None:
-        """The last of all those whose place may be stolen from, which their own actors would reach last."""
+        """Remove and return the task that its own actor would reach last, among places that `from_place` allows; None if none."""
         places = [place for place in self._queues if from_place(place)]
         if not places:
             return None

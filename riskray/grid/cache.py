@@ -1,4 +1,4 @@
-"""How many bytes compiled positions take, for the budget of the cache that keeps them between shards."""
+"""The size in bytes of compiled positions, for the budget of the cache that keeps them between shards."""
 
 import sys
 
@@ -9,7 +9,7 @@ from riskray.engine.shard import ShardPositions
 
 
 def positions_nbytes(positions: ShardPositions) -> int:
-    """Bytes held by a shard's positions, close enough for a budget."""
+    """Approximate size of a shard's positions in bytes."""
     compiled = 0 if positions.compiled is None else positions.compiled.nbytes
     fields = sum(sys.getsizeof(row) for row in positions.fields)
     return compiled + fields + _contracts_nbytes(positions.contracts) + positions.books.codes.nbytes + positions.currencies.codes.nbytes

@@ -1,4 +1,4 @@
-"""The grid as services see it: announce runs, price and explain on warm actors, ask how it is."""
+"""The services' interface to the grid: it announces runs, prices and explains on warm actors, and reports the grid's status."""
 
 import asyncio
 import itertools
@@ -19,16 +19,16 @@ from riskray.models.result import Explanation
 from riskray.runs.pnl import PnlPart
 
 ANSWER_TIMEOUT_S = 60.0
-"""Pricing on request waits behind the shards its actor has already; longer than this, the caller had better try again."""
+"""How long a request waits behind the shards that its actor already has; after this the caller should retry."""
 
 DEATHS_MAX = 3
-"""A request that so many pricers did not survive, one after the other, may be what ends them: the others are spared."""
+"""After this many pricers have died on a request, it may be the cause, and no further pricer gets it."""
 
 _log = structlog.get_logger()
 
 
 class Grid:
-    """One a process. Needs a process that has joined Ray (see `start.connect`); every call finds actors anew after a death."""
+    """The grid's client; one per process, which must have joined Ray (see `start.connect`). After an actor's death, calls look it up."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -37,32 +37,32 @@ class Grid:
         self._coordinator: Any = None
 
     def wake(self) -> None:
-        """Tell the coordinator that a run was submitted or cancelled. Never raises: it would find out by itself within seconds."""
+        """Tell the coordinator that a run was submitted or cancelled. Never raises, because its next poll finds the change anyway."""
         coordinator = self._find_coordinator()
         if coordinator is None:
-            _log.warning("there is no coordinator to tell of a run; it will find the run when it starts")
+            _log.warning("no coordinator runs to be told of a run; it will find the run when it starts")
             return
         coordinator.wake.remote().future().add_done_callback(self._check_wake)
 
     async def price(
         self, tables: Mapping[str, pa.Table], *, market: str, base_currency: str, measures: frozenset[Measure]
     ) -> PricedPositions:
-        """Price checked positions, one table a product, under a stored market (id or name).
+        """Price checked positions, one table per product, under a stored market (id or name).
 
-        Raises NotFound, InvalidRequest, StoreUnavailable as the actor does, and Overloaded when no actor answers in time.
+        Raises NotFound, InvalidRequest and StoreUnavailable as the actor does, and Overloaded if no actor responds in time.
         """
         priced = await self._ask("price", ArrowTables(tables), market, base_currency, measures)
         assert isinstance(priced, PricedPositions)
         return priced
 
     async def explain(self, *, run_id: str, position_id: str) -> Explanation:
-        """The value of one position of a run, flow by flow. Raises NotFound, Conflict, and Overloaded."""
+        """Explain the value of one position of a run, flow by flow. Raises NotFound, Conflict, and Overloaded."""
         explanation = await self._ask("explain", run_id, position_id)
         assert isinstance(explanation, Explanation)
         return explanation
 
     async def explain_pnl(self, parts: Sequence[PnlPart]) -> list[ArrowTables]:
-        """The answer to each part, in their order; as many at once as there are pricers. Raises Overloaded."""
+        """Explain each part, with one part per pricer at a time; results are in the order of the parts. Raises Overloaded."""
         slots = asyncio.Semaphore(self._settings.pricer_actors)
 
         async def ask(part: PnlPart) -> ArrowTables:
@@ -74,12 +74,12 @@ class Grid:
         return await asyncio.gather(*map(ask, parts))
 
     async def status(self) -> GridStatus:
-        """Coordinator and pricers; answers within seconds whatever their state."""
+        """The status of coordinator and pricers; returns within seconds, whatever their state."""
         coordinator, pricers = await asyncio.gather(self._coordinator_status(), asyncio.to_thread(self._pool.status))
         return GridStatus(coordinator, pricers)
 
     async def _ask(self, method: str, *arguments: Any) -> Any:
-        """Ask one actor after the other, beginning with whose turn it is, until one answers. All methods asked this way only read."""
+        """Call one actor after another, in rotation, until one returns a result. Only methods that read are called this way."""
         count = self._settings.pricer_actors
         first = next(self._turn)
         deaths = 0
@@ -98,12 +98,12 @@ class Grid:
                 deaths += 1
                 if deaths == DEATHS_MAX:
                     raise Overloaded(
-                        f"{deaths} pricers in turn ended or were starting; try again later; if it comes to the same, it is a position of "
-                        "this request that ends them: a run finds out which"
+                        f"{deaths} pricers in turn ended or were starting; retry later. If the retry fails too, a position of this request "
+                        "ends them; submit a run, which identifies the position"
                     ) from None
             except TimeoutError:
-                raise Overloaded(f"no answer from the pricers within {ANSWER_TIMEOUT_S:g} s; try again later") from None
-        raise Overloaded(f"none of {count} pricers is there; they are starting, or the grid is down (`riskray up`)")
+                raise Overloaded(f"the pricers did not respond within {ANSWER_TIMEOUT_S:g} s; retry later") from None
+        raise Overloaded(f"none of {count} pricers is running; wait if they are starting, or start the grid with `riskray up`")
 
     async def _coordinator_status(self) -> CoordinatorStatus | None:
         coordinator = self._find_coordinator()
@@ -119,7 +119,7 @@ class Grid:
 
     def _check_wake(self, future: Any) -> None:
         if future.exception() is not None:
-            self._coordinator = None  # looked up again next time; meanwhile its successor polls
+            self._coordinator = None  # the next call looks it up; until then, its successor polls
 
     def _find_coordinator(self) -> Any | None:
         if self._coordinator is None:

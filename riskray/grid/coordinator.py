@@ -1,7 +1,7 @@
-"""The coordinator: takes runs that nobody drives, keeps their leases, and drives each in a thread of its own.
+"""The coordinator: claims runs without a driver, renews their leases, and drives each in a thread of its own.
 
-Any number of coordinators may exist, on any number of clusters; the database's leases and epochs keep them apart. One that dies loses
-nothing: its runs are taken over when their leases end.
+Any number of coordinators may exist, on any number of clusters; leases and epochs in the database prevent two from driving one run. If a
+coordinator dies, no work is lost: others take over its runs when their leases expire.
 """
 
 import contextlib
@@ -34,13 +34,13 @@ from riskray.store.runs import queued_runs
 from riskray.tracing import describe_span, span
 
 RUNS_AT_ONCE = 8
-"""A small run never waits for a large one, and each run costs one thread that mostly sleeps."""
+"""The number is generous, so that a small run never waits for a large one; each run costs one thread, which mostly sleeps."""
 POLL_S = 2.0
-"""How soon a run is found that nobody announced: one whose coordinator died, or whose announcement was lost."""
+"""How often the coordinator looks for runs without an announcement: their coordinator has died, or the announcement was lost."""
 HEAD_RESOURCE = "node:__internal_head__"
-"""Ray gives every head node one of this."""
+"""A resource of which Ray gives every head node one unit."""
 COORDINATOR_CPUS = 0.1
-"""It computes next to nothing, but a claim of zero lets Ray's autoscaler take its node for idle."""
+"""The coordinator computes little, but if it claimed no CPU, Ray's autoscaler would consider its node idle."""
 
 _log = structlog.get_logger()
 
@@ -51,12 +51,12 @@ class _Held:
 
     driver: RunDriver
     renewed_at: float = field(default_factory=time.monotonic)
-    """When the last renewal that succeeded was begun."""
+    """When the last successful renewal began."""
     is_on_hold: bool = False
 
 
 class Coordinator:
-    """Drives runs until `stop`. Starts no thread before `start`."""
+    """Drives runs from `start`, which starts its threads, until `stop`."""
 
     def __init__(self, settings: Settings, database: Database, dispatcher: Dispatcher) -> None:
         self.owner: UUID = uuid4()
@@ -72,7 +72,7 @@ class Coordinator:
         self._threads: list[threading.Thread] = []
 
     def start(self, *, claim: bool = True) -> None:
-        """Start keeping leases and, with `claim`, looking for runs."""
+        """Start to renew leases and, with `claim`, to look for runs."""
         self._threads = [threading.Thread(target=self._heartbeat_loop, name="heartbeat", daemon=True)]
         if claim:
             self._threads.append(threading.Thread(target=self._claim_loop, name="claim", daemon=True))
@@ -80,12 +80,12 @@ class Coordinator:
             thread.start()
 
     def wake(self) -> None:
-        """There is a new run, or somebody wants one cancelled: look now rather than at the next poll."""
+        """Look for new runs and cancellations now, without waiting for the next poll."""
         self._wake.set()
         self._beat.set()
 
     def stop(self) -> None:
-        """Give every run back, so that another coordinator can take it at once."""
+        """Release every run, so that another coordinator can claim it at once."""
         self._stopping.set()
         self.wake()
         for thread in self._threads:
@@ -96,10 +96,10 @@ class Coordinator:
             try:
                 ledger.release_lease(self._database, run_no=run.run_no, epoch=run.epoch)
             except StoreError as error:
-                _log.warning("a lease could not be given back and will run out", run_id=run.run_id, error=str(error))
+                _log.warning("a lease could not be released and will expire", run_id=run.run_id, error=str(error))
 
     def status(self) -> CoordinatorStatus:
-        """What it is doing now."""
+        """The coordinator's process, its identity and the runs that it drives."""
         return CoordinatorStatus(
             pid=os.getpid(),
             owner=str(self.owner),
@@ -113,7 +113,7 @@ class Coordinator:
         self._drive(self._hold(run))
 
     def _hold(self, run: ClaimedRun) -> _Held:
-        """From now on the run's lease is renewed."""
+        """Renew the run's lease from now on."""
         held = _Held(RunDriver(run, settings=self._settings, database=self._database, dispatcher=self._dispatcher))
         with self._lock:
             self._held[run.run_no, run.epoch] = held
@@ -193,14 +193,14 @@ class Coordinator:
             held.driver.signal(Signal.CANCEL)
 
     def _show(self) -> None:
-        """Metrics of the queue, the pricers and the connections."""
+        """Set the gauges of the queue, the pricers and the connections."""
         telemetry.show(metrics.RUNS_HELD, len(self._held))
         telemetry.show(metrics.SHARDS_WAITING, self._dispatcher.shards_waiting)
         telemetry.show(metrics.SHARDS_IN_FLIGHT, self._dispatcher.shards_in_flight)
         for state, pricers in self._dispatcher.pricers_by_state().items():
             telemetry.show(metrics.PRICERS, pricers, state=state)
         self._connections.record()
-        with contextlib.suppress(StoreError):  # said by the renewals, and by the next claim
+        with contextlib.suppress(StoreError):  # the renewals and the next claim log the error
             for executor, (runs, oldest_s) in queued_runs(self._database).items():
                 telemetry.show(metrics.RUNS_QUEUED, runs, executor=executor)
                 telemetry.show(metrics.QUEUE_AGE, oldest_s, executor=executor)
@@ -226,26 +226,26 @@ class CoordinatorActor:
         self._coordinator.wake()
 
     def status(self) -> CoordinatorStatus:
-        """What it is doing now."""
+        """The coordinator's process, its identity and the runs that it drives."""
         return self._coordinator.status()
 
     def stop(self) -> None:
-        """Give every run back."""
+        """Release every run."""
         self._coordinator.stop()
 
     def __repr__(self) -> str:
-        """Its name in Ray's dashboard and logs."""
+        """The actor's name in Ray's dashboard and logs."""
         return COORDINATOR_NAME
 
 
 def _end_process(arguments: Any) -> None:
-    """A coordinator with a dead thread would only look alive; Ray starts a new process, which finds everything in the database."""
+    """End the process after an error in a thread, because it would only appear to work; Ray starts a new one, which reads the database."""
     _log.critical("a thread ended by an error", thread=getattr(arguments.thread, "name", None), error=repr(arguments.exc_value))
     os._exit(1)
 
 
 def start_coordinator(settings: Settings) -> Any:
-    """The cluster's coordinator, made now unless it exists."""
+    """The cluster's coordinator, created if it does not exist."""
     return (
         ray.remote(CoordinatorActor)
         .options(
@@ -263,8 +263,8 @@ def start_coordinator(settings: Settings) -> Any:
 
 
 def _on_the_head() -> NodeAffinitySchedulingStrategy:
-    """Where the cluster ends anyway when the node does. Elsewhere it would keep a node from going that a run brought, or vanish with a spot
-    node. Soft: a head without logical CPUs takes no actor.
+    """Pin the coordinator to the head node, without which the cluster ends anyway. Elsewhere it would keep a node alive that was added for
+    a run, or be lost with a spot node. The affinity is soft, because a head without logical CPUs runs no actors.
     """
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
     head = next(node["NodeID"] for node in nodes if node["Alive"] and HEAD_RESOURCE in node["Resources"])

@@ -1,4 +1,4 @@
-"""Finding the coordinator by name, without the libraries that driving a run needs: every HTTP replica does this."""
+"""Finds the coordinator by name, as every HTTP replica does, without the libraries that are needed to drive a run."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ COORDINATOR_NAME = "coordinator"
 
 
 def find_coordinator(settings: Settings) -> Any | None:
-    """The cluster's coordinator if there is one."""
+    """The cluster's coordinator, or None if there is none."""
     try:
         return ray.get_actor(COORDINATOR_NAME, namespace=settings.ray_namespace)
     except ValueError:

@@ -1,15 +1,15 @@
-"""Who works on which shard: one thread that hands shards to the pool's actors and hears of every end.
+"""Assigns shards to actors: one thread sends shards to the pool's actors and receives the end of every attempt.
 
-* Elastic: work for more actors than there are, for more than a moment, brings more actors, as many as the settings and the nodes allow.
-* Bounded: an actor has at most `shards_in_flight_per_actor` shards, so a small run waits for a shard or two, never for a large run.
+* Elastic: if there is work for more actors than exist, for more than a moment, the pool grows as far as the settings and nodes allow.
+* Bounded: an actor has at most `shards_in_flight_per_actor` shards, so that a small run waits for a shard or two, never for a large run.
 * Sticky: shard n goes to actor n modulo the number of actors, which has its compiled positions from the last run; an idle actor steals.
 * Fair: the run with the fewest waiting shards goes first.
-* An actor that dies takes nothing with it: the shard it was working on is reported as lost, those queued behind it simply go elsewhere.
-* Actors are shared with other processes' dispatchers, whose shards may end them too. So a shard that is under suspicion goes only to an
-  actor that has just said that it does nothing: if that one dies, it was this shard.
+* If an actor dies, no work is lost: the shard in progress is reported as lost, and the shards queued behind it go to other actors.
+* Actors are shared with the dispatchers of other processes, whose shards may end them too. A suspect shard is therefore sent only to an
+  actor that has just reported that it is idle: if this actor dies, the shard is the cause.
 * A shard that runs for too long is taken from its actor by killing the actor's process.
 
-The dispatcher decides nothing about runs: each shard's end goes to the `inbox` of the run's driver.
+The dispatcher makes no decisions about runs: it puts each shard's end into the `inbox` of the run's driver.
 """
 
 import contextlib
@@ -36,23 +36,23 @@ from riskray.grid.pool import PricerPool, pricer_name
 from riskray.store.ledger import ClaimedRun, Shard
 
 TICK_S = 0.25
-"""How often actors that are down or late are looked after; the ends of shards wake the thread at once."""
+"""How often the thread checks actors that are down or late; the end of a shard wakes it at once."""
 STATUS_TIMEOUT_S = 5.0
-"""An actor that does not answer for so long, after its shard's time is over, hangs with the interpreter's lock held."""
+"""An actor that does not respond for this time after its shard's time limit hangs with the interpreter's lock held."""
 RESTART_POLL_S = 0.5
-"""How often an actor that restarts, which takes seconds, is asked whether it is back."""
+"""How often a restarting actor is probed; a restart takes seconds."""
 
 IDLE_S = 0.5
-"""An idle actor that was not heard of for so long is asked whether it lives before it gets a shard: one that died meanwhile would put
-the blame on a shard that never started. Asking costs two milliseconds."""
+"""An idle actor that has not responded to anything for this time is probed before it gets a shard: if it has died, a shard that never
+started would be blamed. A probe costs two milliseconds."""
 
 GROW_AFTER_S = 2.0
-"""Work that the actors will have done by then is not worth a process, let alone a node."""
+"""The pool does not grow for work that the present actors will finish within this time: a process, or even a node, would cost more."""
 LOOK_S = 0.05
-"""The pool's size and health are looked at so often at most, however fast shards end: it takes a look at every actor."""
+"""The shortest time between checks of the pool's size and health, however fast shards end, because a check visits every actor."""
 
 SUSPECT_PATIENCE_S = 30.0
-"""A shard under suspicion waits so long for an actor that does nothing, should others keep it busy all the time."""
+"""How long a suspect shard waits for an idle actor, if other dispatchers keep all actors busy."""
 
 _FAILED_PROBE = object()
 
@@ -60,17 +60,17 @@ _log = structlog.get_logger()
 
 
 class Loss(StrEnum):
-    """Why an actor gave no answer."""
+    """Why an actor returned no report."""
 
     CRASHED = "crashed"
     TIMEOUT = "timeout"
     NOT_STARTED = "not started"
-    """The actor died while the shard was still waiting behind another one; the shard is not to blame."""
+    """The actor died while the shard was queued behind another one; the shard is not the cause."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """The end of one attempt at a shard: exactly one of the three is given."""
+    """The end of one attempt at a shard: exactly one of report, loss and error is given."""
 
     task: "ShardTask"
     report: ShardReport | None = None
@@ -80,10 +80,10 @@ class Ended:
 
 @dataclass(frozen=True)
 class ShardTask:
-    """A shard to be worked on, and whom to tell.
+    """A shard to be valued, and the inbox for the ends of its attempts.
 
-    `fail_as`: commit its one position as failed for this (status, message) instead. `is_suspect`: an attempt at it, or at the shard that it
-    is a part of, has ended badly.
+    `fail_as`: do not value its one position, but commit it as failed with this (status, message). `is_suspect`: an attempt at the shard, or
+    at the shard of which it is a part, has ended badly.
     """
 
     run: ClaimedRun
@@ -94,17 +94,17 @@ class ShardTask:
 
     @property
     def key(self) -> tuple[int, int, int]:
-        """What the actor's status calls it."""
+        """The shard's identification in the actor's status."""
         return (self.run.run_no, self.run.epoch, self.shard.shard_no)
 
 
 @dataclass
 class _Lane:
-    """One actor and what it has been given, oldest first: the first one is being worked on."""
+    """One actor and the shards sent to it, oldest first; the actor works on the first."""
 
     number: int
     place: int = 0
-    """Among those that have joined."""
+    """Position among the lanes that have joined."""
     is_up: bool = True
     has_joined: bool = True
     """False until an actor beyond the first `pricer_actors` is warm for the first time: it may have to wait for a node."""
@@ -115,14 +115,14 @@ class _Lane:
     probe: Any = None
     probe_since: float = 0.0
     heard_at: float = -math.inf
-    """When the actor last answered anything."""
+    """When the actor last responded."""
     has_just_said_idle: bool = False
     is_reserved: bool = False
-    """For a shard under suspicion: nothing else is sent."""
+    """Reserved for a suspect shard: no other shard is sent."""
 
 
 class Dispatcher:
-    """Hands shards to `settings.pricer_actors` actors, or more. One a process; `stop` ends its thread."""
+    """Sends shards to `settings.pricer_actors` actors or more. There is one per process; `stop` ends its thread."""
 
     def __init__(self, settings: Settings, pool: PricerPool) -> None:
         self._settings = settings
@@ -141,30 +141,30 @@ class Dispatcher:
     # ----------------------------------------------------------------------------------------------- from any thread
 
     def submit(self, tasks: Iterable[ShardTask]) -> None:
-        """Queue shards; each one's end will arrive in its inbox, unless it is discarded first."""
+        """Queue shards; the end of each arrives in its inbox, unless it is discarded first."""
         self._events.put(("submit", list(tasks)))
 
     def discard(self, run: ClaimedRun) -> None:
-        """Drop the shards of a claim that no actor has been given yet."""
+        """Drop the shards of a claim that have not been sent to an actor."""
         self._events.put(("discard", _claim(run)))
 
     def stop(self) -> None:
-        """End the thread. Actors finish what they have been given."""
+        """End the thread. Actors finish the shards that they have."""
         self._events.put(("stop",))
         self._thread.join()
 
     @property
     def shards_waiting(self) -> int:
-        """Shards that no actor has yet."""
+        """Number of shards not yet sent to an actor."""
         return sum(len(tasks) for tasks in list(self._waiting.values())) + len(self._suspects)
 
     @property
     def shards_in_flight(self) -> int:
-        """Shards that actors have."""
+        """Number of shards sent to actors and not ended."""
         return sum(len(lane.in_flight) for lane in list(self._lanes))
 
     def pricers_by_state(self) -> dict[str, int]:
-        """How many actors answer, are gone or restarting, and wait for a CPU or are starting."""
+        """Number of actors that are up, down (dead or restarting), and joining (starting or waiting for a CPU)."""
         states = Counter("joining" if not lane.has_joined else "up" if lane.is_up else "down" for lane in list(self._lanes))
         return {state: states[state] for state in ("up", "down", "joining")}
 
@@ -198,7 +198,7 @@ class Dispatcher:
             self._fill()
 
     def _next_events(self) -> list[tuple[Any, ...]]:
-        """All that have happened, because what follows takes a look at every actor; none when nothing happens for a while."""
+        """All events since the last call, taken together because handling them visits every actor; empty after a timeout."""
         events = []
         with contextlib.suppress(queue.Empty):
             events.append(self._events.get(timeout=TICK_S))
@@ -207,14 +207,14 @@ class Dispatcher:
         return events
 
     def _fill(self) -> None:
-        """Give a shard each to the actors with the fewest first, so that a few shards spread over all actors, until nobody takes one."""
+        """Send shards one at a time, to actors with the fewest shards first, until none has room: a few shards spread over all actors."""
         while self._waiting:
             lanes = sorted(filter(self._has_room, self._lanes), key=lambda lane: len(lane.in_flight))
             if not sum(self._give(lane) for lane in lanes):
                 return
 
     def _place_suspects(self) -> None:
-        """Send each to its actor once that does nothing; until then the actor gets nothing else from here, and is asked again and again."""
+        """Send each suspect shard to its actor once that is idle; until then the actor is reserved for it and probed repeatedly."""
         now = time.monotonic()
         for lane in self._lanes:
             lane.is_reserved = False
@@ -249,7 +249,7 @@ class Dispatcher:
             backlog.arrange(len(self._joined))
             task = backlog.take(lane.place)
             if task is None and not lane.in_flight:
-                task = backlog.steal(lambda place: not self._is_free(self._joined[place]))  # which cannot take it now
+                task = backlog.steal(lambda place: not self._is_free(self._joined[place]))  # only from actors without room
             if task is None:
                 continue
             if not backlog:
@@ -264,7 +264,7 @@ class Dispatcher:
     def _send(self, lane: _Lane, task: ShardTask) -> None:
         actor = self._pool.handle(lane.number)
         if task.fail_as is None:
-            # The name is one of few, because Ray counts tasks by it.
+            # The name takes few values, because Ray counts tasks by name.
             reference = actor.execute.options(name=f"value {task.shard.product}").remote(task.run, task.shard)
         else:
             reference = actor.fail_row.remote(task.run, task.shard, *task.fail_as)
@@ -293,10 +293,10 @@ class Dispatcher:
         task.inbox.put(ended)
 
     def _lost(self, lane: _Lane, task: ShardTask, error: RayError) -> Loss:
-        """The actor is gone. Only the shard at the head of its queue can have been the reason."""
+        """The actor has died. Only the shard at the head of its queue can be the cause."""
         if lane.is_up:
             _log.warning(
-                "a pricer is gone", pricer=pricer_name(lane.number), error=type(error).__name__, run_id=task.run.run_id,
+                "a pricer has died", pricer=pricer_name(lane.number), error=type(error).__name__, run_id=task.run.run_id,
                 shard_no=task.shard.shard_no,
             )  # fmt: skip
             self._take_down(lane, Loss.CRASHED)
@@ -307,7 +307,7 @@ class Dispatcher:
     # ------------------------------------------------------------------------------------------------------- their number
 
     def _adapt_size(self) -> None:
-        """As many actors as there is work for, within the limits of the settings."""
+        """Adapt the number of actors to the work, within the limits of the settings."""
         settings = self._settings
         wanted = math.ceil((self.shards_waiting + self.shards_in_flight) / settings.shards_in_flight_per_actor)
         wanted = max(settings.pricer_actors, min(wanted, settings.pricer_actors_max or 0))
@@ -320,15 +320,15 @@ class Dispatcher:
             self._resize(wanted)
 
     def _join(self, lanes: Iterable[_Lane]) -> None:
-        """Shards stick to these, in this order."""
+        """Set the lanes to which shards stick, in order."""
         self._joined = list(lanes)
         for place, lane in enumerate(self._joined):
             lane.place = place
 
     def _resize(self, count: int) -> None:
-        """Make lanes, whose actors join when they have a CPU and are warm; or drop those beyond the first whose actors are not there.
+        """Add lanes, whose actors join once they have a CPU and are warm; or drop lanes from the end whose actors do not run.
 
-        An actor that is there is kept: it ends by itself when nobody, in any process, has had work for it for a while.
+        A running actor is kept: it ends itself when no process has sent it work for a while.
         """
         for number in range(self._settings.pricer_actors, count):
             if len(self._lanes) < count and not any(lane.number == number for lane in self._lanes):
@@ -336,8 +336,8 @@ class Dispatcher:
         leaving = [lane for lane in self._lanes if lane.number >= self._settings.pricer_actors and not lane.is_up and not lane.in_flight]
         for lane in leaving[: max(len(self._lanes) - count, 0)]:
             self._lanes.remove(lane)
-            lane.probe = None  # an answer that is on its way finds nobody
-            self._pool.end(lane.number)  # or it would ask for a node as long as it waits
+            lane.probe = None  # a late response to the probe is ignored
+            self._pool.end(lane.number)  # a waiting actor would keep requesting a node
             if lane.has_joined:
                 self._join([other for other in self._joined if other is not lane])
 
@@ -355,13 +355,13 @@ class Dispatcher:
                 self._kill(lane)
 
     def _take_down(self, lane: _Lane, loss: Loss) -> None:
-        """Give the actor nothing until it answers again; the shard it was working on is the suspect."""
+        """Send the actor no shards until it responds; the shard that it was working on becomes suspect."""
         lane.is_up = False
         lane.probe = None
         lane.suspect, lane.suspect_loss = lane.in_flight[0], loss
 
     def _bring_back(self, lane: _Lane) -> None:
-        """Ask until the new process answers, once all that the old one had has come back."""
+        """Probe the new process until it responds, once the errors of all shards of the old one have arrived."""
         if lane.probe is _FAILED_PROBE and time.monotonic() - lane.probe_since > RESTART_POLL_S:
             lane.probe = None
         if lane.probe is None and not lane.in_flight:
@@ -382,7 +382,7 @@ class Dispatcher:
             if isinstance(error, ActorDiedError):
                 self._pool.forget(lane.number)
             if lane.in_flight:
-                lane.probe = None  # the errors of its shards are on their way
+                lane.probe = None  # the errors of its shards will arrive
             else:
                 lane.is_up, lane.probe = False, _FAILED_PROBE
             return
@@ -398,20 +398,20 @@ class Dispatcher:
         is_ours = bool(lane.in_flight) and status.work == lane.in_flight[0].key
         if is_ours and status.busy_s > self._settings.shard_timeout_s:
             self._kill(lane)
-        else:  # it works for another coordinator, or has just begun with ours
+        else:  # it works for another coordinator, or has just started this one's shard
             lane.head_since = time.monotonic() - (status.busy_s if is_ours else 0.0)
 
     def _kill(self, lane: _Lane) -> None:
-        """The shard at the head has had its time. Its end arrives as the error of its call."""
+        """Kill the actor's process, because the shard at the head exceeds its time limit. Its end arrives as the error of the call."""
         if lane.in_flight:
             self._take_down(lane, Loss.TIMEOUT)
             self._pool.replace_process(lane.number)
         else:
-            lane.is_up = False  # it hangs with somebody else's shard, or is restarting
+            lane.is_up = False  # it hangs with another dispatcher's shard, or is restarting
 
 
 def _reason(ended: Ended) -> str:
-    """Why there is no report, as the metric knows it."""
+    """Why there is no report, as the value of the metric's tag."""
     match ended:
         case Ended(loss=Loss() as loss):
             return loss.value.replace(" ", "_")
@@ -423,5 +423,5 @@ def _reason(ended: Ended) -> str:
 
 
 def _claim(run: ClaimedRun) -> tuple[int, int]:
-    """Two claims of one run are two different things to do."""
+    """The key of a claim: two claims of one run have separate backlogs."""
     return (run.run_no, run.epoch)

@@ -1,7 +1,7 @@
-"""Driving one claimed run: its pending shards to the dispatcher, their ends to the ledger, then the finish.
+"""Drives one claimed run: passes pending shards to the dispatcher, records their ends in the ledger, then finishes the run.
 
-Everything it knows is in the ledger; after any trouble with the database it starts again from there. When the lease is lost it stops
-without a word, because somebody else drives the run by then.
+All of a driver's state is in the ledger; after an error of the database it restarts from there. If the lease is lost, it stops without
+recording anything, because another process may already drive the run.
 """
 
 import queue
@@ -40,18 +40,18 @@ _log = structlog.get_logger()
 
 
 class Signal(Enum):
-    """What the heartbeat tells a driver."""
+    """Signals of the heartbeat to a driver."""
 
     CANCEL = auto()
     LEASE_LOST = auto()
     HOLD = auto()
-    """The lease could not be renewed for half its time: start nothing new."""
+    """The lease has not been renewed for half its time: start no further shards."""
     GO_ON = auto()
 
 
 @dataclass(frozen=True)
 class Charge:
-    """How a failed attempt is recorded and, in the end, what the poison row's failure says: `message`, else the reason."""
+    """How a failed attempt is recorded, and the text of the poison row's failure in the end: `message`, or else the reason."""
 
     status: RowStatus
     reason: str
@@ -78,7 +78,7 @@ class RunDriver:
         self._seconds: Counter[str] = Counter()
 
     def signal(self, signal: Signal) -> None:
-        """Tell the driver; it listens even while it waits for the database."""
+        """Send a signal to the driver, which receives it even while it waits for the database."""
         if signal is Signal.LEASE_LOST:
             self._is_lost.set()
         if signal in (Signal.LEASE_LOST, Signal.CANCEL):
@@ -86,13 +86,13 @@ class RunDriver:
         self._inbox.put(signal)
 
     def drive(self) -> RunState:
-        """Work until the run is final. Raises LeaseLost when it was taken away."""
+        """Drive the run until its state is final. Raises LeaseLost if another process has taken it."""
         try:
             while True:
                 try:
                     return self._drive_from_ledger()
                 except StoreUnavailable as error:
-                    _log.warning("the database is away; the run goes on from its ledger when it is back", error=str(error))
+                    _log.warning("the database is unavailable; the run will continue from its ledger", error=str(error))
                     self._wait_for_database()
         finally:
             self._dispatcher.discard(self.run)
@@ -122,7 +122,7 @@ class RunDriver:
         return self._finalise()
 
     def _next_event(self) -> Any:
-        """The next thing to happen; resting shards are sent again when their time has come."""
+        """The next event; meanwhile, resting shards are resubmitted when they are due."""
         while True:
             timeout = max(self._rest_until - time.monotonic(), 0.0) if self._resting and not self._is_held else None
             try:
@@ -138,12 +138,12 @@ class RunDriver:
             self._dispatcher.submit(tasks)
 
     def _hold(self) -> None:
-        """What no actor has yet comes back into our hands; what actors have may still commit."""
+        """Take back the shards not yet sent to an actor; shards that actors have may still commit."""
         self._is_held = True
         self._dispatcher.discard(self.run)
 
     def _go_on(self) -> None:
-        """The database is back. The ledger is read again, because what was in flight may have ended either way."""
+        """Restart from the ledger once the database is back, because shards in flight may have been committed or not."""
         if self._is_held:
             self._is_held = False
             raise StoreUnavailable("the lease was not renewed for half its time")
@@ -151,7 +151,7 @@ class RunDriver:
     def _on_ended(self, ended: Ended) -> None:
         task = ended.task
         if task.shard.shard_no not in self._outstanding:
-            return  # an attempt from before the ledger was read again, at a shard that has ended otherwise
+            return  # the attempt began before the ledger was reread, and the shard has since ended another way
         match ended:
             case Ended(report=report) if report is not None:
                 del self._outstanding[task.shard.shard_no]
@@ -170,17 +170,17 @@ class RunDriver:
                 self._charge(task, Charge(RowStatus.PRICER_ERROR, storable(f"{type(error).__name__}: {error}")))
 
     def _rest(self, task: ShardTask) -> None:
-        """The actor could not reach the database: no fault of the shard, so nothing is counted."""
+        """Resubmit a shard later without counting an attempt, because its actor could not reach the database."""
         if not self._resting:
             self._rest_until = time.monotonic() + self._backoff_s
             self._backoff_s = min(2 * self._backoff_s, BACKOFF_MAX_S)
         self._resting.append(task)
 
     def _charge(self, task: ShardTask, charge: Charge) -> None:
-        """Count the attempt, then do what `remedy_for` says."""
+        """Count the attempt, then apply the remedy of `remedy_for`."""
         run, shard = self.run, task.shard
         if task.fail_as is not None:
-            self._rest(task)  # failing a row runs no pricer, so the machine was at fault
+            self._rest(task)  # no pricer runs to record a failed row, so that the machine is the cause
             return
         attempts = self._count_attempt(shard, charge.reason)
         if attempts is None:
@@ -207,7 +207,7 @@ class RunDriver:
                 self._submit([ShardTask(run, shard, self._inbox, fail_as=(charge.status.name, charge.message or charge.reason))])
 
     def _count_attempt(self, shard: Shard, reason: str) -> int | None:
-        """None when the shard is done after all: its actor died between the commit and the answer."""
+        """Count an attempt and return the number; None if the shard is done, because its actor died after the commit."""
         run = self.run
         try:
             return ledger.record_attempt(self._database, run_no=run.run_no, epoch=run.epoch, shard_no=shard.shard_no, reason=reason)
@@ -225,7 +225,7 @@ class RunDriver:
         try:
             with ThreadPoolExecutor(2) as beside:
                 key = None
-                if self._settings.database_pool_size > 1:  # it takes a connection beside that of the finish
+                if self._settings.database_pool_size > 1:  # this takes a second connection while the finish holds one
                     key = beside.submit(run_end.build_result_key, self._database, storage_no=self.run.storage_no)
                 vectors = None if self.run.vectors == "none" else beside.submit(self._write_vectors)
                 rollups, seconds = self._totals()
@@ -280,19 +280,19 @@ class RunDriver:
         self._backoff_s = min(2 * self._backoff_s, BACKOFF_MAX_S)
 
     def _lost(self) -> LeaseLost:
-        return LeaseLost(f"run {self.run.run_id} is not ours under epoch {self.run.epoch} any more")
+        return LeaseLost(f"run {self.run.run_id} is no longer held under epoch {self.run.epoch}")
 
 
 def drive_or_fail(driver: RunDriver, *, database: Database) -> RunState | None:
-    """Drive a run to its end; an error that no retry cures ends it as FAILED. None when the run was taken away."""
+    """Drive a run to its end; an error that no retry can cure ends it as FAILED. None if another process has taken the run."""
     run = driver.run
     try:
         return driver.drive()
     except LeaseLost as error:
-        _log.info("the run is not ours any more", reason=str(error))
+        _log.info("another process has taken the run", reason=str(error))
         return None
-    except Exception as error:  # a run must never stay RUNNING for ever, whatever went wrong
-        _log.exception("the run cannot go on")
+    except Exception as error:  # whatever the error, a run must not stay RUNNING
+        _log.exception("the run cannot continue")
         code = error.code if isinstance(error, RiskrayError) else ShardFailed.code
         _try_to_fail(database, run, code=code, detail=f"{type(error).__name__}: {error}")
         return RunState.FAILED
@@ -301,7 +301,7 @@ def drive_or_fail(driver: RunDriver, *, database: Database) -> RunState | None:
 def _try_to_fail(database: Database, run: ClaimedRun, *, code: str, detail: str) -> None:
     try:
         run_end.fail_run(database, run_no=run.run_no, epoch=run.epoch, error_code=code, error_detail=detail)
-    except RiskrayError as error:  # the lease runs out and the run is taken up again
+    except RiskrayError as error:  # the lease will expire, and a coordinator will claim the run
         _log.warning("the run could not be marked as failed", reason=str(error))
 
 

@@ -1,4 +1,4 @@
-"""What travels between the coordinator, the pricer actors and the services: small, picklable values."""
+"""Messages between the coordinator, the pricer actors and the services: small, picklable values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,19 +12,19 @@ from pricers.market.factors import Factor
 
 @dataclass(frozen=True)
 class ShardReport:
-    """An actor's answer for one shard; everything else is in Postgres."""
+    """An actor's report on one shard; the results are in Postgres."""
 
     shard_no: int
     committed: bool
-    """False: the shard had been committed before, and nothing was written now."""
+    """False: the shard was already committed, and this attempt wrote nothing."""
     ok_count: int
     failed_count: int
     seconds: Mapping[str, float]
-    """By phase: read, lower, value, gather, write."""
+    """Seconds by phase: read, lower, value, gather, write."""
 
 
 class ArrowTables(dict[str, pa.Table]):
-    """Tables by name that travel as Arrow streams: for a few rows of many columns that is ten times as fast as pickling every column."""
+    """Tables by name, sent as Arrow streams: for a few rows of many columns this is ten times as fast as pickling each column."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _tables_from_streams, ({name: _stream_of(table) for name, table in self.items()},)
@@ -46,9 +46,9 @@ class PricedPositions:
     """Positions priced on request; nothing is stored."""
 
     results: pa.Table
-    """position_id, product and RESULT_SCHEMA, one row a priced position; position_no counts the request's rows, product by product."""
+    """position_id, product and RESULT_SCHEMA, one row per priced position; position_no counts the request's rows, product by product."""
     failures: pa.Table
-    """position_id, product and FAILURE_SCHEMA, one row a failed position."""
+    """position_id, product and FAILURE_SCHEMA, one row per failed position."""
     market_id: str
     as_of: date
     factors: Mapping[int, Factor]
@@ -69,7 +69,7 @@ def _priced_positions(tables: ArrowTables, market_id: str, as_of: date, factors:
 
 @dataclass(frozen=True)
 class PricerStatus:
-    """One pricer actor, seen from outside while it may be busy. The fields below `state` are empty unless it answered."""
+    """One pricer actor, observed from outside while it may be busy. The fields below `state` are empty if it did not respond."""
 
     name: str
     state: str
@@ -77,7 +77,7 @@ class PricerStatus:
     pid: int | None = None
     node_id: str | None = None
     work: tuple[int, int, int] | None = None
-    """(run_no, epoch, shard_no) of the shard it is working on."""
+    """(run_no, epoch, shard_no) of the shard in progress."""
     busy_s: float = 0.0
     shards_done: int = 0
     cache_bytes: int = 0
@@ -90,16 +90,16 @@ class CoordinatorStatus:
 
     pid: int
     owner: str
-    """Fresh for every start of the process; the same as `run.owner` of the runs it holds."""
+    """New for every start of the process; equals `run.owner` of the runs that it holds."""
     runs: tuple[str, ...]
-    """Ids of the runs it is driving."""
+    """Ids of the runs that it drives."""
     shards_waiting: int
     shards_in_flight: int
 
 
 @dataclass(frozen=True)
 class GridStatus:
-    """The whole grid; `coordinator` is None while there is none or it does not answer."""
+    """The whole grid; `coordinator` is None while there is none or it does not respond."""
 
     coordinator: CoordinatorStatus | None
     pricers: list[PricerStatus] = field(default_factory=list)

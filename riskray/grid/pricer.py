@@ -200,7 +200,7 @@ class Pricer:
     def _find_market(self, market: str) -> str:
         """Id of a market, by id or name.
 
-        An id means the same content for ever, so the database is asked once; a name's newest version may change.
+        An id means the same content for ever, so the database is asked once; a name may mean another one by now.
         """
         if market in self._market_ids:
             return market

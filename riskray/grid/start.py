@@ -1,4 +1,4 @@
-"""Joining Ray, and starting and ending the grid's detached actors."""
+"""Connects to Ray, and starts and ends the grid's detached actors."""
 
 import logging
 import os
@@ -19,28 +19,28 @@ from riskray.store.database import Database
 from riskray.store.runs import get_run
 
 PROBE_TIMEOUT_S = 5.0
-"""How long an address that refuses connections is tried: a head that starts anew is back by then; Ray itself would try for minutes."""
+"""How long to retry an address that refuses connections: a restarting head needs less, and Ray by itself would retry for minutes."""
 PROBE_PAUSE_S = 0.1
 
 
 def connect(settings: Settings) -> None:
-    """Join the configured Ray cluster, unless this process belongs to one already. Raises StackError when there is none."""
+    """Join the configured Ray cluster, unless this process has already joined one. Raises StackError if no cluster responds."""
     if ray.is_initialized():
         return
-    os.environ["RAY_AUTH_MODE"] = settings.ray_auth_mode  # never left to what happens to lie in somebody's home directory
+    os.environ["RAY_AUTH_MODE"] = settings.ray_auth_mode  # set explicitly, so that it does not depend on files in the user's home directory
     address = settings.ray_address or f"127.0.0.1:{settings.ray_port}"
     try:
         _require_listener(address)
         ray.init(address=address, namespace=settings.ray_namespace, log_to_driver=False, logging_level=logging.WARNING)
     except (OSError, RuntimeError, ValueError) as error:
-        raise StackError(f"no Ray answers at {address} ({error}); start one with `riskray up`, or set RISKRAY_RAY_ADDRESS") from error
+        raise StackError(f"no Ray responds at {address} ({error}); start one with `riskray up`, or set RISKRAY_RAY_ADDRESS") from error
 
 
 def _require_listener(address: str) -> None:
-    """Raise OSError when nobody accepts a connection at `host:port` (or `ray://host:port`) for a few seconds."""
+    """Raise OSError if no server accepts a connection at `host:port` (or `ray://host:port`) within a few seconds."""
     host, _, port = address.rpartition("//")[2].rpartition(":")
     if not port.isdecimal():
-        return  # `auto` and `local` are for Ray to find
+        return  # Ray resolves `auto` and `local` itself
     deadline = time.monotonic() + PROBE_TIMEOUT_S
     while True:
         try:
@@ -54,21 +54,21 @@ def _require_listener(address: str) -> None:
 
 
 def start_grid(settings: Settings) -> None:
-    """Start the pricer pool and the coordinator, or adjust a pool of another size; blocks until all are warm.
+    """Start the pricer pool and the coordinator, or adjust the size of an existing pool; blocks until all are warm.
 
-    The actors take their settings from here. Raises StackError when an actor cannot start.
+    The actors get `settings`. Raises StackError if an actor cannot start.
     """
     connect(settings)
     PricerPool(settings).ensure(settings.pricer_actors)
     reference = start_coordinator(settings).status.options(max_task_retries=-1).remote()
     ready, _ = ray.wait([reference], timeout=START_TIMEOUT_S)
     if not ready:
-        raise StackError(f"the coordinator was not ready within {START_TIMEOUT_S:g} s; Ray needs a tenth of a CPU for it")
+        raise StackError(f"the coordinator was not ready within {START_TIMEOUT_S:g} s; Ray needs a tenth of a free CPU for it")
     ray.get(reference)
 
 
 def stop_grid(settings: Settings) -> None:
-    """End the coordinator, which gives its runs back, and the pool. Nothing else in the cluster is touched."""
+    """End the coordinator, which releases its runs, and the pool. Other actors and jobs of the cluster are not affected."""
     connect(settings)
     coordinator = find_coordinator(settings)
     if coordinator is not None:
@@ -78,10 +78,10 @@ def stop_grid(settings: Settings) -> None:
 
 
 def execute_run(settings: Settings, run_id: str) -> Run:
-    """Drive one run to its end in this process, on the cluster's pool; answers the finished run.
+    """Drive one run to its end in this process, on the cluster's pool; returns the finished run.
 
-    This is what `riskray run execute RUN_ID` does, and so what `ray job submit` starts. A run that somebody else drives is waited for,
-    and taken over should its lease end. Raises NotFound.
+    `riskray run execute RUN_ID`, and therefore a job of `ray job submit`, calls this. If another process drives the run, the function waits
+    for its end, and takes the run over if the lease expires. Raises NotFound.
     """
     connect(settings)
     with Database(settings, application_name="riskray job") as database:

@@ -1,4 +1,4 @@
-"""Recording metrics through Ray, which exports those of all processes of a node at one port. One call costs about three microseconds."""
+"""Records metrics through Ray, which exports those of all processes of a node on one port. One call costs about three microseconds."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from riskray.lru_cache import LruCache
 
 SAMPLE_S = 5.0
-"""How often gauges are shown again: Ray exports every ten seconds what was set since the last time, and nothing of what was not."""
+"""How often gauges are set: every ten seconds, Ray exports only gauges that were set since the last export."""
 
 
 @cache
@@ -31,7 +31,7 @@ def _recorder(metric: Metric) -> Any:
 
 
 def count(metric: Metric, value: float = 1.0, **tags: str) -> None:
-    """Add to a counter. Nothing is recorded for nothing."""
+    """Add to a counter. A value of 0 is not recorded."""
     if value > 0:
         _recorder(metric).inc(value, tags)
 
@@ -47,7 +47,7 @@ def observe(metric: Metric, value: float, **tags: str) -> None:
 
 
 def count_shard(product: str, *, committed: bool, ok_count: int, failed_count: int, seconds: Mapping[str, float]) -> None:
-    """What one shard did. A shard that had been committed before cost its seconds, and added no rows."""
+    """Count one shard. A shard that was already committed adds its seconds, but no rows."""
     count(metrics.SHARDS, product=product, outcome="committed" if committed else "repeated")
     if committed:
         count(metrics.ROWS, ok_count, product=product, status="ok")
@@ -57,14 +57,14 @@ def count_shard(product: str, *, committed: bool, ok_count: int, failed_count: i
 
 
 class CacheLookups:
-    """The look-ups in one cache, from one report to the next."""
+    """Counts the look-ups in one cache between two reports."""
 
     def __init__(self, name: str, looked_up: "LruCache[Any]") -> None:
         self._name, self._cache = name, looked_up
         self._hits = self._misses = 0
 
     def record(self) -> None:
-        """Count what came since."""
+        """Count the look-ups since the last call."""
         hits, misses = self._cache.hits, self._cache.misses
         count(metrics.CACHE_LOOKUPS, hits - self._hits, cache=self._name, outcome="hit")
         count(metrics.CACHE_LOOKUPS, misses - self._misses, cache=self._name, outcome="miss")
@@ -72,7 +72,7 @@ class CacheLookups:
 
 
 class DatabasePool:
-    """The pool of one process, from one look to the next."""
+    """Records the connections of one process's pool, and the waiting time between two reports."""
 
     def __init__(self, database: Database, *, component: str) -> None:
         self._database, self._component = database, component
@@ -91,12 +91,12 @@ class DatabasePool:
 
 
 def watch_database(database: Database, *, component: str) -> None:
-    """Show the pool for as long as the process lives."""
+    """Record the pool for as long as the process lives."""
     keep_showing(DatabasePool(database, component=component).record)
 
 
 def keep_showing(look: Callable[[], None]) -> None:
-    """Call `look` every few seconds for as long as the process lives, in a thread of its own."""
+    """Call `look` every few seconds in a thread of its own, for as long as the process lives."""
 
     def loop() -> None:
         while True:

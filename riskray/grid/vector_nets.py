@@ -1,7 +1,7 @@
-"""What a pricer keeps of the scenario vectors of runs between a shard and the run's end: netted flows, a few megabytes a run.
+"""The netted flows that a pricer keeps for the scenario vectors of runs between a shard and the run's end: a few megabytes per run.
 
-It is a cache like the others: exact sums of shards that this actor has worked on. Whoever ends a run has what is missing (an actor
-died, or another run pushed it out) netted again from the stored positions, to the same bits.
+This is a cache: it holds exact sums of shards that this actor has valued. If sums are missing at the run's end (because an actor died, or
+another run displaced them), the vector phase has them netted from the stored positions, with identical bits.
 """
 
 from collections.abc import Iterable
@@ -20,9 +20,9 @@ from riskray.store.ledger import ClaimedRun
 from riskray.store.vectors import POSITION_SCENARIO_FAILURE_SCHEMA, SCENARIO_FAILURE_SCHEMA, VectorCell
 
 RUNS_MAX = 8
-"""As many as one coordinator drives at once."""
+"""The number of runs that one coordinator drives concurrently."""
 PARTS_MAX = 8
-"""Shards kept apart before they are merged: merging one by one would add up the whole run's sums for every shard."""
+"""Number of shards kept unmerged: merging after every shard would each time add up the sums of the whole run."""
 
 
 @dataclass
@@ -43,7 +43,7 @@ class VectorNets:
         """The run's scenarios on its market."""
         assert run.scenario_set_no is not None
         load = partial(snapshots.load_scenarios, self._database, scenario_set_no=run.scenario_set_no, market=market)
-        key = (run.market_id, run.base_currency, run.scenario_set_id or run.scenario_set_no)  # a coordinator of before knows no id
+        key = (run.market_id, run.base_currency, run.scenario_set_id or run.scenario_set_no)  # coordinators of older versions send no id
         return self._grids.get_or_load(key, lambda: LadderGrid(market=market, scenarios=load()))
 
     def add(self, run_id: str, shard_no: int, netted: NettedPositions) -> None:
@@ -57,12 +57,12 @@ class VectorNets:
         held.shard_nos |= {shard_no}
 
     def shard_nos(self, run_id: str) -> frozenset[int]:
-        """Shards of a run that are kept here. May be called from another thread."""
+        """Numbers of a run's shards whose sums are kept here. May be called from another thread."""
         return self._held.get_or_load(run_id, _Held).shard_nos
 
     def parts(self, run_id: str, *, among: Iterable[int]) -> tuple[list[NettedPositions], frozenset[int]]:
-        """What is kept of a run and of which shards; nothing if it holds a shard that is not `among` those wanted, as sums cannot be
-        taken apart."""
+        """The kept sums of a run and the numbers of their shards; empty if they include a shard that is not `among` the wanted ones,
+        because a shard cannot be removed from a sum."""
         held = self._held.get_or_load(run_id, _Held)
         if not held.shard_nos <= frozenset(among):
             return [], frozenset()
@@ -70,7 +70,7 @@ class VectorNets:
 
 
 def vector_cells(number: int, family: NettedFamily) -> tuple[VectorCell, ...]:
-    """The groups of family `number` of FAMILIES as they are stored."""
+    """The groups of family `number` of FAMILIES in their stored form."""
     is_books = FAMILIES[number] == "book"
     return tuple(
         VectorCell(FAMILIES[number], name if is_books else "", product, currency, "" if is_books else name, ok_count, dropped_count)
@@ -81,7 +81,7 @@ def vector_cells(number: int, family: NettedFamily) -> tuple[VectorCell, ...]:
 
 
 def failure_tables(failures: ScenarioFailures) -> tuple[pa.Table, pa.Table]:
-    """Scenarios and positions without value, as they are stored."""
+    """Scenarios and positions without value, in their stored form."""
     positions = (failures.position_no, failures.first_scenario_no, failures.scenario_count)
     return (
         pa.table([pa.array(column, pa.int32()) for column in failures.dropped_scenarios], schema=SCENARIO_FAILURE_SCHEMA),

@@ -1,8 +1,8 @@
-"""The last step of a run with scenarios: the netted flows of all its shards become the vectors of its groups.
+"""The last step of a run with scenarios: computes the vectors of its groups from the netted flows of all shards.
 
-Every actor adds up what it holds and nets what nobody holds; then the groups, in a few pieces, are merged, valued and written. All of it
-may be done again at any time, by the same coordinator or its successor, and comes to the same bits: sums are exact, and each piece is
-valued as a whole by one actor, however many there are.
+Every actor adds up the sums that it holds and nets shards that no actor holds; then the groups are merged, valued and written in a few
+pieces. The step may be repeated at any time, also by another coordinator, with identical bits: sums are exact, and one actor values each
+piece as a whole, however many actors there are.
 """
 
 import threading
@@ -22,21 +22,22 @@ from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun, Shard
 
 POLL_S = 0.2
-"""How soon a lost lease or a cancel is noticed while actors work."""
+"""How soon a lost lease or a cancellation is noticed while actors work."""
 RETRY_PAUSE_S = 1.0
-"""An actor that died takes seconds to come back; the others go on without it."""
+"""How long to wait for actors to report their shards: a dead one takes seconds to restart, and the others continue without it."""
 
 _log = structlog.get_logger()
 
 
 class VectorsStopped(Exception):
-    """Nobody wants the vectors any more. What actors still do for them has no effect once the run has ended."""
+    """The vectors are no longer needed. Work that actors still do for them has no effect once the run has ended."""
 
 
 def write_vectors(run: ClaimedRun, *, database: Database, pool: PricerPool, attempts_max: int, is_stopped: threading.Event) -> float:
-    """Write the vectors of a run whose shards are all done; answers the seconds that took.
+    """Write the vectors of a run whose shards are all done; returns the duration in seconds.
 
-    Raises VectorsStopped soon after `is_stopped`, LeaseLost, StoreUnavailable, and RayActorError when actors died `attempts_max` times.
+    Raises VectorsStopped soon after `is_stopped` is set, LeaseLost, StoreUnavailable, and RayActorError after `attempts_max` attempts in
+    which an actor died.
     """
     started = time.perf_counter()
     shards = ledger.done_ranges(database, run_no=run.run_no)
@@ -47,20 +48,20 @@ def write_vectors(run: ClaimedRun, *, database: Database, pool: PricerPool, atte
         except RayActorError as error:
             if attempt == attempts_max:
                 raise
-            _log.warning("a pricer is gone while vectors were made; once more", attempt=attempt, error=type(error).__name__)
+            _log.warning("a pricer died while vectors were computed; retrying", attempt=attempt, error=type(error).__name__)
             if is_stopped.wait(RETRY_PAUSE_S):
                 raise VectorsStopped from None
     return time.perf_counter() - started
 
 
 def assign_shards(done: Sequence[int], held: Mapping[int, frozenset[int]]) -> dict[int, list[int]]:
-    """Which actor adds up which shards: those it holds, unless they overlap with another's or are not done; the rest in turn.
+    """Assign shards to actors: to each the shards it holds, unless they overlap with another's or are not done; the rest in turn.
 
     Args:
         done: numbers of the shards.
-        held: by number of the actor, shards that it has netted.
+        held: shards that an actor has netted, by number of the actor.
     Returns:
-        By number of the actor; every shard once.
+        Shard numbers by number of the actor; every shard once.
     """
     left, assigned = set(done), {actor: list[int]() for actor in held}
     for actor, shard_nos in held.items():
@@ -99,7 +100,7 @@ def _write(run: ClaimedRun, shards: Sequence[Shard], pool: PricerPool, is_stoppe
 
 
 def _ask_what_is_held(run: ClaimedRun, pool: PricerPool) -> tuple[dict[int, Any], dict[int, frozenset[int]]]:
-    """The actors that answer at once, which they do even when they are busy, and the shards they hold."""
+    """The actors that respond at once, as even busy actors do, and the shards that they hold."""
     actors = {number: actor for number in pool.numbers() if (actor := pool.find(number)) is not None}
     asked = {actor.netted_shards.remote(run.run_id): number for number, actor in actors.items()}
     ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=STATUS_TIMEOUT_S) if asked else ([], [])
@@ -110,7 +111,7 @@ def _ask_what_is_held(run: ClaimedRun, pool: PricerPool) -> tuple[dict[int, Any]
         except RayActorError:
             pool.forget(asked[reference])
     if not held:
-        raise RayActorError(error_msg="no pricer answers")
+        raise RayActorError(error_msg="no pricer responds")
     return {number: actors[number] for number in held}, held
 
 

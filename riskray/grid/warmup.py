@@ -1,4 +1,4 @@
-"""Running every kernel once, so that numba's compilation (or the load from its cache) does not fall into somebody's first run."""
+"""Runs every kernel once, so that numba's compilation (or the load from its cache) does not slow a user's first run."""
 
 from datetime import date
 
@@ -9,7 +9,7 @@ import structlog
 from pricers.market.factors import factors_of
 from pricers.market.market import Market, Scenarios
 from pricers.measures import Measure
-from pricers.registry import pricer
+from pricers.registry import NO_FIXINGS, pricer
 from pricers.value.cash_flow_report import explain
 from pricers.value.netting import LadderGrid
 from pricers.value.pnl_attribution import explain_pnl
@@ -27,7 +27,7 @@ from riskray.snapshots.demo import demo_market
 from riskray.store.binary_copy import encode_rows
 
 POSITIONS = 300
-"""Enough of every convention, and of the broken rows, to reach every kernel."""
+"""Enough positions to include every convention and every kind of broken row, and so reach every kernel."""
 SEED = 1
 SCENARIOS = 4
 BASIS_POINT = 1e-4
@@ -37,7 +37,7 @@ _log = structlog.get_logger()
 
 
 def warm_totals() -> None:
-    """Run what adds up a run: all that a coordinator needs."""
+    """Run the kernels that add up a run, which are all that a coordinator needs."""
     sums = ExactSums(1)
     sums.add(np.zeros(1, np.int64), np.ones(1))
     sums.add_sums(np.zeros(1, np.int64), ExactSums.from_bytes(sums.to_bytes()))
@@ -48,7 +48,7 @@ def warm_totals() -> None:
 
 
 def warm_kernels() -> None:
-    """Value a small generated portfolio of the built-in products under the demo's market and under scenarios, explain it, add it all up."""
+    """Value a small generated portfolio of the built-in products under the demo's market and under scenarios, explain it and add it up."""
     document = demo_market()
     market = build_market(document, base_currency="USD")
     grid = LadderGrid(market=market, scenarios=_every_factor_moved(market))
@@ -62,29 +62,30 @@ def warm_kernels() -> None:
         sums.append(shard_sums(positions, result, factors=factors).to_bytes())
         encode_rows(result.results)
         encode_rows(result.failures)
-        explain(spec, contracts_from_arrow(spec.columns, table.slice(0, 1)), 0, market=market)
+        contracts = contracts_from_arrow(spec.columns, table)
+        explain(spec, contracts, 0, market=market)
         _warm_scenarios(positions, result, grid)
+        if positions.compiled is not None and spec.lower is not None:
+            flows = spec.lower(contracts, as_of=market.as_of, fixings=NO_FIXINGS).cashflows
+            explain_pnl(positions.compiled, positions.compiled, cashflows_t0=flows, market_t0=market, market_t1=market)
     roll_up(sums, factors=factors)
     _log.info("kernels are warm", positions=POSITIONS)
 
 
 def _warm_scenarios(positions: ShardPositions, result: ShardResult, grid: LadderGrid) -> None:
-    """P&L of the positions, of their groups, and between two markets."""
+    """Compute P&L of the positions and of their groups."""
     failed = np.asarray(result.failures.column("position_no"), np.int64)
     netted = net_positions(positions, failed=failed, grid=grid, policy="drop_position")
     for family in merge_netted([netted]).families:
         value_family(family, grid=grid)
     priced, pv_base = np.asarray(result.results.column("position_no"), np.int64), np.asarray(result.results.column("pv_base"))
     position_pnl(positions, priced=priced, pv_base=pv_base, grid=grid, policy="drop_position")
-    if positions.compiled is not None:
-        explain_pnl(positions.compiled, positions.compiled, market_t0=grid.market, market_t1=grid.market)
 
 
 def _every_factor_moved(market: Market) -> Scenarios:
-    """A few scenarios in which everything that can move does."""
-    curves = market.discount_curves, market.spread_curves
-    shifts = [{curve.name: np.full((curve.pillar_days.size, SCENARIOS), BASIS_POINT) for curve in each} for each in curves]
+    """A few scenarios in which every factor of the market moves."""
+    shifts = {curve.name: np.full((curve.pillar_days.size, SCENARIOS), BASIS_POINT) for curve in market.curves}
     return Scenarios(
-        count=SCENARIOS, zero_shifts=shifts[0], spread_shifts=shifts[1], credit_spread_shift=np.full(SCENARIOS, BASIS_POINT),
+        count=SCENARIOS, shifts=shifts, credit_spread_shift=np.full(SCENARIOS, BASIS_POINT),
         fx_factors={currency: np.full(SCENARIOS, 1.0 + BASIS_POINT) for currency in FX_MOVED},
     )  # fmt: skip

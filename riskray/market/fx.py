@@ -12,8 +12,9 @@ import numpy as np
 
 from pricers.market.curves import discount_factors
 from pricers.market.market import Curve
-from pricers.time.calendars import advance_business_days, calendar_tables
+from pricers.time.calendars import calendar_tables
 from pricers.time.dates import to_day
+from pricers.time.fx_dates import day_of_spot, spot_calendars
 from riskray.models.market_data import FxSpot, MarketDocument
 
 CYCLE_TOLERANCE = 5e-3  # quotes of one moment agree within their bid-ask spreads; half a per cent is a wrong number
@@ -66,10 +67,11 @@ def _rank(currency: str) -> tuple[int, str]:
 
 
 def spot_day(spot: FxSpot, as_of: date) -> int:
-    """Delivery day of spot, days since 1970-01-01."""
+    """Delivery day of spot, days since 1970-01-01, by the rule of `pricers.time.fx_dates`."""
     if spot.spot_date is not None:
         return to_day(spot.spot_date)
-    return int(advance_business_days(to_day(as_of), spot.spot_lag_days, 0, calendar_tables((spot.calendar,))))
+    calendars = spot_calendars(spot.calendar, base_currency=spot.pair[:3], quote_currency=spot.pair[3:])
+    return int(day_of_spot(to_day(as_of), spot.spot_lag_days, 0, 1, calendar_tables(calendars)))
 
 
 def todays_rates(document: MarketDocument, discount_curves: dict[str, Curve]) -> Rates:

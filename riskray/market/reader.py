@@ -10,6 +10,7 @@ JSON is the document itself. CSV and Parquet hold one table with a row a number:
     fx_discount_curve            curve's                                                   currency
 
 with source, quality and observed_on on any row. The rows of one curve agree on everything but point and value; a blank says nothing.
+A document insists on rates of unlikely size by rates_checked, a table where it is read (`riskray.models.rate_units`).
 """
 
 import csv
@@ -28,9 +29,9 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
-from riskray.market.checks import Problem
+from riskray.market.checks import Problem, rate_unit_problems
 from riskray.market.examine import Part, examine
-from riskray.models.market_data import CurveDocument, CurveKind, MarketDocument, SpreadCurveDocument
+from riskray.models.market_data import CurveDocument, MarketDocument, QuotedAs, SpreadCurveDocument
 from riskray.strict_json import parse_json
 
 FORMATS = ("json", "csv", "parquet")
@@ -45,8 +46,8 @@ _SOURCED = ("source", "quality", "observed_on")
 _CURVE_FIELDS = ("currency", "interpolation", "compounding", *_SOURCED)
 _SPREAD_FIELDS = ("issuer", "rating", "interpolation", *_SOURCED)
 _SPOT_FIELDS = ("spot_lag_days", "calendar", *_SOURCED)
-_KIND_OF_ROW = {"zero_rate": CurveKind.ZERO_RATES, "discount_factor": CurveKind.DISCOUNT_FACTORS}
-_ROW_OF_KIND = {kind: row for row, kind in _KIND_OF_ROW.items()}
+_QUOTED_AS_OF_ROW = {"zero_rate": QuotedAs.ZERO_RATES, "discount_factor": QuotedAs.DISCOUNT_FACTORS}
+_ROW_OF_QUOTED_AS = {quoted_as: row for row, quoted_as in _QUOTED_AS_OF_ROW.items()}
 
 Row = dict[str, Any]
 Location = tuple[str | int, ...]
@@ -61,18 +62,19 @@ class MarketRead:
     problems: list[Problem] = dataclass_field(default_factory=list)
 
 
-def read_market(source: bytes | Path | BinaryIO, *, format: str) -> MarketDocument:
+def read_market(source: bytes | Path | BinaryIO, *, format: str, rates_unchecked: bool = False) -> MarketDocument:
     """Read and check a market document, all of which must be sound; arguments and errors as of `read_market_upload`."""
-    return read_market_upload(source, format=format, allow_partial=False).document
+    return read_market_upload(source, format=format, allow_partial=False, rates_unchecked=rates_unchecked).document
 
 
-def read_market_upload(source: bytes | Path | BinaryIO, *, format: str, allow_partial: bool) -> MarketRead:
+def read_market_upload(source: bytes | Path | BinaryIO, *, format: str, allow_partial: bool, rates_unchecked: bool = False) -> MarketRead:
     """Read and check a market document.
 
     Args:
         source: the file's bytes, its path, or an open binary file.
         format: "json", "csv" or "parquet".
         allow_partial: leave out the curves, quotes and entries that something is wrong with (see `riskray.market.examine`).
+        rates_unchecked: take zero rates of unlikely size, as `rates_checked: false` in a document does.
     Raises:
         UnsupportedFormat: another format.
         InvalidRequest: not readable or not sound; `problems` names every place by `loc`, a path in the JSON document or
@@ -81,11 +83,14 @@ def read_market_upload(source: bytes | Path | BinaryIO, *, format: str, allow_pa
     data = source if isinstance(source, bytes) else source.read_bytes() if isinstance(source, Path) else source.read()
     match format:
         case "json":
-            return _checked(_json(data), allow_partial=allow_partial)
+            document = _json(data)
+            if rates_unchecked and isinstance(document, dict):
+                document["rates_checked"] = False
+            return _checked(document, allow_partial=allow_partial)
         case "csv":
-            return _parse_table(*_csv_rows(data), allow_partial=allow_partial)
+            return _parse_table(*_csv_rows(data), allow_partial=allow_partial, rates_unchecked=rates_unchecked)
         case "parquet":
-            return _parse_table(_parquet_rows(data), [], allow_partial=allow_partial)
+            return _parse_table(_parquet_rows(data), [], allow_partial=allow_partial, rates_unchecked=rates_unchecked)
     raise UnsupportedFormat(f"format {format!r} is not offered; use {', '.join(FORMATS)}")
 
 
@@ -98,7 +103,9 @@ def _checked(data: Any, *, allow_partial: bool, table: "_TableReader | None" = N
     """`table`: what the document was made of."""
     found = examine(data, known_bad=table.contradicted if table is not None else ())
     place = table.place if table is not None else lambda loc: loc
-    problems = [_placed(problem, place) for problem in found.problems]
+    disputed = table.of_disputed_kind if table is not None else set()  # the size of what may be a rate or a factor says nothing
+    judged = [problem for problem in found.problems if problem["code"] != "out_of_range" or tuple(problem["loc"][:2]) not in disputed]
+    problems = [_placed(problem, place) for problem in judged]
     consequences = [_placed(problem, place) for problem in found.consequences]
     if table is not None:
         if table.problems:  # then what seems to be missing may be on a row that could not be placed
@@ -109,7 +116,7 @@ def _checked(data: Any, *, allow_partial: bool, table: "_TableReader | None" = N
         what = "document" if table is None else "file"
         count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
         raise InvalidRequest(f"the market {what} has {count}: {problems[0]['msg']}", problems)
-    return MarketRead(_sorted(found.document), len(found.left_out), problems + consequences)
+    return MarketRead(_normal(found.document), len(found.left_out), problems + consequences)
 
 
 def _placed(problem: Problem, place: Callable[[Location], Location]) -> Problem:
@@ -118,13 +125,14 @@ def _placed(problem: Problem, place: Callable[[Location], Location]) -> Problem:
     return {"loc": list(loc), "msg": message, "code": problem["code"]}
 
 
-def _sorted(document: MarketDocument) -> MarketDocument:
+def _normal(document: MarketDocument) -> MarketDocument:
     return document.model_copy(
         update={
             "curves": sorted(document.curves, key=lambda curve: curve.name),
             "spread_curves": sorted(document.spread_curves, key=lambda curve: curve.name),
             "fx_spots": sorted(document.fx_spots, key=lambda spot: spot.pair),
             "fx_discount_curves": dict(sorted(document.fx_discount_curves.items())),
+            "rates_checked": document.rates_checked or not rate_unit_problems(document.curves, loc=()),  # no other content for nothing
         }
     )
 
@@ -179,7 +187,7 @@ def _rows(document: MarketDocument) -> Iterable[Row]:
     """The document as rows of the table."""
     yield {"kind": "snapshot", "name": document.name, "tenor_or_date": str(document.as_of), "description": document.description or None}
     for curve in document.curves:
-        yield from _curve_rows(curve, _ROW_OF_KIND[curve.kind], _CURVE_FIELDS)
+        yield from _curve_rows(curve, _ROW_OF_QUOTED_AS[curve.quoted_as], _CURVE_FIELDS)
     for spread in document.spread_curves:
         yield from _curve_rows(spread, "spread", _SPREAD_FIELDS)
     for spot in document.fx_spots:
@@ -281,7 +289,7 @@ def _check_columns(names: list[str]) -> None:
 
 # Where a document's fields stand in a table, other than in a column of their name; and the column of what is wrong with a whole part.
 _COLUMN_OF_FIELD = {"as_of": "tenor_or_date", "tenor": "tenor_or_date", "date": "tenor_or_date", "spot_date": "tenor_or_date",
-                    "pair": "name", "rate": "value", "[key]": "currency"}  # fmt: skip
+                    "pair": "name", "rate": "value", "quoted_as": "kind", "[key]": "currency"}  # fmt: skip
 _COLUMN_OF_PART = {"points": "tenor_or_date", "fx_spots": "name", "fx_discount_curves": "name"}
 
 
@@ -296,6 +304,7 @@ class _TableReader:
         self.problems = problems
         self.contradictions: list[Problem] = []
         self.contradicted: set[Part] = set()
+        self.of_disputed_kind: set[Part] = set()
         self._rows_of: dict[Location, int] = {}
         self._curve_index: dict[tuple[str, str], int] = {}
 
@@ -318,7 +327,7 @@ class _TableReader:
             case "snapshot":
                 self._add_snapshot(number, row)
             case "zero_rate" | "discount_factor":
-                self._add_point(number, row, "curves", _CURVE_FIELDS, {"kind": _KIND_OF_ROW[kind].value})
+                self._add_point(number, row, "curves", _CURVE_FIELDS, {"quoted_as": _QUOTED_AS_OF_ROW[kind].value})
             case "spread":
                 self._add_point(number, row, "spread_curves", _SPREAD_FIELDS, {})
             case "fx_spot":
@@ -355,7 +364,9 @@ class _TableReader:
         for field, value in given.items():
             if curves[index].get(field) != value:
                 message = f"{name}: {field} {value!r} differs from {curves[index].get(field)!r} on row {self._rows_of[part, index]}"
-                self._contradiction((part, index), number, field, "contradiction", message)
+                self._contradiction((part, index), number, _COLUMN_OF_FIELD.get(field, field), "contradiction", message)
+                if field == "quoted_as":
+                    self.of_disputed_kind.add((part, index))
         place = str(row.get("tenor_or_date") or "")
         self._rows_of[part, index, "points", len(curves[index]["points"])] = number
         curves[index]["points"].append({"date" if _DATE.fullmatch(place) else "tenor": place, "value": row.get("value")})
@@ -372,7 +383,7 @@ def _some(fields: Row) -> Row:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _parse_table(rows: dict[int, Row], malformed: list[Problem], *, allow_partial: bool) -> MarketRead:
+def _parse_table(rows: dict[int, Row], malformed: list[Problem], *, allow_partial: bool, rates_unchecked: bool) -> MarketRead:
     if not rows and not malformed:
         raise _refuse("the file has no rows", "empty")
     reader = _TableReader(malformed)
@@ -380,4 +391,6 @@ def _parse_table(rows: dict[int, Row], malformed: list[Problem], *, allow_partia
         reader.add(number, row)
     if "as_of" not in reader.document:
         reader.problems.append({"loc": ["rows"], "msg": "there is no row of kind snapshot with name and date", "code": "missing"})
+    if rates_unchecked:
+        reader.document["rates_checked"] = False
     return _checked(reader.document, allow_partial=allow_partial, table=reader)

@@ -1,1 +1,1 @@
-"""The shared contracts: every model that crosses a process or a service boundary."""
+"""The shared data models: every model that crosses a process or a service boundary."""

@@ -1,4 +1,4 @@
-"""Comparisons of two runs: what differs, and why the value changed."""
+"""Comparisons of two runs: the differences, and the explanation of the change in value."""
 
 from datetime import date
 from typing import Literal
@@ -8,7 +8,7 @@ from pydantic import Field
 from riskray.models.common import CurrencyCode, Model
 
 DifferenceKind = Literal["changed", "new", "dead", "now_failing", "now_priced"]
-"""`new` and `dead`: only the later, only the earlier run has the position."""
+"""`new`: only the later run has the position. `dead`: only the earlier run has it."""
 
 
 class PositionDifference(Model):
@@ -22,21 +22,21 @@ class PositionDifference(Model):
     currency: str
     before: float | None
     after: float | None
-    difference: float = Field(description="After less before, a missing one counted as zero.")
+    difference: float = Field(description="`after` less `before`; a missing value counts as zero.")
 
 
 class KindSummary(Model):
-    """Positions that differ in one way."""
+    """Positions with one kind of difference."""
 
     kind: DifferenceKind
     position_count: int
-    before: float | None = Field(description="Sums; null for a measure that does not add up, such as a yield.")
+    before: float | None = Field(description="Sum over the earlier run; null for a measure that is not additive, such as a yield.")
     after: float | None
     difference: float | None
 
 
 class RunDifference(Model):
-    """What differs between two runs in one measure."""
+    """The differences between two runs in one measure."""
 
     run_id_before: str
     run_id_after: str
@@ -44,9 +44,9 @@ class RunDifference(Model):
     measure: str
     absolute_tolerance: float
     relative_tolerance: float
-    unchanged_count: int = Field(description="Positions that both runs have, within the tolerance; failed in both included.")
+    unchanged_count: int = Field(description="Number of positions of both runs that differ by at most the tolerance, or failed in both.")
     before: float | None = Field(
-        description="Sum over the earlier run's priced positions; null, as the next two, for a measure that does not add up."
+        description="Sum over the earlier run's priced positions; null, as the next two fields, for a measure that is not additive."
     )
     after: float | None
     difference: float | None
@@ -54,20 +54,20 @@ class RunDifference(Model):
 
 
 class PnlParts(Model):
-    """Why a value changed, base currency. `pnl` = pv_t1 + cash_received - pv_t0, and is the sum of carry to residual."""
+    """The parts of a change in value, base currency. `pnl` = pv_t1 + cash_received - pv_t0, which is the sum of carry to residual."""
 
     position_count: int = Field(description="Positions explained.")
-    failed_count: int = Field(description="Positions without a value at one of the dates; in no figure.")
+    failed_count: int = Field(description="Number of positions without a value at one of the dates, which no figure includes.")
     pv_t0: float
     pv_t1: float
-    cash_received: float = Field(description="Paid to us, or gone ex-coupon, after the earlier date up to the later one.")
+    cash_received: float = Field(description="Flows paid to us, or gone ex-coupon, after the earlier date up to the later one.")
     pnl: float
-    carry: float = Field(description="Time passes, curves stay; cash paid meanwhile included.")
+    carry: float = Field(description="P&L from the passage of time with unchanged curves, including cash paid in between.")
     rates: float
     credit: float
     fx: float
     new: float = Field(description="Value of positions that only the later run has.")
-    dead: float = Field(description="Minus the value of positions that only the earlier run had.")
+    dead: float = Field(description="Minus the value of positions that only the earlier run has.")
     residual: float
 
 
@@ -87,7 +87,7 @@ class PnlBucket(Model):
 
 
 class PnlAnswer(Model):
-    """P&L explain between two runs."""
+    """P&L explanation between two runs."""
 
     run_id_t0: str
     run_id_t1: str
@@ -96,11 +96,11 @@ class PnlAnswer(Model):
     base_currency: CurrencyCode
     total: PnlParts
     groups: list[PnlGroup]
-    rates_by_pillar: list[PnlBucket] = Field(description="Adds up to the total's `rates`.")
+    rates_by_pillar: list[PnlBucket] = Field(description="P&L from rates by curve and pillar; the entries add up to the total's `rates`.")
 
 
 class PositionPnl(Model):
-    """The parts of one position; null for one without a value at one of the dates, with the reason in `code`."""
+    """The parts of one position; null if it has no value at one of the dates, with the reason in `code`."""
 
     position_id: str
     product: str

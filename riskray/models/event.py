@@ -1,4 +1,4 @@
-"""Events: what happened to a run, in order, kept for ever in `run_event`."""
+"""The events of a run, in order, stored permanently in `run_event`."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -23,7 +23,7 @@ class EventKind(StrEnum):
 class RunEvent(Model):
     """One event of one run."""
 
-    seq: int = Field(ge=1, description="Gap-free within the run, from 1.")
+    seq: int = Field(ge=1, description="Number of the event within the run, from 1, without gaps.")
     at: datetime
     kind: EventKind
-    data: JsonObject = Field(description="Depends on the kind; always small.")
+    data: JsonObject = Field(description="Data of the event, which depends on the kind.")

@@ -8,20 +8,20 @@ from riskray.models.common import JsonObject, Model
 
 
 class Health(Model):
-    """The process answers."""
+    """The process responds."""
 
-    status: Literal["ok"] = Field(default="ok", description="Always ok: the process answers.")
+    status: Literal["ok"] = Field(default="ok", description="Always ok, because the process responds.")
     service: str = Field(description="Short name of the service.", examples=["runs"])
     version: str = Field(description="Version of riskray.", examples=["0.1.0"])
 
 
 class DeepHealth(Model):
-    """The process answers, and so does what it depends on."""
+    """The health of the process and of its dependencies."""
 
-    status: Literal["ok", "failing"] = Field(description="Whether all of it answers.")
+    status: Literal["ok", "failing"] = Field(description="Whether all dependencies respond.")
     service: str = Field(description="Short name of the service.", examples=["runs"])
     version: str = Field(description="Version of riskray.", examples=["0.1.0"])
     database: JsonObject = Field(
         description="State of the database: version, latency in milliseconds, missing migrations, connection pool; or the error."
     )
-    seconds: float = Field(description="How long this answer took.")
+    seconds: float = Field(description="Duration of this check in seconds.")

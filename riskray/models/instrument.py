@@ -1,11 +1,10 @@
-"""What there is to price: currencies, and the description of a product that the API and the docs show."""
+"""Currencies, and the descriptions of products in the API and the docs."""
 
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from pricers.contract.columns import Column, Columns
-from pricers.registry import pricer
 
 # ISO 4217 active codes of money in circulation; funds, metals and test codes are left out.
 CURRENCIES: tuple[str, ...] = (
@@ -19,7 +18,7 @@ CURRENCIES: tuple[str, ...] = (
     "SVC", "SYP", "SZL", "THB", "TJS", "TMT", "TND", "TOP", "TRY", "TTD", "TWD", "TZS", "UAH", "UGX", "USD", "UYU", "UZS", "VED",
     "VES", "VND", "VUV", "WST", "XAF", "XCD", "XCG", "XOF", "XPF", "YER", "ZAR", "ZMW", "ZWG",
 )  # fmt: skip
-"""Currency codes that contracts and markets may name. CNH is no ISO code but is quoted and traded beside CNY."""
+"""Currency codes that contracts and markets may name. CNH is not an ISO code, but the market quotes it separately from CNY."""
 
 
 POSITION_ID = "position_id"
@@ -27,12 +26,12 @@ PRODUCT = "product"
 UNASSIGNED = "UNASSIGNED"
 
 COMMON_COLUMNS = Columns(
-    Column(POSITION_ID, "text", "your name of the position, unique within the portfolio", required=True, example="P-000001"),
-    Column(PRODUCT, "text", "name of the product, which says what the other columns are", required=True, example="FIXED_BOND"),
-    Column("book", "text", "book that the position belongs to", default=UNASSIGNED, example="RATES-01"),
-    Column("counterparty", "text", "other party, or the issuer of a security", default=UNASSIGNED, example="CP-001"),
+    Column(POSITION_ID, "text", "your id of the position, unique within the portfolio", required=True, example="P-000001"),
+    Column(PRODUCT, "text", "name of the product, which determines the other columns", required=True, example="FIXED_BOND"),
+    Column("book", "text", "book of the position", default=UNASSIGNED, example="RATES-01"),
+    Column("counterparty", "text", "counterparty, or the issuer of a security", default=UNASSIGNED, example="CP-001"),
 )
-"""What every position has, whatever its product."""
+"""The columns that positions of all products have."""
 
 
 class ColumnDescription(BaseModel):
@@ -43,13 +42,13 @@ class ColumnDescription(BaseModel):
     name: str = Field(description="Column name in files, JSON and Arrow.", examples=["notional"])
     kind: str = Field(description="float, date, integer, boolean, choice, text, date_list or float_list.", examples=["float"])
     unit: str = Field(default="", description="Unit of the values.", examples=["currency"])
-    meaning: str = Field(description="What the term means.")
-    required: bool = Field(description="Whether every position must give it.")
-    default: Any = Field(default=None, description="The value where a position gives none.")
-    allowed: tuple[str, ...] = Field(default=(), description="The values a choice may have.")
+    meaning: str = Field(description="Meaning of the term.")
+    required: bool = Field(description="Whether every position must have a value.")
+    default: Any = Field(default=None, description="Value of a position that gives none.")
+    allowed: tuple[str, ...] = Field(default=(), description="Allowed values of a choice.")
     minimum: float | None = Field(default=None, description="Smallest allowed value.")
     maximum: float | None = Field(default=None, description="Largest allowed value.")
-    references: str | None = Field(default=None, description="What the value names: market data of this kind, or a calendar.")
+    references: str | None = Field(default=None, description="Kind of market data that the value names, or `calendar`.")
 
     @classmethod
     def of(cls, column: Column) -> "ColumnDescription":
@@ -63,9 +62,9 @@ class ProductDescription(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     product: str = Field(description="Name in the `product` column.", examples=["FIXED_BOND"])
-    title: str = Field(description="What it is.")
-    documentation: str = Field(default="", description="How it is valued.")
-    measures: tuple[str, ...] = Field(description="Measures it has.", examples=[["pv", "dv01"]])
+    title: str = Field(description="Title of the product.")
+    documentation: str = Field(default="", description="How the product is valued.")
+    measures: tuple[str, ...] = Field(description="Measures of the product.", examples=[["pv", "dv01"]])
     native_currency: str = Field(description="Column with the currency of `pv`.")
     notional: str = Field(description="Column with the signed notional.")
     columns: tuple[ColumnDescription, ...] = Field(description="The contract's terms.")
@@ -73,6 +72,8 @@ class ProductDescription(BaseModel):
 
 def describe_product(product: str) -> ProductDescription:
     """Describe a registered product. Raises UnknownProductError."""
+    from pricers.registry import pricer  # loads every kernel, which a process that only reads models does without
+
     spec = pricer(product)
     return ProductDescription(
         product=spec.product,

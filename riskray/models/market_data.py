@@ -1,51 +1,52 @@
 """The market snapshot document: curves, spread curves and exchange rates of one date, as uploaded, stored and downloaded.
 
-Single values are checked here; what involves several (order of points, consistency of quotes) in `riskray.market.checks`.
+This module checks single values; `riskray.market.checks` checks relations between them (order of points, consistency of quotes).
 """
 
 import datetime
 import unicodedata
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
 from pricers.contract.columns import FX_RATE_MAX
-from pricers.time.calendars import CALENDARS, is_calendar
-from pricers.time.dates import parse_tenor
+from pricers.time.calendar_names import CALENDARS, is_calendar
+from pricers.time.tenors import parse_tenor
 from riskray.models.common import Date
 from riskray.models.instrument import CURRENCIES
+from riskray.models.rate_units import RatesChecked
 
 AS_OF_MIN, AS_OF_MAX = datetime.date(1950, 1, 1), datetime.date(2149, 12, 31)
-"""A year before the end of the holiday calendars, so that the days that a market itself needs are in them."""
+"""A year before the end of the holiday calendars, so that they cover the days that a market itself needs."""
 FX_RATE_MIN = 1 / FX_RATE_MAX
-"""Beyond every exchange rate there was, the worst inflations included, and far from what a product of several rates overflows at."""
+"""Larger than any exchange rate in history, even in hyperinflations, and so small that a product of several rates cannot overflow."""
 
 
 class Quality(StrEnum):
-    """How far a number may be trusted."""
+    """How reliable a number is."""
 
     OK = "ok"
     STALE = "stale"
     ESTIMATED = "estimated"
 
 
-class CurveKind(StrEnum):
-    """What the points of a curve are."""
+class QuotedAs(StrEnum):
+    """What the points of a discount curve are."""
 
     ZERO_RATES = "zero_rates"
     DISCOUNT_FACTORS = "discount_factors"
 
 
 class Interpolation(StrEnum):
-    """Between pillars: the zero rate is linear, or the logarithm of the discount factor is (flat forward rates)."""
+    """Interpolation between pillars: linear in the zero rate, or in the logarithm of the discount factor (flat forward rates)."""
 
     LINEAR_ZERO = "LINEAR_ZERO"
     LOG_LINEAR_DISCOUNT = "LOG_LINEAR_DISCOUNT"
 
 
 class Compounding(StrEnum):
-    """Of given zero rates, time being ACT/365F from `as_of`."""
+    """Compounding of the given zero rates, with time as ACT/365F from `as_of`."""
 
     CONTINUOUS = "CONTINUOUS"
     ANNUAL = "ANNUAL"
@@ -78,7 +79,7 @@ def _calendar(name: str) -> str:
 
 
 def _not_boolean(value: object) -> object:
-    if isinstance(value, bool):  # which Python takes for 0 or 1
+    if isinstance(value, bool):  # which Python treats as 0 or 1
         raise ValueError("expected a number, got true or false")
     return value
 
@@ -108,14 +109,16 @@ class _Document(BaseModel):
 class CurvePoint(_Document):
     """One pillar, at a tenor from `as_of` or on a date."""
 
-    tenor: Annotated[str, AfterValidator(_tenor)] | None = Field(default=None, description="1D, 2W, 3M, 10Y, 1Y6M, ON.", examples=["10Y"])
-    date: Date | None = Field(default=None, description="Instead of the tenor.", examples=["2034-03-28"])
+    tenor: Annotated[str, AfterValidator(_tenor)] | None = Field(
+        default=None, description="Tenor: 1D, 2W, 3M, 10Y, 1Y6M, ON.", examples=["10Y"]
+    )
+    date: Date | None = Field(default=None, description="Date of the pillar, instead of a tenor.", examples=["2034-03-28"])
     value: Number = Field(description="Zero rate or spread (decimal a year), or discount factor.", examples=[0.0265])
 
     @model_validator(mode="after")
     def _has_one_position(self) -> "CurvePoint":
         if (self.tenor is None) == (self.date is None):
-            raise ValueError("give a tenor or a date, and not both")
+            raise ValueError("give either a tenor or a date")
         return self
 
     @property
@@ -125,30 +128,37 @@ class CurvePoint(_Document):
 
 
 class _Sourced(_Document):
-    source: Note = Field(default="", description="Who published the numbers.", examples=["ECB, euro area yield curves"])
-    quality: Quality = Field(default=Quality.OK, description="Trust in the numbers.")
-    observed_on: Date | None = Field(default=None, description="Date of the numbers where it is not `as_of`.")
+    source: Note = Field(default="", description="Publisher of the numbers.", examples=["ECB, euro area yield curves"])
+    quality: Quality = Field(default=Quality.OK, description="Reliability of the numbers.")
+    observed_on: Date | None = Field(default=None, description="Date of the numbers, if it is not `as_of`.")
 
 
 class CurveDocument(_Sourced):
     """A discount curve."""
 
-    name: Name = Field(description="What positions call it.", examples=["EUR-GOVT-AAA"])
+    name: Name = Field(description="Name by which positions refer to the curve.", examples=["EUR-GOVT-AAA"])
     currency: Currency = Field(description="Currency of the flows that it discounts.", examples=["EUR"])
-    kind: CurveKind = Field(default=CurveKind.ZERO_RATES, description="What the points are.")
-    interpolation: Interpolation = Field(default=Interpolation.LINEAR_ZERO, description="Between the points.")
-    compounding: Compounding = Field(default=Compounding.CONTINUOUS, description="Of zero rates; not of discount factors.")
-    points: list[CurvePoint] = Field(min_length=1, max_length=1_000, description="In increasing order.")
+    quoted_as: QuotedAs = Field(default=QuotedAs.ZERO_RATES, description="What the points are.")
+    interpolation: Interpolation = Field(default=Interpolation.LINEAR_ZERO, description="Interpolation between the points.")
+    compounding: Compounding = Field(default=Compounding.CONTINUOUS, description="Compounding of zero rates; discount factors have none.")
+    points: list[CurvePoint] = Field(min_length=1, max_length=1_000, description="Points of the curve, in increasing order.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_quoted_as(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("kind") in tuple(QuotedAs):
+            raise ValueError(f"what the points are is called quoted_as, not kind; write quoted_as: {data['kind']}")
+        return data
 
 
 class SpreadCurveDocument(_Sourced):
     """Zero spreads of an issuer or a rating, continuously compounded, added to the zero rates of a discount curve."""
 
-    name: Name = Field(description="What positions call it.", examples=["EUR-CORP-BBB"])
-    issuer: Note = Field(default="", description="Whose credit it is.")
+    name: Name = Field(description="Name by which positions refer to the curve.", examples=["EUR-CORP-BBB"])
+    issuer: Note = Field(default="", description="Issuer whose credit the curve describes.")
     rating: Note = Field(default="", description="Rating class.", examples=["BBB"])
-    interpolation: Interpolation = Field(default=Interpolation.LINEAR_ZERO, description="Between the points.")
-    points: list[CurvePoint] = Field(min_length=1, max_length=1_000, description="In increasing order.")
+    interpolation: Interpolation = Field(default=Interpolation.LINEAR_ZERO, description="Interpolation between the points.")
+    points: list[CurvePoint] = Field(min_length=1, max_length=1_000, description="Points of the curve, in increasing order.")
 
 
 class FxSpot(_Sourced):
@@ -160,22 +170,26 @@ class FxSpot(_Sourced):
         default=2, ge=0, le=10, description="Business days from `as_of` to the delivery of spot."
     )
     calendar: Annotated[str, AfterValidator(_calendar)] = Field(
-        default="WEEKENDS_ONLY", description="Of the lag.", examples=["TARGET+US_FED"]
+        default="WEEKENDS_ONLY",
+        description="Holiday calendars of the pair. The lag counts business days of the calendars that are not the dollar's (`US_*`); the "
+        "spot date is a business day of all of them, and of US_FED for a cross that names no dollar calendar.",
+        examples=["TARGET+US_FED"],
     )
-    spot_date: Date | None = Field(default=None, description="Delivery of spot, instead of the lag.")
+    spot_date: Date | None = Field(default=None, description="Delivery date of spot, instead of the lag.")
 
 
 class MarketDocument(_Document):
-    """A market snapshot. Immutable once stored; the same content is the same snapshot."""
+    """A market snapshot. A stored snapshot is immutable, and equal content is stored as one snapshot."""
 
-    name: Name = Field(description="Name under which versions are counted.", examples=["close-2024-03-28"])
+    name: Name = Field(description="Name of the market; uploads under one name are its versions.", examples=["close-2024-03-28"])
     as_of: Annotated[Date, AfterValidator(_within_calendars)] = Field(description="Valuation date.", examples=["2024-03-28"])
-    description: Note = Field(default="", description="Anything worth saying.")
+    description: Note = Field(default="", description="Free text.")
     curves: list[CurveDocument] = Field(min_length=1, max_length=10_000, description="Discount curves.")
     spread_curves: list[SpreadCurveDocument] = Field(default=[], max_length=100_000, description="Issuer and rating spread curves.")
     fx_spots: list[FxSpot] = Field(default=[], max_length=1_000, description="Exchange rates; crosses and inverses are derived.")
     fx_discount_curves: dict[Currency, Name] = Field(
         default={},
-        description="By currency: the discount curve that carries spot rates back to `as_of`.",
+        description="By currency, the discount curve that converts spot rates to `as_of`.",
         examples=[{"EUR": "EUR-GOVT-AAA"}],
     )
+    rates_checked: RatesChecked = True

@@ -1,7 +1,7 @@
-"""Positions as JSON: one model a product, made from the columns that its pricer declares.
+"""Positions as JSON: one model per product, derived from the columns that its pricer declares.
 
-OpenAPI describes the positions in request bodies by these models. What checks them is `riskray.portfolio.reader`, which reads the same
-declarations a column at a time and names everything that is wrong at once.
+The OpenAPI document describes the positions in request bodies with these models. `riskray.portfolio.reader` checks positions: it uses the
+declarations too, but reads whole columns and lists all problems at once.
 """
 
 import datetime
@@ -10,9 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, create_model
 
-from pricers.contract.columns import Column, Kind
-from pricers.products.python_function import INSTRUMENT
-from pricers.registry import known_products, pricer
+from pricers.contract.columns import INSTRUMENT, Column, Kind
 from riskray.models.common import JsonObject
 from riskray.models.instrument import COMMON_COLUMNS, PRODUCT
 
@@ -29,7 +27,7 @@ _SHORTEST: dict[Kind, int] = {"text": 1}
 
 
 class PositionModel(BaseModel):
-    """What all positions have in common."""
+    """The fields that all positions have."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
@@ -37,6 +35,8 @@ class PositionModel(BaseModel):
 @lru_cache(maxsize=256)
 def position_model(product: str) -> type[PositionModel]:
     """The model of a product's positions. Raises UnknownProductError."""
+    from pricers.registry import pricer  # loads every kernel, which a process that only reads models does without
+
     spec = pricer(product)
     fields: dict[str, Any] = {
         column.name: (Literal[product], Field(description=column.meaning)) if column.name == PRODUCT else _field(column)
@@ -46,9 +46,11 @@ def position_model(product: str) -> type[PositionModel]:
 
 
 class _OfAnyProduct:
-    """What OpenAPI says of a position: the model of one of the products that are registered when the document is made."""
+    """The OpenAPI schema of a position: the model of any product that is registered when the document is created."""
 
     def __get_pydantic_json_schema__(self, _schema: Any, _handler: Any) -> JsonObject:
+        from pricers.registry import known_products  # as above
+
         return {"oneOf": [position_model(product).model_json_schema() for product in known_products()]}
 
 
@@ -61,7 +63,7 @@ def _field(column: Column) -> tuple[Any, Any]:
     kind = str | JsonObject if column.name == INSTRUMENT else kind
     bounds = _given({"ge": column.minimum, "le": column.maximum})
     if column.kind == "float_list" and bounds:
-        kind, bounds = list[Annotated[FiniteFloat, Field(**bounds)]], {}  # of each element
+        kind, bounds = list[Annotated[FiniteFloat, Field(**bounds)]], {}  # bounds of each element
     given = bounds | _given(
         {
             "description": column.meaning + (f" [{column.unit}]" if column.unit else ""),

@@ -1,4 +1,4 @@
-"""One position's outcome in a run: its measures, or why it has none."""
+"""The outcome of one position in a run: its measures, or the reason for its failure."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,9 @@ from riskray.models.measured import measured
 
 
 class _PositionOfRun(Model):
-    position_no: int = Field(ge=0, description="Dense within the portfolio, from 0; the order of pages and downloads.")
+    position_no: int = Field(
+        ge=0, description="Number of the position within its portfolio, from 0, without gaps; the order of pages and downloads."
+    )
     position_id: str
     product: str
     book: str
@@ -33,7 +35,7 @@ else:
 
 
 class PositionResult(_MeasuredPosition):
-    """Measures of a priced position; null where a measure does not apply to the product or was not asked for."""
+    """Measures of a priced position; null if a measure does not apply to the product or was not requested."""
 
     factor_nos: list[int] | None = Field(
         description="Factors that the position is sensitive to, by number: `GET /api/v1/results/{run_id}/factors` lists them. Null where "
@@ -48,17 +50,17 @@ class PositionResult(_MeasuredPosition):
 
 
 class PositionOrigin(Model):
-    """Where a position's row was valued: in the run itself, or in an earlier one whose row the run reuses."""
+    """The run in which a position's row was valued: the run itself, or an earlier run whose row it reuses."""
 
-    run_id: str = Field(description="The run asked about.")
-    position_id: str = Field(description="Of the portfolio.")
-    valued_in: str = Field(description="Id of the run that valued the position; `run_id` where the row is not reused.")
-    market_id: str = Field(description="Market of that run; what the position depends on is the same in the market of `run_id`.")
-    reused_times: int = Field(description="How many runs have reused the row, one after the other; 0 where it is not reused.")
+    run_id: str = Field(description="Id of the requested run.")
+    position_id: str = Field(description="Id of the position within the portfolio.")
+    valued_in: str = Field(description="Id of the run that valued the position; `run_id` if the row is not reused.")
+    market_id: str = Field(description="Market of that run; the data on which the position depends is equal in the market of `run_id`.")
+    reused_times: int = Field(description="Number of runs that have reused the row, one after another; 0 if it is not reused.")
 
 
 class PositionFailure(_PositionOfRun):
-    """Why a position has no value. It is in no total."""
+    """The reason why a position has no value. No total includes it."""
 
     code: str = Field(examples=["MISSING_CURVE"])
     message: str

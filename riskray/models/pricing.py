@@ -26,31 +26,31 @@ EXAMPLE_POSITION: JsonObject = {
 
 
 class PriceRequest(Model):
-    """Value these positions now. Their columns are those of `GET /api/v1/portfolios/products`."""
+    """Positions to be valued now. `GET /api/v1/portfolios/products` lists their columns."""
 
-    # NaN goes to the reader, which refuses it by name; as null it would take the column's default.
+    # NaN is passed to the reader, which refuses it and names the column; as null it would become the column's default.
     model_config = ConfigDict(ser_json_inf_nan="constants")
 
-    market: str = Field(description="Market id, or a name for its newest version.", examples=["demo"])
+    market: str = Field(description="Market id, or a name, which stands for its last upload.", examples=["demo"])
     base_currency: CurrencyCode = "USD"
     measures: Distinct[Measure] = Field(default=[Measure.PV, Measure.PV_BASE, Measure.DV01], min_length=1)
     positions: list[Position] = Field(
         min_length=1,
         max_length=POSITIONS_MAX,
-        description="Columns of each position, `product` and `position_id` among them.",
+        description="Columns of each position, including `product` and `position_id`.",
         examples=[[EXAMPLE_POSITION]],
     )
 
 
 class PricedPosition(Model):
-    """One position's measures. `values` has each requested measure that is one number; null where it does not apply to the product."""
+    """One position's measures. `values` has each requested measure that is one number; null if it does not apply to the product."""
 
     position_id: str
     product: str
     values: dict[Measure, float | None]
     factor_nos: list[int] | None = Field(
-        description="Factors that the position is sensitive to, by number in `factors`; null where neither `key_rate_dv01` nor `fx_delta` "
-        "is asked for.",
+        description="Factors that the position is sensitive to, by number in `factors`; null if neither `key_rate_dv01` nor `fx_delta` "
+        "is requested.",
         examples=[[0]],
     )
     sensitivities: list[float] | None = Field(
@@ -71,9 +71,9 @@ class PriceFailure(Model):
 class PriceAnswer(Model):
     """Every position of the request, either priced or failed."""
 
-    market: str = Field(description="As in the request.")
-    market_id: str = Field(description="Id of the market; where the request has a name, of its newest version.")
-    as_of: date = Field(description="Valuation date, which is the market's.")
+    market: str = Field(description="Market id or name of the request.")
+    market_id: str = Field(description="Id of the market; if the request has a name, id of its last upload.")
+    as_of: date = Field(description="Valuation date, which is the date of the market.")
     base_currency: CurrencyCode
     factors: list[RiskFactor] = Field(default=[], description="Those that `results` name.")
     results: list[PricedPosition]

@@ -1,4 +1,4 @@
-"""What pydantic says of a wrong value, in the house's words: with the value that was given, and without pydantic's own prefixes."""
+"""Converts pydantic's validation errors to riskray's: with the given value, and without pydantic's prefixes."""
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -13,9 +13,9 @@ _SCALARS = (str, int, float, bool)
 
 
 def problem_message(error: Mapping[str, Any]) -> str:
-    """The message of one entry of `ValidationError.errors()`, with the value where it is a single one and not named already."""
+    """The message of one entry of `ValidationError.errors()`, with the value if it is a scalar and not yet in the message."""
     if error["type"] == "extra_forbidden":
-        return "there is no such field"
+        return "unknown field"
     message = str(error["msg"]).removeprefix("Value error, ")
     given = error.get("input")
     if error["type"] == "missing" or not isinstance(given, _SCALARS):
@@ -27,7 +27,7 @@ def problem_message(error: Mapping[str, Any]) -> str:
 
 
 def invalid_argument(error: ValidationError) -> InvalidArgument:
-    """What a model refused, as an error of riskray; the first wrong value is in its words."""
+    """A validation error as an error of riskray, whose text names the first invalid value."""
     problems = [{"loc": list(problem["loc"]), "msg": problem_message(problem), "code": problem["type"]} for problem in error.errors()]
     place = ".".join(str(part) for part in problems[0]["loc"])
     more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
@@ -36,7 +36,7 @@ def invalid_argument(error: ValidationError) -> InvalidArgument:
 
 @contextmanager
 def arguments_checked() -> Generator[None, None, None]:
-    """Raises InvalidArgument for what the models made in the block refuse."""
+    """Raise InvalidArgument if a model in the block refuses its values."""
     try:
         yield
     except ValidationError as error:

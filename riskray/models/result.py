@@ -57,7 +57,9 @@ class RiskFactor(Model):
     kind: FactorKind = Field(description="What is moved: zero rates, spreads, a currency.")
     name: str = Field(description="Of the curve or currency; unique within the kind.", examples=["EUR-GOVT-AAA"])
     unit: str
-    bump: str
+    bump: float = Field(
+        description="Size of the bump: 0.0001 added to a zero rate or spread is 1 bp; 0.01 of a price is 1 %.", examples=[0.0001]
+    )
     bucket_labels: list[str]
     bucket_days: list[int] | None = Field(description="Days from the valuation date to each bucket; null where buckets are no dates.")
     is_sparse: bool = Field(description="Whether positions hold pairs (bucket number, value) instead of one number a bucket.")
@@ -75,7 +77,7 @@ class Sensitivity(Model):
 
 
 class FailureSummary(Model):
-    """Failed positions by reason."""
+    """Failed positions with one reason."""
 
     code: str = Field(examples=["MISSING_CURVE"])
     product: str
@@ -86,7 +88,7 @@ class FailureSummary(Model):
 
 
 class ExplainedFlow(Model):
-    """One cash flow of one position and what it is worth."""
+    """One cash flow of one position, and its value."""
 
     pay_date: date
     leg: int
@@ -96,7 +98,7 @@ class ExplainedFlow(Model):
     amount: float
     discount_factor: float
     spread_factor: float
-    pv: float = Field(description="In the leg's currency.")
+    pv: float = Field(description="Present value in the leg's currency.")
     pv_base: float
 
 

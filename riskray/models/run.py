@@ -1,4 +1,4 @@
-"""Runs: what is asked for, what pre-flight found, how far it is and how it ended."""
+"""Runs: request, pre-flight check, progress and outcome."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -12,9 +12,9 @@ from riskray.models.common import CurrencyCode, Distinct, JsonObject, Model
 ALL_MEASURES = tuple(Measure)
 
 Vectors = Literal["none", "group", "position"]
-"""P&L vectors that a run leaves: none, of groups, or of groups and every position."""
+"""P&L vectors that a run stores: none, those of groups, or those of groups and of every position."""
 FailurePolicy = Literal["drop_position", "drop_scenario"]
-"""A position without value in some scenario: it is in no vector, or the scenario counts in no figure."""
+"""If a position has no value in some scenario: exclude the position from all vectors, or the scenario from all figures."""
 
 
 class RunState(StrEnum):
@@ -29,61 +29,63 @@ class RunState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether the run can still change."""
+        """Whether the run cannot change any more."""
         return self not in (RunState.QUEUED, RunState.RUNNING)
 
 
 Executor = Literal["pool", "job"]
-"""Who may claim a run: any coordinator, or the process of `riskray run execute`."""
+"""What may claim a run: any coordinator, or only a process of `riskray run execute`."""
 
 
 class RunRequest(Model):
-    """Value a portfolio under a market."""
+    """A request to value a portfolio under a market."""
 
-    portfolio: str = Field(description="Portfolio id, or a name for its newest version.", examples=["pf-3f2a9c0d1e4b5a67"])
-    market: str = Field(description="Market id, or a name for its newest version.", examples=["mkt-90b1c2d3e4f5a6b7"])
+    portfolio: str = Field(description="Portfolio id, or a name, which stands for its last upload.", examples=["pf-3f2a9c0d1e4b5a67"])
+    market: str = Field(description="Market id, or a name, which stands for its last upload.", examples=["mkt-90b1c2d3e4f5a6b7"])
     base_currency: CurrencyCode = "USD"
     measures: Distinct[Measure] = Field(default=list(ALL_MEASURES), min_length=1, description="Measures to compute; the others are null.")
-    name: str = Field(default="", max_length=200, description="A label for people.", examples=["end of day"])
+    name: str = Field(default="", max_length=200, description="Label of the run.", examples=["end of day"])
     preflight: Literal["flag", "strict"] = Field(
         default="flag",
-        description="`flag`: positions without market data fail, the others are valued. `strict`: the run is refused when any "
-        "position lacks market data.",
+        description="`flag`: positions without market data fail, and the others are valued. `strict`: the run is refused if any position "
+        "lacks market data.",
     )
     executor: Executor = Field(
-        default="pool", description="`pool`: the warm pricer pool. `job`: wait for `riskray run execute`, for instance by `ray job submit`."
+        default="pool",
+        description="`pool`: the warm pricer pool. `job`: a process of `riskray run execute`, for instance by `ray job submit`.",
     )
-    rows_per_shard: int | None = Field(default=None, ge=1, le=1_000_000, description="Positions in one shard; changes no result.")
+    rows_per_shard: int | None = Field(default=None, ge=1, le=1_000_000, description="Positions per shard; does not change results.")
     scenario_set: str | None = Field(
-        default=None, description="Scenario set id, or a name for its newest version; value the portfolio under every scenario of it too."
+        default=None,
+        description="Scenario set id, or a name, which stands for its last upload; the portfolio is also valued under each scenario.",
     )
     vectors: Vectors | None = Field(
         default=None,
-        description="P&L vectors to store: `none`, `group` (by book or counterparty, product and currency) or `position` (of every "
-        "position too). `group` where a scenario set is given.",
+        description="P&L vectors to store: `none`, `group` (by book or counterparty, product and currency) or `position` (also of every "
+        "position). The default is `group` with a scenario set.",
     )
     failure_policy: FailurePolicy = Field(
         default="drop_position",
-        description="A position that has no value in some scenario: `drop_position` leaves it out of every vector, `drop_scenario` leaves "
-        "the scenario out of every figure.",
+        description="Treatment of a position that has no value in some scenario: `drop_position` excludes it from every vector, "
+        "`drop_scenario` excludes the scenario from every figure.",
     )
 
     reuse_from: str | None = Field(
         default=None,
-        description="Id of an ended run of the same portfolio, date, base currency and measures: only its failed positions and those that "
-        "depend on what differs between the two markets are valued; the other results are reused, bit for bit. The run is cut into "
-        "shards as that one was unless `rows_per_shard` says otherwise. Vectors are made for all positions.",
+        description="Id of an ended run with equal portfolio, date, base currency and measures: only its failed positions and those that "
+        "depend on a difference between the two markets are valued; the other results are reused, bit for bit. The run has the "
+        "shards of that run unless `rows_per_shard` differs. Vectors are computed for all positions.",
     )
 
     @model_validator(mode="after")
     def _has_scenarios_for_vectors(self) -> "RunRequest":
         if self.scenario_set is None and self.vectors in ("group", "position"):
-            raise ValueError(f"vectors={self.vectors} needs a scenario_set")
+            raise ValueError(f"vectors={self.vectors} requires a scenario_set")
         return self
 
     @property
     def vectors_wanted(self) -> Vectors:
-        """The vectors to store, the default filled in."""
+        """The vectors to store, with the default applied."""
         return self.vectors or ("none" if self.scenario_set is None else "group")
 
 
@@ -98,15 +100,17 @@ class MarketGap(Model):
 
 
 class Preflight(Model):
-    """What will fail before anything runs."""
+    """The market data that a run would lack, found before it starts."""
 
     position_count: int
-    affected_position_count_max: int = Field(description="Upper bound of positions touched by a gap; a position may miss several things.")
+    affected_position_count_max: int = Field(
+        description="Upper bound of the number of affected positions; one position may have several gaps."
+    )
     gaps: list[MarketGap]
 
 
 class Progress(Model):
-    """Counts, never an estimate."""
+    """Progress of a run as exact counts."""
 
     position_count: int
     ok_count: int
@@ -114,7 +118,7 @@ class Progress(Model):
     cancelled_count: int
     shard_count: int
     shards_done: int
-    reused_count: int = Field(default=0, description="Positions, among those priced, whose results come from the earlier run.")
+    reused_count: int = Field(default=0, description="Number of priced positions whose results are reused from `reused_from`.")
 
 
 class Run(Model):
@@ -129,18 +133,25 @@ class Run(Model):
     as_of: date
     base_currency: CurrencyCode
     measures: list[Measure]
-    scenario_set_id: str | None = Field(default=None, description="The scenarios that the portfolio was valued under.")
-    vectors: Vectors = Field(default="none", description="P&L vectors that the run leaves.")
-    failure_policy: FailurePolicy = Field(default="drop_position", description="What a position without value in some scenario leads to.")
-    reused_from: str | None = Field(default=None, description="The earlier run whose unchanged results are reused.")
+    scenario_set_id: str | None = Field(default=None, description="Id of the scenario set under which the portfolio was valued.")
+    vectors: Vectors = Field(default="none", description="P&L vectors that the run stores.")
+    failure_policy: FailurePolicy = Field(default="drop_position", description="Treatment of a position without value in some scenario.")
+    reused_from: str | None = Field(default=None, description="Id of the earlier run whose unchanged results are reused.")
     progress: Progress
     preflight: Preflight
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     cancel_requested_at: datetime | None
+    lease_until: datetime | None = None
+    driven_since: datetime | None = None
     error_code: str | None
     error_detail: str | None
     manifest: JsonObject | None = Field(
-        description="Written when the run ends: hashes of all inputs, versions, settings, seconds by phase."
+        description="Hashes of all inputs, versions, settings and seconds by phase, written when the run ends."
     )
+
+    @property
+    def lacks_driver(self) -> bool:
+        """Whether the run has begun and no coordinator or job drives it: its lease has expired or was released."""
+        return self.state is RunState.RUNNING and self.lease_until is not None and self.driven_since is None

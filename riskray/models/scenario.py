@@ -1,8 +1,8 @@
-"""Scenario sets: how they are asked for, what is stored of them, and the market histories they come from.
+"""Scenario sets: their requests and stored form, and the market histories from which they are derived.
 
-A definition says how scenarios are made. It is compiled once, against one market, to labels and a matrix of factor moves, and
-kept beside the matrix. A move is absolute (added to a zero rate, zero spread or credit spread; decimal) or relative (a fraction of
-today's value).
+A definition says how scenarios are generated. It is compiled once, against one market, to labels and a matrix of factor moves, and is
+stored with the matrix. A move is absolute (added to a zero rate, zero spread or credit spread; decimal) or relative (a fraction of the
+current value of the factor).
 """
 
 from datetime import date, datetime
@@ -11,21 +11,22 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, FiniteFloat, model_validator
 
-from pricers.time.dates import parse_tenor
+from pricers.time.tenors import parse_tenor
 from riskray.models.common import CurrencyCode, Date, JsonObject, Model
+from riskray.models.rate_units import RatesChecked
 
 SCENARIOS_MAX = 100_000
 
 
 class MoveKind(StrEnum):
-    """How the number of a factor is applied to today's market."""
+    """How a move is applied to the current value of a factor."""
 
     ABSOLUTE = "absolute"
     RELATIVE = "relative"
 
 
 class GapPolicy(StrEnum):
-    """What to do with an observation that the history lacks (a holiday, a missing quote)."""
+    """Treatment of an observation that the history lacks (a holiday, a missing quote)."""
 
     REFUSE = "refuse"
     DROP_DATE = "drop_date"
@@ -43,15 +44,17 @@ ScenarioName = Annotated[str, Field(min_length=1, max_length=200, examples=["par
 
 
 class Shift(Model):
-    """The size of a move: basis points, or a fraction of today's value (0.1 is +10 %)."""
+    """The size of a move: basis points, or a fraction of the factor's current value (0.1 is +10 %)."""
 
     bp: FiniteFloat | None = Field(default=None, description="Absolute move in basis points.", examples=[100.0])
-    relative: FiniteFloat | None = Field(default=None, description="Fraction of today's value.", examples=[0.1])
+    relative: FiniteFloat | None = Field(
+        default=None, description="Relative move as a fraction of the factor's current value.", examples=[0.1]
+    )
 
     @model_validator(mode="after")
     def _has_one_size(self) -> "Shift":
         if (self.bp is None) == (self.relative is None):
-            raise ValueError("give bp or relative, and not both")
+            raise ValueError("give either bp or relative")
         return self
 
     @property
@@ -61,17 +64,17 @@ class Shift(Model):
 
     @property
     def value(self) -> float:
-        """As the matrix holds it: decimal."""
+        """The size as a decimal, as in the matrix."""
         return 1e-4 * self.bp if self.bp is not None else float(self.relative or 0.0)
 
 
 class _CurveShock(Model):
-    curves: list[Pattern] = Field(default=["*"], min_length=1, description="Curves that move; every pattern must match one.")
-    target: Literal["zero", "spread"] = Field(default="zero", description="Discount curves, or spread curves.")
+    curves: list[Pattern] = Field(default=["*"], min_length=1, description="Curves that move; every pattern must match a curve.")
+    target: Literal["zero", "spread"] = Field(default="zero", description="Whether discount curves or spread curves move.")
 
 
 class ParallelShock(_CurveShock):
-    """Every pillar moves by the same."""
+    """All pillars move by one size."""
 
     type: Literal["parallel"] = "parallel"
     shift: Shift
@@ -88,7 +91,7 @@ class SteepenerShock(_CurveShock):
 
 
 class TwistShock(_CurveShock):
-    """A turn about the pivot: minus `size` up to the short tenor, nothing at the pivot, plus `size` from the long tenor on."""
+    """A twist about the pivot: minus `size` up to the short tenor, zero at the pivot, plus `size` from the long tenor on."""
 
     type: Literal["twist"] = "twist"
     size: Shift
@@ -98,18 +101,20 @@ class TwistShock(_CurveShock):
 
 
 class TenorShock(_CurveShock):
-    """Single pillars, by label; the others stay. Every label must be a pillar of every curve that matches."""
+    """Moves of single pillars, by label; other pillars do not move. Every matching curve must have every label as a pillar."""
 
     type: Literal["tenors"] = "tenors"
     shifts: dict[str, Shift] = Field(min_length=1, examples=[{"5Y": {"bp": 25}, "10Y": {"bp": 50}}])
 
 
 class FxShock(Model):
-    """Currencies rise against the set's numeraire, all by the same fraction."""
+    """Currencies rise against the set's numeraire, all by one fraction."""
 
     type: Literal["fx"] = "fx"
     currencies: list[Pattern] = Field(min_length=1, examples=[["EUR", "GBP"]])
-    relative: FiniteFloat = Field(gt=-1.0, description="0.1: one unit costs 10 % more of the numeraire.")
+    relative: FiniteFloat = Field(
+        gt=-1.0, description="Relative rise of the currencies: with 0.1, one unit costs 10 % more of the numeraire."
+    )
 
 
 class CreditShock(Model):
@@ -130,7 +135,7 @@ class StressScenario(Model):
 
 
 class Combination(Model):
-    """A scenario that adds up others of the set."""
+    """A scenario that is the sum of other scenarios of the set."""
 
     name: ScenarioName
     of: list[ScenarioName] = Field(min_length=2)
@@ -143,31 +148,37 @@ class StressDefinition(Model):
     numeraire: CurrencyCode = Field(default="USD", description="Currency in which FX shocks are stated.")
     scenarios: list[StressScenario] = Field(min_length=1, max_length=SCENARIOS_MAX)
     combinations: list[Combination] = Field(default=[])
+    rates_checked: RatesChecked = True
 
 
 class _FromHistory(Model):
-    history: str = Field(description="Market history id, or a name for its newest version.", examples=["demo-history"])
-    first_date: Date | None = Field(default=None, description="First date of the history to use; its first where not given.")
-    last_date: Date | None = Field(default=None, description="Last date of the history to use; its last where not given.")
-    window: int | None = Field(default=None, ge=1, description="Use the last so many moves; all where not given.", examples=[500])
-    horizon_days: int = Field(default=1, ge=1, le=260, description="Length of a move in observations of the history.")
-    zero_moves: MoveKind = Field(default=MoveKind.ABSOLUTE, description="How zero rates move.")
-    spread_moves: MoveKind = Field(default=MoveKind.ABSOLUTE, description="How zero spreads move.")
+    history: str = Field(description="Market history id, or a name, which stands for its last upload.", examples=["demo-history"])
+    first_date: Date | None = Field(default=None, description="First date of the history to use; by default its first.")
+    last_date: Date | None = Field(default=None, description="Last date of the history to use; by default its last.")
+    window: int | None = Field(default=None, ge=1, description="Number of most recent moves to use; by default all.", examples=[500])
+    horizon_days: int = Field(default=1, ge=1, le=260, description="Length of a move, in observations of the history.")
+    zero_moves: MoveKind = Field(default=MoveKind.ABSOLUTE, description="Whether zero rates move by absolute or relative amounts.")
+    spread_moves: MoveKind = Field(default=MoveKind.ABSOLUTE, description="Whether zero spreads move by absolute or relative amounts.")
     gap_policy: GapPolicy = Field(
         default=GapPolicy.REFUSE,
-        description="Missing observations: refuse; drop the dates that lack any; or carry the last value forward (the move is then zero).",
+        description="Treatment of missing observations: refuse the history, drop the dates that lack any, or carry the last value forward "
+        "(the move is then zero).",
     )
-    gap_days_max: int = Field(default=10, ge=1, description="Refuse a history with more calendar days than this between two dates used.")
+    gap_days_max: int = Field(
+        default=10, ge=1, description="Refuse a history with more calendar days than this between two successive dates in use."
+    )
     curve_proxies: dict[str, str] = Field(
-        default={}, description="Curve of the market -> curve of the history that it moves with, where the names differ."
+        default={}, description="Curve of the market -> curve of the history with which it moves, if the names differ."
     )
 
 
 class HistoricalDefinition(_FromHistory):
-    """Moves that happened, applied to today's market: one scenario a date."""
+    """Historical moves, applied to the current market: one scenario per date."""
 
     kind: Literal["historical"] = "historical"
-    overlapping: bool = Field(default=True, description="Moves over several days start every day, or where the last one ended.")
+    overlapping: bool = Field(
+        default=True, description="`true`: moves over several days begin on every day; `false`: each begins where the last one ended."
+    )
 
 
 class MonteCarloDefinition(_FromHistory):
@@ -180,16 +191,18 @@ class MonteCarloDefinition(_FromHistory):
     seed: int = Field(ge=0, lt=2**63)
     count: int = Field(ge=1, le=SCENARIOS_MAX, examples=[1000])
     distribution: Literal["normal", "student_t"] = "normal"
-    degrees_of_freedom: float = Field(default=5.0, gt=2.0, description="Of student_t; the covariances stay as estimated.")
+    degrees_of_freedom: float = Field(
+        default=5.0, gt=2.0, description="Degrees of freedom of student_t, which do not change the covariances."
+    )
     volatility: Literal["sample", "ewma"] = "sample"
-    decay: float = Field(default=0.94, gt=0.0, lt=1.0, description="Of ewma: weight of the day before (RiskMetrics).")
+    decay: float = Field(default=0.94, gt=0.0, lt=1.0, description="Decay factor of ewma: relative weight of the day before (RiskMetrics).")
     shrinkage: float = Field(
         default=0.0, ge=0.0, le=1.0, description="Correlation used: (1 - shrinkage) × estimate + shrinkage × identity."
     )
 
 
 class MatrixDefinition(Model):
-    """A matrix of factor moves that the user made."""
+    """A matrix of factor moves from the user."""
 
     kind: Literal["matrix"] = "matrix"
     numeraire: CurrencyCode = Field(default="USD", description="Currency in which the FX moves are stated.")
@@ -202,10 +215,10 @@ ScenarioDefinition = Annotated[
 
 
 class ScenarioSetRequest(Model):
-    """Make a scenario set against a market."""
+    """A request to create a scenario set for a market."""
 
     name: str = Field(min_length=1, max_length=200, examples=["standard stress"])
-    market: str = Field(description="Market id, or a name for its newest version: whose curves and pillars the set moves.")
+    market: str = Field(description="Id of the market whose curves and pillars the set moves, or a name, which stands for its last upload.")
     definition: ScenarioDefinition
 
 
@@ -214,25 +227,25 @@ class ScenarioSet(Model):
 
     scenario_set_id: str = Field(description="`scen-` and the start of the content hash.", examples=["scen-5b0c7c1de2a9f344"])
     name: str
-    version: int = Field(ge=1, description="Counts the contents stored under this name.")
+    version: int = Field(ge=1, description="Number of the upload under this name; an upload without changes is not counted.")
     content_hash: str = Field(description="SHA-256 of the canonical content, in hex.")
     kind: Literal["stress", "historical", "monte_carlo", "matrix"]
-    market_id: str | None = Field(description="The market that it was made against.")
+    market_id: str | None = Field(description="Id of the market for which it was created.")
     scenario_count: int
     factor_count: int
     created_at: datetime
 
 
 class ScenarioSetDetail(ScenarioSet):
-    """A stored scenario set and how it was made."""
+    """A stored scenario set and its definition."""
 
     definition: JsonObject
     numeraire: CurrencyCode
     labels: list[str] = Field(description="Names of the first scenarios.")
     factors: list[str] = Field(description="Names of the first factors.")
     unmoved: list[str] | None = Field(
-        description="Curves, currencies and `credit` of the market it was made against that stay still in every scenario; null where "
-        "there is no such market (any more).",
+        description="Curves, currencies and `credit` of the set's market that do not move in any scenario; null if the set has no "
+        "market or the market has been deleted.",
         examples=[["zero/JPY-GOVT", "credit"]],
     )
 
@@ -252,30 +265,30 @@ class MarketHistory(Model):
 
 
 class HistorySummary(Model):
-    """What a history holds and lacks."""
+    """Content and gaps of a history."""
 
     numeraire: CurrencyCode = Field(description="Currency of the FX prices.")
     row_count: int
     factor_count: int
-    longest_gap_days: int = Field(description="Most calendar days between two dates that follow each other.")
+    longest_gap_days: int = Field(description="Largest number of calendar days between two successive dates.")
     longest_gap_ends: date
-    missing: dict[str, int] = Field(description="Factor -> dates without value; only factors that lack some.")
+    missing: dict[str, int] = Field(description="Number of dates without a value, by factor; only for factors with gaps.")
 
 
 class MarketHistoryDetail(MarketHistory):
-    """A stored market history, what it holds and what it lacks."""
+    """A stored market history with its content and gaps."""
 
     summary: HistorySummary
 
 
 class DemoHistoryRequest(Model):
-    """Make a history for a market from the ECB's euro reference rates since 1999 and generated zero rates and spreads.
+    """A request to create a history for a market from the ECB's euro reference rates since 1999 and generated zero rates and spreads.
 
-    It ends at the market's date with the market's own curves. Only the exchange rates are observations; the rates are a documented
-    simulation with plausible volatilities, for trying things out.
+    The history ends at the market's date with the market's own curves. Only the exchange rates are observations; the rates are a documented
+    simulation with plausible volatilities, for demonstrations.
     """
 
     name: str = Field(default="demo-history", min_length=1, max_length=200)
-    market: str = Field(description="Market id, or a name for its newest version.", examples=["demo"])
-    first_date: Date | None = Field(default=None, description="Leave out earlier dates.", examples=["2019-01-02"])
-    seed: int = Field(default=1, ge=0, lt=2**63, description="Of the generated rates; the same seed gives the same history.")
+    market: str = Field(description="Market id, or a name, which stands for its last upload.", examples=["demo"])
+    first_date: Date | None = Field(default=None, description="First date of the history.", examples=["2019-01-02"])
+    seed: int = Field(default=1, ge=0, lt=2**63, description="Seed of the generated rates; equal seeds give equal histories.")

@@ -1,4 +1,4 @@
-"""Questions to stored P&L vectors: VaR and ES of any node, who contributes, and which scenarios drive it."""
+"""Queries of stored P&L vectors: VaR and ES of any node, their contributions, and the scenarios that drive them."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ DIMENSIONS: tuple[Dimension, ...] = ("book", "product", "currency", "counterpart
 
 
 class QuantileConvention(StrEnum):
-    """How VaR is read off n ordered losses. `riskray.figures.estimators.CONVENTIONS` says where each comes from."""
+    """How VaR is read from n ordered losses. `riskray.figures.estimators.CONVENTIONS` gives the source of each convention."""
 
     LOWER = "lower"
     HIGHER = "higher"
@@ -25,14 +25,14 @@ class QuantileConvention(StrEnum):
 
 
 class Allocation(StrEnum):
-    """How VaR is shared among components; ES is always shared by the tail scenarios' own weights."""
+    """How VaR is allocated to components; ES is always allocated by the weights of the tail scenarios."""
 
     SCENARIO = "scenario"
     TAIL_AVERAGE = "tail_average"
 
 
 class NodeFilter(Model):
-    """A node: the positions with any of these values in each dimension named; nothing named is everything."""
+    """A node: the positions that have, in each given dimension, one of the given values; all positions if no dimension is given."""
 
     books: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
@@ -41,14 +41,14 @@ class NodeFilter(Model):
 
 
 class HierarchyDocument(Model):
-    """A tree over the values of one dimension, told from the bottom: who belongs to whom."""
+    """A tree over the values of one dimension, given as a map from child to parent."""
 
     name: str = Field(min_length=1, max_length=200, examples=["legal entities"])
     dimension: Dimension
     root: str = Field(min_length=1, max_length=200, examples=["BANK"])
     parents: dict[str, str] = Field(
         min_length=1,
-        description="Child -> parent; children are nodes, or values of the dimension.",
+        description="Map from child to parent; children are nodes or values of the dimension.",
         examples=[{"BOOK-07": "RATES", "RATES": "BANK"}],
     )
 
@@ -58,7 +58,7 @@ class StoredHierarchy(Model):
 
     hierarchy_id: str = Field(description="`hier-` and the start of the content hash.", examples=["hier-90b1c2d3e4f5a6b7"])
     name: str
-    version: int = Field(ge=1, description="Counts the contents stored under this name.")
+    version: int = Field(ge=1, description="Number of the upload under this name; an upload without changes is not counted.")
     content_hash: str
     dimension: Dimension
     created_at: datetime
@@ -68,7 +68,7 @@ class HierarchyDetail(StoredHierarchy):
     """A stored hierarchy."""
 
     root: str
-    parents: dict[str, str] = Field(description="Child -> parent.")
+    parents: dict[str, str] = Field(description="Map from child to parent.")
     nodes: list[str] = Field(description="The root and every node with children; the others are values of the dimension.")
 
 
@@ -84,27 +84,28 @@ VarMethod = Literal["full_revaluation", "parametric"]
 
 
 class _NodeQuestion(Model):
-    """What a node is, beside its filters, and which parts of it to tell apart."""
+    """The hierarchy node of a query, and whether the node's children are its parts."""
 
-    hierarchy: str | None = Field(default=None, description="Hierarchy id, or a name for its newest version; with `node`.")
-    node: str | None = Field(default=None, description="Node of the hierarchy: all that lies below it.")
-    by_children: bool = Field(default=False, description="The parts are the node's direct children in the hierarchy.")
+    hierarchy: str | None = Field(default=None, description="Hierarchy id, or a name, which stands for its last upload; requires `node`.")
+    node: str | None = Field(default=None, description="Node of the hierarchy, which includes all that lies below it.")
+    by_children: bool = Field(default=False, description="Whether the parts are the node's direct children in the hierarchy.")
 
     @model_validator(mode="after")
     def _fits_together(self) -> "_NodeQuestion":
         if (self.hierarchy is None) != (self.node is None):
             raise ValueError("give both hierarchy and node, or neither")
         if self.by_children and self.hierarchy is None:
-            raise ValueError("by_children needs a hierarchy and its node")
+            raise ValueError("by_children requires hierarchy and node")
         if self.by_children and getattr(self, "group_by", None):
-            raise ValueError("give group_by or by_children, not both")
+            raise ValueError("give either group_by or by_children")
         return self
 
 
 class _VarOptions(_NodeQuestion):
     method: VarMethod = Field(
         default="full_revaluation",
-        description="From the run's scenario vectors; or normal, from key rates and FX deltas and the covariances of the same scenarios.",
+        description="`full_revaluation` uses the run's scenario vectors; `parametric` assumes a normal distribution and uses key rates, FX "
+        "deltas and the covariances of the scenarios.",
     )
     convention: QuantileConvention = QuantileConvention.HIGHER
     allocation: Allocation = Allocation.TAIL_AVERAGE
@@ -115,7 +116,7 @@ class NodeRequest(_NodeQuestion):
     """A node of a run, and its parts."""
 
     filters: NodeFilter = NodeFilter()
-    group_by: list[Dimension] = Field(default=[], max_length=4, description="Parts of the node to tell apart.")
+    group_by: list[Dimension] = Field(default=[], max_length=4, description="Dimensions by which the node is split into parts.")
 
 
 class VarRequest(NodeRequest, _VarOptions):
@@ -133,13 +134,13 @@ class NodeQuery(_NodeQuestion):
     counterparty: list[str] = Field(default=[])
     group_by: str = Field(
         default="",
-        description="Comma-separated parts: any of book, product, currency, counterparty.",
+        description="Dimensions by which the node is split into parts, comma-separated: any of book, product, currency, counterparty.",
         examples=["book,product"],
         pattern=r"^( *|( *(book|product|currency|counterparty) *,)* *(book|product|currency|counterparty) *)$",
     )
 
     def node_fields(self) -> dict[str, Any]:
-        """As `NodeRequest` has them."""
+        """The fields of the corresponding `NodeRequest`."""
         lists = {"books": self.book, "products": self.product, "currencies": self.currency, "counterparties": self.counterparty}
         return {
             "filters": NodeFilter(**{name: tuple(values) for name, values in lists.items()}),
@@ -150,15 +151,15 @@ class NodeQuery(_NodeQuestion):
         }
 
     def request(self) -> NodeRequest:
-        """The same question as a body."""
+        """The query as the equivalent request body."""
         return NodeRequest(**self.node_fields())
 
 
 class StressQuery(NodeQuery):
     """Stress results of a node's parts, as query parameters."""
 
-    scenario: list[str] = Field(default=[], description="Only these scenarios; all where none is named.")
-    format: Literal["json", "csv", "parquet", "arrow"] | None = Field(default=None, description="Overrides `Accept`, for browsers.")
+    scenario: list[str] = Field(default=[], description="Scenarios to include; all if none is given.")
+    format: Literal["json", "csv", "parquet", "arrow"] | None = Field(default=None, description="Format, which overrides `Accept`.")
 
 
 class VarQuery(NodeQuery, _VarOptions):
@@ -167,7 +168,7 @@ class VarQuery(NodeQuery, _VarOptions):
     confidence: Confidences = Field(default=[0.99])
 
     def request(self) -> VarRequest:
-        """The same question as a body."""
+        """The query as the equivalent request body."""
         options = {name: getattr(self, name) for name in ("method", "convention", "allocation", "tail_scenario_count")}
         return VarRequest(confidences=self.confidence, **options, **self.node_fields())
 
@@ -181,16 +182,16 @@ class TailFigures(Model):
 
 
 class Contribution(Model):
-    """What one part of a node adds to its VaR and ES at one confidence. Components add up to the node's figures."""
+    """The contribution of one part of a node to its VaR and ES at one confidence. Components add up to the node's figures."""
 
     group: dict[str, str]
     confidence: float
     base_pv: float
-    var: float = Field(description="Of the part alone.")
+    var: float = Field(description="VaR of the part alone.")
     expected_shortfall: float
     component_var: float
     component_expected_shortfall: float
-    marginal_var: float | None = Field(description="Component VaR for one unit of base_pv; null for a part that is worth nothing.")
+    marginal_var: float | None = Field(description="Component VaR for one unit of base_pv; null if the part's base_pv is zero.")
     incremental_var: float = Field(description="VaR of the node less VaR of the node without the part.")
     incremental_expected_shortfall: float
 
@@ -200,7 +201,7 @@ class TailScenario(Model):
 
     scenario: str
     pnl: float
-    weight: float = Field(description="Its weight in the expected shortfall at the highest confidence asked for.")
+    weight: float = Field(description="Weight of the scenario in the expected shortfall at the highest requested confidence.")
 
 
 class VarAnswer(Model):
@@ -218,18 +219,18 @@ class VarAnswer(Model):
     base_pv: float
     figures: list[TailFigures]
     contributions: list[Contribution]
-    tail_scenarios: list[TailScenario] = Field(description="The worst first; empty for the parametric method.")
-    left_out_factors: list[str] = Field(description="Factors that the set moves and the parametric method does not see.")
+    tail_scenarios: list[TailScenario] = Field(description="The worst scenarios, the worst first; empty for the parametric method.")
+    left_out_factors: list[str] = Field(description="Factors that the set moves, but the parametric method ignores.")
 
 
 class StressNode(Model):
-    """P&L of one part of a node in every scenario asked for."""
+    """P&L of one part of a node in every requested scenario."""
 
     group: dict[str, str]
     position_count: int
     dropped_position_count: int = Field(description="Positions that are in no vector: failed, or failed in a scenario.")
     base_pv: float
-    pnl: list[float | None] = Field(description="PV in the scenario - PV, in the order of `scenarios`; null in a dropped scenario.")
+    pnl: list[float | None] = Field(description="PV in the scenario less PV, in the order of `scenarios`; null in a dropped scenario.")
 
 
 class StressAnswer(Model):
@@ -244,7 +245,7 @@ class StressAnswer(Model):
 
 
 class PositionStress(Model):
-    """P&L of one position in every scenario asked for."""
+    """P&L of one position in every requested scenario."""
 
     position_no: int
     position_id: str
@@ -252,13 +253,15 @@ class PositionStress(Model):
     book: str
     counterparty: str
     currency: str
-    pnl: list[float | None] = Field(description="Base currency, in the order of the scenarios asked for; null without value.")
+    pnl: list[float | None] = Field(
+        description="P&L in base currency, in the order of the requested scenarios; null if the position has no value."
+    )
 
 
 class PositionScenarioFailure(Model):
-    """A position that is priced and has no value in some scenario."""
+    """A priced position that has no value in some scenario."""
 
     position_no: int
     position_id: str
-    first_scenario_no: int = Field(description="The first such scenario, counted from 0.")
-    scenario_count: int = Field(description="How many scenarios it has no value in.")
+    first_scenario_no: int = Field(description="Number of the first such scenario, from 0.")
+    scenario_count: int = Field(description="Number of scenarios in which the position has no value.")

@@ -1,4 +1,4 @@
-"""What-if: a stored run as it would be with another market or other positions."""
+"""What-if: a stored run compared with itself under another market or with other positions."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +10,7 @@ from riskray.models.market_data import CurveDocument, SpreadCurveDocument
 from riskray.models.measured import measured_with_titles
 from riskray.models.position import Position
 from riskray.models.pricing import EXAMPLE_POSITION, POSITIONS_MAX, PriceFailure
+from riskray.models.rate_units import RatesChecked
 from riskray.models.run import RunState
 from riskray.models.scenario import Shock
 from riskray.models.tail_risk import Dimension
@@ -21,7 +22,7 @@ PositionId = Annotated[str, Field(min_length=1, max_length=200, examples=["P-000
 
 
 class MarketChange(Model):
-    """What is different about the run's market. Curves are replaced first, then quotes, and shocks move what is there then."""
+    """Changes of the run's market. Curves are replaced first, then quotes; shocks move the result."""
 
     curves: list[CurveDocument] = Field(default=[], description="Discount curves, each in place of the market's curve of that name.")
     spread_curves: list[SpreadCurveDocument] = Field(
@@ -32,25 +33,26 @@ class MarketChange(Model):
     )
     shocks: list[Shock] = Field(
         default=[],
-        description="Shocks as in stress scenarios, and they mean the same; several add up. Contracts' own credit spreads are no part "
-        "of a market: shock spread curves instead.",
+        description="Shocks as in stress scenarios; several add up. Contracts' own credit spreads are not part of a market; shock spread "
+        "curves instead.",
         examples=[[{"type": "parallel", "curves": ["USD-*"], "shift": {"bp": 25}}]],
     )
     numeraire: CurrencyCode = Field(default="USD", description="Currency in which FX shocks are stated.")
+    rates_checked: RatesChecked = True
 
 
 class WhatIfRequest(Model):
-    """Compare a stored run with itself after changes; at least one change is needed."""
+    """A request to compare a stored run with itself after changes; at least one change is required."""
 
-    # NaN in an added position goes to the reader, which refuses it by name; as null it would take the column's default.
+    # NaN in an added position is passed to the reader, which refuses it and names the column; as null it would become the default.
     model_config = ConfigDict(ser_json_inf_nan="constants")
 
-    market: MarketChange | None = Field(default=None, description="Changes of the run's market; none keeps it.")
+    market: MarketChange | None = Field(default=None, description="Changes of the run's market; null keeps it.")
     remove: list[PositionId] = Field(default=[], max_length=CHANGED_POSITIONS_MAX, description="Positions to leave out.")
     scale: dict[PositionId, FiniteFloat] = Field(
         default={},
         max_length=CHANGED_POSITIONS_MAX,
-        description="Position -> factor of its size; a negative one turns it round.",
+        description="Factor of the size, by position; a negative factor reverses the position.",
         examples=[{"P-000000017": 0.5}],
     )
     add: list[Position] = Field(
@@ -59,23 +61,26 @@ class WhatIfRequest(Model):
         description="Positions to add, with columns as for pricing; their ids must be new.",
         examples=[[EXAMPLE_POSITION]],
     )
-    group_by: list[Dimension] = Field(default=["book"], description="Groups of the answer; none gives the total alone.")
+    group_by: list[Dimension] = Field(
+        default=["book"], description="Dimensions by which the result is grouped; an empty list gives only the total."
+    )
     wait_s: float = Field(
         default=30.0,
         ge=0.0,
         le=WHAT_IF_WAIT_S_MAX,
-        description="How long to wait for the run under another market. Not ended by then: 202, and asking again finds the same run.",
+        description="Seconds to wait for the run under the changed market. If it has not ended by then, the status is 202, and a repeated "
+        "request uses that run.",
     )
 
     @model_validator(mode="after")
     def _changes_something(self) -> "WhatIfRequest":
         if not (self.remove or self.scale or self.add or self.changes_market):
-            raise ValueError("nothing is changed: give market (curves, spread_curves, fx_rates or shocks), remove, scale or add")
+            raise ValueError("the request has no change; give market (curves, spread_curves, fx_rates or shocks), remove, scale or add")
         return self
 
     @property
     def changes_market(self) -> bool:
-        """Whether the market becomes another one."""
+        """Whether the request changes the market."""
         change = self.market
         return change is not None and bool(change.curves or change.spread_curves or change.fx_rates or change.shocks)
 
@@ -83,17 +88,17 @@ class WhatIfRequest(Model):
 class MeasureChange(Model):
     """One measure of a group, base currency."""
 
-    base: float = Field(description="In the stored run.")
-    what_if: float = Field(description="After the changes.")
+    base: float = Field(description="Value in the stored run.")
+    what_if: float = Field(description="Value after the changes.")
     difference: float = Field(description="`what_if` less `base`.")
 
 
 class _GroupBeforeAndAfter(Model):
-    group: dict[str, str] = Field(description="Values of the dimensions asked for.", examples=[{"book": "BOOK-07"}])
-    ok_count_base: int = Field(description="Priced positions of the stored run.")
-    ok_count_what_if: int = Field(description="Priced positions after the changes.")
-    failed_count_base: int = Field(description="Positions without value in the stored run.")
-    failed_count_what_if: int = Field(description="Positions without value after the changes.")
+    group: dict[str, str] = Field(description="Values of the grouping dimensions.", examples=[{"book": "BOOK-07"}])
+    ok_count_base: int = Field(description="Number of priced positions in the stored run.")
+    ok_count_what_if: int = Field(description="Number of priced positions after the changes.")
+    failed_count_base: int = Field(description="Number of positions without value in the stored run.")
+    failed_count_what_if: int = Field(description="Number of positions without value after the changes.")
 
 
 if TYPE_CHECKING:
@@ -105,17 +110,17 @@ else:
 
 
 class WhatIfGroup(_ChangedGroup):
-    """One group before and after. A measure that the stored run has not computed is null."""
+    """One group before and after the changes. A measure that the stored run has not computed is null."""
 
 
 class WhatIfAnswer(Model):
-    """A stored run beside itself after the changes."""
+    """A stored run compared with itself after the changes."""
 
-    run_id: str = Field(description="The stored run.")
-    what_if_run_id: str = Field(description="The run under the changed market, stored like any other; `run_id` where the market is kept.")
-    market_id: str = Field(description="The changed market, stored like any other; the run's own where it is kept.")
-    state: RunState = Field(description="Of the run under the changed market. The figures are there once it is SUCCEEDED or PARTIAL.")
-    base_currency: CurrencyCode = Field(description="Of all figures.")
-    total: WhatIfGroup | None = Field(description="All positions; null until the run under the changed market has ended.")
-    groups: list[WhatIfGroup] = Field(description="The groups asked for, in order.")
+    run_id: str = Field(description="Id of the stored run.")
+    what_if_run_id: str = Field(description="Id of the run under the changed market, a stored run; `run_id` if the market is unchanged.")
+    market_id: str = Field(description="Id of the changed market, a stored market; the run's own market if it is unchanged.")
+    state: RunState = Field(description="State of the run under the changed market. Figures are available once it is SUCCEEDED or PARTIAL.")
+    base_currency: CurrencyCode = Field(description="Currency of all figures.")
+    total: WhatIfGroup | None = Field(description="Figures over all positions; null until the run under the changed market has ended.")
+    groups: list[WhatIfGroup] = Field(description="The requested groups, in order.")
     failures: list[PriceFailure] = Field(description="Added positions without value.")

@@ -1,11 +1,11 @@
-"""From checked tables to what is stored: canonical order, content hash, Arrow batches, the narrow position table and requirements.
+"""Prepares checked tables for storage: canonical order, content hash, Arrow batches, the narrow position table and requirements.
 
-Order: product, then discount curve and currency (positions that read the same curve are neighbours, so a shard touches few curves and its
-node table stays in cache), then position_id. Positions are numbered densely from 0 in that order.
+Order: product, then discount curve and currency (positions on one curve are neighbours, so that a shard reads few curves and its node
+table stays in cache), then position_id. Positions are numbered densely from 0 in that order.
 
-The content hash is SHA-256 over the values of all columns in that order. It depends on the set of positions alone: not on the file
-format, the order of rows in the file, the batch size or the compression; and a column that no position uses does not enter it, so
-that a product may gain a column without changing the hash of what was stored before.
+The content hash is SHA-256 over the values of all columns in that order. It depends on the set of positions alone, not on the file
+format, the order of rows in the file, the batch size or the compression. A column that no position uses does not enter it, so that a
+product may gain a column without changing the hashes of stored portfolios.
 """
 
 import hashlib
@@ -64,7 +64,7 @@ class PreparedPortfolio:
 
 
 def prepare_portfolio(tables: dict[str, pa.Table]) -> PreparedPortfolio:
-    """Order, hash, batch and summarise the tables of `read_portfolio`, one a product. Raises ValueError for none."""
+    """Order, hash, batch and summarise the tables of `read_portfolio`, one per product. Raises ValueError if there are none."""
     ordered = {product: canonical_table(product, tables[product]) for product in sorted(tables) if tables[product].num_rows}
     if not ordered:
         raise ValueError("a portfolio needs at least one position")
@@ -91,7 +91,7 @@ def prepare_portfolio(tables: dict[str, pa.Table]) -> PreparedPortfolio:
 
 
 def canonical_table(product: str, table: pa.Table) -> pa.Table:
-    """The table in canonical order, in one chunk a column, every dictionary sorted and free of unused names."""
+    """The table in canonical order, with one chunk per column and every dictionary sorted and free of unused names."""
     arrays = [_canonical_array(table.column(column.name), column) for column in stored_columns(product)]
     table = pa.Table.from_arrays(arrays, schema=arrow_schema(product))
     order = _order(product, table)
@@ -108,19 +108,19 @@ def _canonical_array(values: pa.ChunkedArray, column: Column) -> pa.Array:
 
 
 def _sorted_dictionary(array: pa.DictionaryArray) -> pa.DictionaryArray:
-    """The same text with a dictionary that follows from the text alone: the used names, sorted by their UTF-8 bytes."""
+    """The text with a dictionary that depends on the text alone: the used names, sorted by their UTF-8 bytes."""
     codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     used = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(array.dictionary)))
     names = array.dictionary.take(pa.array(used))
     rank = pc.sort_indices(names)
-    new_code = np.full(len(array.dictionary) + 1, -1, np.int32)  # the last one answers for code -1
+    new_code = np.full(len(array.dictionary) + 1, -1, np.int32)  # the last element maps code -1
     new_code[used[rank.to_numpy()]] = np.arange(len(used), dtype=np.int32)
     mapped = new_code[codes]
     return pa.DictionaryArray.from_arrays(pa.array(mapped, mask=mapped < 0), names.take(rank))
 
 
 def _order(product: str, table: pa.Table) -> np.ndarray | None:
-    """Row order by curves, currency and position_id; None where the rows are in it already."""
+    """Row order by curves, currency and position_id; None if the rows are already in this order."""
     spec = pricer(product)
     keys = [column.name for column in spec.columns.referencing("discount_curve")]
     if spec.native_currency not in keys:
@@ -150,7 +150,7 @@ def content_hash(ordered: dict[str, pa.Table]) -> bytes:
         digest.update(f"\0product {product} {table.num_rows}".encode())
         for column in stored_columns(product):
             array = table.column(column.name).combine_chunks()
-            if column.kind == "choice":  # codes depend on what is allowed, names do not
+            if column.kind == "choice":  # codes depend on the allowed values, names do not
                 array = _sorted_dictionary(array)
             if array.null_count < len(array):
                 digest.update(f"\0column {column.name} {column.kind}".encode())
@@ -160,7 +160,7 @@ def content_hash(ordered: dict[str, pa.Table]) -> bytes:
 
 
 def _hash_parts(array: pa.Array) -> Iterator[bytes | memoryview]:
-    """The array's content as bytes that do not depend on its layout: nulls have zeros beneath them, offsets start at 0."""
+    """The array's content as bytes that do not depend on its layout: null slots hold zeros, offsets start at 0."""
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0)
     if array.null_count:
@@ -189,7 +189,7 @@ def _text_bytes(array: pa.Array) -> bytes | memoryview:
     data = array.buffers()[2]
     if data is None or not len(array):
         return b""
-    if array.null_count:  # bytes beneath a null are not content
+    if array.null_count:  # the bytes of a null slot are not content
         return "".join(text for text in array.to_pylist() if text is not None).encode()
     return memoryview(data)[int(offsets[0]) : int(offsets[-1])]
 
@@ -198,7 +198,7 @@ def _text_bytes(array: pa.Array) -> bytes | memoryview:
 
 
 def encode_batch(table: pa.Table) -> bytes:
-    """An IPC stream (zstd) with one record batch, whose dictionaries hold only the names it uses."""
+    """An IPC stream (zstd) with one record batch, whose dictionaries hold only used names."""
     arrays = []
     for name, values in zip(table.column_names, table.columns, strict=True):
         array = values.combine_chunks()
@@ -237,7 +237,7 @@ def _narrow(product: str, table: pa.Table, first: int) -> pa.Table:
 
 
 def _requirements(product: str, table: pa.Table) -> pa.Table:
-    """What market data the positions name, by currency, with the number of positions and their gross notional."""
+    """The market data that the positions name, by currency, with the number of positions and their gross notional."""
     spec = pricer(product)
     gross = np.abs(table.column(spec.notional).fill_null(0.0).to_numpy())
     currency = _codes(table.column(spec.notional_currency or spec.native_currency))
@@ -271,7 +271,7 @@ def _with_default(values: pa.ChunkedArray, column: Column) -> Codes:
 
 
 def _merged(columns: list[Codes]) -> Iterator[Codes]:
-    """Columns over one list of names, where a row that names the same thing twice keeps only the first."""
+    """Columns with one shared list of names; a row that has a name in two columns keeps only the first."""
     all_names = sorted({name for _, names in columns for name in names})
     code_of = {name: code for code, name in enumerate(all_names)}
     seen: list[np.ndarray] = []

@@ -1,4 +1,4 @@
-"""Between Arrow batches of positions and the plain arrays that pricers take, a column at a time and without copies where the layout allows.
+"""Conversion between Arrow batches of positions and the arrays that pricers take, column by column, without copies where possible.
 
 `contracts_from_arrow` fills the declared defaults; `table_from_contracts` is its inverse for contracts made in Python.
 """
@@ -18,7 +18,8 @@ def contracts_from_arrow(columns: Columns, batch: pa.RecordBatch | pa.Table) -> 
     """The contract columns of a product's batch (see `riskray.portfolio.schema`) as a pricer takes them.
 
     Args:
-        columns: `pricer(product).columns`. A column that the batch lacks (written before it was declared) holds its default.
+        columns: `pricer(product).columns`. A column that the batch lacks, because it was written before the column was declared, gets its
+            default.
         batch: positions of that product.
     """
     data = {
@@ -64,14 +65,14 @@ def _data(values: pa.Array, column: Column) -> ColumnData:
 
 
 def _filled(values: pa.Array, null: float) -> np.ndarray:
-    """The values as numpy, a view where there is no null."""
+    """The values as a numpy array; a view if there are no nulls."""
     if values.null_count:
         values = values.fill_null(pa.scalar(null, values.type))
     return np.asarray(values.to_numpy(zero_copy_only=True))
 
 
 def _choice_codes(values: pa.DictionaryArray, column: Column) -> pa.Array:
-    """Codes into `allowed`, whatever order the batch's own dictionary has (a later version may allow more)."""
+    """Codes into `allowed`, independent of the order of the batch's dictionary (a later version may allow more values)."""
     names = values.dictionary.to_pylist()
     if tuple(names) == column.allowed[: len(names)]:
         return values.indices.cast(pa.int8())
@@ -105,7 +106,7 @@ def _day(date: Any) -> int:
 def table_from_contracts(
     columns: Columns, contracts: Contracts, *, position_ids: list[str], book: str = UNASSIGNED, counterparty: str = UNASSIGNED
 ) -> pa.Table:
-    """A product's table from contracts, one position id a row; all in one book with one counterparty."""
+    """A product's table from contracts, with one position id per row; all positions have one book and one counterparty."""
     common = {"position_id": pa.array(position_ids, pa.string())}
     for name, value in (("book", book), ("counterparty", counterparty)):
         common[name] = pa.DictionaryArray.from_arrays(np.zeros(contracts.row_count, np.int32), pa.array([value]))

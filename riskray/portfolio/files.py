@@ -1,7 +1,7 @@
-"""Files to raw columns: CSV, JSON and Parquet, with limits on what a hostile file can cost.
+"""Reads CSV, JSON and Parquet files to raw columns, with limits on the memory that a hostile file can take.
 
-The result holds the cells as the file gave them; `riskray.portfolio.values` makes contract values of them. A file that cannot be read as
-a table at all raises InvalidRequest; a row that cannot be read is left out and named.
+The result holds the cells as they are in the file; `riskray.portfolio.values` converts them to contract values. A file that cannot be
+read as a table raises InvalidRequest; a row that cannot be read is left out and listed.
 """
 
 import codecs
@@ -18,8 +18,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from pricers.contract.columns import Column
-from pricers.products.python_function import INSTRUMENT
+from pricers.contract.columns import INSTRUMENT, Column
 from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
 from riskray.portfolio.values import LIST_SEPARATOR, Fault, with_wide_codes
 from riskray.strict_json import parse_json
@@ -28,7 +27,7 @@ Source = bytes | Path | BinaryIO
 
 _CSV_BLOCK_BYTES = 16 * 1024**2  # also the longest row that can be read
 _HEADER_BYTES_MAX = 1024**2
-_BYTES_PER_VALUE = 4  # the least that a decoded Parquet value takes
+_BYTES_PER_VALUE = 4  # the least memory that a decoded Parquet value takes
 _OBJECT, _LIST = "a JSON object or a list of lists", "a JSON list"
 _BOOLEAN, _WHOLE, _NUMBER = "true or false", "a whole number", "a number"
 _SHAPES: dict[type, str] = {dict: _OBJECT, list: _LIST, bool: _BOOLEAN, int: _WHOLE, float: _NUMBER}
@@ -38,7 +37,7 @@ _BYTE_ORDER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 @dataclass(frozen=True)
 class ReadLimits:
-    """The largest file that is read. `decoded_bytes` bounds memory against small files that unpack to large ones."""
+    """Limits on the size of a file. `decoded_bytes` bounds the memory for small files that unpack to large ones."""
 
     rows: int = 10_000_000
     columns: int = 1_000
@@ -47,10 +46,10 @@ class ReadLimits:
 
 @dataclass
 class RawRows:
-    """Cells as the file gave them.
+    """Cells as they are in the file.
 
-    `row_numbers`: number of each row in the file, from 1, the header not counted. `unreadable`: rows left out, number to reason.
-    `shapes`: by column, for each JSON shape among its cells the indices of those, where `columns` no longer tells them apart.
+    `row_numbers`: number of each row in the file, from 1, without the header. `unreadable`: reason by number, for each row left out.
+    `shapes`: by column, the indices of the cells of each JSON shape, if `columns` no longer distinguishes the shapes.
     """
 
     columns: dict[str, pa.ChunkedArray | pa.Array]
@@ -59,7 +58,7 @@ class RawRows:
     shapes: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
 
     def refused(self, column: Column) -> list[Fault]:
-        """The cells whose JSON value has a shape that the column does not take, whatever the cells of other rows are."""
+        """The cells whose JSON value has a shape that the column does not accept, regardless of the cells of other rows."""
         if column.kind in ("date_list", "float_list"):
             expected = dict.fromkeys((_OBJECT, _BOOLEAN, _WHOLE, _NUMBER), "a list")
         else:
@@ -71,14 +70,14 @@ class RawRows:
 
 
 def file_problem(code: str, message: str, *, loc: tuple[str | int, ...] = ("file",)) -> InvalidRequest:
-    """The error for a file that is wrong as a whole."""
+    """The error for a file that is invalid as a whole."""
     return InvalidRequest(message, [{"loc": list(loc), "msg": message, "code": code}])
 
 
 def read_raw(source: Source, *, format: str, limits: ReadLimits) -> RawRows:
-    """Read a file. Raises UnsupportedFormat, or InvalidRequest for a file that is no table or beyond the limits."""
+    """Read a file. Raises UnsupportedFormat, or InvalidRequest for a file that is not a table or exceeds the limits."""
     if format not in _READERS:
-        raise UnsupportedFormat(f"format {format!r} is not offered; use {', '.join(_READERS)}")
+        raise UnsupportedFormat(f"format {format!r} is not supported; use one of {', '.join(_READERS)}")
     buffer = _buffer(source)
     if not buffer.size:
         raise file_problem("empty", "the file is empty")
@@ -97,9 +96,12 @@ def _buffer(source: Source) -> pa.Buffer:
 
 def _check_size(rows: int, columns: int, limits: ReadLimits) -> None:
     if rows > limits.rows:
-        raise file_problem("too_many_rows", f"the file has {rows:,} rows; at most {limits.rows:,} are read, split it")
+        raise file_problem("too_many_rows", f"the file has {rows:,} rows, and at most {limits.rows:,} are accepted; split the file")
     if columns > limits.columns:
-        raise file_problem("too_many_columns", f"the file has {columns:,} columns; at most {limits.columns:,} are read")
+        raise file_problem(
+            "too_many_columns",
+            f"the file has {columns:,} columns, and at most {limits.columns:,} are accepted; remove those that no product uses",
+        )
 
 
 def _check_names(names: Iterable[str]) -> None:
@@ -121,13 +123,13 @@ def _read_csv(buffer: pa.Buffer, limits: ReadLimits) -> RawRows:
     unreadable: dict[int, str] = {}
 
     def leave_out(row: Any) -> str:
-        unreadable[row.number - 1] = f"the row has {row.actual_columns} cells, the header {row.expected_columns}"
+        unreadable[row.number - 1] = f"the row has {row.actual_columns} cells, but the header has {row.expected_columns}"
         return "skip"
 
     try:
         table = pa.csv.read_csv(
             pa.BufferReader(buffer),
-            # One thread: rows that do not fit the header are numbered only then.
+            # One thread, because Arrow numbers the rows that do not match the header only then.
             read_options=pa.csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK_BYTES),
             parse_options=pa.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=leave_out),
             convert_options=pa.csv.ConvertOptions(
@@ -146,7 +148,7 @@ def _read_csv(buffer: pa.Buffer, limits: ReadLimits) -> RawRows:
 
 
 def _csv_names(buffer: pa.Buffer) -> list[str]:
-    """The cells of the header as they are written."""
+    """The cells of the header, unchanged."""
     start = buffer.slice(0, min(buffer.size, _HEADER_BYTES_MAX)).to_pybytes()
     if start[:2] in _BYTE_ORDER_MARKS:
         raise file_problem("encoding", f"the file is {_BYTE_ORDER_MARKS[start[:2]]}; save it as UTF-8")
@@ -185,7 +187,7 @@ def _read_json(buffer: pa.Buffer, limits: ReadLimits) -> RawRows:
 
 
 def raw_rows_of(items: list[Any], *, limits: ReadLimits) -> RawRows:
-    """Raw columns of objects that are already parsed."""
+    """Raw columns of parsed JSON objects."""
     unreadable = {number: "the item is not an object" for number, item in enumerate(items, start=1) if not isinstance(item, dict)}
     rows: list[dict[str, Any]] = [item for item in items if isinstance(item, dict)] if unreadable else items
     if items and not rows:
@@ -213,7 +215,7 @@ def _json_items(data: bytes) -> list[Any]:
     if isinstance(document, dict):
         document = document.get("positions", [document])
     if not isinstance(document, list):
-        raise file_problem("malformed", 'expected a list of objects, {"positions": [...]}, or one object a line')
+        raise file_problem("malformed", 'expected a list of objects, {"positions": [...]}, or one object per line')
     return document
 
 
@@ -230,7 +232,7 @@ def _malformed_json(message: str) -> MalformedJson:
 
 
 def _json_column(cells: list[Any]) -> tuple[pa.Array, dict[str, np.ndarray]]:
-    """Cells of one type as they are; mixed types as text, so that the same rules hold as for CSV, and the cells of each shape."""
+    """Cells of one type unchanged, mixed types as text, so that the rules for CSV apply; and the indices of the cells of each shape."""
     kinds = set(map(type, cells)) - {type(None)}
     if kinds == {float}:
         return pa.array(cells, pa.float64(), from_pandas=False), {}
@@ -247,12 +249,12 @@ def _json_column(cells: list[Any]) -> tuple[pa.Array, dict[str, np.ndarray]]:
 
 
 def _document(cell: dict[str, Any]) -> str:
-    """An object as the column of JSON objects stores it; in other formats such a cell is this text."""
+    """An object as the text that the column of JSON objects stores, and that other file formats contain."""
     return json.dumps(cell, ensure_ascii=False, separators=(",", ":"))
 
 
 def _json_text(cell: Any) -> str | None:
-    """A scalar or a list of scalars as a CSV file would have it; None for null and for what has no such form."""
+    """A scalar or a list of scalars as a CSV file would contain it; None for null and for a value that has no such form."""
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, list):
@@ -271,7 +273,7 @@ def _read_parquet(buffer: pa.Buffer, limits: ReadLimits) -> RawRows:
         with pa.parquet.ParquetFile(pa.BufferReader(buffer)) as plain:
             schema = plain.schema_arrow
             _check_parquet(plain.metadata, schema, limits)
-        # Text stays dictionary-encoded, so that a short file that repeats a long text stays short in memory.
+        # Text stays dictionary-encoded, so that a small file that repeats a long text takes little memory.
         text = [column.name for column in schema if _is_text(column.type)]
         with pa.parquet.ParquetFile(pa.BufferReader(buffer), read_dictionary=text) as file:
             groups = _bounded((file.read_row_group(number) for number in range(file.num_row_groups)), limits)
@@ -283,13 +285,13 @@ def _read_parquet(buffer: pa.Buffer, limits: ReadLimits) -> RawRows:
 
 
 def _check_parquet(metadata: Any, schema: pa.Schema, limits: ReadLimits) -> None:
-    """Refuse by what the file says of itself, before any of it is decoded."""
+    """Refuse a file by its metadata, before decoding any of its content."""
     _check_size(metadata.num_rows, len(schema), limits)
     _check_names(schema.names)
     for column in schema:
         element = column.type.value_type if _is_list(column.type) else column.type
         if pa.types.is_nested(element) or any(is_kind(element) for is_kind in _NOT_CELLS):
-            message = f"column {column.name!r} has type {column.type}; give numbers, dates, text, true or false, or lists of them"
+            message = f"column {column.name!r} has type {column.type}; use numbers, dates, text, true or false, or lists of these"
             raise file_problem("wrong_type", message, loc=("columns", column.name))
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     values = sum(group.column(number).num_values for group in groups for number in range(group.num_columns))
@@ -298,7 +300,7 @@ def _check_parquet(metadata: Any, schema: pa.Schema, limits: ReadLimits) -> None
 
 
 def _checked_text(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The column, with text as a type that every Arrow function knows. Parquet promises UTF-8, and its reader does not look."""
+    """The column, with text as a type that every Arrow function accepts. Parquet text should be UTF-8, but the reader does not check."""
     is_list = _is_list(column.type)
     element = column.type.value_type if is_list or pa.types.is_dictionary(column.type) else column.type
     if not _is_text(element):
@@ -322,7 +324,7 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _bounded(tables: Iterable[pa.Table], limits: ReadLimits) -> list[pa.Table]:
-    """The tables, refused as soon as they are more than the limits: what a file says of itself is only a claim."""
+    """The tables, refused as soon as they exceed the limits, because the metadata of a file may be false."""
     kept, rows, size = [], 0, 0
     for table in tables:
         rows += table.num_rows
@@ -335,7 +337,7 @@ def _bounded(tables: Iterable[pa.Table], limits: ReadLimits) -> list[pa.Table]:
 
 
 def _too_large(limits: ReadLimits) -> InvalidRequest:
-    return file_problem("too_large", f"the file unpacks to more than {limits.decoded_bytes:,} bytes; split it")
+    return file_problem("too_large", f"the file unpacks to more than {limits.decoded_bytes:,} bytes; split the file")
 
 
 _READERS: dict[str, Callable[[pa.Buffer, ReadLimits], RawRows]] = {"csv": _read_csv, "json": _read_json, "parquet": _read_parquet}

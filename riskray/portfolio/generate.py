@@ -1,4 +1,4 @@
-"""A seeded portfolio of any size with realistic conventions, for the demo, benchmarks and tests. About a second for a million positions.
+"""Generates a seeded portfolio of any size with realistic conventions, for the demo, benchmarks and tests: a million positions a second.
 
 Half of the positions are fixed-rate bonds, a fifth amortising loans, the rest FX forwards; six currencies, 40 books, 500 counterparties
 (the largest has about a tenth of all positions). Sizes are log-normal. Dates, frequencies, day counts, calendars and settlement lags
@@ -6,8 +6,8 @@ follow each currency's market. Bonds: two fifths are governments, the others car
 dates, sinking funds, ex-coupon periods (GBP), zero coupons, a quoted price. Loans: all repayment types, interest-only periods, balloons,
 prepayment, drawn balances. Forwards: pairs in market order, deliverable or not, one in a hundred delivering on the valuation date.
 
-Curves are named as in the demo's market: EUR-GOVT, EUR-CORP-BBB. `broken_fraction` of the rows are well-formed and cannot be priced, in
-turn for four reasons: a curve that does not exist, a contract that has matured, dates out of order, a currency without exchange rate (AUD).
+Curves are named as in the demo's market: EUR-GOVT, EUR-CORP-BBB. `broken_fraction` of the rows are well-formed but cannot be priced, for
+four reasons in turn: a curve that does not exist, a matured contract, dates out of order, a currency without an exchange rate (AUD).
 """
 
 from collections.abc import Callable
@@ -48,7 +48,7 @@ CONVENTIONS: Final = {
     "CAD": _Conventions(0.08, 0.755, 0.034, "CA", "SEMIANNUAL", "ACT/ACT ICMA", 1, 0, "ACT/365F"),
 }
 _CURRENCIES: Final = tuple(CONVENTIONS)
-_BASE_FIRST: Final = ("EUR", "GBP", "USD", "CAD", "CHF", "JPY")  # which currency of a pair is the base
+_BASE_FIRST: Final = ("EUR", "GBP", "USD", "CAD", "CHF", "JPY")  # the currency of a pair that comes first here is its base
 _RATINGS: Final = ("A", "BBB", "BB")
 _PRODUCT_WEIGHTS: Final = {"AMORT_LOAN": 0.2, "FIXED_BOND": 0.5, "FX_FWD": 0.3}
 _BOOKS: Final = {
@@ -69,15 +69,15 @@ def generate_portfolio(positions: int, *, seed: int = 1, as_of: date, broken_fra
     """Tables by product as `read_portfolio` gives them, ready for `prepare_portfolio`.
 
     Args:
-        positions: how many in all; products without a position are left out.
-        seed: the same seed gives the same portfolio.
-        as_of: valuation date that the contracts are alive on.
+        positions: total number; products without a position are left out.
+        seed: equal seeds give equal portfolios.
+        as_of: valuation date on which the contracts are live.
         broken_fraction: share of rows that cannot be priced.
     Raises:
         ValueError: fewer than one position, or a fraction outside [0, 1].
     """
     if positions < 1 or not 0.0 <= broken_fraction <= 1.0:
-        raise ValueError(f"need at least 1 position and a fraction within [0, 1], have {positions} and {broken_fraction}")
+        raise ValueError(f"positions must be at least 1 and broken_fraction within [0, 1], not {positions} and {broken_fraction}")
     random = np.random.default_rng(seed)
     product_of_row = random.choice(len(_PRODUCT_WEIGHTS), positions, p=list(_PRODUCT_WEIGHTS.values()))
     flaw = np.full(positions, _SOUND)
@@ -94,7 +94,7 @@ def generate_portfolio(positions: int, *, seed: int = 1, as_of: date, broken_fra
 
 
 def _table(product: str, count: int, fields: Fields) -> pa.Table:
-    """The product's table; columns that `fields` lacks are null, NaN and NaT are null."""
+    """The product's table; columns that `fields` lacks are null, and NaN and NaT become null."""
     arrays = []
     for column in stored_columns(product):
         values, kind = fields.get(column.name), arrow_type(column)
@@ -167,7 +167,7 @@ def _sometimes(random: np.random.Generator, share: float, values: np.ndarray) ->
 
 @dataclass(frozen=True)
 class _Life:
-    """Start and maturity of contracts, and the whole years between them (a stub's months come on top)."""
+    """Start and maturity of contracts, and the whole years between them (the months of a stub are additional)."""
 
     start: np.ndarray
     maturity: np.ndarray
@@ -176,7 +176,7 @@ class _Life:
     has_stub: np.ndarray
 
     def anniversary(self, years: np.ndarray) -> np.ndarray:
-        """The date so many years before maturity, which regular schedules have as a period end."""
+        """The date the given years before maturity, which ends a period of a regular schedule."""
         return _months_later(self.maturity, -12 * years, self.month_end)
 
 
@@ -200,7 +200,7 @@ def _lives(random: np.random.Generator, flaw: np.ndarray, as_of: np.datetime64, 
 
 
 def _months_later(dates: np.ndarray, months: np.ndarray | int, month_end: np.ndarray | bool) -> np.ndarray:
-    """Whole months later; month ends stay month ends. Other days are at most the 28th, so that every month has them."""
+    """Add whole months; month ends stay month ends. Other days are at most the 28th, so that they exist in every month."""
     month = dates.astype("datetime64[M]")
     moved = (month + months).astype("datetime64[D]") + (dates - month.astype("datetime64[D]"))
     last = (month + months + 1).astype("datetime64[D]") - 1
@@ -267,7 +267,7 @@ def _loans(random: np.random.Generator, flaw: np.ndarray, as_of: np.datetime64) 
     repayment = random.choice(5, count, p=[0.5, 0.1, 0.2, 0.15, 0.05])
     custom = (repayment == 4) & ~life.has_stub & (flaw != _NONSENSE_DATES)
     repayment = np.where((repayment == 4) & ~custom, 3, repayment)
-    repays = repayment <= 2  # from interest, with room for an interest-only period and a balloon
+    repays = repayment <= 2  # repayment types that amortise, which may have an interest-only period and a balloon
     interest_only = _months_later(life.start, 12 * np.minimum(random.integers(1, 3, count), life.years - 1), life.month_end)
     share = np.abs(notional) * 0.3
     currencies, curves = _curves(currency, flaw)
@@ -321,14 +321,14 @@ def _forwards(random: np.random.Generator, flaw: np.ndarray, as_of: np.datetime6
         "trade_date": trade,
         "calendar": _named(calendars),
         "settlement_type": _coded(np.where(is_deliverable, -1, 0), ("NON_DELIVERABLE",)),
-        "fixing_rate": np.where(~is_deliverable & (days < 12), np.round(rate, 5), np.nan),  # fixed already, or about to be
+        "fixing_rate": np.where(~is_deliverable & (days < 12), np.round(rate, 5), np.nan),  # already fixed, or fixed soon
         "base_discount_curve": _coded(base, tuple(f"{name}-GOVT" for name in _CURRENCIES)),
         "quote_discount_curve": quote_curves,
     }
 
 
 def _weekday(dates: np.ndarray) -> np.ndarray:
-    """Saturdays and Sundays moved to the Monday after."""
+    """The dates, with Saturdays and Sundays moved to the following Monday."""
     return np.busday_offset(dates, 0, roll="forward")
 
 

@@ -1,8 +1,8 @@
-"""Positions from a file: every bad cell named, and nothing accepted unless all of it is good or the caller takes the good part.
+"""Reads positions from a file and lists every invalid cell. A file with problems is refused unless the caller accepts its valid rows.
 
-A row has a problem when a value has the wrong type, is missing, not allowed, out of range, not finite or too long, when a cell belongs
-to another product's columns, when its product is unknown, or when its position_id is not unique (every row of the group is named).
-Whether the contract makes sense (dates in order, a curve that exists) is the pricer's business and ends in a status, not here.
+A row has a problem if a value has the wrong type, is missing, not allowed, out of range, not finite or too long, if a cell belongs to
+another product's columns, if its product is unknown, or if its position_id is not unique (every row of the group is listed). Whether the
+contract makes sense (dates in order, a curve that exists) is decided by the pricer, which gives the position a status.
 """
 
 import difflib
@@ -21,9 +21,9 @@ from riskray.portfolio.schema import arrow_schema, stored_columns
 from riskray.portfolio.values import Fault, convert, is_blank
 
 READER_VERSION = 2
-"""What reads portfolio files; stored with each upload, so that `riskray db check` names what an unsound version has read.
+"""Version of the reader, stored with each upload, so that `riskray db check` can list the uploads that a faulty version has read.
 
-1: in a file with rejected rows the good rows of the same column could be stored with each other's values, or be rejected too.
+1: in a file with rejected rows, valid rows could be stored with other rows' values of a column with faults, or be rejected too.
 2: a rejected cell changes no other cell.
 """
 
@@ -34,9 +34,9 @@ _SUGGESTIONS_AMONG_MAX = 50
 
 @dataclass
 class ReadResult:
-    """Positions that passed, one table a product in the order of the file, and what was wrong with the others.
+    """The valid positions, one table per product in the order of the file, and the problems of the others.
 
-    `problems` lists the first PROBLEMS_LISTED_MAX in the order of the file; `problem_count` counts all.
+    `problems` lists the first PROBLEMS_LISTED_MAX problems in the order of the file; `problem_count` counts all.
     """
 
     tables: dict[str, pa.Table]
@@ -52,19 +52,19 @@ def read_portfolio(source: Source, *, format: str, allow_partial: bool = False, 
     Args:
         source: the file's bytes, its path, or an open binary file.
         format: "csv", "json" or "parquet".
-        allow_partial: accept the good rows of a file that also has bad ones.
-        limits: the largest file that is read.
+        allow_partial: accept the valid rows of a file that also has invalid ones.
+        limits: limits on the size of the file.
     Raises:
-        UnsupportedFormat: another format.
-        InvalidRequest: the file is not readable, has an unknown or doubled column, or no good row; or it has a bad row and
+        UnsupportedFormat: the format is unknown.
+        InvalidRequest: the file is not readable, has an unknown or duplicate column, or no valid row; or it has an invalid row and
             `allow_partial` is false. `problems` has `loc` (["rows", number, column]), `msg`, `code`, `row`, `position_id`,
-            `column`, `value`; rows count from 1 and the header is not counted.
+            `column`, `value`; rows are numbered from 1 without the header.
     """
     return _checked(read_raw(source, format=format, limits=limits or ReadLimits()), allow_partial=allow_partial)
 
 
 def positions_table(positions: list[dict[str, Any]]) -> ReadResult:
-    """The same for positions that are already dictionaries, such as those of a pricing request. Raises InvalidRequest."""
+    """Check positions given as dictionaries, such as those of a pricing request. Raises InvalidRequest as `read_portfolio` does."""
     if not positions:
         raise file_problem("empty", "there are no positions", loc=("positions",))
     return _checked(raw_rows_of(positions, limits=ReadLimits()), allow_partial=False)
@@ -93,13 +93,13 @@ def _checked(raw: RawRows, *, allow_partial: bool) -> ReadResult:
 
 def _summary(result: ReadResult, rows: int) -> str:
     listed = "" if len(result.problems) == result.problem_count else f", the first {len(result.problems):,} of which are listed"
-    bad = f"{result.rejected:,} of {rows:,} row{'s' * (rows != 1)} {'is' if result.rejected == 1 else 'are'} bad"
+    bad = f"{result.rejected:,} of {rows:,} row{'s' * (rows != 1)} {'is' if result.rejected == 1 else 'are'} invalid"
     count = f"{result.problem_count:,} problem{'s' * (result.problem_count != 1)}{listed}"
-    return f"{bad} ({count}); nothing was accepted; first: {result.problems[0]['msg']}"
+    return f"{bad} ({count}); nothing was stored; the first problem: {result.problems[0]['msg']}"
 
 
 class _Findings:
-    """Problems of cells, collected as row arrays and turned into messages only for the part that is listed."""
+    """Problems of cells, collected as arrays of rows; messages are built only for the problems that are listed."""
 
     def __init__(self, raw: RawRows) -> None:
         self._raw = raw
@@ -167,7 +167,7 @@ def _shown(value: Any) -> str | None:
 
 
 def _products(raw: RawRows, found: _Findings) -> pa.Array:
-    """Product of each row as text, null where it is missing or unknown."""
+    """Product of each row as text, null if it is missing or unknown."""
     products = convert(raw.columns[PRODUCT], COMMON_COLUMNS[PRODUCT], raw.refused(COMMON_COLUMNS[PRODUCT]))
     for fault in products.faults:
         found.add(PRODUCT, fault)
@@ -196,11 +196,11 @@ def _name_duplicates(raw: RawRows, encoded: pa.DictionaryArray, found: _Findings
     counts = np.bincount(codes[codes >= 0], minlength=len(encoded.dictionary))
     rows = np.flatnonzero((codes >= 0) & (counts[codes] > 1))
     order = rows[np.argsort(codes[rows], kind="stable")]
-    first = order[np.searchsorted(codes[order], codes[order])]  # of its group, for each row
+    first = order[np.searchsorted(codes[order], codes[order])]  # for each row, the first row of its group
     last = order[np.searchsorted(codes[order], codes[order], side="right") - 1]
     other = raw.row_numbers[np.where(first == order, last, first)]
     for place in range(min(len(order), PROBLEMS_LISTED_MAX)):
-        message = f"position_id is not unique: row {other[place]} has it too"
+        message = f"position_id is not unique; row {other[place]} also has it"
         found.add(POSITION_ID, Fault(order[place : place + 1], "duplicate", message))
     found.add(POSITION_ID, Fault(order[PROBLEMS_LISTED_MAX:], "duplicate", "position_id is not unique"))
 
@@ -223,7 +223,7 @@ def _product_table(raw: RawRows, product: str, products: pa.Array, position_ids:
         refused = [replace(fault, rows=np.flatnonzero(np.isin(rows, fault.rows))) for fault in raw.refused(column)]
         converted = convert(cells_of(raw.columns[column.name]) if is_there else pa.nulls(len(rows)), column, refused)
         for fault in converted.faults:
-            message = fault.message if is_there else f"{product} needs this column, which is not there"
+            message = fault.message if is_there else f"{product} requires this column, which is missing"
             found.add(column.name, Fault(rows[fault.rows], fault.code, message))
         arrays.append(converted.values)
     own = {column.name for column in stored_columns(product)} | {PRODUCT}
@@ -235,12 +235,12 @@ def _product_table(raw: RawRows, product: str, products: pa.Array, position_ids:
 
 
 def _nullable(schema: pa.Schema) -> pa.Schema:
-    """Required values may be null until the bad rows are gone."""
+    """The schema with all fields nullable: required values may be null until the invalid rows are removed."""
     return pa.schema([field.with_nullable(True) for field in schema])
 
 
 def _check_columns(raw: RawRows) -> None:
-    """A column that no product knows is most often a slip of the pen whose values would be lost, so the whole file is refused."""
+    """Refuse a file with an unknown column, because it is most often a misspelt one, whose values would be lost."""
     own = {column.name for product in known_products() for column in pricer(product).columns}
     known = tuple(sorted(own | {column.name for column in COMMON_COLUMNS}))
     unknown = [_shown(name) for name in raw.columns if name not in known]
@@ -254,12 +254,12 @@ def _check_columns(raw: RawRows) -> None:
         for name in unknown[:PROBLEMS_LISTED_MAX]
     ]
     problems += [
-        {"loc": ["columns", name], "msg": f"column {name!r} is not there", "code": "missing_column", "column": name}
+        {"loc": ["columns", name], "msg": f"column {name!r} is missing", "code": "missing_column", "column": name}
         for name in (POSITION_ID, PRODUCT)
         if name not in raw.columns
     ]
     if problems:
-        raise InvalidRequest(f"the columns do not fit: {problems[0]['msg']}; nothing was accepted", problems)
+        raise InvalidRequest(f"the columns are not valid: {problems[0]['msg']}; nothing was stored", problems)
 
 
 def _suggestion(name: str, known: tuple[str, ...]) -> str:

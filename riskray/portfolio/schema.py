@@ -1,19 +1,19 @@
 """Arrow schemas of positions, derived from the contract columns that each pricer declares.
 
-A position is four common columns and the columns of its product. Within riskray positions travel as one table a product:
-`position_id`, `book`, `counterparty`, then the product's columns; `product` is the table's key. In files all products share one table
-with a `product` column, and the cells of other products' columns are blank.
+A position has four common columns and the columns of its product. Within riskray there is one table of positions per product, with
+`position_id`, `book`, `counterparty` and the product's columns; `product` is the table's key. In a file all products share one table with
+a `product` column, and the cells of other products' columns are blank.
 
     kind                      Arrow type                           null
     float                     float64                              not given
     date                      date32                               not given
     integer                   int32                                not given
-    boolean                   bool                                 not given: the column's default holds
+    boolean                   bool                                 not given: the column's default applies
     choice                    dictionary<int8, string> over `allowed`, in its order
     text                      dictionary<int32, string>            not given
-    date_list, float_list     list<date32>, list<float64>          not given, the same as an empty list
+    date_list, float_list     list<date32>, list<float64>          not given; means an empty list
 
-Nulls are stored as nulls; defaults are filled in when contracts are handed to a pricer, so a download shows what was uploaded.
+Nulls are stored as nulls; defaults are filled in when contracts are passed to a pricer, so that a download equals the upload.
 """
 
 from collections.abc import Iterable
@@ -46,12 +46,12 @@ def product_columns(product: str) -> Columns:
 
     Raises:
         UnknownProductError: no pricer is registered for the product.
-        ValueError: the product declares a column under a common column's name.
+        ValueError: the product declares a column with the name of a common column.
     """
     contract = pricer(product).columns
     shadowed = [column.name for column in contract if column.name in COMMON_COLUMNS]
     if shadowed:
-        raise ValueError(f"product {product!r} declares columns that every position has: {shadowed}; rename them")
+        raise ValueError(f"product {product!r} declares columns with the names of common columns: {shadowed}; rename them")
     return Columns(*COMMON_COLUMNS, *contract)
 
 
@@ -61,14 +61,14 @@ def stored_columns(product: str) -> tuple[Column, ...]:
 
 
 def arrow_schema(product: str) -> pa.Schema:
-    """Schema of the product's table. Field metadata: `meaning`, `unit`; nullability says what is required."""
+    """Schema of the product's table. Field metadata: `meaning`, `unit`; fields that are not nullable are required."""
     return pa.schema([_field(column) for column in stored_columns(product)])
 
 
 def union_schema(products: Iterable[str]) -> pa.Schema:
-    """Schema of a file that holds these products: common columns, then each product's in turn, dictionaries as plain strings.
+    """Schema of a file with these products: the common columns, then those of each product, with dictionaries as plain strings.
 
-    A name that two products declare with different types becomes text; the reader parses text for every kind.
+    A column that two products declare with different types becomes text, which the reader parses for every kind.
     """
     fields: dict[str, pa.Field] = {column.name: _file_field(column) for column in COMMON_COLUMNS}
     for product in products:
@@ -97,9 +97,10 @@ def products_markdown() -> str:
         "",
         "<!-- Written by `make docs`; edit the source, not this page. -->",
         "",
-        "A portfolio file has one row a position, in CSV, JSON or Parquet. Every position has the common columns and those of its product,",
-        "and the cells of other products' columns stay blank. Dates are ISO (2026-12-16), lists in CSV are separated by semicolons, rates",
-        "are decimals. Amounts are signed: positive is received by us. Source: the `COLUMNS` of each file in `pricers/`.",
+        "A portfolio file has one row per position, in CSV, JSON or Parquet. Every position has the common columns and those of its",
+        "product; the cells of other products' columns are left blank. Dates are ISO (2026-12-16), lists in CSV are separated by",
+        "semicolons, and rates are decimals. Amounts are signed: we receive positive ones. Source: the `COLUMNS` of each file in",
+        "`pricers/`.",
         "",
         "## Common columns",
         "",

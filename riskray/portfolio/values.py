@@ -1,10 +1,10 @@
-"""From the cells of a file to the values of a contract column, all rows at once.
+"""Converts the cells of a file to the values of a contract column, all rows at once.
 
-`convert` takes a column as a file gave it (text from CSV; whatever type JSON or Parquet had) and returns it in the stored type, with the
-faulty cells null and named. The fast path is one Arrow cast; only a column with a fault is looked at more closely.
+`convert` takes a column as read from a file (text from CSV; typed from JSON or Parquet) and returns it in the stored type, with the
+faulty cells null and listed. The fast path is one Arrow cast; only a column with a fault is examined cell by cell.
 
-What a cell becomes depends on that cell alone. A converter computes values and faults from arrays that it never changes; which cells are
-rejected is a mask beside them (`Rejections`), and `convert` applies it once, when every value is there.
+The value of a cell depends on that cell alone. A converter computes values and faults from arrays that it never changes; a separate mask
+(`Rejections`) marks the rejected cells, and `convert` applies it once, after all values are computed.
 """
 
 import datetime
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pricers.contract.columns import Column, Kind
-from pricers.time.calendars import CALENDARS, is_calendar
+from pricers.time.calendar_names import CALENDARS, is_calendar
 from riskray.decimals import decimals_as_floats
 from riskray.models.instrument import COMMON_COLUMNS, CURRENCIES, POSITION_ID
 from riskray.portfolio.schema import STORED_TYPES
@@ -25,7 +25,7 @@ from riskray.portfolio.schema import STORED_TYPES
 NAME_LENGTH_MAX = 200
 TEXT_LENGTH_MAX = 65_536
 LIST_SEPARATOR = ";"
-_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31: what Python, Postgres and JSON readers can hold
+_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, the limits of Python, Postgres and JSON readers
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:nan|inf|infinity)$"
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
@@ -33,7 +33,7 @@ _TRUE, _FALSE = ("true", "1"), ("false", "0")
 
 @dataclass(frozen=True)
 class Fault:
-    """Cells of one column that are wrong for one reason. `rows` are row indices into the converted array."""
+    """Cells of one column that are invalid for one reason. `rows` are row indices into the converted array."""
 
     rows: np.ndarray
     code: str
@@ -42,21 +42,21 @@ class Fault:
 
 @dataclass(frozen=True)
 class Converted:
-    """A column in its stored type; faulty cells are null, and each is named once."""
+    """A column in its stored type; faulty cells are null, and each is listed once."""
 
     values: pa.Array
     faults: list[Fault]
 
 
 class Rejections:
-    """Which cells of a column are rejected, and why. Knows no values: to reject a cell cannot change what another one means."""
+    """The rejected cells of a column, with reasons. It holds no values, so that rejecting one cell cannot change another one."""
 
     def __init__(self, count: int) -> None:
         self.rejected = np.zeros(count, np.bool_)
         self.faults: list[Fault] = []
 
     def add(self, bad: pa.Array | np.ndarray, code: str, message: str) -> None:
-        """Reject the cells where `bad` (null: no). A cell that is rejected already keeps its first fault."""
+        """Reject the cells where `bad` is true. A cell that is already rejected keeps its first fault."""
         if isinstance(bad, pa.Array):
             bad = _numpy(bad.fill_null(False))
         rows = np.flatnonzero(bad & ~self.rejected)
@@ -69,9 +69,9 @@ def convert(cells: pa.Array, column: Column, refused: Iterable[Fault] = ()) -> C
     """Convert and check a whole column; see the module docstring. Missing required values are faults too.
 
     Args:
-        cells: one cell a row, null where nothing is given.
-        column: what the cells are to become.
-        refused: cells that are wrong whatever they hold.
+        cells: one cell per row, null if blank.
+        column: the column to which the cells belong.
+        refused: cells that are invalid regardless of their values.
     """
     cells = _plain(cells)
     rejections = Rejections(len(cells))
@@ -88,7 +88,7 @@ def convert(cells: pa.Array, column: Column, refused: Iterable[Fault] = ()) -> C
 
 
 def _without(values: pa.Array, rejected: np.ndarray) -> pa.Array:
-    """The values with the rejected ones null. Of dictionary-encoded values only the codes change."""
+    """The values with nulls in place of the rejected ones. In dictionary-encoded values only the codes change."""
     if not rejected.any():
         return values
     if pa.types.is_dictionary(values.type):
@@ -97,7 +97,7 @@ def _without(values: pa.Array, rejected: np.ndarray) -> pa.Array:
 
 
 def is_blank(values: pa.Array) -> np.ndarray:
-    """Whether each cell is null or holds nothing but blanks."""
+    """Whether each cell is null or contains only blanks."""
     values = _plain(values)
     blank = _numpy(pc.is_null(values))
     if blank.all() or not _is_text(values.type):
@@ -107,7 +107,7 @@ def is_blank(values: pa.Array) -> np.ndarray:
 
 
 def with_wide_codes(values: pa.DictionaryArray) -> pa.DictionaryArray:
-    """The same text with codes of 32 bits: narrower ones cannot count the names of several dictionaries."""
+    """The text with 32-bit codes: narrower codes cannot number the names of several joined dictionaries."""
     if values.type == pa.dictionary(pa.int32(), pa.string()):
         return values
     return pa.DictionaryArray.from_arrays(values.indices.cast(pa.int32()), values.dictionary.cast(pa.string()))
@@ -142,7 +142,7 @@ def _joined(values: pa.ChunkedArray) -> pa.Array:
 
 
 def _is_mostly_unique(chunks: list[pa.DictionaryArray]) -> bool:
-    """Whether text is better decoded than its dictionaries united: identifiers, short enough not to fill memory."""
+    """Whether decoding the text costs less than unifying its dictionaries: it does for identifiers, unless they would fill memory."""
     dictionaries = [chunk.dictionary for chunk in chunks]
     is_short = all((pc.max(pc.binary_length(names)).as_py() or 0) <= NAME_LENGTH_MAX for names in dictionaries)
     return is_short and 2 * sum(map(len, dictionaries)) > sum(map(len, chunks))
@@ -166,7 +166,7 @@ def _wrong_type(cells: pa.Array, column: Column, rejections: Rejections, expecte
 
 @dataclass(frozen=True)
 class _Encoded:
-    """Text with outer blanks removed: cell i is `names[codes[i]]`, null where it is blank."""
+    """Text without leading and trailing blanks: cell i is `names[codes[i]]`, or null if it is blank."""
 
     codes: pa.Array
     names: pa.Array
@@ -181,7 +181,7 @@ class _Encoded:
         return cls(pc.take(names.indices, encoded.indices).cast(pa.int32()), names.dictionary)
 
     def spread(self, of_names: pa.Array) -> pa.Array:
-        """What is known of each name, for each cell that has it."""
+        """Expand values per name to values per cell."""
         return pc.take(of_names, self.codes)
 
     def cells(self) -> pa.DictionaryArray:
@@ -195,7 +195,7 @@ def _text(cells: pa.Array, column: Column, rejections: Rejections) -> pa.Array:
         return _wrong_type(cells, column, rejections, "text")
     text = _Encoded.of(cells)
     names = text.names
-    # Names end up in database keys, logs and terminals; other text, such as the terms of a foreign instrument, may have line breaks.
+    # Names appear in database keys, logs and terminals; other text, such as the terms of a plain-function product, may have line breaks.
     is_name = column.name in COMMON_COLUMNS or column.references is not None
     length, forbidden = (NAME_LENGTH_MAX, r"\p{Cc}") if is_name else (TEXT_LENGTH_MAX, r"\x00")
     faults = [
@@ -207,7 +207,7 @@ def _text(cells: pa.Array, column: Column, rejections: Rejections) -> pa.Array:
         faults.append((pc.invert(known), "unknown_currency", "not an ISO 4217 currency code in capitals"))
     if column.references == "calendar":
         unknown = pa.array([name is not None and not is_calendar(name) for name in names.to_pylist()], pa.bool_())
-        faults.append((unknown, "unknown_calendar", f"not a calendar, nor several joined with '+'; known: {', '.join(CALENDARS)}"))
+        faults.append((unknown, "unknown_calendar", f"not a calendar or several joined with '+'; known: {', '.join(CALENDARS)}"))
     for bad_names, code, message in faults:
         if pc.any(bad_names).as_py():
             rejections.add(text.spread(bad_names), code, message)
@@ -226,7 +226,7 @@ def _choice(cells: pa.Array, column: Column, rejections: Rejections) -> pa.Array
 
 
 def _unread(cells: pa.Array, values: pa.Array) -> pa.Array:
-    """Where a cell is given and no value was made of it."""
+    """Whether a cell is given but was not converted to a value."""
     return pc.and_(pc.is_valid(cells), pc.is_null(values))
 
 
@@ -315,7 +315,7 @@ def _date(cells: pa.Array, column: Column, rejections: Rejections) -> pa.Array:
 
 
 def _parsed_dates(names: pa.Array) -> pa.Array:
-    """Each name as a date, null where it is none."""
+    """Each name as a date, null if it is not a date."""
     try:
         return pc.cast(names, pa.date32())
     except pa.ArrowInvalid:
@@ -335,7 +335,7 @@ def _iso_date(text: str | None) -> datetime.date | None:
 
 
 def _list(cells: pa.Array, column: Column, rejections: Rejections) -> pa.Array:
-    """Lists, element by element; a faulty element makes its row faulty. An empty list is null."""
+    """Convert lists element by element; a faulty element makes its row faulty. An empty list becomes null."""
     if _is_text(cells.type):
         cells = pc.split_pattern(_Encoded.of(cells).cells().cast(pa.string()), LIST_SEPARATOR)
     elif pa.types.is_large_list(cells.type) or pa.types.is_fixed_size_list(cells.type):

@@ -1,7 +1,7 @@
-"""Positions out again: the file that a download gives, in CSV, JSON, Parquet or as an Arrow stream.
+"""Writes positions to the file of a download, as CSV, JSON, Parquet or an Arrow stream.
 
-What comes out reads back to the same content hash. Rows are in the stored order; a column that no position of the portfolio uses is
-still there, so that the header says what could be given.
+Reading the file gives the content hash of the portfolio. Rows are in the stored order; the file also has the columns that no position
+uses, so that its header shows all that its products have.
 """
 
 import json
@@ -23,14 +23,14 @@ ProductBatch = tuple[str, pa.RecordBatch]
 
 
 def write_portfolio(batches: Iterable[ProductBatch], *, format: str, products: Iterable[str]) -> Iterator[bytes]:
-    """Chunks of the file, made as they are asked for.
+    """Yield chunks of the file, each built on demand.
 
     Args:
         batches: product and batch, in the order to write.
         format: one of FORMATS.
         products: all products among the batches, which give the columns.
     Raises:
-        UnsupportedFormat: another format.
+        UnsupportedFormat: the format is unknown.
     """
     schema = union_schema(sorted(set(products)))
     parts = (_file_batch(product, batch, schema) for product, batch in batches)
@@ -43,7 +43,7 @@ def write_portfolio(batches: Iterable[ProductBatch], *, format: str, products: I
             return _parquet(parts, schema)
         case "arrow":
             return _arrow(parts, schema)
-    raise UnsupportedFormat(f"format {format!r} is not offered; use {', '.join(FORMATS)}")
+    raise UnsupportedFormat(f"format {format!r} is not supported; use one of {', '.join(FORMATS)}")
 
 
 def _file_batch(product: str, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
@@ -68,7 +68,7 @@ def _joined(values: pa.ListArray) -> pa.Array:
 
 
 class _Chunks:
-    """A file object that keeps what is written until it is taken."""
+    """A file object that keeps written data until `take` returns it."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -83,7 +83,7 @@ class _Chunks:
         return b"".join(parts)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing, because writes are not buffered."""
 
     def close(self) -> None:
         self.closed = True
@@ -100,7 +100,7 @@ def _csv(parts: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[bytes]:
 
 
 def _json(parts: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
-    """A list of objects, one a line, without the members that are null."""
+    """A list of objects, one per line, without null members."""
     separator = "[\n"
     for part in parts:
         given = {

@@ -13,8 +13,8 @@ from riskray.engine.failure_messages import contract_messages
 from riskray.engine.plan import PositionRange
 from riskray.engine.shard import ShardPositions
 from riskray.market.build import build_market
+from riskray.market.stored import stored_market
 from riskray.models.instrument import UNASSIGNED
-from riskray.models.market_data import MarketDocument
 from riskray.portfolio.batches import decode_batch
 from riskray.portfolio.contracts import contracts_from_arrow, position_fields
 from riskray.scenario.bind import bind
@@ -35,7 +35,7 @@ def day_number(day: date) -> int:
 
 def load_market(database: Database, *, market_id: str, base_currency: str) -> Market:
     """A stored market as arrays. Raises InvalidRequest for a base currency that the market does not know."""
-    document = MarketDocument.model_validate_json(get_market_document(database, market_id=market_id))
+    document = stored_market(get_market_document(database, market_id=market_id))
     return build_market(document, base_currency=base_currency)
 
 

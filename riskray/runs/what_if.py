@@ -7,8 +7,10 @@ import json
 from riskray.config import Settings
 from riskray.errors import InvalidRequest
 from riskray.market.build import build_market
+from riskray.market.checks import rate_unit_problems
 from riskray.market.derive import replaced, shifted
 from riskray.market.reader import parse_market
+from riskray.market.stored import stored_market
 from riskray.models.market_data import MarketDocument
 from riskray.models.run import Run, RunRequest, RunState
 from riskray.models.scenario import CreditShock, StressDefinition, StressScenario
@@ -32,7 +34,9 @@ def derive_market(database: Database, *, run: Run, change: MarketChange) -> Mark
     numbers that no market may have.
     """
     record = get_market(database, market=run.market_id)
-    given = MarketDocument.model_validate_json(get_market_document(database, market_id=record.market_id))
+    given = stored_market(get_market_document(database, market_id=record.market_id))
+    if change.rates_checked and (problems := rate_unit_problems(change.curves, loc=("market", "curves"))):
+        raise InvalidRequest(problems[0]["msg"], problems)
     document = replaced(given, curves=change.curves, spread_curves=change.spread_curves, fx_rates=change.fx_rates)
     document = _checked(document)  # before it is moved: a curve that is wrong has no pillars to move
     if change.shocks:
@@ -51,18 +55,19 @@ def _shocked(document: MarketDocument, change: MarketChange, *, base_currency: s
             )
             raise InvalidRequest(message, [{"loc": ["market", "shocks", index], "msg": message, "code": "not_allowed"}])
     scenario = StressScenario(name="what-if", shocks=change.shocks)
+    definition = StressDefinition(numeraire=change.numeraire, scenarios=[scenario], rates_checked=change.rates_checked)
     market = build_market(document, base_currency=base_currency)
-    moves = bind(stress_matrix(StressDefinition(numeraire=change.numeraire, scenarios=[scenario]), market=market), market=market).scenarios
+    moves = bind(stress_matrix(definition, market=market), market=market).scenarios
     return shifted(
         document,
-        zero_shifts={name: shift[:, 0] for name, shift in moves.zero_shifts.items()},
-        spread_shifts={name: shift[:, 0] for name, shift in moves.spread_shifts.items()},
+        shifts={name: shift[:, 0] for name, shift in moves.shifts.items()},
         fx_factors={currency: float(factor[0]) for currency, factor in moves.fx_factors.items()},
     )
 
 
 def _checked(document: MarketDocument) -> MarketDocument:
-    return parse_market(document.model_dump(mode="json", exclude_none=True))
+    # Its unlikely rates are those that the stored market has, or that the change insists on.
+    return parse_market({**document.model_dump(mode="json", exclude_none=True), "rates_checked": False})
 
 
 def submit_under_market(database: Database, settings: Settings, *, base: Run, market_id: str) -> Run:

@@ -17,10 +17,13 @@ from jaxtyping import Float
 
 from riskray.decimals import decimals_as_floats
 from riskray.errors import InvalidRequest, UnsupportedFormat
+from riskray.models.rate_units import RATE_MOVE_MAX, move_fault
+from riskray.models.scenario import MoveKind
 from riskray.scenario.factors import Factor, parse_factor
 
 FORMATS = ("csv", "parquet", "json", "arrow")
 LABEL_COLUMN = "scenario"
+_PROBLEMS_LISTED_MAX = 100
 _HASH_VERSION = b"riskray scenarios 1"
 _NUMERAIRE_KEY = b"riskray.numeraire"
 _IPC_OPTIONS = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=3))
@@ -56,7 +59,7 @@ def checked_matrix(labels: tuple[str, ...], factors: tuple[Factor, ...], values:
             if not name:
                 problems.append(_problem([f"{what}s", index], "missing", f"{what} {index + 1} has no name"))
             seen.add(name)
-    for row, column in np.argwhere(~np.isfinite(values))[:100].tolist():
+    for row, column in np.argwhere(~np.isfinite(values))[:_PROBLEMS_LISTED_MAX].tolist():
         text = f"scenario {labels[row]!r}: {factors[column].header} is {values[row, column]}, not a finite number"
         problems.append(_problem([labels[row], factors[column].header], "not_finite", text))
     for column, factor in enumerate(factors):
@@ -71,6 +74,19 @@ def checked_matrix(labels: tuple[str, ...], factors: tuple[Factor, ...], values:
         count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
         raise InvalidRequest(f"the scenario set has {count}: {problems[0]['msg']}", problems)
     return ScenarioMatrix(labels, factors, np.ascontiguousarray(values, np.float64) + 0.0, numeraire)
+
+
+def move_unit_problems(matrix: ScenarioMatrix) -> list[dict[str, object]]:
+    """Additive moves of zero rates of a size that speaks of another unit, the first hundred."""
+    is_rate = np.array([factor.type == "zero" and factor.kind is MoveKind.ABSOLUTE for factor in matrix.factors])
+    return [
+        _problem(
+            [matrix.labels[row], matrix.factors[column].header],
+            "out_of_range",
+            f"scenario {matrix.labels[row]!r}, {matrix.factors[column].header}: {move_fault(float(matrix.values[row, column]))}",
+        )
+        for row, column in np.argwhere(is_rate & (np.abs(matrix.values) > RATE_MOVE_MAX))[:_PROBLEMS_LISTED_MAX].tolist()
+    ]
 
 
 def _problem(loc: list[str | int], code: str, message: str) -> dict[str, object]:
@@ -121,7 +137,8 @@ def write_matrix(matrix: ScenarioMatrix, *, format: str) -> bytes:
                 "factors": [factor.header for factor in matrix.factors],
                 "scenarios": [{"name": label, "values": row} for label, row in zip(matrix.labels, matrix.values.tolist(), strict=True)],
             }
-            return json.dumps(document, ensure_ascii=False).encode()
+            insists = {"rates_checked": False} if move_unit_problems(matrix) else {}
+            return json.dumps(insists | document, ensure_ascii=False).encode()
         case "arrow":
             return _ipc(_table(matrix), None)
     raise UnsupportedFormat(f"format {format!r} is not offered; use {', '.join(FORMATS)}")

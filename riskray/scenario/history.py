@@ -26,8 +26,9 @@ from jaxtyping import Float, Int32
 from pricers.time.dates import to_date, to_day
 from riskray.errors import InvalidRequest, UnsupportedFormat
 from riskray.models.instrument import CURRENCIES
+from riskray.models.rate_units import rate_fault, rate_limit_by_name
 from riskray.models.scenario import HistorySummary
-from riskray.scenario.factors import factor_type
+from riskray.scenario.factors import curve_and_pillar, factor_type
 
 FORMATS = ("csv", "parquet")
 DATE_COLUMN = "date"
@@ -140,19 +141,41 @@ def history_id(digest: bytes) -> str:
 # ------------------------------------------------------------------------------------------------------------------- files
 
 
-def read_history(source: bytes | Path | BinaryIO, *, format: str, numeraire: str) -> History:
+def read_history(source: bytes | Path | BinaryIO, *, format: str, numeraire: str, rates_unchecked: bool = False) -> History:
     """Read and check a history.
 
     Args:
         source: the file's bytes, its path, or an open binary file.
         format: "csv" or "parquet"; wide or long is told by the columns.
         numeraire: currency of the FX prices, where the file does not say itself.
+        rates_unchecked: take zero rates of unlikely size. Which size that is depends on the currency that a curve's name has.
     Raises:
         UnsupportedFormat: another format.
         InvalidRequest: not readable, a date given twice, a factor that does not exist, a value that is no number, not finite, or (FX) not
-            positive; `problems` names each.
+            positive, a zero rate of unlikely size (`riskray.models.rate_units`); `problems` names each.
     """
     data = source if isinstance(source, bytes) else source.read_bytes() if isinstance(source, Path) else source.read()
+    history = _read(data, format, numeraire)
+    if not rates_unchecked and (problems := list(_unit_problems(history))):
+        raise _invalid(problems)
+    return history
+
+
+def _unit_problems(history: History) -> Iterator[Problem]:
+    """One for each factor: a unit is wrong for the whole column."""
+    for column, name in enumerate(history.factors):
+        if factor_type(name) != "zero":
+            continue
+        limit = rate_limit_by_name(curve_and_pillar(name)[0])
+        unlikely = np.flatnonzero(np.abs(history.values[:, column]) > limit)
+        if unlikely.size:
+            day = to_date(int(history.dates[unlikely[0]]))
+            fault = rate_fault(float(history.values[unlikely[0], column]), limit=limit)
+            count = f" (and {unlikely.size - 1:,} more of the column)" if unlikely.size > 1 else ""
+            yield _problem([str(day), name], "out_of_range", f"{name} on {day}: {fault}{count}")
+
+
+def _read(data: bytes, format: str, numeraire: str) -> History:
     match format:
         case "csv":
             try:

@@ -16,34 +16,44 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
-from riskray.scenario.codec import LABEL_COLUMN, ScenarioMatrix, checked_matrix, from_table
+from riskray.scenario.codec import LABEL_COLUMN, ScenarioMatrix, checked_matrix, from_table, move_unit_problems
 from riskray.scenario.factors import parse_factor
 from riskray.strict_json import parse_json
 
 FORMATS = ("csv", "parquet", "json")
 
 
-def read_matrix(source: bytes | Path | BinaryIO, *, format: str, numeraire: str) -> ScenarioMatrix:
+def read_matrix(source: bytes | Path | BinaryIO, *, format: str, numeraire: str, rates_unchecked: bool = False) -> ScenarioMatrix:
     """Read and check a matrix.
 
     Args:
         source: the file's bytes, its path, or an open binary file.
         format: "csv", "parquet" or "json".
         numeraire: currency of the FX moves, where the file does not say itself.
+        rates_unchecked: take additive moves of zero rates of unlikely size, as `rates_checked: false` in JSON does.
     Raises:
         UnsupportedFormat: another format.
-        InvalidRequest: not readable, a column that is no factor, a value that is no finite number, a name given twice.
+        InvalidRequest: not readable, a column that is no factor, a value that is no finite number, a name given twice, a move of unlikely
+            size (`riskray.models.rate_units`).
     """
     data = source if isinstance(source, bytes) else source.read_bytes() if isinstance(source, Path) else source.read()
+    matrix, insists = _read(data, format, numeraire)
+    if not (rates_unchecked or insists) and (problems := move_unit_problems(matrix)):
+        raise InvalidRequest(str(problems[0]["msg"]), problems)
+    return matrix
+
+
+def _read(data: bytes, format: str, numeraire: str) -> tuple[ScenarioMatrix, bool]:
+    """The matrix, and whether the file itself insists on its moves of rates."""
     match format:
         case "csv":
-            return _from_csv(data, numeraire)
+            return _from_csv(data, numeraire), False
         case "parquet":
             try:
                 table = pyarrow.parquet.read_table(io.BytesIO(data))
             except pa.ArrowException as error:
                 raise _unreadable(f"not a Parquet file: {error}") from None
-            return from_table(table, numeraire=numeraire)
+            return from_table(table, numeraire=numeraire), False
         case "json":
             return _from_json(data, numeraire)
     raise UnsupportedFormat(f"format {format!r} is not offered; use {', '.join(FORMATS)}")
@@ -77,7 +87,7 @@ def _from_csv(data: bytes, numeraire: str) -> ScenarioMatrix:
     return checked_matrix(tuple(row[0].strip() for row in rows[1:]), factors, values, numeraire=numeraire)
 
 
-def _from_json(data: bytes, numeraire: str) -> ScenarioMatrix:
+def _from_json(data: bytes, numeraire: str) -> tuple[ScenarioMatrix, bool]:
     try:
         document: Any = parse_json(data)
     except ValueError as error:
@@ -88,7 +98,10 @@ def _from_json(data: bytes, numeraire: str) -> ScenarioMatrix:
         labels = tuple(str(scenario["name"]) for scenario in document["scenarios"])
         values = np.array([scenario["values"] for scenario in document["scenarios"]], np.float64).reshape(len(labels), len(factors))
         stated = str(document.get("numeraire", numeraire))
+        rates_checked = document.get("rates_checked", True)
+        if not isinstance(rates_checked, bool):
+            raise ValueError(f"rates_checked is {rates_checked!r}, neither true nor false")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f'not a scenario matrix in JSON ({error}); write {{"factors": [...], "scenarios": [{{"name": ..., "values": [...]}}]}}'
         raise _unreadable(message) from None
-    return checked_matrix(labels, factors, values, numeraire=stated)
+    return checked_matrix(labels, factors, values, numeraire=stated), not rates_checked

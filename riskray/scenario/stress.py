@@ -8,6 +8,7 @@ import numpy as np
 from pricers.market.market import Curve, Market
 from pricers.time.dates import add_tenor
 from riskray.errors import InvalidRequest
+from riskray.models.rate_units import shift_fault
 from riskray.models.scenario import (
     CreditShock,
     FxShock,
@@ -34,8 +35,10 @@ def stress_matrix(definition: StressDefinition, *, market: Market) -> ScenarioMa
 
     Raises:
         InvalidRequest: a pattern that no curve or currency matches, a label that is no pillar, a shape whose tenors do not increase,
-            a name given twice, a combination of scenarios that are not there.
+            a name given twice, a combination of scenarios that are not there, a shift of rates of unlikely size (`rates_checked`).
     """
+    if definition.rates_checked:
+        _require_likely_shifts(definition)
     moves: dict[str, Moves] = {}
     for index, scenario in enumerate(definition.scenarios):
         loc: Location = ("scenarios", index)
@@ -58,6 +61,33 @@ def stress_matrix(definition: StressDefinition, *, market: Market) -> ScenarioMa
 
 def _invalid(message: str, code: str, loc: Location) -> InvalidRequest:
     return InvalidRequest(message, [{"loc": list(loc), "msg": message, "code": code}])
+
+
+def _require_likely_shifts(definition: StressDefinition) -> None:
+    problems = [
+        {"loc": ["scenarios", index, "shocks", number, *where, "bp"], "msg": f"scenario {scenario.name!r}: {fault}", "code": "out_of_range"}
+        for index, scenario in enumerate(definition.scenarios)
+        for number, shock in enumerate(scenario.shocks)
+        for where, shift in _rate_shifts(shock)
+        if shift.bp is not None and (fault := shift_fault(shift.bp))
+    ]
+    if problems:
+        raise InvalidRequest(str(problems[0]["msg"]), problems)
+
+
+def _rate_shifts(shock: Shock) -> Iterator[tuple[Location, Shift]]:
+    """The sizes of a shock of zero rates, as they are given, and where each stands in the shock."""
+    if isinstance(shock, FxShock | CreditShock) or shock.target != "zero":
+        return
+    match shock:
+        case ParallelShock():
+            yield ("shift",), shock.shift
+        case SteepenerShock():
+            yield from ((("short",), shock.short), (("long",), shock.long))
+        case TwistShock():
+            yield ("size",), shock.size
+        case TenorShock():
+            yield from ((("shifts", label), shift) for label, shift in shock.shifts.items())
 
 
 def _require_new(name: str, known: dict[str, Moves], loc: Location) -> None:

@@ -1,6 +1,6 @@
 """The stack on one machine: Postgres, Ray, the pricer pool and the HTTP services, started, found and ended.
 
-Ray reads its environment variables when it is imported, so everything that imports it is imported inside functions here.
+Ray reads its environment variables when it is imported, so modules that import Ray are imported inside functions here.
 """
 
 import threading
@@ -49,9 +49,9 @@ Report = Callable[[str], None]
 
 
 def start_stack(settings: Settings, *, report: Report) -> tuple[StackRecord, bool]:
-    """Start everything, or find it running. Returns the record and whether it was started now; `report` gets one line a step.
+    """Start the stack unless it runs. Returns the record and whether the stack was started now; `report` gets one line per step.
 
-    Sets this process's environment to the stack's. Raises StackError, and then leaves nothing running that it started.
+    Sets the stack's environment in this process. Raises StackError, after ending everything that it has started.
     """
     require_safe_address(settings, host=settings.http_host)
     settings.data_directory.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def start_stack(settings: Settings, *, report: Report) -> tuple[StackRecord, boo
                 enter_environment(settings)
                 return record, False
         if record is not None:
-            report("ending what an earlier stack left behind")
+            report("ending the processes that an earlier stack left running")
             _end(settings, record)
         _require_free_ports(settings)
         enter_environment(settings)
@@ -73,13 +73,13 @@ def start_stack(settings: Settings, *, report: Report) -> tuple[StackRecord, boo
         except BaseException:
             try:
                 _end(settings, read_record(settings.data_directory) or record)
-            except RiskrayError as error:  # it must not hide why the start failed
-                report(f"what had been started could not be ended: {error}; `riskray down` tries again")
+            except RiskrayError as error:  # this error must not hide the cause of the failed start
+                report(f"the processes already started could not be ended: {error}; retry with `riskray down`")
             raise
 
 
 def stop_stack(settings: Settings, *, report: Report) -> bool:
-    """End exactly what `start_stack` started; False when nothing was recorded."""
+    """End exactly what `start_stack` started; returns False if there is no record."""
     if not settings.data_directory.exists():
         return False
     with _one_at_a_time(settings):
@@ -103,13 +103,13 @@ def execute_run(settings: Settings, run_id: str) -> Run:
 
 
 def require_startable(settings: Settings) -> None:
-    """Raise StackError when the address is unsafe or a port is taken."""
+    """Raise StackError if the address is unsafe or a port is in use."""
     require_safe_address(settings, host=settings.http_host)
     _require_free_ports(settings)
 
 
 def connections_wanted(settings: Settings) -> int:
-    """Database connections that one replica of each service, the coordinator and as many pricers as there may be can open together."""
+    """The most database connections that one replica of each service, the coordinator and all pricers can open together."""
     from riskray.grid.pricer import DATABASE_CONNECTIONS
 
     actors = max(settings.pricer_actors, settings.pricer_actors_max or 0)
@@ -117,7 +117,7 @@ def connections_wanted(settings: Settings) -> int:
 
 
 def stack_status(settings: Settings) -> dict[str, Any]:
-    """The record, the deep health of every service, and what to do where that is not well (empty where it is)."""
+    """The record, the deep health of every service, and the remedy if a service is unhealthy (otherwise empty)."""
     record = read_record(settings.data_directory)
     services = deep_health(settings)
     running = record is not None and record.ready and record.is_alive
@@ -138,10 +138,10 @@ def stack_status(settings: Settings) -> dict[str, Any]:
 def _remedy(settings: Settings, *, running: bool) -> str:
     if running:
         log_file = settings.data_directory / LOG_FILE
-        return f"the stack runs and is not well: `riskray doctor` and {log_file} may say why, and `riskray up` starts it anew"
+        return f"the stack runs but is not healthy; see `riskray doctor` and {log_file} for the cause, or restart it with `riskray up`"
     if settings.api_url is not None:
-        return f"{settings.api_url} (RISKRAY_API_URL) is not well, and no stack of this machine is asked; look there"
-    return f"no stack of {settings.data_directory} runs: `riskray up` starts it; for one elsewhere set RISKRAY_API_URL"
+        return f"{settings.api_url} (RISKRAY_API_URL) is not healthy; it is not a stack of this machine, so look for the cause there"
+    return f"no stack of {settings.data_directory} runs; start it with `riskray up`, or set RISKRAY_API_URL to a stack elsewhere"
 
 
 def _new_record(settings: Settings) -> StackRecord:
@@ -168,7 +168,7 @@ def _start(settings: Settings, record: StackRecord, report: Report) -> StackReco
 
     head = launch_head(settings) if settings.ray_address is None else None
     if head is not None:
-        # Known at once, so that an interrupted start can be cleaned up.
+        # The record is written before anything else, so that an interrupted start can be cleaned up.
         record = replace(record, ray_processes=processes_below(head.pid))
         record.write(settings.data_directory)
     with Database(settings, application_name="riskray up", pool_size=1) as database:
@@ -181,7 +181,7 @@ def _start(settings: Settings, record: StackRecord, report: Report) -> StackReco
     if head is not None:
         wait_for_head(settings, head, report=step)
         record = replace(record, ray_processes=processes_below(head.pid))
-        threading.Thread(target=head.wait, daemon=True).start()  # reaps it, should it end before this process does
+        threading.Thread(target=head.wait, daemon=True).start()  # reaps the head if it ends before this process
     else:
         from riskray.grid.start import connect  # Ray reads its variables when it is imported
         from riskray.stack.head import bring_up
@@ -195,7 +195,7 @@ def _start(settings: Settings, record: StackRecord, report: Report) -> StackReco
 
 def _end(settings: Settings, record: StackRecord) -> None:
     if record.ray_processes:
-        disconnect()  # or Ray ends this process when its head goes
+        disconnect()  # otherwise Ray ends this process when its head ends
         stop_ray(record)
     elif settings.ray_address is not None:
         from riskray.grid.start import connect, stop_grid  # Ray reads its variables when it is imported
@@ -225,11 +225,11 @@ def _require_free_ports(settings: Settings) -> None:
 
 @contextmanager
 def _one_at_a_time(settings: Settings) -> Iterator[None]:
-    """Two `riskray up` at once would start two stacks in one directory."""
+    """Hold a lock: two concurrent `riskray up` would start two stacks in one directory."""
     try:
         held = FileLock(settings.data_directory / LOCK_FILE, blocking=False).acquire()
     except Timeout as error:
-        raise StackError(f"another `riskray up` or `riskray down` works on {settings.data_directory}; wait for it") from error
+        raise StackError(f"another `riskray up` or `riskray down` is working on {settings.data_directory}; wait until it ends") from error
     with held:
         yield
 

@@ -1,4 +1,4 @@
-"""Where the API may listen: nobody is let in without a token from another machine."""
+"""Where the API may listen: requests from other machines need a token."""
 
 import ipaddress
 
@@ -7,7 +7,7 @@ from riskray.errors import StackError
 
 
 def require_safe_address(settings: Settings, *, host: str) -> None:
-    """Raise StackError when `host` can be reached from other machines and no token is set."""
+    """Raise StackError if `host` can be reached from other machines and no token is set."""
     if settings.api_token is not None or host == "localhost":
         return
     try:

@@ -1,7 +1,7 @@
-"""The stack's own process, `python -m riskray.stack.head`: Ray's head, and everything on it, in one interpreter that stays.
+"""The stack's own process, `python -m riskray.stack.head`: Ray's head and all that runs on it, in one long-lived interpreter.
 
-`riskray up` starts it and reads what it reports; ending it ends Ray. Being one process with Ray's driver saves the start of two others that
-would import the same libraries again. Ray reads its environment variables when it is imported, so `riskray up` sets them before.
+`riskray up` starts it and reads what it reports; ending it ends Ray. Because it is also Ray's driver, two more processes that would import
+all these libraries need not start. Ray reads its environment variables when it is imported, so `riskray up` sets them beforehand.
 """
 
 import importlib
@@ -30,13 +30,13 @@ Report = Callable[[str], None]
 
 
 def bring_up(settings: Settings, *, report: Report) -> None:
-    """Pool, coordinator and HTTP services on the Ray that this process has joined; returns when all of them answer."""
+    """Start pool, coordinator and HTTP services on the connected Ray; returns once all of them respond."""
     from riskray.grid.pool import PricerPool
     from riskray.grid.start import start_grid
 
     pool = PricerPool(settings)
     for number in range(settings.pricer_actors):
-        pool.handle(number)  # begins to start; nothing waits until everything has begun
+        pool.handle(number)  # begins the actor's start; all actors start in parallel
     deploy_applications(settings)
     _wait_for_database(settings)
     start_grid(settings)
@@ -46,7 +46,7 @@ def bring_up(settings: Settings, *, report: Report) -> None:
 
 
 def _wait_for_database(settings: Settings) -> None:
-    """`riskray up` starts and migrates it meanwhile."""
+    """Wait for the database, which `riskray up` starts and migrates in parallel."""
     deadline = time.monotonic() + DATABASE_TIMEOUT_S
     with Database(settings, application_name="riskray head", pool_size=1) as database:
         while True:
@@ -62,14 +62,14 @@ def _start_ray(settings: Settings) -> None:
     import ray
     from ray._private import parameter
 
-    # Jobs go through Ray's agent, whose port is fixed unless told otherwise: a second Ray on the machine would take no jobs. 0 means any
-    # free port. The public API that is missing is `ray.init(dashboard_agent_listen_port=)`; `ray start` has the option. A test notices
-    # when `ray.init` gets it.
+    # Jobs pass through Ray's agent, whose port is fixed by default, so that a second Ray on the machine would accept no jobs. 0 means any
+    # free port. The missing public API is `ray.init(dashboard_agent_listen_port=)`; `ray start` has the option. A test fails once
+    # `ray.init` has it.
     parameter.RayParams = partial(parameter.RayParams, dashboard_agent_listen_port=0)  # type: ignore[misc, assignment]
     os.environ["RAY_GCS_SERVER_PORT"] = str(settings.ray_port)
     ray.init(
         address="local",
-        # Logical CPUs: the pricers, and more for replicas, coordinator and job drivers, which mostly wait.
+        # Logical CPUs: one per pricer, and more for replicas, coordinator and job drivers, which mostly wait.
         num_cpus=max(os.cpu_count() or 1, settings.pricer_actors + 1) + 1,
         namespace=settings.ray_namespace,
         include_dashboard=True,
@@ -84,7 +84,7 @@ def _start_ray(settings: Settings) -> None:
 
 
 class _Progress:
-    """Lines of JSON for `riskray up` to read."""
+    """Writes lines of JSON, which `riskray up` reads."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -102,11 +102,11 @@ def main() -> None:
     settings = Settings()
     progress = _Progress(settings.data_directory / PROGRESS_FILE)
     ending = threading.Event()
-    # The libraries of what comes on top are imported while Ray's processes start.
+    # The libraries of the services are imported while Ray's processes start.
     imports = threading.Thread(target=import_applications, daemon=True)
     try:
         if settings.pricer_modules:
-            load_pricers(settings)  # a wrong name is told at once instead of by every process that fails over it
+            load_pricers(settings)  # reports a wrong module name at once, before every other process fails on it
         importlib.import_module("ray")
         imports.start()
         _start_ray(settings)

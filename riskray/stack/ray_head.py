@@ -1,4 +1,4 @@
-"""The local Ray: one head in processes of its own, on loopback, with token authentication, ended by its record."""
+"""The local Ray: one head in processes of its own, on loopback, with token authentication, ended by means of its record."""
 
 import hashlib
 import json
@@ -24,26 +24,26 @@ from riskray.stack.record import StackRecord, processes_below
 TOKEN_FILE = "ray-token"
 LOG_FILE = "head.log"
 PROGRESS_FILE = "head-progress.jsonl"
-# The very first start compiles every kernel, which takes minutes on a busy machine.
+# The first start compiles every kernel, which takes minutes on a busy machine.
 START_TIMEOUT_S = 600.0
 QUIET_S = 15.0
 STOP_TIMEOUT_S = 1.5
 KILL_TIMEOUT_S = 15.0
 POLL_S = 0.1
-# Ray's sockets lie up to 60 characters below its directory, and a socket's path holds 107.
+# The path of a socket may have 107 characters, and Ray appends up to 60 to its directory.
 DIRECTORY_CHARACTERS_MAX = 40
-# Shards are read from Postgres, so objects are small; the default would reserve a third of the memory.
+# Actors read shards from Postgres, so that Ray's objects are small; the default would reserve a third of the memory.
 OBJECT_STORE_BYTES = 256 * 1024**2
 LOOPBACK = "127.0.0.1"
 
 
 def token_file(settings: Settings) -> Path:
-    """Where the local Ray's token is kept."""
+    """The file that holds the local Ray's token."""
     return settings.data_directory / TOKEN_FILE
 
 
 def ray_directory(settings: Settings) -> Path:
-    """Ray's directory for sockets and logs: short, one for each user and data directory."""
+    """Ray's directory for sockets and logs: a short path, distinct for each user and data directory."""
     digest = hashlib.sha256(os.fsencode(settings.data_directory.absolute())).hexdigest()[:8]
     name = f"riskray-{os.geteuid()}-{digest}"
     temporary = Path(tempfile.gettempdir())
@@ -53,24 +53,24 @@ def ray_directory(settings: Settings) -> Path:
 
 
 def ray_environment(settings: Settings) -> dict[str, str]:
-    """What every process that talks to the local Ray needs in its environment."""
+    """The environment variables of every process that connects to the local Ray."""
     environment = {
         "RAY_AUTH_MODE": settings.ray_auth_mode,
         "RAY_USAGE_STATS_ENABLED": "0",
-        # Ray gives way to everything else on the machine unless told otherwise; these processes answer people.
+        # By default Ray runs its workers at low priority; these processes serve interactive requests.
         "RAY_worker_niceness": "0",
-        # One loop for Serve and for the service in it: handlers wait or work in threads, and a hop between loops costs milliseconds.
+        # Serve and the service in it share one event loop: handlers wait or use threads, and a hop between loops costs milliseconds.
         "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
         "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
-        # Serve replaces a proxy after three failed checks: one that was killed is back in seconds instead of half a minute.
+        # Serve replaces a proxy after three failed checks; with this period a killed proxy is back in seconds, not in half a minute.
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
-        # Workers come from the interpreter of this installation, never from a `uv run` that happens to be around.
+        # Workers use the interpreter of this installation, even if the parent process was started by `uv run`.
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
         "RAY_ADDRESS": settings.ray_address or f"{LOOPBACK}:{settings.ray_port}",
     }
     if settings.ray_address is None:
-        # Despite its name it counts everywhere: with 0 a node's address stays the loopback one, which Ray otherwise replaces by the
-        # address of a network card, and then listens on all of them. Who joins must have it too, to look for the head on loopback.
+        # Despite its name, this applies on every system: with 0 a node keeps its loopback address, which Ray would otherwise replace by
+        # that of a network card and then listen on all cards. A process that joins needs it too, to find the head on loopback.
         environment["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         if settings.ray_auth_mode == "token":
             environment["RAY_AUTH_TOKEN_PATH"] = str(token_file(settings))
@@ -78,31 +78,31 @@ def ray_environment(settings: Settings) -> dict[str, str]:
 
 
 def ray_client_environment(settings: Settings) -> dict[str, str]:
-    """The part of it that `ray job submit` and its like need."""
+    """The part of `ray_environment` that Ray's own commands, such as `ray job submit`, need."""
     wanted = ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER")
     return {name: value for name, value in ray_environment(settings).items() if name in wanted}
 
 
 def enter_environment(settings: Settings) -> None:
-    """Give this process, and what it starts, the environment of the stack. To be done before anything imports Ray."""
+    """Set the stack's environment in this process and its children. Call it before Ray is imported."""
     set_environment(settings, ray_environment(settings))
 
 
 def require_free_port(host: str, port: int, *, what: str, variable: str) -> None:
-    """Raise StackError when somebody listens on the port."""
+    """Raise StackError if the port is in use."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
             raise StackError(
-                f"port {port} on {host}, meant for {what}, cannot be used ({error.strerror}); "
-                f"stop what listens there or set {variable} to another port, such as {free_port()}, which is free now"
+                f"port {port} on {host}, needed by {what}, cannot be used ({error.strerror}); "
+                f"stop the process that listens there, or set {variable} to another port, such as {free_port()}, which is free now"
             ) from error
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A port that is free at the moment."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
@@ -119,15 +119,15 @@ def _make_token(settings: Settings) -> None:
 
 
 def _make_directory(directory: Path) -> None:
-    """Create Ray's directory, or take it over from an earlier stack of the same user; refuse one that somebody else put there."""
+    """Create Ray's directory, or reuse that of an earlier stack of this user; refuse a directory that belongs to another user."""
     directory.mkdir(mode=0o700, exist_ok=True)
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise StackError(f"{directory} belongs to somebody else; set TMPDIR to a directory of your own")
+        raise StackError(f"{directory} belongs to another user; set TMPDIR to a directory of your own")
 
 
 def launch_head(settings: Settings) -> subprocess.Popen[bytes]:
-    """Start `riskray.stack.head`; it is not ready yet. This process must have entered the stack's environment."""
+    """Start `riskray.stack.head` without waiting until it is ready. This process must have entered the stack's environment."""
     _make_token(settings)
     _make_directory(ray_directory(settings))
     (settings.data_directory / PROGRESS_FILE).write_text("")
@@ -138,7 +138,7 @@ def launch_head(settings: Settings) -> subprocess.Popen[bytes]:
 
 
 def wait_for_head(settings: Settings, head: subprocess.Popen[bytes], *, report: Callable[[str], None]) -> None:
-    """Pass on what the head reports until it is ready. Raises StackError with its reason when it fails or takes too long."""
+    """Forward what the head reports until it is ready. Raises StackError with the reason if the head fails or takes too long."""
     file = settings.data_directory / PROGRESS_FILE
     deadline = time.monotonic() + START_TIMEOUT_S
     explain_at = time.monotonic() + QUIET_S
@@ -152,7 +152,7 @@ def wait_for_head(settings: Settings, head: subprocess.Popen[bytes], *, report: 
             if "step" in said:
                 report(said["step"])
             elif "error" in said:
-                raise StackError(f"{said['error']}; more in {settings.data_directory / LOG_FILE}")
+                raise StackError(f"{said['error']}; see {settings.data_directory / LOG_FILE} for more")
             else:
                 return
         if has_ended or time.monotonic() > deadline:
@@ -161,26 +161,24 @@ def wait_for_head(settings: Settings, head: subprocess.Popen[bytes], *, report: 
             raise StackError("\n".join([f"the stack {why}; the end of {settings.data_directory / LOG_FILE}:", *log]))
         if time.monotonic() > explain_at:
             explain_at = deadline
-            report(
-                "still starting: a busy machine takes longer, and a first start compiles the numeric kernels, once, in one to two minutes"
-            )
+            report("still starting: a busy machine takes longer, and the first start compiles the numeric kernels in one to two minutes")
         time.sleep(POLL_S)
 
 
 def disconnect() -> None:
-    """Take this process off Ray, if it has joined."""
+    """Disconnect this process from Ray, if it is connected."""
     if (ray := sys.modules.get("ray")) is not None:
         ray.shutdown()
 
 
 def stop_ray(record: StackRecord) -> None:
-    """End the head and everything below it; what does not go in time is killed. Nothing is lost: Ray holds no state of riskray's."""
+    """End the head and all its descendants; kill those that do not end in time. No data is lost: riskray keeps no state in Ray."""
     processes = dict.fromkeys(record.ray_processes)
     for known in record.ray_processes:
         if known.find() is not None:
             processes.update(dict.fromkeys(processes_below(known.pid)))
     alive = [process for known in processes if (process := known.find()) is not None]
-    # All at once: the head by itself would end one process after the other, a second each.
+    # All processes are signalled at once: the head would end them one after the other, one second each.
     for number, patience_s in ((signal.SIGTERM, STOP_TIMEOUT_S), (signal.SIGKILL, KILL_TIMEOUT_S)):
         for process in alive:
             _signal(process, number)

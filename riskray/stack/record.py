@@ -10,19 +10,19 @@ from riskray.errors import StackError
 
 RECORD_FILE = "stack.json"
 RAY_SERVERS = ("gcs_server", "raylet")
-"""A head goes on for up to a minute after one of these has ended, and its services with it; then all of them end too."""
+"""After one of these has ended, the head and its services run on for up to a minute, and then end as well."""
 
 
 @dataclass(frozen=True)
 class ProcessRecord:
-    """A process, told from a later one with the same number by when it began."""
+    """A process, identified by its number and start time, because numbers are reused."""
 
     pid: int
     create_time: float
     name: str = ""
 
     def find(self) -> psutil.Process | None:
-        """The process, None when it has ended."""
+        """The process; None if it has ended."""
         try:
             process = psutil.Process(self.pid)
             alive = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
@@ -40,15 +40,15 @@ class StackRecord:
     ray_address: str
     dashboard_url: str
     ray_token_file: str
-    ray_directory: str  # Ray's sockets and logs; empty when the Ray cluster is somebody else's
-    ray_processes: list[ProcessRecord]  # the head first; empty likewise
+    ray_directory: str  # Ray's sockets and logs; empty if the stack uses an external Ray cluster
+    ray_processes: list[ProcessRecord]  # the head first; empty if the stack uses an external Ray cluster
     embedded_postgres: bool
     database: str
     started_at: str
     ready: bool = False
 
     def write(self, data_directory: Path) -> None:
-        """Store the record, replacing an older one at once."""
+        """Store the record, replacing an older one atomically."""
         target = data_directory / RECORD_FILE
         draft = target.with_suffix(".new")
         draft.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
@@ -56,13 +56,13 @@ class StackRecord:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the Ray head runs and its servers do; true for somebody else's cluster, which cannot be told from here."""
+        """Whether the Ray head and its servers run; always true for an external cluster, whose processes cannot be seen from here."""
         servers = [process for process in self.ray_processes if process.name in RAY_SERVERS]
         return all(process.find() is not None for process in [*self.ray_processes[:1], *servers])
 
 
 def read_record(data_directory: Path) -> StackRecord | None:
-    """The record of the stack of this data directory, None where none was started. Raises StackError for a file it cannot read."""
+    """The record of this data directory's stack; None if no stack was started. Raises StackError if the file cannot be read."""
     file = data_directory / RECORD_FILE
     try:
         raw = json.loads(file.read_text(encoding="utf-8"))
@@ -74,12 +74,12 @@ def read_record(data_directory: Path) -> StackRecord | None:
 
 
 def remove_record(data_directory: Path) -> None:
-    """Forget the stack."""
+    """Delete the record of the stack."""
     (data_directory / RECORD_FILE).unlink(missing_ok=True)
 
 
 def processes_below(pid: int) -> list[ProcessRecord]:
-    """The process and all its descendants, itself first."""
+    """The process and all its descendants, the process first."""
     try:
         head = psutil.Process(pid)
         family = [head, *head.children(recursive=True)]
@@ -89,6 +89,6 @@ def processes_below(pid: int) -> list[ProcessRecord]:
     for process in family:
         try:
             records.append(ProcessRecord(process.pid, process.create_time(), process.name()))
-        except psutil.NoSuchProcess:  # ended between the listing and here
+        except psutil.NoSuchProcess:  # the process has ended since it was listed
             continue
     return records

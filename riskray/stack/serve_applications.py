@@ -1,8 +1,8 @@
 """The Serve applications of `deployments/serve.yaml`, deployed from this process.
 
-The file is the one that `serve deploy` and a KubeRay RayService take. Here the applications are built in this process instead of in
-one worker each, which saves the start of six Python processes; the one without a route, which keeps the grid, is left out, because this
-process does that itself.
+`serve deploy` and a KubeRay RayService read that file too. Here the applications are built in this process, not in one worker each, which
+saves the start of six Python processes. The application without a route, which keeps the grid running, is left out, because this process
+keeps the grid running itself.
 """
 
 import importlib
@@ -36,7 +36,7 @@ def application_prefixes() -> dict[str, str]:
 
 @cache
 def _configuration() -> dict[str, Any]:
-    # The package is named, not imported: the layer above is only ever loaded by what the file says.
+    # The package is located by name, not imported: only the file's entries load the layer above.
     text = resources.files("deployments").joinpath("serve.yaml").read_text(encoding="utf-8")
     configuration: dict[str, Any] = yaml.safe_load(text)
     return configuration
@@ -47,14 +47,14 @@ def _applications() -> list[dict[str, Any]]:
 
 
 def import_applications() -> None:
-    """Import Ray Serve and every application, which takes seconds, while there is something else to wait for."""
+    """Import Ray Serve and every application; this takes seconds, so call it while other parts of the stack start."""
     importlib.import_module("ray.serve")
     for application in _applications():
         importlib.import_module(application["import_path"].partition(":")[0])
 
 
 def deploy_applications(settings: Settings) -> None:
-    """Start Serve's proxy on the configured address and ask for every application; they come up by themselves. Needs a Ray connection."""
+    """Start Serve's proxy on the configured address and deploy every application without waiting for it. Needs a Ray connection."""
     from ray import serve
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
@@ -71,7 +71,7 @@ def deploy_applications(settings: Settings) -> None:
 
 
 def require_applications() -> None:
-    """Raise StackError when an application has failed to come up, with what Serve says of it. Needs a Ray connection."""
+    """Raise StackError, with Serve's messages, if an application has failed to start. Needs a Ray connection."""
     from ray import serve
 
     status = serve.status()
@@ -81,7 +81,7 @@ def require_applications() -> None:
 
 
 def _messages(status: Any) -> list[str]:
-    """What Serve says of the applications that are not running, the end of each message."""
+    """The end of each of Serve's messages about applications that are not running."""
     return [
         f"{name} / {deployment}: ...{state.message[-1500:]}"
         for name, application in status.applications.items()
@@ -91,7 +91,7 @@ def _messages(status: Any) -> list[str]:
 
 
 def remove_applications() -> None:
-    """Take the applications off a cluster that goes on running. Needs a Ray connection."""
+    """Remove the applications from a cluster that keeps running. Needs a Ray connection."""
     from ray import serve
 
     for name in application_names():
@@ -99,7 +99,7 @@ def remove_applications() -> None:
 
 
 def deep_health(settings: Settings) -> dict[str, dict[str, Any]]:
-    """The answer of every service's /health/deep, or why there is none; asked at once, since silence takes its time."""
+    """The response of every service's /health/deep, or why there is none; queried in parallel, because a timeout takes long."""
     prefixes = application_prefixes()
     with ThreadPoolExecutor(len(prefixes)) as threads:
         return dict(zip(prefixes, threads.map(partial(_deep_health, settings), prefixes.values()), strict=True))
@@ -111,7 +111,7 @@ def _deep_health(settings: Settings, prefix: str) -> dict[str, Any]:
         answer = httpx.get(f"{settings.base_url}{prefix.rstrip('/')}/health/deep", headers=headers, timeout=5.0, trust_env=False)
         body: dict[str, Any] = answer.json()
     except (httpx.TransportError, ValueError) as error:
-        return {"status": "failing", "detail": f"no answer from {settings.base_url} ({str(error) or type(error).__name__})"}
+        return {"status": "failing", "detail": f"{settings.base_url} does not respond ({str(error) or type(error).__name__})"}
     return body
 
 
@@ -121,11 +121,11 @@ def failing_services(settings: Settings) -> dict[str, str]:
 
 
 def wait_until_healthy(settings: Settings) -> None:
-    """Return when every service answers and has its database. Raises StackError. Needs a Ray connection."""
+    """Wait until every service responds and reaches its database. Raises StackError. Needs a Ray connection."""
     deadline = time.monotonic() + READY_TIMEOUT_S
     while failing := failing_services(settings):
         require_applications()
         if time.monotonic() > deadline:
             name, why = next(iter(failing.items()))
-            raise StackError(f"{len(failing)} service(s) are not healthy after {READY_TIMEOUT_S:.0f} s, among them {name}: {why}")
+            raise StackError(f"{len(failing)} service(s) are not healthy after {READY_TIMEOUT_S:.0f} s, including {name}: {why}")
         time.sleep(POLL_S)

@@ -1,4 +1,4 @@
-"""Arrow in by binary COPY, Arrow out by ADBC. Neither makes a Python object of a row."""
+"""Writes Arrow tables by binary COPY and reads them by ADBC. Neither creates Python objects for rows."""
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,16 +14,16 @@ from riskray.store.database import Connection, Database, Parameters
 from riskray.tracing import span
 
 COPY_BATCH_ROWS = 20_000
-"""Encoded at a time: a shard of the usual size is one batch, some 5 MB."""
+"""Rows encoded at a time: a shard of the default size is one batch of about 5 MB."""
 
 
 def copy_in(connection: Connection, name: str, rows: pa.Table | pa.RecordBatch, *, schema: pa.Schema, keys: Mapping[str, int]) -> None:
-    """Write `rows` by the COPY statement `name`, whose columns are `keys` (the same integers in every row) and then `schema`'s.
+    """Write `rows` by the COPY statement `name`, whose columns are `keys` (integers that are constant over all rows) and then `schema`'s.
 
-    Raises ValueError when `rows` has other columns than `schema`: a bug of the caller, found before anything is written.
+    Raises ValueError, before anything is written, if the columns of `rows` are not those of `schema`; this is a defect of the caller.
     """
     if rows.schema.names != schema.names:
-        raise ValueError(f"{name} wants the columns {schema.names}, got {rows.schema.names}")
+        raise ValueError(f"{name} requires the columns {schema.names}, got {rows.schema.names}")
     table = (pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows).cast(schema)
     full_schema = pa.schema([*(pa.field(key, pa.int32(), nullable=False) for key in keys), *schema])
     with (
@@ -42,10 +42,10 @@ def copy_in(connection: Connection, name: str, rows: pa.Table | pa.RecordBatch, 
 def stream(
     database: Database, name: str, parameters: Parameters, *, columns: Sequence[str] = ()
 ) -> Generator[pa.RecordBatchReader, None, None]:
-    """Rows of the named query as a stream of batches; `columns` go into its `{columns}`, quoted.
+    """Stream the rows of the named query as batches; `columns` replace its `{columns}`, quoted.
 
-    The values are put into the text by psycopg's own quoting, because a query with parameters cannot be streamed: the driver streams
-    by COPY, which takes none.
+    psycopg quotes the values into the text, because a query with parameters cannot be streamed: the driver streams by COPY, which takes no
+    parameters.
     """
     with database.connection() as connection:
         text = psycopg.ClientCursor(connection).mogrify(compose(name, columns=columns), parameters)
@@ -54,13 +54,13 @@ def stream(
 
 
 def read(database: Database, name: str, parameters: Parameters, *, columns: Sequence[str] = ()) -> pa.Table:
-    """All rows of the named query, for answers of bounded length."""
+    """Return all rows of the named query, for results of bounded length."""
     with stream(database, name, parameters, columns=columns) as reader:
         return reader.read_all()
 
 
 def _copy_statement(name: str, schema: pa.Schema) -> Composed:
-    """The columns of wide tables follow the schema; of narrow ones they are written out in the statement."""
+    """The COPY statement: the columns of wide tables are those of the schema, the columns of narrow ones are written in the statement."""
     return compose(name, columns=schema.names if "{columns}" in sql.load(name) else ())
 
 

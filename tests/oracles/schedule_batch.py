@@ -11,11 +11,11 @@ from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Int, Int8, Int32, Int64
-from numba import njit
 
+from pricers.kernels.jit import njit
 from pricers.time.calendars import UNADJUSTED, CalendarTables, calendar_indices
 from pricers.time.dates import NO_DATE
-from pricers.time.schedule import BACKWARD, STUB_NONE, ScheduleTerms, fill_dates, max_dates
+from pricers.time.schedule import BACKWARD, STUB_NONE, ScheduleTerms, fill_dates, max_dates, schedule_terms
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def schedules(
 @no_type_check
 def _terms_of_row(columns: tuple[np.ndarray, ...], i: int) -> ScheduleTerms:
     a, b, c, d, e, f, g, h, j, k, m, n = columns
-    return ScheduleTerms(a[i], b[i], c[i], d[i], e[i], f[i], g[i], h[i], j[i], k[i], m[i], n[i])
+    return schedule_terms(a[i], b[i], c[i], d[i], e[i], f[i], g[i], h[i], j[i], k[i], m[i], n[i])
 
 
 @njit(cache=True, nogil=True)

@@ -18,7 +18,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pricers.registry import known_products
-from pricers.time.calendars import CALENDARS
+from pricers.time.calendar_names import CALENDARS
 from riskray.models.instrument import COMMON_COLUMNS, CURRENCIES, POSITION_ID, PRODUCT
 from riskray.portfolio.batches import prepare_portfolio
 from riskray.portfolio.reader import read_portfolio

@@ -257,7 +257,7 @@ def test_long_wait_for_a_server_in_trouble_is_explained_once(monkeypatch: pytest
     with pytest.raises(StoreUnavailable):
         client.get_run("run-1")
     (told,) = [record.getMessage() for record in caplog.records if record.name == "riskray.client"]
-    assert told.startswith("store_unavailable it is; trying again for up to")
+    assert told.startswith("store_unavailable it is; retrying for up to")
 
 
 def test_nobody_there_is_said_soon_and_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -378,7 +378,7 @@ def test_importing_the_client_loads_no_server_library() -> None:
         (lambda client: client.price([], market="close"), "^positions: "),
         (lambda client: client.var("run-1", confidence=1.5), "^confidences.0: .*1.5"),
         (lambda client: client.create_scenario_set("x", market="close", definition={"kind": "guess"}), "guess"),
-        (lambda client: client.get_run(""), "an id or a name is needed, not ''"),
+        (lambda client: client.get_run(""), "'' is not an id or a name"),
     ],
 )
 def test_wrong_argument_is_refused_before_anything_is_sent(ask: Callable[[Client], object], message: str) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from typer.testing import CliRunner
@@ -13,6 +14,7 @@ from riskray.cli import app, main
 from riskray.client import Client
 from riskray.config import Settings
 from riskray.errors import Conflict, InvalidRequest
+from riskray.store.ledger import claim_run
 from tests.fixtures.ports import unused_port
 from tests.fixtures.services import Api
 from tests.fixtures.stored_snapshots import bond, market_document
@@ -70,30 +72,93 @@ def test_partial_market_is_stored_and_what_it_lacks_is_said(client: Client, tmp_
     assert (as_json["rejected_count"], [".".join(map(str, problem["loc"])) for problem in as_json["problems"]]) == (1, [place])
 
 
-def test_content_that_is_stored_under_another_name_is_told(client: Client, tmp_path: Path) -> None:
-    file = tmp_path / "desk.json"
-    file.write_text(json.dumps([bond(1)]))
-    first, again = command("portfolio", "upload", str(file)), command("portfolio", "upload", str(file), "--name", "other")
-    told = "this content is stored already, under the name desk: use that name, or the id\n"
-    assert (again.stdout, told in first.stderr, told in again.stderr) == (first.stdout, False, True)
-    copy = file.rename(tmp_path / "other.json")
-    assert told in command("portfolio", "upload", str(copy)).stderr
-
-
-def test_old_version_that_is_uploaded_once_more_is_told_that_the_name_stands_for_another(client: Client, tmp_path: Path) -> None:
-    file = tmp_path / "close.json"
-    for kind, older, newer in (
-        ("portfolio", [bond(1)], [bond(2)]),
-        ("market", market_document(), market_document() | {"description": "later"}),
-    ):
-        answers = []
+def test_name_means_the_last_upload_of_every_kind_also_of_what_it_meant_before(client: Client, tmp_path: Path) -> None:
+    stress = {"kind": "stress", "scenarios": [{"name": "up", "shocks": [{"type": "parallel", "shift": {"bp": 1}}]}]}
+    tree = {"name": "eod", "dimension": "book", "root": "BANK", "parents": {"A": "BANK"}}
+    client.upload_market(market_document())
+    for kind, suffix, older, newer, arguments in (
+        ("market", "json", market_document() | {"name": "eod"}, market_document() | {"name": "eod", "description": "a slip"}, "upload {}"),
+        ("portfolio", "json", [bond(1)], [bond(2)], "upload {} --name eod"),
+        ("history", "csv", "date,fx/EUR\n2024-03-27,1\n2024-03-28,2\n", "date,fx/EUR\n2024-03-27,9\n2024-03-28,2\n",
+         "upload {} --name eod"),
+        ("scenario", "csv", "scenario,fx/EUR\na,0.1\n", "scenario,fx/EUR\na,0.2\n", "upload {} --name eod"),
+        ("scenario", "json", stress, stress | {"numeraire": "EUR"}, "create {} --name eod2 --market close"),
+        ("hierarchy", "json", tree, tree | {"parents": {"B": "BANK"}}, "create {}"),
+    ):  # fmt: skip
+        file, name = tmp_path / f"eod.{suffix}", "eod2" if "eod2" in arguments else "eod"
+        told = []
         for content in (older, newer, older):
-            file.write_text(json.dumps(content))
-            answers.append(command(kind, "upload", str(file)))
-        first, second, again = answers
-        told = "this content is stored already, as version 1 of close; the name stands for version 2: use the id\n"
-        assert [told in answer.stderr for answer in answers] == [False, False, True]
-        assert again.stdout == first.stdout != second.stdout
+            file.write_text(content if isinstance(content, str) else json.dumps(content))
+            told.append(command(kind, *arguments.format(file).split()).stdout.strip())
+        first, second, again = told
+        assert first == again != second
+        shown = json.loads(command(kind, "show", name, "--json").stdout)
+        assert (first in shown.values(), shown["name"], shown["version"]) == (True, name, 3)
+        assert [line.split()[0] for line in command(kind, "list", "--name", name).stdout.splitlines()[-3:]] == [first, second, first]
+
+
+def test_known_content_under_a_new_name_has_that_name(client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "day1.json"
+    file.write_text(json.dumps([bond(1)]))
+    first, again = command("portfolio", "upload", str(file)), command("portfolio", "upload", str(file), "--name", "day2")
+    assert (again.exit_code, again.stdout, "stored already" in again.stderr) == (0, first.stdout, False)
+    client.upload_market(market_document())
+    submitted = command("run", "submit", "--portfolio", "day2", "--market", "close", "--wait", "--json")
+    assert json.loads(submitted.stdout)["portfolio_id"] == first.stdout.strip()
+    assert command("portfolio", "delete", "day2").exit_code == 0
+    assert client.get_portfolio("day1").portfolio_id == first.stdout.strip()
+
+
+def _run_without_driver(api: Api, client: Client, executor: str) -> str:
+    """A run that a coordinator has claimed and left: its lease was over a minute ago."""
+    client.upload_market(market_document())
+    client.upload_portfolio([bond(1)], name="desk")
+    api.grid.is_asleep = True
+    run = client.submit(portfolio="desk", market="close", executor=executor).run  # type: ignore[arg-type]
+    assert (run.lease_until, run.driven_since, run.lacks_driver) == (None, None, False)
+    assert claim_run(api.database, owner=uuid4(), lease_s=600.0, executor=executor) is not None
+    driven = client.get_run(run.run_id)
+    assert driven.lease_until is not None
+    assert driven.driven_since is not None
+    assert run.created_at <= driven.driven_since < driven.lease_until
+    with api.database.connection() as connection:
+        connection.execute("UPDATE run SET lease_until = now() - interval '1 minute'")
+    left = client.get_run(run.run_id)
+    assert (left.state.value, left.driven_since, left.lacks_driver) == ("RUNNING", None, True)
+    return run.run_id
+
+
+@pytest.mark.parametrize(("executor", "remedy"), [("pool", "`riskray status`"), ("job", "`riskray run execute {}`")])
+def test_watch_says_that_nothing_drives_a_run_and_goes_on(
+    api: Api, client: Client, monkeypatch: pytest.MonkeyPatch, executor: str, remedy: str
+) -> None:
+    run_id = _run_without_driver(api, client, executor)
+    monkeypatch.setattr("deployments.services.run_events.UNDRIVEN_AFTER_S", 0.0)
+    monkeypatch.setattr("deployments.services.runs.EVENT_STREAM_S", 3.0)  # the test client hands a stream on at its end
+    told: list[str] = []
+
+    def say(text: str) -> None:
+        told.append(text)
+        if text.startswith("warning:") and len([line for line in told if line.startswith("warning:")]) == 1:
+            api.grid.drive(executor=executor)
+
+    assert command("run", "status", run_id).exit_code == 0
+    assert f"{run_id} RUNNING (no driver)" in " ".join(command("run", "list").stdout.split())
+    monkeypatch.setattr("riskray.cli.run_commands.say", say)
+    watched = command("run", "watch", run_id)
+    assert watched.exit_code == 0, watched.output
+    (warning,) = [line for line in told if line.startswith("warning:")]
+    for text in (f"no process drives run {run_id} since ", remedy.format(run_id), f"to end it, use `riskray run cancel {run_id}`"):
+        assert text in warning
+    ended = client.get_run(run_id)
+    assert (ended.state.value, ended.lease_until, ended.driven_since, ended.lacks_driver) == ("SUCCEEDED", None, None, False)
+
+
+def test_status_says_that_no_process_drives_a_run(api: Api, client: Client) -> None:
+    run_id = _run_without_driver(api, client, "pool")
+    shown = command("run", "status", run_id)
+    assert f"warning: no process drives run {run_id} since " in shown.stderr
+    assert "warning" not in shown.stdout
 
 
 @pytest.mark.parametrize(
@@ -136,11 +201,11 @@ def test_version_is_printed() -> None:
 def test_env_says_that_no_ray_runs_and_what_to_do(no_stack: str) -> None:
     done = command("env")
     assert "export RAY_ADDRESS=" in done.stdout
-    assert "runs: `riskray up` starts it" in done.stderr
+    assert "runs; start it with `riskray up`" in done.stderr
 
 
 def test_status_says_what_to_do_where_no_stack_runs(no_stack: str) -> None:
     done = command("status")
     assert done.exit_code == 5
-    assert f"no answer from {no_stack} (" in done.stdout
+    assert f"{no_stack} does not respond (" in done.stdout
     assert "`riskray up` starts it" in done.stderr

@@ -82,7 +82,7 @@ def test_packed_file_is_refused_by_its_encoding(api: Api) -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     answer = api.http.post(URL, params={"name": "desk"}, content=packed, headers=headers)
     assert (answer.status_code, answer.json()["error"]) == (415, "unsupported_format")
-    assert answer.json()["detail"].startswith("Content-Encoding 'gzip' is not accepted here")
+    assert answer.json()["detail"].startswith("Content-Encoding 'gzip' is not accepted;")
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "/"])
@@ -132,8 +132,8 @@ def test_products_are_described_with_their_columns(api: Api) -> None:
 @pytest.mark.parametrize(
     ("bad", "summary"),
     [
-        (1, "1 of 2 rows is bad (1 problem); nothing was accepted; first: row 1 (BD-000000), column notional: "),
-        (2, "2 of 2 rows are bad (2 problems); nothing was accepted; first: row 1 "),
+        (1, "1 of 2 rows is invalid (1 problem); nothing was stored; the first problem: row 1 (BD-000000), column notional: "),
+        (2, "2 of 2 rows are invalid (2 problems); nothing was stored; the first problem: row 1 "),
     ],
 )
 def test_bad_rows_are_counted_in_good_grammar(api: Api, bad: int, summary: str) -> None:

@@ -91,7 +91,7 @@ def test_position_that_cannot_be_valued_is_a_failure_beside_its_neighbours(marke
         (
             {"market": "close", "positions": [{"position_id": "x", "product": "FX_FWD"}]},
             422,
-            "needs this column, which is not there",
+            "requires this column, which is missing",
         ),
         ({"market": "close", "positions": [bond(1)] * 1001}, 422, "positions"),
     ],
@@ -105,5 +105,5 @@ def test_wrong_request_names_the_offender(market: Api, request_body: dict, statu
 def test_body_as_large_as_only_files_are_is_refused_before_it_is_read(api: Api) -> None:
     declared = {"Content-Type": "application/json", "Content-Length": str(33 * 1024**2)}
     refused = api.http.post("/api/v1/pricing/price", content=b"[]", headers=declared)
-    assert (refused.status_code, refused.json()["detail"]) == (413, "the body is larger than 32 MiB; ask for less at once")
+    assert (refused.status_code, refused.json()["detail"]) == (413, "the body is larger than 32 MiB; split the request")
     assert api.http.post("/api/v1/portfolios", content=b"[]", headers=declared).status_code != 413

@@ -115,7 +115,7 @@ def test_ladder_adds_up_to_the_dv01(valued: Valued) -> None:
 
 def test_fx_delta_is_by_currency_of_the_flows(valued: Valued) -> None:
     rows = valued.get("/sensitivities", params={"kind": "CURRENCY"}).json()
-    assert [(row["factor"], row["bucket"], row["bucket_days"]) for row in rows] == [("EUR", "", None)]
+    assert [(row["factor"], row["bucket"], row["bucket_days"]) for row in rows] == [("EUR", "EUR", None)]
     assert rows[0]["sensitivity"] == pytest.approx(valued.get("/totals").json()["fx_delta"], rel=1e-12)
     assert valued.get("/sensitivities").json() == [*valued.get("/sensitivities", params={"kind": "RATE"}).json(), *rows]
 

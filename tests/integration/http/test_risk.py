@@ -273,7 +273,7 @@ def test_tables_of_sums_say_their_currency_and_what_is_in_no_sum(
     command: Callable[..., Any], run: tuple[RunHandle, np.ndarray], name: str
 ) -> None:
     totals = run[0].totals()
-    failed = f"{totals.failed_count} of {totals.position_count} positions failed and are in no sum"
+    failed = f"{totals.failed_count} of {totals.position_count} positions failed and are not in any sum"
     assert command(name, totals.run_id).splitlines()[0] == f"{totals.run_id}: {totals.base_currency}; {failed}"
 
 
@@ -340,5 +340,5 @@ def test_ladders_are_printed_as_the_sdk_has_them(
     (delta,) = client.sensitivities(run_id, kind=["CURRENCY"], book="BOOK-A")
     shown = command("sensitivities", run_id, "--kind", "currency", "--book", "BOOK-A")
     assert f"{delta.sensitivity:,.2f}" in shown
-    assert "CURRENCY: the base-currency price of the currency, +1 %" in shown
+    assert "CURRENCY: change in base currency after a bump of 0.01" in shown
     assert "RATE" not in shown

@@ -72,7 +72,7 @@ def test_submit_with_a_scenario_set_says_which_vectors_it_leaves(stored: Api, as
 @pytest.mark.parametrize(
     ("asked", "status", "named"),
     [
-        ({"vectors": "group"}, 422, "needs a scenario_set"),
+        ({"vectors": "group"}, 422, "requires a scenario_set"),
         ({"scenario_set": "none-such"}, 404, "none-such"),
         ({"scenario_set": "foreign"}, 422, "the market has no zero/GBP-GOVT/5Y"),
         ({"scenario_set": "foreign", "failure_policy": "drop_run"}, 422, "drop_position"),
@@ -119,10 +119,10 @@ def test_key_used_for_another_request_is_refused(stored: Api) -> None:
         ({"base_currency": "QQQ"}, 422, "QQQ"),
         ({"measures": ["pv", "vega"]}, 422, "given 'vega'"),
         ({"measures": ["pv", "dv01", "pv"]}, 422, "body.measures: given more than once: pv"),
-        ({"vectors": "group"}, 422, '"detail":"body: vectors=group needs a scenario_set"'),
+        ({"vectors": "group"}, 422, '"detail":"body: vectors=group requires a scenario_set"'),
         ({"measures": []}, 422, "measures"),
         ({"rows_per_shard": 0}, 422, "rows_per_shard: Input should be greater than or equal to 1; given 0"),
-        ({"colour": "red"}, 422, "body.colour: there is no such field"),
+        ({"colour": "red"}, 422, "body.colour: unknown field"),
     ],
 )
 def test_wrong_request_names_the_offender_and_stores_nothing(stored: Api, changes: dict[str, Any], status: int, named: str) -> None:

@@ -132,7 +132,7 @@ def test_error_of_the_framework_is_answered_in_the_house_shape(
 def test_json_that_is_not_declared_as_such_is_told_so(serve: Callable[..., TestClient], headers: dict[str, str], given: str) -> None:
     answer = serve().post("/typed", content=b'{"a": 1}', headers=headers)  # the first is what `curl -d` sends
     assert (answer.status_code, answer.json()["error"]) == (415, "unsupported_format")
-    assert answer.json()["detail"] == f"Content-Type '{given}' is not accepted here; send application/json"
+    assert answer.json()["detail"] == f"Content-Type '{given}' is not accepted; send application/json"
     assert set(answer.json()) == HOUSE_FIELDS
 
 
@@ -166,7 +166,7 @@ def test_known_query_parameters_are_taken(serve: Callable[..., TestClient]) -> N
     [
         (b'{"a": 1,\n "b" 2}', "Expecting ':' delimiter at line 2 column 6"),
         (b"{'a': 1}", "Expecting property name enclosed in double quotes at line 1 column 2"),
-        (b'{"a": "\xff"}', "not text in UTF-8"),
+        (b'{"a": "\xff"}', "not UTF-8 text"),
     ],
 )
 def test_malformed_json_is_told_with_its_place_and_reason(serve: Callable[..., TestClient], content: bytes, where: str) -> None:
@@ -178,7 +178,7 @@ def test_malformed_json_is_told_with_its_place_and_reason(serve: Callable[..., T
 def test_detail_names_the_first_wrong_values_and_counts_the_others(serve: Callable[..., TestClient]) -> None:
     detail = serve().post("/typed", json=dict.fromkeys("abcde", "x")).json()["detail"]
     assert detail.startswith("body.a: Input should be a valid integer, unable to parse string as an integer; given 'x'; body.b: ")
-    assert detail.endswith("and 2 more, see errors")
+    assert detail.endswith("and 2 more; see errors")
 
 
 def test_wrong_value_in_a_body_is_located(serve: Callable[..., TestClient]) -> None:

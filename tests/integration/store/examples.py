@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -22,9 +23,9 @@ from riskray.store.runs import NewRun, insert_run
 BOOKS, CURRENCIES = ("ALPHA", "BETA"), ("EUR", "USD")
 LEASE_S = 30.0
 FACTORS = (
-    Factor(FactorKind.RATE, "EUR-ESTR", "base currency", "+1 bp", ("1Y", "2Y"), (365, 731)),
-    Factor(FactorKind.CURRENCY, "EUR", "base currency", "+1 %", ("",), None),
-    Factor(FactorKind.INFLATION, "surface", "base currency", "+1 bp", tuple(f"{n}Y" for n in range(9)), None, is_sparse=True),
+    Factor(FactorKind.RATE, "EUR-ESTR", "base currency", 1e-4, ("1Y", "2Y"), (365, 731), is_sparse=False),
+    Factor(FactorKind.CURRENCY, "EUR", "base currency", 0.01, ("EUR",), None, is_sparse=False),
+    Factor(FactorKind.INFLATION, "surface", "base currency", 1e-4, tuple(f"{n}Y" for n in range(9)), None, is_sparse=True),
 )
 
 
@@ -48,14 +49,17 @@ def positions_table(count: int) -> pa.Table:
     return pa.table([pa.array(column, field.type) for column, field in zip(columns, POSITION_SCHEMA, strict=True)], schema=POSITION_SCHEMA)
 
 
-def store_portfolio(database: Database, *, count: int = 10, name: str = "desk", salt: str = "") -> tuple[PortfolioRecord, bool]:
+def store_portfolio(
+    database: Database, *, count: int = 10, name: str = "desk", salt: str = "", content: str = "", **more: Any
+) -> tuple[PortfolioRecord, bool]:
+    """`content`: what its hash is taken of; by default of the other arguments. `more`: of `insert_portfolio`."""
     half = max(1, count // 2)
     sizes = [half, count - half] if count > half else [half]
     batches = [PortfolioBatch("FIXED_BOND", PositionRange(sum(sizes[:i]), size), f"batch {i}".encode()) for i, size in enumerate(sizes)]
     requirement = Requirement("FIXED_BOND", "discount_curve", "EUR-ESTR", "EUR", count, 1000.0 * count)
     return insert_portfolio(
-        database, name=name, content_hash=content_hash(f"{name} {count} {salt}"), positions=positions_table(count), batches=batches,
-        requirements=[requirement],
+        database, name=name, content_hash=content_hash(content or f"{name} {count} {salt}"), positions=positions_table(count),
+        batches=batches, requirements=[requirement], **more,
     )  # fmt: skip
 
 

@@ -5,10 +5,10 @@ import pytest
 import sql
 from riskray.errors import StoreNotMigrated
 from riskray.store import ledger, run_end, runs
-from riskray.store.checks import check_invariants
+from riskray.store.checks import SOUND_READER_VERSION, check_invariants, find_warnings
 from riskray.store.database import Database
 from tests.fixtures.postgres import settings_for
-from tests.integration.store.examples import claim, commit, store_run, true_rollups
+from tests.integration.store.examples import claim, commit, store_portfolio, store_run, true_rollups
 
 pytestmark = pytest.mark.postgres
 
@@ -27,6 +27,11 @@ DAMAGE = {
     "check_markets_match_their_hash": (
         "ALTER TABLE market_snapshot DISABLE TRIGGER USER; UPDATE market_snapshot SET document = '{{}}'", "has another document",
     ),
+    "check_names_and_snapshots_belong_together": (
+        "DELETE FROM snapshot_name WHERE kind = 'portfolio'; "
+        "INSERT INTO snapshot_name (kind, name, version, snapshot_no) VALUES ('market', 'lost', 1, 99)",
+        "market name 'lost', version 1, points to number 99, which does not exist",
+    ),
     "check_no_position_is_both_priced_and_failed": (
         "INSERT INTO position_failure VALUES ({small}, 7, 'MATURED', 'm', 'r')",
         "both a result and a failure for 1 positions, the first is 7",
@@ -39,7 +44,7 @@ DAMAGE = {
         "UPDATE result_rollup SET pv_base = pv_base * 1.00001 WHERE book = 'BETA' AND run_no = {small}", "pv_base of the rollups is",
     ),
     "check_running_runs_are_held": (
-        "UPDATE run SET lease_until = now() - interval '61 s' WHERE run_no = {running}", "nobody has held it since",
+        "UPDATE run SET lease_until = now() - interval '61 s' WHERE run_no = {running}", "is RUNNING, but its lease ended at",
     ),
     "check_shards_cover_the_portfolio": (
         "UPDATE run_shard SET first_position_no = 4 WHERE shard_no = 1 AND run_no = {small}", "do not follow each other at position 5",
@@ -82,6 +87,38 @@ def test_damage_is_seen(database: Database, numbers: dict[str, int], rule: str) 
     with database.connection() as connection:
         connection.execute(statement)
     assert [problem for problem in check_invariants(database) if expected in problem] != []
+
+
+def test_snapshot_without_a_name_is_seen(database: Database) -> None:
+    portfolio, _ = store_portfolio(database)
+    with database.connection() as connection:
+        connection.execute("DELETE FROM snapshot_name")
+    assert check_invariants(database) == [f"portfolio {portfolio.portfolio_id} has no name"]
+
+
+def test_portfolio_with_rejected_rows_is_warned_of_until_a_sound_reader_has_read_it(database: Database) -> None:
+    def upload(name: str, salt: str, rejected_count: int, reader_version: int | None) -> str:
+        return store_portfolio(
+            database, name=name, salt=salt, rejected_count=rejected_count, reader_version=reader_version
+        )[0].portfolio_id  # fmt: skip
+
+    unsound = upload("desk", "a", 3, None)
+    upload("desk", "b", 3, SOUND_READER_VERSION)  # read soundly from the start
+    upload("desk", "c", 0, None)  # nothing was rejected
+    upload("desk", "a", 3, 1)  # the same content, by a reader that is not sound either
+    (warning,) = find_warnings(database)
+    for told in (unsound, "named desk", "3 row(s)", "upload the file once more, with --allow-partial"):
+        assert told in warning
+    assert upload("desk", "a", 3, SOUND_READER_VERSION) == unsound
+    assert find_warnings(database) == []
+    assert check_invariants(database) == []
+
+
+def test_reading_under_any_name_ends_the_warning_for_good(database: Database) -> None:
+    store_portfolio(database, rejected_count=1, content="c")
+    store_portfolio(database, rejected_count=1, content="c", name="monday", reader_version=SOUND_READER_VERSION)
+    store_portfolio(database, rejected_count=1, content="c")
+    assert find_warnings(database) == []
 
 
 def test_every_rule_is_seen_to_fail() -> None:

@@ -118,7 +118,7 @@ def test_cluster_of_another_version_is_left_alone(server: EmbeddedPostgres, monk
     server.stop()
     version = server.log_file.parent / "postgres" / "PG_VERSION"
     version.write_text("14\n")
-    with pytest.raises(StackError, match=r"was made by PostgreSQL 14, this riskray brings 18"):
+    with pytest.raises(StackError, match=r"was created by PostgreSQL 14, but this riskray bundles 18"):
         server.start()
     version.write_text("18\n")
 

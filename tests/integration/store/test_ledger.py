@@ -12,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 from riskray.engine.plan import PositionRange
 from riskray.errors import LeaseLost, StoreError
 from riskray.models.event import EventKind
-from riskray.models.run import RunState
+from riskray.models.run import Run, RunState
 from riskray.store import ledger, results, run_end, runs
 from riskray.store.database import Database
 from tests.fixtures.postgres import settings_for
@@ -375,3 +375,33 @@ def test_failed_run_says_why(database: Database) -> None:
     after = runs.get_run(database, run_id=run.run_id)
     assert (after.state, after.error_code, after.error_detail) == (RunState.FAILED, "shard_failed", "no worker comes up")
     assert after.progress.cancelled_count == 10
+
+
+def test_run_says_since_when_the_claim_that_holds_now_drives_it(database: Database) -> None:
+    run_id = store_run(database).run_id
+
+    def seen() -> Run:
+        run = runs.get_run(database, run_id=run_id)
+        assert runs.list_runs(database, offset=0, limit=1)[0] == [run]
+        return run
+
+    assert (seen().lease_until, seen().driven_since, seen().lacks_driver) == (None, None, False)
+    first = claim(database)
+    driven = seen()
+    assert driven.driven_since is not None
+    assert driven.lease_until is not None
+    assert driven.created_at <= driven.driven_since < driven.lease_until
+    assert not driven.lacks_driver
+    ledger.renew_lease(database, run_no=first.run_no, epoch=first.epoch, lease_s=999.0)
+    assert seen().driven_since == driven.driven_since
+    ledger.release_lease(database, run_no=first.run_no, epoch=first.epoch)
+    left = seen()
+    assert (left.driven_since, left.lease_until is not None, left.lacks_driver) == (None, True, True)
+    second = claim(database)
+    taken_over = seen().driven_since
+    assert taken_over is not None
+    assert taken_over > driven.driven_since
+    for shard in ledger.pending_shards(database, run_no=second.run_no):
+        commit(database, second, shard)
+    run_end.finalise_run(database, run_no=second.run_no, epoch=second.epoch, manifest=dict, **rollup_tables())
+    assert (seen().state, seen().lease_until, seen().driven_since, seen().lacks_driver) == (RunState.SUCCEEDED, None, None, False)

@@ -115,7 +115,7 @@ def test_sensitivities_are_named_by_factor_and_bucket(database: Database, run_id
     by_book = results.sensitivities(database, run_id=run_id, group_by=["book"])
     assert [(row.group, row.kind, row.factor, row.bucket, row.bucket_days, row.sensitivity) for row in by_book] == [
         ({"book": "ALPHA"}, "RATE", "EUR-ESTR", "1Y", 365, -1.0), ({"book": "ALPHA"}, "RATE", "EUR-ESTR", "2Y", 731, -3.0),
-        ({"book": "ALPHA"}, "CURRENCY", "EUR", "", None, 11.0),
+        ({"book": "ALPHA"}, "CURRENCY", "EUR", "EUR", None, 11.0),
         ({"book": "BETA"}, "RATE", "EUR-ESTR", "1Y", 365, -2.0), ({"book": "BETA"}, "RATE", "EUR-ESTR", "2Y", 731, -4.0),
         ({"book": "BETA"}, "INFLATION", "surface", "3Y", None, 0.5), ({"book": "BETA"}, "INFLATION", "surface", "7Y", None, 0.25),
     ]  # fmt: skip
@@ -132,9 +132,9 @@ def test_sensitivities_are_named_by_factor_and_bucket(database: Database, run_id
 def test_factors_are_listed_with_what_a_sensitivity_means(database: Database, run_id: str) -> None:
     listed = results.risk_factors(database, run_id=run_id)
     assert [(row.factor_no, row.kind, row.name, row.bucket_labels, row.bucket_days, row.is_sparse) for row in listed[:2]] == [
-        (0, "RATE", "EUR-ESTR", ["1Y", "2Y"], [365, 731], False), (1, "CURRENCY", "EUR", [""], None, False),
+        (0, "RATE", "EUR-ESTR", ["1Y", "2Y"], [365, 731], False), (1, "CURRENCY", "EUR", ["EUR"], None, False),
     ]  # fmt: skip
-    assert (listed[0].unit, listed[0].bump, listed[2].is_sparse) == ("base currency", "+1 bp", True)
+    assert (listed[0].unit, listed[0].bump, listed[2].is_sparse) == ("base currency", 1e-4, True)
     assert run_factors(database, run_no=runs.run_no_of(database, run_id=run_id)) == FACTORS
 
 

@@ -94,7 +94,7 @@ def test_same_content_is_the_same_and_new_content_the_next_version(
     argument: str, change: dict[str, Any],
 ) -> None:  # fmt: skip
     first, created = store(database)
-    again, created_again = store(database, name="other")
+    again, created_again = store(database)
     second, _ = store(database, **change)
     assert (created, created_again, again) == (True, False, first)
     assert (first.version, second.version) == (1, 2)

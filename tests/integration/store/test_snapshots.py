@@ -1,4 +1,4 @@
-"""Market and portfolio snapshots: the same content is the same snapshot, new content is the next version, used ones stay."""
+"""Market and portfolio snapshots: the same content is the same snapshot, what goes in comes out, used ones stay."""
 
 import threading
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def test_market_is_answered_as_it_was_stored(database: Database) -> None:
 
 def test_same_content_is_the_same_snapshot_and_new_content_the_next_version(database: Database) -> None:
     first, _ = store_market(database, document='{"v":1}')
-    again, created = store_market(database, name="other name", document='{"v":1}')
+    again, created = store_market(database, document='{"v":1}')
     second, _ = store_market(database, document='{"v":2}')
     assert (again, created) == (first, False)
     assert (first.version, second.version) == (1, 2)

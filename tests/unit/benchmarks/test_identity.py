@@ -27,10 +27,10 @@ LADDERS: dict[str, list[tuple[str, list[float]]]] = {
 
 def risk_factors(curves: Sequence[str]) -> list[RiskFactor]:
     """The discount curves in this order, and the euro."""
-    named = [*((FactorKind.RATE, name, PILLARS[name]) for name in curves), (FactorKind.CURRENCY, "EUR", [""])]
+    named = [*((FactorKind.RATE, name, PILLARS[name]) for name in curves), (FactorKind.CURRENCY, "EUR", ["EUR"])]
     return [
         RiskFactor(
-            factor_no=number, kind=kind, name=name, unit="base currency", bump="up", bucket_labels=labels, bucket_days=None, is_sparse=False
+            factor_no=number, kind=kind, name=name, unit="base currency", bump=1e-4, bucket_labels=labels, bucket_days=None, is_sparse=False
         )
         for number, (kind, name, labels) in enumerate(named)
     ]

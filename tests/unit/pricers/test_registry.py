@@ -5,7 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pricers import Column, Columns, Measure, RowStatus, UnknownProductError, contracts_of, pricer, register, registry, value
+from pricers import (
+    Column,
+    Columns,
+    Measure,
+    RowStatus,
+    UnknownProductError,
+    contracts_of,
+    factors_of,
+    pricer,
+    register,
+    registry,
+    value_contracts,
+)
 from pricers.registry import PricerSpec, load_entry_points
 from tests.unit.pricers.examples import AS_OF, BOND, MARKET, bonds
 
@@ -45,7 +57,7 @@ def test_product_name_is_taken_once():
 
 def test_unknown_product_is_named_beside_the_known_ones_and_survives_pickle():
     with pytest.raises(UnknownProductError, match=r"no pricer for product 'CDS'; known: AMORT_LOAN, FIXED_BOND, FX_FWD") as caught:
-        value("CDS", bonds(BOND), market=MARKET)
+        value_contracts("CDS", bonds(BOND), market=MARKET)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
@@ -84,24 +96,24 @@ def test_function_is_valued_row_by_row_with_json_terms():
     spec = register("QUOTED", quoted, title="Marked at a quote")
     assert isinstance(spec, PricerSpec)
     assert spec.documentation == "Marked at its quote."
-    valuation = value("QUOTED", batch(spec, 1.5, 2.0), market=MARKET)
+    valuation = value_contracts("QUOTED", batch(spec, 1.5, 2.0), market=MARKET)
     np.testing.assert_allclose(valuation.values[Measure.PV], [300.0, 400.0])
     np.testing.assert_allclose(valuation.values[Measure.PV_BASE], [270.0, 360.0])
     np.testing.assert_allclose(valuation.values[Measure.FX_DELTA], [2.7, 3.6])
     assert valuation.values[Measure.DV01].tolist() == [AS_OF, AS_OF]
     assert np.isnan(valuation.values[Measure.CLEAN_PRICE]).all()
-    assert valuation.leg_offsets.tolist() == [0, 1, 2]
-    assert valuation.leg_curve.tolist() == [-1, -1]
-    np.testing.assert_allclose(valuation.leg_fx_delta, [2.7, 3.6])
+    assert valuation.factor_offsets.tolist() == valuation.bucket_offsets.tolist() == [0, 1, 2]
+    assert [factors_of(MARKET)[number].name for number in valuation.factor_nos] == ["USD", "USD"]
+    np.testing.assert_allclose(valuation.sensitivities, [2.7, 3.6])
 
 
 def test_function_that_raises_fails_its_row_alone_with_its_text():
     spec = register("QUOTED", quoted)
-    valuation = value("QUOTED", batch(spec, 1.5, '"broken"', 2.0), market=MARKET, positions=POSITIONS)
+    valuation = value_contracts("QUOTED", batch(spec, 1.5, '"broken"', 2.0), market=MARKET, positions=POSITIONS)
     assert valuation.status.tolist() == [RowStatus.OK, RowStatus.PRICER_ERROR, RowStatus.OK]
     assert valuation.messages == {1: "RuntimeError: the quote is broken"}
     assert np.isnan(valuation.values[Measure.PV]).tolist() == [False, True, False]
-    assert valuation.leg_offsets.tolist() == [0, 1, 1, 2]
+    assert valuation.factor_offsets.tolist() == [0, 1, 1, 2]
 
 
 def test_function_that_wants_to_end_the_process_fails_its_row_alone():
@@ -109,7 +121,7 @@ def test_function_that_wants_to_end_the_process_fails_its_row_alone():
         return sys.exit("no such curve") if instrument["quote"] == "none" else {"pv": 1.0}
 
     spec = register("QUOTED", leave)
-    valuation = value("QUOTED", batch(spec, 1.5, '"none"', 2.0), market=MARKET, positions=POSITIONS)
+    valuation = value_contracts("QUOTED", batch(spec, 1.5, '"none"', 2.0), market=MARKET, positions=POSITIONS)
     assert valuation.messages == {1: "SystemExit: no such curve"}
     assert valuation.status.tolist() == [RowStatus.OK, RowStatus.PRICER_ERROR, RowStatus.OK]
 
@@ -127,7 +139,7 @@ def test_function_that_wants_to_end_the_process_fails_its_row_alone():
 )
 def test_unusable_answer_of_a_function_fails_the_row(answer, status, message):
     spec = register("ODD", lambda *_: answer)
-    valuation = value("ODD", batch(spec, 1.0), market=MARKET)
+    valuation = value_contracts("ODD", batch(spec, 1.0), market=MARKET)
     assert valuation.status.tolist() == [status]
     assert message in valuation.messages[0]
     assert np.isnan(valuation.values[Measure.PV]).all()
@@ -136,7 +148,7 @@ def test_unusable_answer_of_a_function_fails_the_row(answer, status, message):
 def test_terms_that_are_no_json_object_fail_the_row():
     spec = register("QUOTED", quoted)
     contracts = contracts_of(spec.columns, [{"currency": "EUR", "notional": 1.0, "instrument": text} for text in ("[1]", "{")])
-    valuation = value("QUOTED", contracts, market=MARKET)
+    valuation = value_contracts("QUOTED", contracts, market=MARKET)
     assert valuation.status.tolist() == [RowStatus.PRICER_ERROR] * 2
     assert "JSON object" in valuation.messages[0]
 
@@ -144,7 +156,7 @@ def test_terms_that_are_no_json_object_fail_the_row():
 def test_currency_without_an_exchange_rate_fails_the_row():
     spec = register("QUOTED", quoted)
     contracts = contracts_of(spec.columns, [{"currency": "CHF", "notional": 1.0, "instrument": '{"quote": 1}'}])
-    assert value("QUOTED", contracts, market=MARKET).status.tolist() == [RowStatus.MISSING_FX]
+    assert value_contracts("QUOTED", contracts, market=MARKET).status.tolist() == [RowStatus.MISSING_FX]
 
 
 def test_function_gets_its_position_and_its_columns_as_plain_values():
@@ -177,7 +189,7 @@ def test_function_gets_its_position_and_its_columns_as_plain_values():
         },
         {"currency": "EUR", "notional": 2.0},
     ]
-    value(spec, contracts_of(columns, rows), market=MARKET, positions=POSITIONS[:2], scenario_id="UP")
+    value_contracts(spec, contracts_of(columns, rows), market=MARKET, positions=POSITIONS[:2], scenario_id="UP")
     assert [position["position_id"] for position, *_ in seen] == ["P-1", "P-2"]
     assert {scenario for *_, scenario in seen} == {"UP"}
     first, second = (instrument for _, instrument, _ in seen)
@@ -189,7 +201,7 @@ def test_function_gets_its_position_and_its_columns_as_plain_values():
 def test_positions_are_one_a_row_or_none():
     spec = register("QUOTED", quoted)
     with pytest.raises(ValueError, match="of 2 positions or of none, not of 3"):
-        value(spec, batch(spec, 1.0, 2.0), market=MARKET, positions=POSITIONS)
+        value_contracts(spec, batch(spec, 1.0, 2.0), market=MARKET, positions=POSITIONS)
 
 
 def test_entry_points_register_once(monkeypatch):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import QuantLib as ql
 
+from pricers.time.calendar_names import CALENDARS, is_calendar
 from pricers.time.calendars import (
     BUSINESS_DAY_CONVENTIONS,
-    CALENDARS,
     FIRST_DAY,
     FOLLOWING,
     HALF_MONTH_MODIFIED_FOLLOWING,
@@ -22,7 +22,6 @@ from pricers.time.calendars import (
     calendar_tables,
     ends_business_month,
     is_business_day,
-    is_calendar,
 )
 from pricers.time.dates import NO_DATE, to_day
 from tests.oracles import quantlib_time as oracle

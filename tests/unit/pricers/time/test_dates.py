@@ -14,11 +14,11 @@ from pricers.time.dates import (
     days_from_civil,
     days_in_month,
     end_of_month,
-    parse_tenor,
     to_date,
     to_day,
     to_days,
 )
+from pricers.time.tenors import parse_tenor
 from tests.oracles import quantlib_time as oracle
 
 EVERY_DAY = range(to_day(datetime.date(1895, 1, 1)), to_day(datetime.date(2201, 1, 1)))
@@ -78,7 +78,7 @@ def test_tenor_as_quoted_becomes_months_and_days(tenor, months, days):
 
 @pytest.mark.parametrize("tenor", ["", "M", "3", "3X", "-1M", "1.5Y", "Y1", "3M ago"])
 def test_tenor_that_is_none_is_refused_with_what_to_write(tenor):
-    with pytest.raises(ValueError, match="is not a tenor; write a number and D, W, M or Y"):
+    with pytest.raises(ValueError, match="is not a tenor; write numbers followed by D, W, M or Y"):
         parse_tenor(tenor)
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pricers import Measure, Scenarios, compile_contracts, contracts_of, present_values, pricer, value
+from pricers import Measure, Scenarios, compile_contracts, contracts_of, present_values, pricer, value_contracts
 from tests.unit.pricers.examples import AS_OF, BOND, BONDS, CORPORATE, CORPORATE_BOND, EUR, MARKET, USD, bonds, shifted, with_curves
 from tests.unit.pricers.value.test_valuation import FORWARD
 
@@ -16,16 +16,13 @@ def scenarios():
     moves = {curve.name: rng.normal(0.0, 0.005, (curve.zero_rates.size, COUNT)) for curve in (EUR, USD, CORPORATE)}
     return Scenarios(
         count=COUNT,
-        zero_shifts={"EUR": moves["EUR"], "USD": moves["USD"]},
-        spread_shifts={"CORPORATE": moves["CORPORATE"]},
+        shifts=moves,
         fx_factors={"USD": rng.uniform(0.8, 1.2, COUNT)},
     )
 
 
 def moved_market(scenarios, scenario):
-    discount = [shifted(curve, scenarios.zero_shifts[curve.name][:, scenario]) for curve in (EUR, USD)]
-    spread = [shifted(CORPORATE, scenarios.spread_shifts["CORPORATE"][:, scenario])]
-    market = with_curves(MARKET, discount=discount, spread=spread)
+    market = with_curves(MARKET, *(shifted(curve, scenarios.shifts[curve.name][:, scenario]) for curve in MARKET.curves))
     return replace(market, fx_to_base={"EUR": 1.0, "USD": 0.9 * scenarios.fx_factors["USD"][scenario]})
 
 
@@ -35,20 +32,22 @@ def test_every_scenario_is_a_revaluation_under_the_moved_market(scenarios, produ
     vectors = present_values(compile_contracts(product, batch, as_of=AS_OF), market=MARKET, scenarios=scenarios)
     assert vectors.shape == (len(rows), COUNT)
     for scenario in range(COUNT):
-        expected = value(product, batch, market=moved_market(scenarios, scenario)).values[Measure.PV_BASE]
+        expected = value_contracts(product, batch, market=moved_market(scenarios, scenario)).values[Measure.PV_BASE]
         np.testing.assert_allclose(vectors[:, scenario], expected, rtol=1e-11, atol=1e-6)
 
 
 def test_scenario_without_moves_is_todays_value():
     vectors = present_values(compile_contracts("FIXED_BOND", bonds(*BONDS), as_of=AS_OF), market=MARKET, scenarios=Scenarios(1))
-    np.testing.assert_allclose(vectors[:, 0], value("FIXED_BOND", bonds(*BONDS), market=MARKET).values[Measure.PV_BASE], rtol=1e-15)
+    np.testing.assert_allclose(
+        vectors[:, 0], value_contracts("FIXED_BOND", bonds(*BONDS), market=MARKET).values[Measure.PV_BASE], rtol=1e-15
+    )
 
 
 def test_credit_spread_shift_moves_the_contracts_own_spread():
     wider = {**CORPORATE_BOND, "credit_spread": CORPORATE_BOND["credit_spread"] + 0.01}
     compiled = compile_contracts("FIXED_BOND", bonds(CORPORATE_BOND), as_of=AS_OF)
     vectors = present_values(compiled, market=MARKET, scenarios=Scenarios(2, credit_spread_shift=np.array([0.0, 0.01])))
-    expected = [value("FIXED_BOND", bonds(row), market=MARKET).values[Measure.PV_BASE][0] for row in (CORPORATE_BOND, wider)]
+    expected = [value_contracts("FIXED_BOND", bonds(row), market=MARKET).values[Measure.PV_BASE][0] for row in (CORPORATE_BOND, wider)]
     np.testing.assert_allclose(vectors[0], expected, rtol=1e-14)
 
 
@@ -79,9 +78,9 @@ def test_output_array_is_filled_in_place_and_must_fit(scenarios):
 @pytest.mark.parametrize(
     ("moves", "message"),
     [
-        ({"zero_shifts": {"MARS": np.zeros((6, 2))}}, "'MARS', which the market has not got"),
-        ({"zero_shifts": {"EUR": np.zeros((5, 2))}}, r"'EUR' must have shape \(6, 2\)"),
-        ({"spread_shifts": {"MARS": np.zeros((5, 2))}}, "spread curve 'MARS'"),
+        ({"shifts": {"MARS": np.zeros((6, 2))}}, "'MARS', which the market does not have"),
+        ({"shifts": {"EUR": np.zeros((5, 2))}}, r"'EUR' must have shape \(6, 2\)"),
+        ({"shifts": {"CORPORATE": np.zeros((6, 2))}}, r"'CORPORATE' must have shape \(5, 2\)"),
         ({"fx_factors": {"CHF": np.ones(2)}}, "CHF"),
         ({"fx_factors": {"EUR": np.ones(2)}}, "EUR"),
         ({"fx_factors": {"USD": np.ones(3)}}, "2 scenarios"),

@@ -18,10 +18,10 @@ def test_json_comes_from_a_file_or_from_stdin(tmp_path: Path, monkeypatch: pytes
 
 def test_what_is_no_json_is_named_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("{"))
-    with pytest.raises(InvalidRequest, match=r"^stdin is no JSON of positions: EOF .* line 1 column 1"):
+    with pytest.raises(InvalidRequest, match=r"^stdin is not valid JSON for positions: EOF .* line 1 column 1"):
         read_json(Path("-"), "positions")
     monkeypatch.setattr("sys.stdin", io.StringIO('[{"notional": 1, "notional": 2}]'))
-    with pytest.raises(InvalidRequest, match="'notional' stands twice"):
+    with pytest.raises(InvalidRequest, match="the name 'notional' appears twice"):
         read_json(Path("-"), "positions")
-    with pytest.raises(InvalidRequest, match=r"json, meant to be a JSON file of positions, cannot be read: No such file or directory$"):
+    with pytest.raises(InvalidRequest, match=r"expected to be a JSON file with positions, cannot be read: No such file or directory$"):
         read_json(tmp_path / "never.json", "positions")

@@ -4,14 +4,14 @@ import json
 import struct
 import zlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from pricers.contract.columns import Contracts, Text
-from pricers.market.factors import Factor, FactorKind, factors_of
-from pricers.market.market import Curve, Market
+from pricers.market.factors import Factor, FactorKind
 from riskray.engine.exact_sum import ExactSums
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA, ROLLUP_MEASURES
 from riskray.engine.sensitivities import read_factor_rows, renumber_factors, sparse
@@ -20,7 +20,7 @@ from riskray.engine.sums import ShardSums, merge, roll_up, shard_sums
 
 
 def _factor(kind, name, buckets, *, is_sparse=False):
-    return Factor(kind, name, "base currency", "up", tuple(f"{n}Y" for n in range(buckets)), tuple(range(buckets)), is_sparse)
+    return Factor(kind, name, "base currency", 1e-4, tuple(f"{n}Y" for n in range(buckets)), tuple(range(buckets)), is_sparse)
 
 
 EUR, USD = _factor(FactorKind.RATE, "EUR", 2), _factor(FactorKind.RATE, "USD", 3)
@@ -37,7 +37,7 @@ def _columns(rows):
     return pa.array(numbers, pa.list_(pa.int16())), pa.array(values, pa.list_(pa.float64()))
 
 
-ROWS = [
+ROWS: list[Any] = [
     [(EUR, [1, 2]), (SURFACE, [2, 7, 0.5, 99, -3.5]), (GBP, [4])],
     None,
     [],
@@ -161,21 +161,6 @@ def test_shard_that_the_version_before_did_is_merged_with_those_of_this_one():
 def test_bytes_of_another_version_are_refused(data):
     with pytest.raises(ValueError, match="not the sums of a shard"):
         ShardSums.from_bytes(data, factors=FACTORS)
-
-
-def test_factors_of_a_market_are_numbered_by_kind_in_the_order_of_the_market():
-    def curve(name, currency, pillars):
-        days = np.arange(1, pillars + 1, dtype=np.int32) * 365
-        return Curve(name, currency, "LINEAR_ZERO", tuple(f"{n}Y" for n in range(1, pillars + 1)), days, np.zeros(pillars))
-
-    market = Market(20_000, "USD", (curve("B", "EUR", 2), curve("A", "USD", 1)), (curve("B", "", 1),), {"USD": 1.0, "GBP": 1.3, "EUR": 1.1})
-    found = factors_of(market)
-    assert [(factor.kind, factor.name) for factor in found] == [
-        ("RATE", "B"), ("RATE", "A"), ("SPREAD", "B"), ("CURRENCY", "EUR"), ("CURRENCY", "GBP"),
-    ]  # fmt: skip
-    assert (found[0].bucket_labels, found[0].bucket_days, found[3].bucket_labels, found[3].bucket_days) == (
-        ("1Y", "2Y"), (365, 730), ("",), None,
-    )  # fmt: skip
 
 
 def test_numbers_of_reused_rows_name_the_same_factors_in_the_new_list():

@@ -23,7 +23,7 @@ def test_leaves_and_paths_follow_the_tree() -> None:
 
 
 def test_value_without_a_place_is_refused_by_name() -> None:
-    with pytest.raises(InvalidRequest, match="no place for 2 values of book: B8, B9; give each a parent") as caught:
+    with pytest.raises(InvalidRequest, match="lacks 2 values of book: B8, B9; give each of them a parent") as caught:
         hierarchy().require_places(["B1", "B9", "B8", "B9"])
     assert [problem["loc"] for problem in caught.value.problems] == [["book", "B8"], ["book", "B9"]]
 

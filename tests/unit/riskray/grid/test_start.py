@@ -18,6 +18,6 @@ def test_absent_ray_is_told_within_seconds_with_what_to_do(tmp_path, monkeypatch
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     address = f"{scheme}127.0.0.1:{unused_port()}"
     began = time.monotonic()
-    with pytest.raises(StackError, match=rf"no Ray answers at {address} .*refused.*riskray up.*RISKRAY_RAY_ADDRESS"):
+    with pytest.raises(StackError, match=rf"no Ray responds at {address} .*refused.*riskray up.*RISKRAY_RAY_ADDRESS"):
         start.connect(Settings(data_directory=tmp_path, ray_address=address, ray_auth_mode="disabled"))
     assert time.monotonic() - began < 10.0

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import QuantLib as ql
 
+from pricers import Measure, contracts_of, pricer, value_contracts
 from pricers.market.curves import discount_factors
 from pricers.market.market import Curve
 from pricers.time.dates import add_tenor, to_day
@@ -42,7 +43,7 @@ def test_zero_rates_of_any_compounding_become_continuous(compounding, rate_of_ti
     market = build_market(
         document(curves=[{"name": "C", "currency": "USD", "compounding": compounding, "points": points}]), base_currency="USD"
     )
-    curve = market.discount_curves[0]
+    curve = market.curves[0]
     assert curve.pillar_labels == ("6M", "2029-03-28")
     assert curve.pillar_days.tolist() == [184, 1826]
     for day, given, rate in zip(curve.pillar_days, (0.04, 0.05), curve.zero_rates, strict=True):
@@ -52,8 +53,8 @@ def test_zero_rates_of_any_compounding_become_continuous(compounding, rate_of_ti
 def test_discount_factors_are_met_at_their_pillars_under_both_interpolations():
     for interpolation in ("LINEAR_ZERO", "LOG_LINEAR_DISCOUNT"):
         points = [{"tenor": "1M", "value": 0.996}, {"tenor": "1Y", "value": 0.95}, {"tenor": "30Y", "value": 1.02}]
-        given = {"name": "C", "currency": "EUR", "kind": "discount_factors", "interpolation": interpolation, "points": points}
-        curve = build_market(document(curves=[given]), base_currency="EUR").discount_curves[0]
+        given = {"name": "C", "currency": "EUR", "quoted_as": "discount_factors", "interpolation": interpolation, "points": points}
+        curve = build_market(document(curves=[given]), base_currency="EUR").curves[0]
         assert discount_factors(curve, days=curve.pillar_days) == pytest.approx([0.996, 0.95, 1.02], abs=1e-15)
 
 
@@ -64,13 +65,12 @@ def test_curves_are_numbered_by_name_and_listed_as_they_are_numbered():
     snapshot = document(curves=curves, spread_curves=spreads)
     market = build_market(snapshot, base_currency="USD")
     rows = market_curve_rows(snapshot).to_pylist()
-    assert [curve.name for curve in market.discount_curves] == sorted(names)
-    for kind, built in (("discount", market.discount_curves), ("spread", market.spread_curves)):
-        listed = [row for row in rows if row["kind"] == kind]
-        assert [(row["curve_no"], row["name"], row["currency"]) for row in listed] == [
-            (number, curve.name, curve.currency) for number, curve in enumerate(built)
-        ]
-        assert [row["zero_rates"] for row in listed] == [curve.zero_rates.tolist() for curve in built]
+    assert [curve.name for curve in market.curves] == [*sorted(names), "y", "z"]
+    assert [row["kind"] for row in rows] == ["discount"] * 3 + ["spread"] * 2
+    assert [(row["curve_no"], row["name"], row["currency"]) for row in rows] == [
+        (number, curve.name, curve.currency) for number, curve in enumerate(market.curves)
+    ]
+    assert [row["zero_rates"] for row in rows] == [curve.zero_rates.tolist() for curve in market.curves]
 
 
 # ---------------------------------------------------------------------------------------------------------- exchange rates
@@ -127,6 +127,28 @@ def test_spot_is_carried_back_to_today_by_both_curves():
     assert build_market(document(**without), base_currency="USD").fx_to_base["EUR"] == 1.08
 
 
+def test_forward_over_a_us_holiday_is_worth_its_closed_form():
+    """EURUSD dealt on 3 July 2024: the 4th does not count, spot is the 5th, the month ends on 5 August, in market and contract."""
+    curves = [
+        {"name": "USD-G", "currency": "USD", "points": [{"tenor": "1Y", "value": 0.05}]},
+        {"name": "EUR-G", "currency": "EUR", "points": [{"tenor": "1Y", "value": 0.02}]},
+    ]
+    spot = {"pair": "EURUSD", "rate": 1.08, "calendar": "TARGET+US_FED"}
+    discounting = {"EUR": "EUR-G", "USD": "USD-G"}
+    today = document(as_of="2024-07-03", curves=curves, fx_spots=[spot], fx_discount_curves=discounting)
+    forward = {
+        "base_currency": "EUR", "quote_currency": "USD", "notional": 1e6, "contract_rate": 1.0815, "calendar": "TARGET+US_FED",
+        "base_discount_curve": "EUR-G", "quote_discount_curve": "USD-G",
+    }  # fmt: skip
+    rows = [forward | {"trade_date": "2024-07-03", "tenor": "1M"}, forward | {"delivery_date": "2024-08-05"}]
+    pv = value_contracts("FX_FWD", contracts_of(pricer("FX_FWD").columns, rows), market=build_market(today, base_currency="USD")).values[
+        Measure.PV
+    ]
+    closed_form = 1e6 * (1.08 * math.exp((0.05 - 0.02) * 31 / 365) - 1.0815) * math.exp(-0.05 * 33 / 365)
+    assert pv == pytest.approx([closed_form, closed_form], abs=1e-6)
+    assert closed_form == pytest.approx(1_249.63, abs=0.005)
+
+
 # --------------------------------------------------------------------------------------------------------------- bootstrap
 
 PAR_YIELDS = {"3M": 0.054, "6M": 0.0526, "1Y": 0.0479, "2Y": 0.0423, "3Y": 0.0401, "5Y": 0.0384, "10Y": 0.0388, "30Y": 0.0403}
@@ -173,7 +195,7 @@ def test_bootstrap_refuses_tenors_out_of_order_and_between_coupons():
 
 def test_demo_curves_give_back_the_published_par_yields():
     market = build_market(demo_market(), base_currency="USD")
-    curves: dict[str, Curve] = {curve.name: curve for curve in market.discount_curves}
+    curves: dict[str, Curve] = {curve.name: curve for curve in market.curves}
     for quoted in published_yields()["curves"]:
         curve = curves[quoted["name"]]
         for tenor, percent in quoted["percent"].items():

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from pricers import Measure, RowStatus, pricer, value
+from pricers import Measure, RowStatus, pricer, value_contracts
 from riskray.market.build import build_market
 from riskray.portfolio.batches import prepare_portfolio
 from riskray.portfolio.contracts import contracts_from_arrow
@@ -34,7 +34,9 @@ def test_demo_market_prices_every_row_but_the_broken_ones_which_fail_for_four_re
     market = build_market(demo_market(), base_currency="USD")
     statuses: Counter[RowStatus] = Counter()
     for product, table in generate_portfolio(4_000, as_of=AS_OF, broken_fraction=0.02).items():
-        valuation = value(product, contracts_from_arrow(pricer(product).columns, table), market=market, measures=frozenset({Measure.PV}))
+        valuation = value_contracts(
+            product, contracts_from_arrow(pricer(product).columns, table), market=market, measures=frozenset({Measure.PV})
+        )
         statuses += Counter(RowStatus(status) for status in valuation.status.tolist())
         assert np.isfinite(valuation.values[Measure.PV][valuation.status == RowStatus.OK]).all()
     broken = {RowStatus.MISSING_CURVE, RowStatus.MATURED, RowStatus.INVALID_DATES, RowStatus.MISSING_FX}
@@ -45,7 +47,7 @@ def test_demo_market_prices_every_row_but_the_broken_ones_which_fail_for_four_re
 
 @pytest.mark.parametrize(("positions", "fraction"), [(0, 0.0), (10, 1.5), (10, -0.1)])
 def test_impossible_size_or_fraction_raises(positions, fraction):
-    with pytest.raises(ValueError, match="need at least 1 position"):
+    with pytest.raises(ValueError, match="positions must be at least 1"):
         generate_portfolio(positions, as_of=AS_OF, broken_fraction=fraction)
 
 

@@ -145,7 +145,7 @@ def test_missing_required_column_is_named_for_the_rows_of_its_product():
     assert (problem["row"], problem["column"], problem["code"]) == (1, "notional", "missing")
     data = as_csv({name: value for name, value in FORWARD.items() if name != "notional"})
     [problem] = problems_of(data)
-    assert "needs this column, which is not there" in problem["msg"]
+    assert "requires this column, which is missing" in problem["msg"]
 
 
 @pytest.mark.parametrize("column", ["position_id", "product"])

@@ -1,13 +1,14 @@
 """What a change of market touches, told apart from what may be reused; checked against valuing everything again."""
 
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from pricers.contract.columns import Contracts, contracts_of
-from pricers.market.market import Curve, Market
+from pricers.market.market import Curve, CurveKind, Market
 from pricers.measures import Measure
 from pricers.registry import compile_contracts, pricer
 from pricers.value.valuation import value_cashflows
@@ -16,19 +17,21 @@ from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.engine.shard import ShardResult
 from riskray.runs import reuse
 from riskray.runs.reuse import MarketDifference, depends_on, market_difference
+from riskray.store.database import Database
 from riskray.store.ledger import EarlierRun
 
 AS_OF = 20_000
-NOTHING = MarketDifference(frozenset(), frozenset(), frozenset())
+NOTHING = MarketDifference(frozenset(), frozenset())
 
 
 def _curve(name, currency, rate):
-    return Curve(name, currency, "LINEAR_ZERO", ("1Y", "5Y"), np.array([365, 1826], np.int32), np.array([rate, rate + 0.01]))
+    kind, days = CurveKind.RATE if currency else CurveKind.SPREAD, np.array([365, 1826], np.int32)
+    return Curve(name, kind, currency, "LINEAR_ZERO", ("1Y", "5Y"), days, np.array([rate, rate + 0.01]))
 
 
 def _market(*, usd=0.04, eur=0.03, spread=0.01, eurusd=1.1):
-    curves = (_curve("EUR-OIS", "EUR", eur), _curve("USD-SOFR", "USD", usd))
-    return Market(AS_OF, "USD", curves, (_curve("ISSUER", "", spread),), {"USD": 1.0, "EUR": eurusd})
+    curves = (_curve("EUR-OIS", "EUR", eur), _curve("USD-SOFR", "USD", usd), _curve("ISSUER", "", spread))
+    return Market(AS_OF, "USD", curves, {"USD": 1.0, "EUR": eurusd})
 
 
 def _bonds():
@@ -62,11 +65,11 @@ def test_positions_named_by_the_difference_are_those_whose_bits_change(change, t
 
 def test_curve_that_appears_vanishes_or_interpolates_otherwise_differs():
     market = _market()
-    more = replace(market, discount_curves=(*market.discount_curves, _curve("ZAR", "ZAR", 0.08)))
-    assert market_difference(market, more) == market_difference(more, market) == replace(NOTHING, discount_curves=frozenset({"ZAR"}))
-    other = replace(market.discount_curves[0], interpolation="LOG_LINEAR_DISCOUNT")
-    changed = replace(market, discount_curves=(other, market.discount_curves[1]))
-    assert market_difference(market, changed).discount_curves == {"EUR-OIS"}
+    more = replace(market, curves=(*market.curves, _curve("ZAR", "ZAR", 0.08)))
+    assert market_difference(market, more) == market_difference(more, market) == replace(NOTHING, curves=frozenset({"ZAR"}))
+    other = replace(market.curves[0], interpolation="LOG_LINEAR_DISCOUNT")
+    changed = replace(market, curves=(other, *market.curves[1:]))
+    assert market_difference(market, changed).curves == {"EUR-OIS"}
     assert market_difference(market, replace(market, fx_to_base={"USD": 1.0})).currencies == {"EUR"}
 
 
@@ -88,15 +91,19 @@ def test_markets_of_two_days_are_refused():
 NUMBERS = PositionRange(100, 4)
 
 
+def _never(*_: Any, **__: Any) -> Any:
+    raise AssertionError("the function is called by `value` alone")
+
+
 @pytest.fixture
 def earlier(monkeypatch):
     """An earlier run of four positions of a plain function's product, the third of which failed; under the market of today."""
     rows = [
-        {"position_no": number, "pv": float(number), "pv_base": 1.0, "factor_nos": [2], "sensitivities": [0.5]}
+        {"position_no": number, "pv": float(number), "pv_base": 1.0, "factor_nos": [3], "sensitivities": [0.5]}
         for number in (100, 101, 103)
     ]
     table = pa.Table.from_pylist([dict.fromkeys(RESULT_SCHEMA.names) | row for row in rows], schema=RESULT_SCHEMA)
-    opaque = replace(pricer("FIXED_BOND"), lower=None, value=lambda *_, **__: None)
+    opaque = replace(pricer("FIXED_BOND"), lower=None, value=_never)
     monkeypatch.setattr(reuse, "find_pricer", lambda product: opaque)
     monkeypatch.setattr(reuse, "earlier_run", lambda database, *, run_no: EarlierRun(run_no, 0, "mkt-before"))
     monkeypatch.setattr(reuse, "earlier_results", lambda database, run, *, numbers: table)
@@ -106,7 +113,7 @@ def earlier(monkeypatch):
 def _reused(market, value, *, before=None):
     contracts = pa.table({"row": range(NUMBERS.count)})
     return reuse.reuse_rows(
-        None, NUMBERS, product="P", from_run_no=1, market=market, market_of=lambda _: before or _market(),
+        cast(Database, None), NUMBERS, product="P", from_run_no=1, market=market, market_of=lambda _: before or _market(),
         table_of=lambda: contracts, value=value,
     )  # fmt: skip
 
@@ -137,8 +144,8 @@ def test_one_failed_row_of_a_plain_function_is_valued_alone(earlier):
 def test_factors_of_reused_rows_have_the_numbers_of_the_new_market(earlier, monkeypatch):
     monkeypatch.setattr(reuse, "depends_on", lambda difference, *, spec, contracts: np.zeros(NUMBERS.count, np.bool_))
     monkeypatch.setattr(reuse, "contracts_from_arrow", lambda columns, table: None)
-    market = replace(_market(), discount_curves=(_curve("AAA", "GBP", 0.04), *_market().discount_curves))
-    assert _reused(market, _valued).result.results.column("factor_nos").to_pylist() == [[3], [3], [], [3]]
+    market = replace(_market(), curves=(_curve("AAA", "GBP", 0.04), *_market().curves))
+    assert _reused(market, _valued).result.results.column("factor_nos").to_pylist() == [[4], [4], [], [4]]
 
 
 def test_plain_function_reuses_nothing_once_anything_differs(earlier, monkeypatch):

@@ -26,7 +26,7 @@ def test_written_matrix_reads_back_with_the_same_hash(format: str) -> None:
     random = np.random.default_rng(1).normal(size=(7, 3))
     factors = tuple(map(parse_factor, ("zero/a/b/1Y", "spread/X/2030-06-30 relative", "credit")))
     for original in (example(), checked_matrix(tuple("abcdefg"), factors, random, numeraire="USD")):
-        again = read_matrix(write_matrix(original, format=format), format=format, numeraire="USD")
+        again = read_matrix(write_matrix(original, format=format), format=format, numeraire="USD", rates_unchecked=format != "json")
         assert content_hash(again) == content_hash(original)
         assert again.factors == original.factors
 

@@ -24,4 +24,4 @@ def test_reason_of_a_failed_start_is_told_even_where_the_cleaning_up_fails_too(t
     lines: list[str] = []
     with pytest.raises(StackError, match="the module is not there"):
         stack.start_stack(settings, report=lines.append)
-    assert lines == ["what had been started could not be ended: Postgres does not stop; `riskray down` tries again"]
+    assert lines == ["the processes already started could not be ended: Postgres does not stop; retry with `riskray down`"]

@@ -10,5 +10,5 @@ from riskray.store.errors import explain
 def test_server_that_comes_up_is_waited_for_and_not_started_anew(state: str) -> None:
     said = psycopg.OperationalError(f'connection to server on socket "/db/.s.PGSQL.5432" failed: FATAL:  the database system is {state}')
     explained = str(explain(said, "/db/riskray", embedded=True))
-    assert explained.endswith("it starts, or recovers from a crash: try again")
+    assert explained.endswith("it is starting or recovering from a crash; retry")
     assert "riskray up" not in explained
