@@ -235,6 +235,15 @@ def _ladders_router(database: Database) -> APIRouter:
     return router
 
 
+def _positions_file(database: Database, run: Run, kind: Format, *, chosen: list[str], filters: store.ResultFilter) -> StreamingResponse:
+    count = run.progress.ok_count if filters == store.ALL_POSITIONS and run.state.is_final else None
+    metadata = _metadata(run)
+    if "sensitivities" in chosen:
+        metadata["riskray.factors"] = _FACTORS.dump_json(store.risk_factors(database, run_id=run.run_id)).decode()
+    chunks = encoded(lambda: store.stream_results(database, run_id=run.run_id, columns=chosen, filters=filters), kind, metadata=metadata)
+    return stream_answer(chunks, kind, filename=f"{run.run_id}-{run.as_of}", row_count=count)
+
+
 def _rows_router(database: Database) -> APIRouter:
     """One row a position: pages and downloads."""
     router = APIRouter(tags=["positions"])
@@ -263,14 +272,7 @@ def _rows_router(database: Database) -> APIRouter:
         chosen = _chosen_columns(columns, kind)
         run = _readable_run(database, run_id, partial=partial)
         if kind is not Format.JSON:
-            count = run.progress.ok_count if filters == store.ALL_POSITIONS and run.state.is_final else None
-            metadata = _metadata(run)
-            if "sensitivities" in chosen:
-                metadata["riskray.factors"] = _FACTORS.dump_json(store.risk_factors(database, run_id=run_id)).decode()
-            chunks = encoded(
-                lambda: store.stream_results(database, run_id=run_id, columns=chosen, filters=filters), kind, metadata=metadata
-            )
-            return stream_answer(chunks, kind, filename=f"{run_id}-{run.as_of}", row_count=count)
+            return _positions_file(database, run, kind, chosen=chosen, filters=filters)
         scope = f"results {run_id} {filters}"
         after = decode_cursor(cursor, scope=scope)
         rows = store.read_results(database, run_id=run_id, filters=filters, after_position_no=after, limit=limit + 1).to_pylist()
