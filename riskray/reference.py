@@ -4,7 +4,7 @@ A test compares the files with the output of this module, so that a page cannot 
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from pricers.market.factors import FactorKind
@@ -153,7 +153,7 @@ def _error_classes(cls: type[errors.RiskrayError]) -> Iterator[type[errors.Riskr
             yield from _error_classes(child)
 
 
-def _table(header: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> list[str]:
+def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     lines = [header, tuple("---" for _ in header), *rows]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
 

@@ -27,7 +27,7 @@ from riskray.scenario.codec import ScenarioMatrix
 from riskray.scenario.sensitivities import factor_sensitivities
 from riskray.store.database import Database
 from riskray.store.markets import get_market, get_market_document
-from riskray.store.results import ResultFilter, rollups, sensitivities
+from riskray.store.results import ResultFilter, risk_factors, rollups, sensitivities
 from riskray.store.runs import get_run
 from riskray.store.vectors import VectorRun
 
@@ -234,7 +234,7 @@ def _sensitivities(database: Database, run_id: str, node: Node, matrix: Scenario
     def part(group: Mapping[str, str]) -> GroupKey:
         return tuple(node.part_key({dimension: group[dimension] for dimension in by}).items())
 
-    key_rates: dict[GroupKey, dict[tuple[str, str], float]] = {}
+    ladders: dict[GroupKey, dict[tuple[str, str], float]] = {}
     fx_deltas: dict[GroupKey, dict[str, float]] = {}
     cs01: dict[GroupKey, float] = {}
     sums = _Sums()
@@ -244,16 +244,19 @@ def _sensitivities(database: Database, run_id: str, node: Node, matrix: Scenario
         sums.base_pv[key] = sums.base_pv.get(key, 0.0) + whole.pv_base
         sums.ok_count += whole.ok_count
         sums.failed_count += whole.failed_count
-    for row in sensitivities(database, run_id=run_id, group_by=by, kinds=(FactorKind.RATE, FactorKind.CURRENCY), filters=filters):
+    for row in sensitivities(database, run_id=run_id, group_by=by, filters=filters):
         key = part(row.group)
-        if row.kind is FactorKind.RATE:
-            pillars = key_rates.setdefault(key, {})
-            pillars[row.factor, row.bucket] = pillars.get((row.factor, row.bucket), 0.0) + row.sensitivity
-        else:
+        if row.kind is FactorKind.CURRENCY:
             deltas = fx_deltas.setdefault(key, {})
             deltas[row.factor] = deltas.get(row.factor, 0.0) + row.sensitivity
+        else:
+            pillars = ladders.setdefault(key, {})
+            pillars[row.factor, row.bucket] = pillars.get((row.factor, row.bucket), 0.0) + row.sensitivity
+    kinds = {FactorKind.RATE, *(factor.kind for factor in risk_factors(database, run_id=run_id))}
     for key, credit in cs01.items():
-        found = factor_sensitivities(matrix, market=market, key_rates=key_rates.get(key, {}), fx_deltas=fx_deltas.get(key, {}), cs01=credit)
+        found = factor_sensitivities(
+            matrix, market=market, ladders=ladders.get(key, {}), ladder_kinds=kinds, fx_deltas=fx_deltas.get(key, {}), cs01=credit
+        )
         sums.values[key], sums.left_out = found.values, found.left_out
     return sums
 

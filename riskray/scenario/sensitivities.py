@@ -1,16 +1,18 @@
 """A node's rollups as sensitivities to the factors of a scenario set, for parametric VaR over the same scenarios."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float
 
+from pricers.market.factors import FactorKind
 from pricers.market.market import Market
 from pricers.measures import BASIS_POINT, FX_SHIFT
 from riskray.models.scenario import MoveKind
 from riskray.scenario.codec import ScenarioMatrix
-from riskray.scenario.factors import Factor
+from riskray.scenario.factors import Factor, curve_of
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,13 @@ class FactorSensitivities:
 
 
 def factor_sensitivities(
-    matrix: ScenarioMatrix, *, market: Market, key_rates: Mapping[tuple[str, str], float], fx_deltas: Mapping[str, float], cs01: float
+    matrix: ScenarioMatrix,
+    *,
+    market: Market,
+    ladders: Mapping[tuple[str, str], float],
+    ladder_kinds: Collection[FactorKind],
+    fx_deltas: Mapping[str, float],
+    cs01: float,
 ) -> FactorSensitivities:
     """Sensitivities to the factors of a set.
 
@@ -33,27 +41,33 @@ def factor_sensitivities(
     Args:
         matrix: the set.
         market: its rates scale relative moves.
-        key_rates: (discount curve, pillar) -> key-rate DV01 of the node, base currency a basis point.
+        ladders: (curve, pillar) -> sensitivity of the node, base currency per basis point.
+        ladder_kinds: kinds of curves for which the run has ladders. Moves of curves of another kind are left out.
         fx_deltas: foreign currency -> FX delta of the node, base currency for +1 %.
-        cs01: of the node, base currency a basis point; taken for moves of the contracts' own credit spreads.
+        cs01: of the node, base currency per basis point; used for moves of the contracts' own credit spreads.
     """
     values = np.zeros(len(matrix.factors))
     left_out = []
     for index, factor in enumerate(matrix.factors):
-        if factor.type == "zero":
-            scale = _rate(factor, market) if factor.kind is MoveKind.RELATIVE else 1.0
-            values[index] = key_rates.get((factor.curve, factor.pillar), 0.0) / BASIS_POINT * scale
-        elif factor.type == "credit":
+        if factor.type == "credit":
             values[index] = cs01 / BASIS_POINT
         elif factor.type == "fx" and factor.currency == market.base_currency:
             values[index] = -sum(fx_deltas.values()) / FX_SHIFT
         elif factor.type == "fx":
             values[index] = fx_deltas.get(factor.currency, 0.0) / FX_SHIFT
+        elif _KINDS[factor.type] in ladder_kinds:
+            values[index] = _curve_sensitivity(factor, market, ladders)
         elif np.any(matrix.values[:, index]):
             left_out.append(factor.header)
     return FactorSensitivities(values, tuple(left_out))
 
 
-def _rate(factor: Factor, market: Market) -> float:
-    curve = market.curves[market.curve_index[factor.curve]]
-    return float(curve.zero_rates[curve.pillar_labels.index(factor.pillar)])
+_KINDS: Final = {"zero": FactorKind.RATE, "spread": FactorKind.SPREAD}
+
+
+def _curve_sensitivity(factor: Factor, market: Market, ladders: Mapping[tuple[str, str], float]) -> float:
+    curve = curve_of(market, factor)
+    if curve is None:
+        return 0.0
+    scale = float(curve.zero_rates[curve.pillar_labels.index(factor.pillar)]) if factor.kind is MoveKind.RELATIVE else 1.0
+    return ladders.get((curve.name, factor.pillar), 0.0) / BASIS_POINT * scale
