@@ -12,6 +12,7 @@ import struct
 
 import numpy as np
 
+from pricers.contract.columns import read_only
 from pricers.kernels.jit import kernel
 
 LIMB_COUNT = 68
@@ -46,8 +47,8 @@ class ExactSums:
             raise ValueError(f"groups and values must have the same length, have {groups.shape} and {values.shape}")
         if groups.size and not (groups.min() >= 0 and groups.max() < self.group_count):
             raise ValueError(f"groups must lie in 0..{self.group_count - 1}, have {groups.min()}..{groups.max()}")
-        groups = np.ascontiguousarray(groups, np.int64)
-        values = np.ascontiguousarray(values, np.float64)
+        groups = read_only(np.ascontiguousarray(groups, np.int64))
+        values = read_only(np.ascontiguousarray(values, np.float64))
         if not np.all(np.isfinite(values)):
             raise ValueError("only finite values can be added")
         for start in range(0, values.size, ADDITIONS_MAX):
