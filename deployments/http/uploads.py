@@ -84,17 +84,6 @@ class UploadGate:
                 yield Upload(cast(BinaryIO, content), known, "")
 
 
-def required_name(name: str, what: str) -> str:
-    """The name to store something under. Raises InvalidRequest when there is none, or one that no address can have as a part."""
-    name = name.strip()
-    if not name:
-        raise InvalidRequest(f"the {what} needs a name: add ?name=... to the address")
-    if "/" in name or name in (".", ".."):
-        message = f"the name {name!r} cannot be part of an address: leave out the slash" if "/" in name else f"{name!r} is no name"
-        raise InvalidRequest(message, [{"loc": ["name"], "msg": message, "code": "invalid_name"}])
-    return name
-
-
 def _refuse_packed(encoding: str) -> None:
     if encoding.strip().lower() != "identity":
         raise UnsupportedFormat(f"Content-Encoding {encoding!r} is not accepted here; send the file unpacked, or as Parquet")

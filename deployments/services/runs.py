@@ -32,10 +32,8 @@ from riskray.grid.client import Grid
 from riskray.models.common import Page
 from riskray.models.event import EventKind, RunEvent
 from riskray.models.run import Preflight, Run, RunRequest, RunState
-from riskray.runs.submit import find_scenario_set, run_preflight, submit_run
+from riskray.runs.submit import preflight_run, submit_run
 from riskray.store.database import Database
-from riskray.store.markets import get_market
-from riskray.store.portfolios import get_portfolio
 from riskray.store.runs import delete_run, events_after, get_run, list_runs, request_cancel, run_no_of
 
 if TYPE_CHECKING:
@@ -167,17 +165,7 @@ def _submit_router(database: Database, api: RunsApi) -> APIRouter:
 
     @router.post("/preflight", summary="What a run would miss, without running it", responses=error_responses(400, 404))
     def preflight(body: RunRequest) -> Preflight:
-        market = get_market(database, market=body.market)
-        portfolio = get_portfolio(database, portfolio=body.portfolio)
-        scenarios = find_scenario_set(database, body)
-        return run_preflight(
-            database,
-            market_id=market.market_id,
-            portfolio_no=portfolio.portfolio_no,
-            position_count=portfolio.position_count,
-            base_currency=body.base_currency,
-            scenario_set_no=None if scenarios is None else scenarios.scenario_set_no,
-        )
+        return preflight_run(database, body)
 
     return router
 

@@ -160,6 +160,31 @@ def read_json(file: Path, what: str) -> Any:
         raise InvalidRequest(f"{name} is no JSON of {what}: {error}") from error
 
 
+def format_of(path: Path, formats: Sequence[str]) -> Any:
+    """The format that a file's ending says. Raises InvalidRequest for one that is none of `formats`."""
+    suffix = path.suffix.removeprefix(".").lower()
+    if suffix not in formats:
+        raise InvalidRequest(f"{path} has the ending {path.suffix!r}; use one of {', '.join(f'.{kind}' for kind in formats)}")
+    return suffix
+
+
+def report_file(file: Path, *, as_json: bool) -> None:
+    """Say what was written."""
+    size = file.stat().st_size
+    if as_json:
+        print_json({"file": str(file), "bytes": size})
+    else:
+        say(f"wrote {file} ({size:,} bytes)")
+
+
+def report_deleted(key: str, *, as_json: bool) -> None:
+    """Say what is gone."""
+    if as_json:
+        print_json({"deleted": key})
+    else:
+        print_line(f"deleted {key}")
+
+
 def event_line(event: "RunEvent") -> str:
     """Time, kind and what matters of one event. A kind that this version does not know is shown with its fields."""
     told = _LINES.get(event.kind.value, _fields)(event.data)

@@ -1,17 +1,16 @@
 """`riskray var`, `stress`, `key-rates`, `fx`, `top`, `diff` and `pnl`: questions to finished runs."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pricers.measures import MEASURES, Measure
-from riskray.cli.output import Json, print_json, print_line, print_table
-from riskray.cli.run_commands import shown, sums_title
-from riskray.cli.snapshot_commands import format_of
+from riskray.cli.output import Json, format_of, print_json, print_line, print_table
+from riskray.cli.run_commands import EXPORT_FORMATS, shown, sums_title
+from riskray.models.position_result import Order
 from riskray.models.problems import arguments_checked
-from riskray.models.tail_risk import Allocation, NodeFilter, QuantileConvention, VarAnswer
+from riskray.models.tail_risk import Allocation, NodeFilter, QuantileConvention, VarAnswer, VarMethod
 
 RunId = Annotated[str, typer.Argument(help="Id of a run.")]
 By = Annotated[str, typer.Option("--by", help="Parts: comma-separated, any of book, product, currency, counterparty.")]
@@ -22,29 +21,6 @@ Counterparties = Annotated[list[str], typer.Option("--counterparty", help="Only 
 HierarchyKey = Annotated[str | None, typer.Option("--hierarchy", help="Hierarchy id or name, with --node.")]
 NodeName = Annotated[str | None, typer.Option("--node", help="Node of the hierarchy.")]
 Children = Annotated[bool, typer.Option("--children", help="Parts are the node's children in the hierarchy.")]
-
-
-class Method(StrEnum):
-    """How VaR is computed."""
-
-    FULL_REVALUATION = "full_revaluation"
-    PARAMETRIC = "parametric"
-
-
-class ExportFormat(StrEnum):
-    """Formats of a file of positions."""
-
-    PARQUET = "parquet"
-    CSV = "csv"
-    ARROW = "arrow"
-
-
-class Order(StrEnum):
-    """Which end of a measure."""
-
-    ABSOLUTE = "absolute"
-    HIGHEST = "highest"
-    LOWEST = "lowest"
 
 
 def groups_of(by: str) -> list[Any]:
@@ -58,7 +34,7 @@ def var(
     confidence: Annotated[
         list[float] | None, typer.Option("--confidence", help="Inside (0, 1); may be given again. Default: 0.99.")
     ] = None,
-    method: Annotated[Method, typer.Option(help="From the scenario vectors, or normal from sensitivities.")] = Method.FULL_REVALUATION,
+    method: Annotated[VarMethod, typer.Option(help="From the scenario vectors, or normal from sensitivities.")] = "full_revaluation",
     convention: Annotated[QuantileConvention, typer.Option(help="How VaR is read off the losses.")] = QuantileConvention.HIGHER,
     allocation: Annotated[Allocation, typer.Option(help="How VaR is shared among the parts.")] = Allocation.TAIL_AVERAGE,
     book: Books = [],  # noqa: B006  typer copies the default
@@ -78,7 +54,7 @@ def var(
         filters = NodeFilter(books=tuple(book), products=tuple(product), currencies=tuple(currency), counterparties=tuple(counterparty))
     with Client() as client:
         answer = client.var(
-            run_id, groups_of(by), confidence=confidence or [0.99], method=method.value, convention=convention, allocation=allocation,
+            run_id, groups_of(by), confidence=confidence or [0.99], method=method, convention=convention, allocation=allocation,
             filters=filters, hierarchy=hierarchy, node=node, by_children=children, tail_scenario_count=tail,
         )  # fmt: skip
     if as_json:
@@ -189,7 +165,7 @@ def top(
     run_id: RunId,
     by: Annotated[str, typer.Option("--by", help="A measure.")] = Measure.PV_BASE.value,
     limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=1000, help="How many positions.")] = 20,
-    order: Annotated[Order, typer.Option(help="Largest absolute values, or either end.")] = Order.ABSOLUTE,
+    order: Annotated[Order, typer.Option(help="Largest absolute values, or either end.")] = "absolute",
     book: Books = [],  # noqa: B006
     product: Products = [],  # noqa: B006
     currency: Currencies = [],  # noqa: B006
@@ -200,9 +176,7 @@ def top(
     from riskray.client import Client
 
     with Client() as client:
-        rows = client.top(
-            run_id, by, order=order.value, limit=limit, book=book, product=product, currency=currency, counterparty=counterparty
-        )
+        rows = client.top(run_id, by, order=order, limit=limit, book=book, product=product, currency=currency, counterparty=counterparty)
         base_currency = client.get_run(run_id).base_currency
     if as_json:
         print_json(rows)
@@ -260,7 +234,7 @@ def pnl(
     """Why the value changed between two runs: carry, rates, credit, FX, new and dead positions, residual."""
     from riskray.client import Client
 
-    kind: Any = None if file is None else format_of(file, ExportFormat)
+    kind: Any = None if file is None else format_of(file, EXPORT_FORMATS)
     with Client() as client:
         answer = client.pnl(before, after, groups_of(by))
         if file is not None:

@@ -1,8 +1,13 @@
 """One position's outcome in a run: its measures, or why it has none."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from riskray.models.common import Model
+
+Order = Literal["absolute", "highest", "lowest"]
+"""Positions by a measure: the largest absolute values first, or from either end."""
 
 
 class _PositionOfRun(Model):
