@@ -58,7 +58,8 @@ from riskray.runs.pnl import PnlPart, explain_part
 from riskray.snapshots.kinds import MARKETS
 from riskray.store import ledger, snapshots
 from riskray.store.database import Database
-from riskray.store.ledger import ClaimedRun, Shard
+from riskray.store.health import database_health
+from riskray.store.ledger import ClaimedRun, Shard, ShardCommit, ShardContent
 from riskray.store.markets import load_market
 from riskray.store.portfolios import find_position
 from riskray.store.runs import run_keys
@@ -162,11 +163,10 @@ class Pricer:
         sums = result.sums.to_bytes()
         seconds["gather"] = seconds.get("gather", 0.0) + time.perf_counter() - started
         started = time.perf_counter()
-        committed = ledger.commit_shard(
-            self._database, run_no=run.run_no, storage_no=run.storage_no, epoch=run.epoch, shard_no=shard.shard_no,
-            results=result.results, failures=result.failures, exact_sums=sums, seconds=seconds, vectors=vectors,
-            carried=carried,
-        )  # fmt: skip
+        content = ShardContent(result.results, result.failures, exact_sums=sums, seconds=seconds, vectors=vectors, carried=carried)
+        committed = ShardCommit(
+            self._database, run_no=run.run_no, storage_no=run.storage_no, epoch=run.epoch, shard_no=shard.shard_no, content=content
+        ).commit()
         seconds["write"] = time.perf_counter() - started
         self._shards_done += 1
         _log.debug("shard done", committed=committed, ok=result.ok_count, failed=result.failed_count, **seconds)
@@ -338,7 +338,7 @@ class Pricer:
         """
         with self._busy():
             warm_kernels()
-            self._database.health()
+            database_health(self._database)
 
     @ray.method(concurrency_group=CONTROL)
     def status(self, *, reserve: bool = False) -> PricerStatus:

@@ -77,7 +77,7 @@ def stop_grid(settings: Settings) -> None:
     PricerPool(settings).shrink(0)
 
 
-def execute_run(settings: Settings, run_id: str) -> Run:
+def drive_to_end(settings: Settings, run_id: str) -> Run:
     """Drive one run to its end in this process, on the cluster's pool; answers the finished run.
 
     This is what `riskray run execute RUN_ID` does, and so what `ray job submit` starts. A run that somebody else drives is waited for,

@@ -5,16 +5,13 @@ that dies in the middle leaves the migration undone, because DDL is transactiona
 """
 
 import hashlib
-from typing import TYPE_CHECKING
 
 import sql
 from riskray.errors import StoreNotMigrated
-
-if TYPE_CHECKING:
-    from riskray.store.database import Connection, Database
+from riskray.store.database import Connection, Database
 
 
-def migrate(database: "Database") -> list[str]:
+def migrate(database: Database) -> list[str]:
     """Bring the schema to this version. Answers the names of the files applied now, in order.
 
     Raises StoreNotMigrated when the database was migrated by other files than these.
@@ -33,13 +30,13 @@ def migrate(database: "Database") -> list[str]:
     return applied
 
 
-def pending(database: "Database") -> list[str]:
+def pending(database: Database) -> list[str]:
     """Names of the files that are not applied yet. Raises StoreNotMigrated for an edited or unknown history."""
     with database.connection() as connection:
         return _pending(connection, database.target)
 
 
-def require_current(database: "Database") -> None:
+def require_current(database: Database) -> None:
     """Raises StoreNotMigrated unless the schema is this version's."""
     if missing := pending(database):
         raise StoreNotMigrated(
@@ -53,7 +50,7 @@ def checksum(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _pending(connection: "Connection", target: str) -> list[str]:
+def _pending(connection: Connection, target: str) -> list[str]:
     files = sql.migrations()
     exists = connection.execute(sql.load("schema_migration_exists")).fetchone()
     applied = connection.execute(sql.load("list_schema_migrations")).fetchall() if exists and exists["found"] else []

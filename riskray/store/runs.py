@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from psycopg.errors import ForeignKeyViolation
 from psycopg.sql import SQL, Identifier, Literal
+from psycopg.types.json import Jsonb
 
 import sql
 from riskray.engine.plan import ProductRange
@@ -20,7 +21,7 @@ from riskray.errors import Conflict, InvalidRequest, NotFound, StoreError
 from riskray.models.common import JsonObject
 from riskray.models.event import EventKind, RunEvent
 from riskray.models.run import Executor, FailurePolicy, Progress, Run, RunState, Vectors
-from riskray.store.database import Connection, Database, jsonb
+from riskray.store.database import Connection, Database
 
 OWN_STORAGE_POSITIONS_MIN = 20_000
 """A run of so many positions gets a partition. Making one takes a few milliseconds and a few catalogue rows for ever after, deleting
@@ -78,7 +79,7 @@ def insert_run(
             row = connection.execute(
                 sql.load("insert_run"),
                 {
-                    **vars(new_run), "run_id": run_id, "measures": list(new_run.measures), "preflight": jsonb(new_run.preflight),
+                    **vars(new_run), "run_id": run_id, "measures": list(new_run.measures), "preflight": Jsonb(new_run.preflight),
                     "own_storage": new_run.position_count >= OWN_STORAGE_POSITIONS_MIN, "idempotency_key": idempotency_key,
                     "request_fingerprint": request_fingerprint,
                 },
@@ -247,7 +248,7 @@ def listen(database: Database, *, stop: threading.Event | None = None) -> Iterat
 
 def add_event(connection: Connection, *, run_no: int, seq: int, kind: EventKind, data: JsonObject) -> None:
     """Append an event; `seq` comes from run.event_seq, raised in the same transaction, so that numbers have no gaps."""
-    connection.execute(sql.load("insert_event"), {"run_no": run_no, "seq": seq, "kind": kind.value, "data": jsonb(data)})
+    connection.execute(sql.load("insert_event"), {"run_no": run_no, "seq": seq, "kind": kind.value, "data": Jsonb(data)})
 
 
 def insert_shards(connection: Connection, *, run_no: int, first_shard_no: int, shards: Sequence[ProductRange]) -> None:

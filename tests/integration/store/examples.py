@@ -16,7 +16,7 @@ from riskray.portfolio.batches import PortfolioBatch
 from riskray.snapshots.content import SnapshotContent
 from riskray.snapshots.kinds import MarketRecord, PortfolioRecord
 from riskray.store.database import Database
-from riskray.store.ledger import ClaimedRun, Shard, claim_run, commit_shard
+from riskray.store.ledger import ClaimedRun, Shard, ShardCommit, ShardContent, claim_run
 from riskray.store.markets import MarketCurve, insert_market
 from riskray.store.portfolios import POSITION_SCHEMA, insert_portfolio
 from riskray.store.runs import NewRun, insert_run
@@ -113,10 +113,11 @@ def content_of(shard: Shard | ProductRange, *, failed: frozenset[int] = frozense
 
 def commit(database: Database, run: ClaimedRun, shard: Shard, *, failed: frozenset[int] = frozenset(), epoch: int | None = None) -> bool:
     content = content_of(shard, failed=failed)
-    return commit_shard(
+    rows = ShardContent(content.results, content.failures, exact_sums=f"sums {shard.shard_no}".encode(), seconds={"value": 0.5})
+    return ShardCommit(
         database, run_no=run.run_no, storage_no=run.storage_no, epoch=run.epoch if epoch is None else epoch, shard_no=shard.shard_no,
-        results=content.results, failures=content.failures, exact_sums=f"sums {shard.shard_no}".encode(), seconds={"value": 0.5},
-    )  # fmt: skip
+        content=rows,
+    ).commit()  # fmt: skip
 
 
 def rollup_tables() -> dict[str, pa.Table]:
