@@ -24,7 +24,6 @@ from deployments.http.paging import OffsetPage
 from deployments.http.service import create_service
 from deployments.http.serving import serve_application
 from deployments.services.run_events import RunBell, UndrivenWatch, wait_for_ring
-from deployments.services.what_if import create_what_if_router
 from riskray.config import Settings
 from riskray.errors import NotFound, StoreUnavailable
 from riskray.extensions import load_pricers
@@ -32,7 +31,9 @@ from riskray.grid.client import Grid
 from riskray.models.common import Page
 from riskray.models.event import EventKind, RunEvent
 from riskray.models.run import Preflight, Run, RunRequest, RunState
+from riskray.models.what_if import WhatIfAnswer, WhatIfRequest
 from riskray.runs.submit import preflight_run, submit_run
+from riskray.runs.what_if import WhatIf
 from riskray.store.database import Database
 from riskray.store.runs import delete_run, events_after, get_run, list_runs, request_cancel, run_no_of
 
@@ -231,6 +232,37 @@ def _runs_router(database: Database, api: RunsApi) -> APIRouter:
     return router
 
 
+def _what_if_router(settings: Settings, database: Database, grid: Grid, api: RunsApi) -> APIRouter:
+    """What a run would be."""
+    router = APIRouter(tags=["what-if"])
+    use_case = WhatIf(settings, database, grid, api)
+
+    @router.post(
+        "/{run_id}/what-if",
+        summary="What if the market or the positions were different?",
+        responses={
+            202: {"model": WhatIfAnswer, "description": "The run under the changed market has not ended; ask again with the same body."},
+            **error_responses(400, 404, 409),
+        },
+    )
+    async def what_if(request: Request, response: Response, run_id: str, body: WhatIfRequest) -> WhatIfAnswer:
+        """The stored run beside itself with a changed market (shocked, curves replaced, rates quoted anew) and positions removed, scaled
+        or added.
+
+        Another market is stored and run like any other, on actors that have the positions compiled already, so differences, P&L explain
+        and drill-down work on it; the same question finds the same run again. Positions that are removed, scaled or added revalue nothing
+        else.
+        """
+        answer = await use_case.answer(run_id, body)
+        if answer.total is None:
+            response.status_code = 202
+            response.headers["Retry-After"] = str(RUN_RETRY_AFTER_S)
+            response.headers["Location"] = f"{request.scope.get('root_path', '')}/{answer.what_if_run_id}"
+        return answer
+
+    return router
+
+
 def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
     """The runs service."""
     load_pricers(settings)
@@ -241,7 +273,7 @@ def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
         description=DESCRIPTION,
         settings=settings,
         database=database,
-        routers=[_submit_router(database, api), _runs_router(database, api), create_what_if_router(settings, database, grid, api)],
+        routers=[_submit_router(database, api), _runs_router(database, api), _what_if_router(settings, database, grid, api)],
         on_shutdown=bell.close,
     )
 

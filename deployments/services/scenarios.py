@@ -12,14 +12,14 @@ from deployments.http.service import create_service
 from deployments.http.serving import serve_application
 from deployments.http.snapshots import add_snapshot_routes, stored_answer, stored_responses
 from deployments.http.uploads import RatesUnchecked, UploadGate, upload_body
-from deployments.services.hierarchies import create_hierarchy_router
-from deployments.services.histories import create_history_router
 from riskray.config import Settings
 from riskray.models.common import CurrencyCode
-from riskray.models.scenario import MatrixDefinition, ScenarioSet, ScenarioSetRequest
-from riskray.runs import scenario_sets
+from riskray.models.hierarchy import HierarchyDocument, StoredHierarchy
+from riskray.models.scenario import DemoHistoryRequest, MarketHistory, MatrixDefinition, ScenarioSet, ScenarioSetRequest
+from riskray.runs import scenario_sets, uploads
 from riskray.scenario.codec import write_matrix
-from riskray.snapshots.kinds import SCENARIO_SETS
+from riskray.scenario.history import write_history
+from riskray.snapshots.kinds import HIERARCHIES, HISTORIES, SCENARIO_SETS
 from riskray.store import snapshots
 from riskray.store.database import Database
 
@@ -32,9 +32,11 @@ A scenario set is a matrix of factor moves: named scenarios down, factors (`zero
 immutable and known by the hash of its moves. A run with a scenario set stores P&L vectors, from which VaR, ES and stress results are
 read. Wherever a set, a history or a hierarchy is asked for, give its id or its name; a name means its last upload.
 """
-_FORMATS = (Format.JSON, Format.CSV, Format.PARQUET, Format.ARROW)
+_MATRIX_FORMATS = (Format.JSON, Format.CSV, Format.PARQUET, Format.ARROW)
 
-_EXAMPLE_CSV = "scenario,zero/EUR-GOVT/10Y,fx/EUR\ncrash,-0.0100,-0.08\nrally,0.0050,0.04\n"
+_HISTORY_FORMATS = (Format.CSV, Format.PARQUET)
+_EXAMPLE_HISTORY = "date,zero/EUR-GOVT/10Y,fx/EUR\n2024-03-27,0.0239,1.0826\n2024-03-28,0.0243,1.0811\n"
+_EXAMPLE_MATRIX_FILE = "scenario,zero/EUR-GOVT/10Y,fx/EUR\ncrash,-0.0100,-0.08\nrally,0.0050,0.04\n"
 _EXAMPLE_MATRIX: dict[str, Any] = {
     "factors": ["zero/EUR-GOVT/10Y", "fx/EUR"],
     "scenarios": [{"name": "crash", "values": [-0.01, -0.08]}, {"name": "rally", "values": [0.005, 0.04]}],
@@ -87,7 +89,7 @@ _EXAMPLES: dict[str, Any] = {
 }
 
 
-def create_set_router(database: Database) -> APIRouter:
+def _set_router(database: Database) -> APIRouter:
     """Routes of scenario sets."""
     router = APIRouter(tags=["scenario sets"])
     gate = UploadGate(UPLOADS_AT_ONCE)
@@ -107,7 +109,7 @@ def create_set_router(database: Database) -> APIRouter:
         summary="Upload a matrix of moves",
         response_model=ScenarioSet,
         responses=stored_responses(ScenarioSet, 400, 404, 413, 415),
-        openapi_extra=upload_body(csv=_EXAMPLE_CSV, document=_EXAMPLE_MATRIX),
+        openapi_extra=upload_body(csv=_EXAMPLE_MATRIX_FILE, document=_EXAMPLE_MATRIX),
     )
     async def upload_matrix(
         request: Request,
@@ -145,11 +147,11 @@ def create_set_router(database: Database) -> APIRouter:
         "/sets/{scenario_set}/matrix",
         summary="Download the moves",
         response_class=Response,
-        responses={200: {"content": {kind.media_type: {} for kind in _FORMATS}}, **error_responses(404, 406)},
+        responses={200: {"content": {kind.media_type: {} for kind in _MATRIX_FORMATS}}, **error_responses(404, 406)},
     )
     def download_matrix(request: Request, scenario_set: str, asked: FormatQuery = None) -> Response:
         """One row a scenario, one column a factor; uploading the file again gives the same set."""
-        kind = negotiated(request, asked, offered=_FORMATS)
+        kind = negotiated(request, asked, offered=_MATRIX_FORMATS)
         record = snapshots.get(database, SCENARIO_SETS, scenario_set)
         body = write_matrix(scenario_sets.load_matrix(database, record.scenario_set_id), format=kind.value)
         return file_answer(body, kind, record.scenario_set_id, record.content_hash)
@@ -157,9 +159,92 @@ def create_set_router(database: Database) -> APIRouter:
     return router
 
 
+def _history_router(database: Database) -> APIRouter:
+    """Routes of market histories."""
+    router = APIRouter(tags=["market histories"])
+    gate = UploadGate(UPLOADS_AT_ONCE)
+
+    @router.post(
+        "/histories",
+        status_code=201,
+        summary="Store a market history",
+        response_model=MarketHistory,
+        responses=stored_responses(MarketHistory, 400, 413, 415),
+        openapi_extra=upload_body(csv=_EXAMPLE_HISTORY),
+    )
+    async def upload_history(
+        request: Request,
+        response: Response,
+        name: Annotated[str, Query(max_length=200, description="Name that means this content from now on; default: the file's name.")] = "",
+        numeraire: Annotated[CurrencyCode, Query(description="Currency of the FX prices, where the file does not say itself.")] = "USD",
+        rates_unchecked: RatesUnchecked = False,
+    ) -> MarketHistory:
+        """CSV or Parquet: `date` and one column a factor, or the columns `date`, `factor`, `value`. Missing values are allowed; what a
+        scenario set does about them is its gap policy."""
+        async with gate.receive(request) as upload:
+            history, created = await run_in_threadpool(
+                uploads.upload_history,
+                database,
+                upload.content,
+                format=upload.format,
+                name=name or upload.stem,
+                numeraire=numeraire,
+                rates_unchecked=rates_unchecked,
+            )
+        return stored_answer(request, response, HISTORIES, history, created)
+
+    @router.post(
+        "/histories/demo",
+        status_code=201,
+        summary="Make a history to try things with",
+        responses=stored_responses(MarketHistory, 400, 404),
+    )
+    def make_demo_history(request: Request, response: Response, wanted: DemoHistoryRequest) -> MarketHistory:
+        """The ECB's euro reference rates since 1999 as published; zero rates and spreads generated to end at the market's own."""
+        return stored_answer(request, response, HISTORIES, *uploads.create_demo_history(database, wanted))
+
+    add_snapshot_routes(
+        router,
+        database,
+        HISTORIES,
+        describe=uploads.describe_history,
+        list_operation="list_market_histories",
+        description="With what it lacks: missing values by factor, and the longest gap between dates.",
+    )
+
+    @router.get(
+        "/histories/{history}/levels",
+        summary="Download the levels",
+        response_class=Response,
+        responses={200: {"content": {kind.media_type: {} for kind in _HISTORY_FORMATS}}, **error_responses(404, 406)},
+    )
+    def download_levels(request: Request, history: str, asked: FormatQuery = None) -> Response:
+        """One row a date, one column a factor; uploading the file again gives the same history."""
+        kind = negotiated(request, asked, offered=_HISTORY_FORMATS)
+        record = snapshots.get(database, HISTORIES, history)
+        levels = uploads.load_history(database, record.history_id)
+        return file_answer(write_history(levels, format=kind.value), kind, record.history_id, record.content_hash)
+
+    return router
+
+
+def _hierarchy_router(database: Database) -> APIRouter:
+    """Routes of hierarchies."""
+    router = APIRouter(tags=["hierarchies"])
+    responses = stored_responses(StoredHierarchy, 400)
+
+    @router.post("/hierarchies", status_code=201, summary="Store a hierarchy", responses=responses)
+    def create_hierarchy(request: Request, response: Response, document: HierarchyDocument) -> StoredHierarchy:
+        """A cycle, or a node from which no path leads to the root, refuses it; `errors` names each."""
+        return stored_answer(request, response, HIERARCHIES, *uploads.store_hierarchy(database, document))
+
+    add_snapshot_routes(router, database, HIERARCHIES, describe=uploads.describe_hierarchy, list_operation="list_stored_hierarchies")
+    return router
+
+
 def create_app(settings: Settings, database: Database) -> FastAPI:
     """The scenarios service."""
-    routers = [create_set_router(database), create_history_router(database), create_hierarchy_router(database)]
+    routers = [_set_router(database), _history_router(database), _hierarchy_router(database)]
     return create_service("scenarios", description=DESCRIPTION, settings=settings, database=database, routers=routers, takes_files=True)
 
 
