@@ -214,7 +214,7 @@ def _group_sums(positions: ShardPositions, is_ok: np.ndarray, values: Mapping[Me
     sums = ExactSums(len(pairs) * len(ROLLUP_MEASURES))
     for number, measure in enumerate(ROLLUP_MEASURES):
         if measure in values:
-            rows = np.flatnonzero(~np.isnan(values[measure]))  # NaN: failed, or the product has not got the measure
+            rows = np.flatnonzero(~np.isnan(values[measure]))  # NaN: failed, or the product lacks the measure
             sums.add(group[rows] * len(ROLLUP_MEASURES) + number, values[measure][rows])
     return GroupSums(
         [(books.names[book], positions.product, currencies.names[currency]) for book, currency in pairs],

@@ -1,8 +1,13 @@
 """The outcome of one position in a run: its measures, or the reason for its failure."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from riskray.models.common import Model
+
+Order = Literal["absolute", "highest", "lowest"]
+"""Positions by a measure: the largest absolute values first, or from either end."""
 
 
 class _PositionOfRun(Model):

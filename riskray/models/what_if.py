@@ -5,13 +5,13 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
 from riskray.models.common import CurrencyCode, Model
+from riskray.models.hierarchy import Dimension
 from riskray.models.market_data import CurveDocument, SpreadCurveDocument
 from riskray.models.position import Position
 from riskray.models.pricing import EXAMPLE_POSITION, POSITIONS_MAX, PriceFailure
 from riskray.models.rate_units import RatesChecked
 from riskray.models.run import RunState
 from riskray.models.scenario import Shock
-from riskray.models.tail_risk import Dimension
 
 CHANGED_POSITIONS_MAX = 10_000
 WHAT_IF_WAIT_S_MAX = 50

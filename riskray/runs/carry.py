@@ -26,10 +26,9 @@ from riskray.models.run import Run, RunRequest, RunState
 from riskray.portfolio.contracts import contracts_from_arrow
 from riskray.runs.loading import find_pricer, prepare_positions
 from riskray.runs.manifest import package_versions
+from riskray.snapshots.kinds import MarketRecord, PortfolioRecord
 from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun, Shard, earlier_results, earlier_shard, failed_position_nos
-from riskray.store.markets import MarketRecord
-from riskray.store.portfolios import PortfolioRecord
 
 
 @dataclass(frozen=True)

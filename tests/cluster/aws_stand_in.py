@@ -1,4 +1,4 @@
-"""AWS on this machine: moto's server, and the part of EKS that moto has not got. Run as a module; prints its port, serves until ended.
+"""AWS on this machine: moto's server, and the part of EKS that moto lacks. Run as a module; prints its port, serves until ended.
 
 moto 5.2 knows EKS clusters and node groups, but no add-ons, access entries, access policies or Pod Identity associations. For these,
 `EksAdditions` keeps what it is given and gives it back: enough to see what Terraform asks for and that it takes all of it away again.

@@ -25,7 +25,7 @@ INSTRUCTIONS = {
     "VOLUME": set(),
     "WORKDIR": set(),
 }
-"""Instructions and their flags. ADD and MAINTAINER are left out on purpose: nobody should use them."""
+"""Instructions and their flags. ADD and MAINTAINER are left out on purpose: a Dockerfile should not use them."""
 
 _OCI_LABELS = {"title", "description", "licenses", "version", "revision", "created", "source"}
 

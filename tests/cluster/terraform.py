@@ -26,7 +26,7 @@ FILLED_IN = {
     "alarm_emails": ["risk-platform@example.com"],
 }
 
-# Merged over versions.tf: the state in a file, and a provider that asks nobody who it is.
+# Merged over versions.tf: the state in a file, and a provider that does not ask for its identity.
 LOCAL_OVERRIDE = """
 terraform {
   backend "local" {}

@@ -142,7 +142,7 @@ def test_installed_sources_have_times_that_a_layer_keeps(prefix: Path) -> None:
 
 
 def test_kernels_are_compiled_from_what_is_installed(prefix: Path) -> None:
-    # From the checkout as working directory, as in the Dockerfile: a cache of its modules would serve nobody.
+    # From the checkout as working directory, as in the Dockerfile: a cache of its modules would be useless.
     script = INSTALL.read_text(encoding="utf-8")
     assert '"$1/bin/python" -P -c' in script
     where = run(prefix / "bin" / "python", "-P", "-c", "import pricers; print(pricers.__file__)", cwd=ROOT).strip()

@@ -337,12 +337,12 @@ def test_every_alarm_and_event_reaches_the_encrypted_topic(outputs: dict[str, An
 
 
 def test_state_is_locked_while_terraform_works(outputs: dict[str, Any], installation: Installation, account: Account) -> None:
-    lock = {"ID": "1", "Operation": "OperationTypeApply", "Who": "somebody else", "Created": "2026-01-01T00:00:00Z"}
+    lock = {"ID": "1", "Operation": "OperationTypeApply", "Who": "another user", "Created": "2026-01-01T00:00:00Z"}
     account["s3"].put_object(Bucket=STATE_BUCKET, Key="riskray/dev.tfstate.tflock", Body=json.dumps(lock).encode())
     said = installation.terraform.run("apply", "-auto-approve", "-no-color", *VARIABLES, ok=False)
     account["s3"].delete_object(Bucket=STATE_BUCKET, Key="riskray/dev.tfstate.tflock")
     assert "Error acquiring the state lock" in said
-    assert "somebody else" in said
+    assert "another user" in said
 
 
 # ---------------------------------------------------------------------------------------------------------- all of it

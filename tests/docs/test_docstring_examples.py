@@ -11,7 +11,7 @@ from pricers import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("pricers", "riskray", "deployments", "sql")
-# Only modules with an example are imported: the others may need what a test process has not got.
+# Only modules with an example are imported: the others may need what a test process lacks.
 MODULES = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for package in PACKAGES

@@ -1,6 +1,6 @@
 """What a RayService does, without Kubernetes: a head and a worker of `ray start`, and the Serve configuration given to the head.
 
-Nobody runs `riskray up` there. The application `grid` has to bring up coordinator and pricers; replicas have to stay on the head, and
+`riskray up` does not run there. The application `grid` has to bring up coordinator and pricers; replicas have to stay on the head, and
 pricers on the worker.
 """
 

@@ -199,7 +199,7 @@ def test_run_of_a_coordinator_that_fell_silent_is_resumed_where_it_stopped(fault
     driver = RunDriver(claimed, settings=faulty.settings, database=faulty.database, dispatcher=faulty.dispatcher)
     outcome = []
     zombie = threading.Thread(target=lambda: outcome.append(drive_or_fail(driver, database=faulty.database)))
-    zombie.start()  # nobody renews the lease
+    zombie.start()  # nothing renews the lease
     wait_until(lambda: len(pending_shards(faulty.database, run_no=claimed.run_no)) <= 2, what="all shards but the gated one and the next")
     successor = faulty.coordinator()
     successor.start()

@@ -99,7 +99,7 @@ def test_data_directory_may_have_any_name(home: Path, name: str) -> None:
 def test_directory_of_somebody_else_is_refused_with_the_remedy(server: EmbeddedPostgres, home: Path) -> None:
     directory = EmbeddedPostgres(home / ("d" * 100))._socket_directory
     directory.mkdir(mode=0o777)
-    directory.chmod(0o777)  # whoever may write there may put a socket of his own
+    directory.chmod(0o777)  # any user may create a socket there
     try:
         with pytest.raises(StackError, match="set RISKRAY_DATA_DIRECTORY to a shorter path"):
             EmbeddedPostgres(home / ("d" * 100)).start()

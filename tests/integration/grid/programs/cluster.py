@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 def start_head(*, num_cpus: int) -> Any:
-    """A cluster of one node, without a dashboard; nobody is connected."""
+    """A cluster of one node, without a dashboard; no driver is connected."""
     return _again(lambda: Cluster(initialize_head=True, head_node_args={"num_cpus": num_cpus, "include_dashboard": False}))
 
 

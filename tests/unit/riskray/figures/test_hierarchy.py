@@ -4,7 +4,7 @@ import pytest
 
 from riskray.errors import InvalidRequest, NotFound
 from riskray.figures.hierarchy import Hierarchy
-from riskray.models.tail_risk import HierarchyDocument
+from riskray.models.hierarchy import HierarchyDocument
 
 PARENTS = {"B1": "RATES", "B2": "RATES", "B3": "CREDIT", "RATES": "TRADING", "CREDIT": "TRADING", "TRADING": "BANK", "B4": "BANK"}
 

@@ -294,6 +294,6 @@ def test_actor_that_left_while_idle_is_not_made_again_for_little_work(start, inb
     with monkeypatch.context() as impatient:
         impatient.setattr(dispatching, "IDLE_S", 0.0)  # every idle actor is asked before it gets anything
         dispatcher.submit(_tasks(inbox, 2)[1:])
-        wait_until(lambda: pool.ended == [1], deadline_s=10, what="that nobody waits for the second actor")
+        wait_until(lambda: pool.ended == [1], deadline_s=10, what="that the pool ends the second actor")
     _settled(pool, [[1], []])
     assert len(pool.actors[1].warming) == 1
