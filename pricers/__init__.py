@@ -15,10 +15,21 @@ if TYPE_CHECKING:
     from pricers.contract.columns import Text as Text
     from pricers.contract.columns import contracts_of as contracts_of
     from pricers.core.compiled import Compiled as Compiled
+    from pricers.flows.cashflows import OWN as OWN
     from pricers.flows.cashflows import Cashflows as Cashflows
     from pricers.flows.cashflows import Lowered as Lowered
     from pricers.flows.cashflows import PriceTerms as PriceTerms
+    from pricers.flows.cashflows import Shape as Shape
+    from pricers.flows.cashflows import Term as Term
+    from pricers.flows.cashflows import discounted as discounted
+    from pricers.flows.cashflows import discounted_by as discounted_by
+    from pricers.market.factors import Factor as Factor
+    from pricers.market.factors import FactorKind as FactorKind
+    from pricers.market.factors import factors_of as factors_of
+    from pricers.market.fixings import Fixings as Fixings
+    from pricers.market.fixings import FixingSeries as FixingSeries
     from pricers.market.market import Curve as Curve
+    from pricers.market.market import CurveKind as CurveKind
     from pricers.market.market import Market as Market
     from pricers.market.market import Scenarios as Scenarios
     from pricers.measures import MEASURES as MEASURES
@@ -42,11 +53,13 @@ if TYPE_CHECKING:
     from pricers.value.valuation import value_cashflows as value_cashflows
 
 _NAMES = {
-    "flows.cashflows": ("Cashflows", "Lowered", "PriceTerms"),
+    "flows.cashflows": ("OWN", "Cashflows", "Lowered", "PriceTerms", "Shape", "Term", "discounted", "discounted_by"),
+    "market.factors": ("Factor", "FactorKind", "factors_of"),
+    "market.fixings": ("Fixings", "FixingSeries"),
     "contract.columns": ("Column", "Columns", "Contracts", "Ragged", "Text", "contracts_of"),
     "core.compiled": ("Compiled",),
     "value.cash_flow_report": ("ExplainedFlow", "Explanation", "explain"),
-    "market.market": ("Curve", "Market", "Scenarios"),
+    "market.market": ("Curve", "CurveKind", "Market", "Scenarios"),
     "measures": ("MEASURES", "SCALAR_MEASURES", "Measure"),
     "registry": (
         "PricerSpec", "UnknownProductError", "compile_contracts", "known_products", "load_entry_points", "pricer", "register",

@@ -13,12 +13,14 @@ from typing import Any, Protocol, overload, runtime_checkable
 from pricers.contract.columns import Columns, Contracts
 from pricers.core.compiled import Compiled, compile_cashflows
 from pricers.flows.cashflows import Lowered
+from pricers.market.fixings import Fixings
 from pricers.market.market import Market
 from pricers.measures import Measure
 from pricers.products.python_function import SCALAR_COLUMNS, SCALAR_PRICER_MEASURES, ScalarPrice, ScalarPricer
 from pricers.value.valuation import ALL_MEASURES, Valuation, value_cashflows
 
 ENTRY_POINT_GROUP = "riskray.pricers"
+NO_FIXINGS = Fixings.none()
 
 
 class UnknownProductError(LookupError):
@@ -34,9 +36,9 @@ class UnknownProductError(LookupError):
 
 @runtime_checkable
 class Lower(Protocol):
-    """Contracts and a valuation date -> cash flows."""
+    """Contracts, a valuation date and what is fixed by then -> cash flows."""
 
-    def __call__(self, contracts: Contracts, *, as_of: int) -> Lowered: ...
+    def __call__(self, contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered: ...
 
 
 @runtime_checkable
@@ -176,13 +178,14 @@ def pricer(product: str) -> PricerSpec:
     return _specs[product]
 
 
-def compile_contracts(spec: PricerSpec | str, contracts: Contracts, *, as_of: int) -> Compiled:
+def compile_contracts(spec: PricerSpec | str, contracts: Contracts, *, as_of: int, fixings: Fixings = NO_FIXINGS) -> Compiled:
     """Compute everything about a batch that does not depend on a market; worth caching.
 
     Args:
         spec: a cash-flow product (one with `lower`).
         contracts: a batch with the product's columns.
         as_of: valuation date, days since 1970-01-01.
+        fixings: published values of indices; a batch that is kept is one of its contracts, its date and `fixings.content_hash`.
     Returns:
         The compiled batch, for `value_cashflows` and `present_values`.
     Raises:
@@ -191,7 +194,7 @@ def compile_contracts(spec: PricerSpec | str, contracts: Contracts, *, as_of: in
     spec = pricer(spec) if isinstance(spec, str) else spec
     if spec.lower is None:
         raise ValueError(f"product {spec.product!r} has no cash flows to compile: call value_contracts(...)")
-    return compile_cashflows(spec.lower(contracts, as_of=as_of), measures=spec.measures)
+    return compile_cashflows(spec.lower(contracts, as_of=as_of, fixings=fixings), measures=spec.measures)
 
 
 def value_contracts(
@@ -206,11 +209,11 @@ def value_contracts(
     """Value a batch of one product, built-in or registered.
 
     >>> import numpy as np
-    >>> from pricers import Curve, contracts_of
+    >>> from pricers import Curve, CurveKind, contracts_of
     >>> bond = {"notional": 100.0, "currency": "EUR", "coupon_rate": 0.03, "issue_date": "2025-01-15", "maturity_date": "2027-01-15",
     ...         "discount_curve": "EUR"}
-    >>> curve = Curve("EUR", "EUR", "LINEAR_ZERO", ("1Y",), np.array([365], np.int32), np.array([0.03]))
-    >>> market = Market(int(np.datetime64("2026-01-15").astype(int)), "EUR", (curve,), (), {})
+    >>> curve = Curve("EUR", CurveKind.RATE, "EUR", "LINEAR_ZERO", ("1Y",), np.array([365], np.int32), np.array([0.03]))
+    >>> market = Market(int(np.datetime64("2026-01-15").astype(int)), "EUR", (curve,), {})
     >>> value_contracts("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [bond]), market=market).values["pv"].round(4).tolist()
     [99.9559]
 

@@ -4,6 +4,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import itertools
 import pickle
 import re
 import subprocess
@@ -135,6 +136,45 @@ def test_files_name_no_path_of_a_machine() -> None:
         if machine_path.search(line)
     ]
     assert not found
+
+
+WORST_WORDS = re.compile(r"\b(?:who" + r"ever|some" + r"body|no" + r"body|has not " + r"got|answers " + r"with)\b", re.IGNORECASE)
+CHECKSUMMED = {"sql/schema.sql", *(f"sql/{path.name}" for path in (ROOT / "sql").glob("[0-9][0-9][0-9]_*.sql"))}
+"""Migrations are applied by checksum, and the schema is dumped from them: their comments stay as they were."""
+PROSE = {".md", ".sql", ".yaml", ".yml", ".toml", ".tf", ".tfvars", ".sh"}
+PROSE_NAMES = {"Dockerfile", "Makefile"}
+
+
+def _worst_words(path: Path, text: str) -> Iterator[str]:
+    if path.name == "CHANGELOG.md":  # released sections stay as they were
+        text = "\n".join(itertools.takewhile(lambda line: not re.match(r"## \[\d", line), text.splitlines()))
+    for match in WORST_WORDS.finditer(re.sub(r"\s", " ", text)):
+        yield f"{path}:{text.count(chr(10), 0, match.start()) + 1} {match.group()}"
+
+
+def test_prose_leaves_no_actor_to_be_guessed() -> None:
+    files = [path for path in text_files() if path.suffix in PROSE or path.name in PROSE_NAMES]
+    assert len(files) > 100
+    found = [
+        hit for path in files if path.as_posix() not in CHECKSUMMED for hit in _worst_words(path, (ROOT / path).read_text(encoding="utf-8"))
+    ]
+    assert not found, f"{found}: name the actor; a function returns a value, and a market lacks a curve"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("docs/page.md", "# Page\n\nWho" + "ever reads", ["docs/page.md:3 Who" + "ever"]),
+        ("sql/queries/runs.sql", "-- Runs that no" + "body drives.", ["sql/queries/runs.sql:1 no" + "body"]),
+        ("cluster/a.yaml", "# it answers " + "with 503", ["cluster/a.yaml:1 answers " + "with"]),
+        ("docs/page.md", "a curve that the market has not\n" + "got", ["docs/page.md:1 has not " + "got"]),
+        ("CHANGELOG.md", "## [Unreleased]\n- some" + "body", ["CHANGELOG.md:2 some" + "body"]),
+        ("CHANGELOG.md", "## [Unreleased]\n- a run\n## [0.1.0]\n- some" + "body", []),
+        ("docs/page.md", "what the API answers; no body is returned", []),
+    ],
+)
+def test_worst_words_are_found_where_they_stand(name: str, text: str, found: list[str]) -> None:
+    assert list(_worst_words(Path(name), text)) == found
 
 
 def _environment_reads(tree: ast.Module) -> Iterator[ast.AST]:

@@ -46,6 +46,7 @@ STRESS: Final[dict[str, Any]] = {
 }  # fmt: skip
 NO_VALUE: Final = {
     "kind": "stress",
+    "rates_checked": False,
     "scenarios": [
         {"name": "all up", "shocks": [{"type": "parallel", "shift": {"bp": 100}}]},
         {"name": "beyond all numbers", "shocks": [{"type": "parallel", "curves": ["EUR-FLAT-FORWARD"], "shift": {"bp": -1e7}}]},

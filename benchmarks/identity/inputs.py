@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from pricers import CurveKind
 from pricers.market.market import Curve
 from riskray.market.reader import write_market
 from riskray.portfolio.batches import decode_batch, prepare_portfolio
@@ -117,8 +118,8 @@ def _random_terms(count: int, *, seed: int) -> dict[str, bytes]:
     document = {
         "name": "terms",
         "as_of": TERMS_AS_OF.isoformat(),
-        "curves": [_curve(curve) for curve in (*bonds_market.discount_curves, *market.discount_curves)],
-        "spread_curves": [_curve(curve) for curve in bonds_market.spread_curves],
+        "curves": [_curve(curve) for curve in (*bonds_market.of_kind(CurveKind.RATE), *market.curves)],
+        "spread_curves": [_curve(curve) for curve in bonds_market.of_kind(CurveKind.SPREAD)],
         "fx_spots": [
             {"pair": f"{currency}EUR", "rate": rate, "spot_lag_days": 0}
             for currency, rate in market.fx_to_base.items()

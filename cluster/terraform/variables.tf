@@ -171,7 +171,7 @@ variable "kubernetes_public_access_cidrs" {
 }
 
 variable "cluster_admin_principal_arns" {
-  description = "IAM roles that administer the cluster (system:masters' successor). At least one, or nobody can."
+  description = "IAM roles that administer the cluster (system:masters' successor). At least one; without one the cluster has no administrator."
   type        = list(string)
 
   validation {
@@ -473,7 +473,7 @@ variable "serve_port" {
 }
 
 variable "serve_health_path" {
-  description = "Path that a Serve proxy answers with 200 when it can route."
+  description = "Path for which a Serve proxy returns 200 when it can route."
   type        = string
   default     = "/-/healthz"
 

@@ -12,7 +12,7 @@ from deployments.http.paging import OffsetPage
 from deployments.http.uploads import RatesUnchecked, Upload, UploadGate, required_name, upload_body
 from pricers.time.dates import to_date
 from riskray.market.build import build_market
-from riskray.market.reader import stored_market
+from riskray.market.stored import stored_market
 from riskray.models.common import CurrencyCode, Page
 from riskray.models.scenario import DemoHistoryRequest, MarketHistory, MarketHistoryDetail
 from riskray.scenario.history import History, content_hash, decode, encode, read_history, summary, write_history

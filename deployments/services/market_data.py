@@ -14,7 +14,8 @@ from deployments.http.serving import serve_application
 from deployments.http.uploads import RatesUnchecked, Upload, UploadGate, required_name, upload_body
 from riskray.config import Settings
 from riskray.market.build import market_curve_rows
-from riskray.market.reader import canonical_json, content_hash, parse_market, read_market_upload, stored_market, write_market
+from riskray.market.reader import canonical_json, content_hash, parse_market, read_market_upload, write_market
+from riskray.market.stored import stored_market
 from riskray.models.common import Page, Problem
 from riskray.models.market_data import MarketDocument
 from riskray.models.snapshot import MarketSnapshot, MarketUpload, StoredCurve

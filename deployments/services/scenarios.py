@@ -19,7 +19,7 @@ from pricers.market.market import Market
 from riskray.config import Settings
 from riskray.errors import InvalidRequest, NotFound
 from riskray.market.build import build_market
-from riskray.market.reader import stored_market
+from riskray.market.stored import stored_market
 from riskray.models.common import CurrencyCode, Page
 from riskray.models.scenario import (
     MatrixDefinition,

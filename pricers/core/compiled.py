@@ -1,22 +1,55 @@
 """Compiled cash flows: what is left to do when a market arrives.
 
-Flows of a batch share few dates, so every unique (discount curve, spread curve, day) becomes a node and a flow holds a node index.
-The contract's own constant credit spread does not depend on the market; it goes into the flow as the weight
-`amount × exp(-credit_spread × time)`. What a market then costs is one discount factor a node and one multiply-add a flow.
+Flows of a batch share few nodes (see `cashflows.py`), and nodes share points, so a flow holds the number of its node and a node those of
+its points. The contract's own constant credit spread does not depend on the market; it goes into the flow as the weight
+`amount × exp(-credit_spread × time)`. What a market then costs is one exponent a point, one exp a node and one multiply-add a flow.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import NamedTuple, no_type_check
 
 import numpy as np
-from jaxtyping import Float, Int32, Int64, UInt8
+from jaxtyping import Float, Int8, Int32, Int64, UInt8
 
 from pricers.contract.columns import Text, read_only
-from pricers.flows.cashflows import Cashflows, Lowered, PriceTerms
+from pricers.core.curve_sets import CurveSets, RowSets, curve_sets, row_sets
+from pricers.core.node_numbers import NodeNumbers, number_nodes, numbered
+from pricers.core.shapes import OWN_ORDER, canonical, curve_key, sort_key
+from pricers.flows.cashflows import Lowered, PriceTerms, Shape
 from pricers.kernels.jit import njit
 from pricers.market.curves import DAYS_PER_YEAR
 from pricers.measures import Measure
 from pricers.status import RowStatus
+
+_INFLATION_ORDER = OWN_ORDER - 1
+_BEFORE_TODAY = -1
+
+
+class Points(NamedTuple):
+    """Distinct (curve, day), sorted."""
+
+    curve: Int32[np.ndarray, " point"]
+    """Index into `Compiled.sets.curves`; one beyond the last for OWN."""
+    kind: Int8[np.ndarray, " point"]
+    """Place of the curve's kind in CurveKind, OWN_ORDER for OWN."""
+    day: Int32[np.ndarray, " point"]
+    """Days after the valuation date; -1 for any day before it, except on a curve of INFLATION."""
+
+
+class Nodes(NamedTuple):
+    """Distinct (curve set, shape, anchor), sorted: the nodes of a curve set together, by shape, then by anchor."""
+
+    offsets: Int32[np.ndarray, " node_plus_one"]
+    """Node n has terms offsets[n]:offsets[n + 1], in canonical order."""
+    point: Int32[np.ndarray, " term"]
+    sign: Int8[np.ndarray, " term"]
+    shape: Int32[np.ndarray, " node"]
+    """Index into `Compiled.shapes`."""
+    anchor: Int32[np.ndarray, " node"]
+    """Days after the valuation date."""
+    points_in_row: Int8[np.ndarray, " node"]
+    """1 or 2 for a node with one point on a curve, or with two on different curves: what its row of the node table has room for. 0 for any
+    other node."""
 
 
 @dataclass(frozen=True)
@@ -26,43 +59,39 @@ class Compiled:
     as_of: int
     measures: frozenset[Measure]
     """The measures that the product has."""
-    has_credit_spread: bool
     status: UInt8[np.ndarray, " row"]
     native_currency: Text
     leg_offsets: Int64[np.ndarray, " row_plus_one"]
     leg_currency: Text
-    leg_discount_curve: Text
-    leg_spread_curve: Text
     leg_credit_spread: Float[np.ndarray, " leg"]
-    leg_group: Int32[np.ndarray, " leg"]
-    """The leg's (discount curve, spread curve, currency)."""
-    leg_order: Int64[np.ndarray, " leg"]
-    """All legs, those of a group together: the groups by the names of their curves, so that no batch changes the order of two legs."""
-    group_discount_curve: Int32[np.ndarray, " group"]
-    """Index into `leg_discount_curve.names`, -1 for none."""
-    group_spread_curve: Int32[np.ndarray, " group"]
-    """Index into `leg_spread_curve.names`, -1 for none."""
-    group_currency: Int32[np.ndarray, " group"]
-    """Index into `leg_currency.names`, -1 for none."""
+    sets: CurveSets
+    rows: RowSets
+    shapes: tuple[Shape, ...]
+    """In canonical form and order."""
     flow_offsets: Int64[np.ndarray, " leg_plus_one"]
     amount: Float[np.ndarray, " flow"]
     weight: Float[np.ndarray, " flow"]
     """amount × exp(-credit_spread × time); the same array as `amount` where no contract has a credit spread."""
     flow_node: Int32[np.ndarray, " flow"]
-    node_offsets: Int64[np.ndarray, " group_plus_one"]
-    """Group g has nodes node_offsets[g]:node_offsets[g + 1]."""
-    node_day: Int32[np.ndarray, " node"]
-    """Days after the valuation date, increasing within a group."""
+    node_offsets: Int64[np.ndarray, " set_plus_one"]
+    """Curve set s has nodes node_offsets[s]:node_offsets[s + 1]."""
+    nodes: Nodes
+    points: Points
+    set_shapes: tuple[tuple[int, int], ...]
+    """Distinct (curve set, shape) of all nodes and legs."""
     price_terms: PriceTerms | None
     """With `outstanding` signed as the position is."""
     settlement_node: Int32[np.ndarray, " row"] | None
     weighted_average_life: Float[np.ndarray, " row"] | None
-    has_ex_coupons: bool = False
-    """See `Lowered`."""
 
     @property
     def row_count(self) -> int:
         return int(self.status.size)
+
+    @property
+    def leg_set(self) -> Int32[np.ndarray, " leg"]:
+        """The curve set of each leg."""
+        return self.sets.leg_set
 
     @property
     def nbytes(self) -> int:
@@ -72,16 +101,13 @@ class Compiled:
 
 
 def _arrays(holder: object) -> list[np.ndarray]:
-    found: list[np.ndarray] = []
-    for entry in fields(holder):  # type: ignore[arg-type]
-        value = getattr(holder, entry.name)
-        if isinstance(value, np.ndarray):
-            found.append(value)
-        elif isinstance(value, Text):
-            found.append(value.codes)
-        elif isinstance(value, PriceTerms):
-            found.extend(_arrays(value))
-    return found
+    if isinstance(holder, np.ndarray):
+        return [holder]
+    if isinstance(holder, Points | Nodes):
+        return list(holder)
+    if is_dataclass(holder):
+        return [array for entry in fields(holder) for array in _arrays(getattr(holder, entry.name))]
+    return []
 
 
 def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Compiled:
@@ -93,28 +119,32 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
     Returns:
         The compiled batch; it holds no reference to pay days and principal.
     Raises:
-        ValueError: a leg's or flow's array has the wrong length, or a flow is not after the valuation date.
+        ValueError: a leg's or flow's array has the wrong length, a flow is not after the valuation date, all points of a node are before
+            it, or a leg's own credit spread applies to some of its flows only.
     """
-    flows = lowered.cashflows
+    flows, terms = lowered.cashflows, lowered.price_terms
     _check_shapes(lowered)
-    groups = _groups(flows)
-    leg_group = groups.leg_group
-    leg_order = np.argsort(leg_group, kind="stable")
-    group_starts = np.searchsorted(leg_group[leg_order], np.arange(groups.currency.size + 1)).astype(np.int64)
-    horizon = int(flows.pay_day.max(initial=lowered.as_of)) - lowered.as_of
-    terms = lowered.price_terms
-    leg_settlement = np.full(leg_group.size, -1, np.int64)
-    ok = lowered.status == RowStatus.OK
+    shapes, number, back = _canonical_shapes(flows.shapes)
+    leg_shape: np.ndarray = number[flows.leg_shape]
+    flow_shape = None if flows.flow_shape is None else number[flows.flow_shape]
+    sets = curve_sets(flows, shapes=shapes, leg_shape=leg_shape, flow_shape=flow_shape)
+    anchor = (flows.pay_day if flows.anchor_day is None else flows.anchor_day).astype(np.int32, copy=False)
+    if back.any():
+        given = np.repeat(flows.leg_shape, np.diff(flows.flow_offsets)) if flows.flow_shape is None else flows.flow_shape
+        anchor = (anchor - back[given]).astype(np.int32)
+    settlement = np.full(leg_shape.size, -1, np.int64)
     if terms is not None:
-        leg_settlement[:] = np.where(ok, terms.settlement_day.astype(np.int64) - lowered.as_of, -1)
-        horizon = max(horizon, int(leg_settlement.max(initial=0)))
-    node_offsets, node_day, flow_node, settlement_node = _assign_nodes(
-        leg_order, group_starts, flows.flow_offsets, flows.pay_day, lowered.as_of, horizon, leg_settlement
-    )
+        settlement[:] = np.where(lowered.status == RowStatus.OK, terms.settlement_day.astype(np.int64) - lowered.as_of, -1)
+        if back.any():
+            settlement[settlement >= 0] -= back[flows.leg_shape][settlement >= 0]
+    found = number_nodes(sets, flows.flow_offsets, leg_shape, flow_shape, anchor, as_of=lowered.as_of, settlement=settlement)
+    if found.anchor.min(initial=0) < 0:
+        raise ValueError(f"a node lies before the valuation date with all its points: {shapes[found.shape[found.anchor.argmin()]]}")
+    nodes, points, own_time = _points(found, shapes, sets)
     weight = flows.amount
     if np.any(flows.leg_credit_spread != 0.0):
         weight = np.empty_like(flows.amount)
-        _weigh(flows.flow_offsets, flows.leg_credit_spread, flows.pay_day, lowered.as_of, flows.amount, weight)
+        _weigh(flows.flow_offsets, flows.leg_credit_spread, found.flow_node, own_time, flows.amount, weight)
         weight = read_only(weight)  # as the amounts are
     life = None
     if terms is not None:
@@ -126,29 +156,25 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
     return Compiled(
         as_of=lowered.as_of,
         measures=measures,
-        has_credit_spread=lowered.has_credit_spread,
         status=lowered.status,
         native_currency=lowered.native_currency,
         leg_offsets=flows.leg_offsets,
         leg_currency=flows.leg_currency,
-        leg_discount_curve=flows.leg_discount_curve,
-        leg_spread_curve=flows.leg_spread_curve,
         leg_credit_spread=flows.leg_credit_spread,
-        leg_group=leg_group,
-        leg_order=leg_order,
-        group_discount_curve=groups.discount_curve,
-        group_spread_curve=groups.spread_curve,
-        group_currency=groups.currency,
+        sets=sets,
+        rows=row_sets(flows.leg_offsets, sets.leg_set, sets.count),
+        shapes=shapes,
         flow_offsets=flows.flow_offsets,
         amount=flows.amount,
         weight=weight,
-        flow_node=flow_node,
-        node_offsets=node_offsets,
-        node_day=node_day,
+        flow_node=found.flow_node,
+        node_offsets=found.node_offsets,
+        nodes=nodes,
+        points=points,
+        set_shapes=_set_shapes(sets, found, leg_shape, len(shapes)),
         price_terms=terms,
-        settlement_node=None if terms is None else settlement_node,
+        settlement_node=None if terms is None else found.settlement_node,
         weighted_average_life=life,
-        has_ex_coupons=lowered.has_ex_coupons,
     )
 
 
@@ -160,98 +186,84 @@ def _check_shapes(lowered: Lowered) -> None:
         "leg_offsets": (flows.leg_offsets.size, flows.row_count + 1),
         "leg count": (int(flows.leg_offsets[-1]), legs),
         "leg_credit_spread": (flows.leg_credit_spread.size, legs),
+        "leg_shape": (flows.leg_shape.size, legs),
         "pay_day": (flows.pay_day.size, count),
+        "ex_day": (flows.ex_day.size, count),
         "amount": (flows.amount.size, count),
         "principal": (flows.principal.size, count),
     }
+    optional = {"flow_shape": flows.flow_shape, "anchor_day": flows.anchor_day, "contract_leg": flows.contract_leg}
+    lengths |= {name: (array.size, count) for name, array in optional.items() if array is not None}
     if lowered.price_terms is not None:
         lengths["legs of a product with prices"] = (legs, flows.row_count)
         lengths["yield_time"] = (lowered.price_terms.yield_time.size, count)
     wrong = {name: pair for name, pair in lengths.items() if pair[0] != pair[1]}
     if wrong:
         raise ValueError(f"lowered arrays have the wrong length (have, expected): {wrong}")
+    if flows.flow_shape is None and np.any(np.diff(flows.flow_offsets)[flows.leg_shape < 0]):
+        raise ValueError("a leg without a shape has flows: give leg_shape or flow_shape")
     if count and int(flows.pay_day.min()) <= lowered.as_of:
         raise ValueError(f"a lowered flow is paid on or before the valuation date: {int(flows.pay_day.min())} <= {lowered.as_of}")
 
 
-class _Groups(NamedTuple):
-    leg_group: np.ndarray
-    discount_curve: np.ndarray
-    spread_curve: np.ndarray
-    currency: np.ndarray
+def _canonical_shapes(shapes: tuple[Shape, ...]) -> tuple[tuple[Shape, ...], np.ndarray, np.ndarray]:
+    """Distinct canonical shapes in order; for each given shape its number, the last entry standing for -1, and its anchor's way back."""
+    made = [canonical(shape) for shape in shapes]
+    distinct = sorted({shape for shape, _ in made}, key=sort_key)
+    place = {shape: index for index, shape in enumerate(distinct)}
+    number = np.array([*(place[shape] for shape, _ in made), -1], np.int32)
+    return tuple(distinct), number, np.array([*(back for _, back in made), 0], np.int64)
 
 
-def _groups(flows: Cashflows) -> _Groups:
-    """Number the distinct (discount curve, spread curve, currency) of all legs in the order of their names."""
-    texts = (flows.leg_discount_curve, flows.leg_spread_curve, flows.leg_currency)
-    key = np.zeros(flows.leg_credit_spread.size, np.int64)
-    for text in texts:
-        key = key * (len(text.names) + 1) + _ranks(text) + 1
-    _, first, leg_group = np.unique(key, return_index=True, return_inverse=True)
-    return _Groups(leg_group.astype(np.int32), *(text.codes[first].astype(np.int32) for text in texts))
+def _points(found: NodeNumbers, shapes: tuple[Shape, ...], sets: CurveSets) -> tuple[Nodes, Points, np.ndarray]:
+    """The terms of all nodes, their points, and float64[node]: years of the contract's own spread at each node."""
+    place = {key: index for index, key in enumerate(sets.curves)}
+    terms = [(place.get(curve_key(term), len(sets.curves)), *curve_key(term)[:1], term.lag, term.sign) for s in shapes for term in s]
+    curve, kind, lag, sign = np.array(terms, np.int64).reshape(-1, 4).T
+    first = np.cumsum([0, *(len(shape) for shape in shapes)], dtype=np.int64)
+    counts = np.diff(first)[found.shape]
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    term = np.arange(offsets[-1]) - np.repeat(offsets[:-1] - first[:-1][found.shape], counts)
+    day = np.repeat(found.anchor.astype(np.int64), counts) - lag[term]
+    day = np.where((kind[term] < _INFLATION_ORDER) & (day < 0), _BEFORE_TODAY, day)
+    low = int(day.min(initial=0))
+    width = int(day.max(initial=0)) - low + 1
+    keys, point = numbered(curve[term] * width + (day - low), (len(sets.curves) + 1) * width)
+    point_curve = keys // width
+    kinds = np.array([*(key[0] for key in sets.curves), OWN_ORDER], np.int8)
+    points = Points(point_curve.astype(np.int32), kinds[point_curve], (keys % width + low).astype(np.int32))
+    in_row = np.array([_points_in_row(shape) for shape in shapes], np.int8)
+    nodes = Nodes(
+        offsets.astype(np.int32), point.astype(np.int32), sign[term].astype(np.int8), found.shape, found.anchor, in_row[found.shape]
+    )
+    own_time = np.zeros(found.shape.size)
+    of_own = np.flatnonzero(kind[term] == OWN_ORDER)
+    np.add.at(own_time, np.repeat(np.arange(found.shape.size), counts)[of_own], sign[term][of_own] * (day[of_own] / DAYS_PER_YEAR))
+    return nodes, points, own_time
 
 
-def _ranks(text: Text) -> np.ndarray:
-    """Code of each leg after sorting the names; -1 stays."""
-    rank = np.empty(len(text.names) + 1, np.int64)
-    rank[np.argsort(np.array(text.names, dtype=object), kind="stable")] = np.arange(len(text.names))
-    rank[-1] = -1
-    ranks: np.ndarray = rank[text.codes]
-    return ranks
+def _set_shapes(sets: CurveSets, found: NodeNumbers, leg_shape: np.ndarray, shape_count: int) -> tuple[tuple[int, int], ...]:
+    node_set = np.repeat(np.arange(sets.count), np.diff(found.node_offsets))
+    has_shape = leg_shape >= 0
+    pairs = np.concatenate([node_set * shape_count + found.shape, (sets.leg_set * np.int64(shape_count) + leg_shape)[has_shape]])
+    return tuple(divmod(code, max(shape_count, 1)) for code in numbered(pairs, sets.count * shape_count)[0].tolist())
 
 
-@njit(cache=True, nogil=True)
-@no_type_check
-def _assign_nodes(leg_order, group_starts, flow_offsets, pay_day, as_of, horizon, leg_settlement):
-    """Node of every flow and settlement date; one table over days serves all groups in turn."""
-    group_count = group_starts.size - 1
-    flow_node = np.empty(pay_day.size, np.int32)
-    settlement_node = np.full(leg_order.size, -1, np.int32)
-    node_offsets = np.zeros(group_count + 1, np.int64)
-    node_day = np.empty(min(pay_day.size + leg_order.size, group_count * (horizon + 1)), np.int32)
-    node_of_day = np.full(horizon + 1, -1, np.int32)
-    count = 0
-    for group in range(group_count):
-        low, high = horizon + 1, -1
-        for position in range(group_starts[group], group_starts[group + 1]):
-            leg = leg_order[position]
-            start, end = flow_offsets[leg], flow_offsets[leg + 1]
-            for flow in range(start, end):
-                node_of_day[pay_day[flow] - as_of] = 0
-            if end > start:  # flows are in order of payment
-                low = min(low, pay_day[start] - as_of)
-                high = max(high, pay_day[end - 1] - as_of)
-            settlement = leg_settlement[leg]
-            if settlement >= 0:
-                node_of_day[settlement] = 0
-                low, high = min(low, settlement), max(high, settlement)
-        for day in range(low, high + 1):
-            if node_of_day[day] == 0:
-                node_of_day[day] = count
-                node_day[count] = day
-                count += 1
-        for position in range(group_starts[group], group_starts[group + 1]):
-            leg = leg_order[position]
-            for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
-                flow_node[flow] = node_of_day[pay_day[flow] - as_of]
-            if leg_settlement[leg] >= 0:
-                settlement_node[leg] = node_of_day[leg_settlement[leg]]
-        for day in range(low, high + 1):
-            node_of_day[day] = -1
-        node_offsets[group + 1] = count
-    return node_offsets, node_day[:count].copy(), flow_node, settlement_node
+def _points_in_row(shape: Shape) -> int:
+    curves = [key for term in shape if (key := curve_key(term))[0] != OWN_ORDER]
+    return len(curves) if len(curves) in (1, 2) and len(set(curves)) == len(curves) else 0
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _weigh(flow_offsets, credit_spread, pay_day, as_of, amount, weight):
+def _weigh(flow_offsets, credit_spread, flow_node, own_time, amount, weight):
     for leg in range(flow_offsets.size - 1):
         spread = credit_spread[leg]
         for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
             if spread == 0.0:
                 weight[flow] = amount[flow]
             else:
-                weight[flow] = amount[flow] * np.exp(-spread * ((pay_day[flow] - as_of) / DAYS_PER_YEAR))
+                weight[flow] = amount[flow] * np.exp(-spread * own_time[flow_node[flow]])
 
 
 @njit(cache=True, nogil=True)

@@ -1,150 +1,171 @@
-"""One market at the nodes of a compiled batch: everything about a (curves, day) that any measure of any flow needs.
+"""One market at the nodes of a compiled batch: everything that any measure of any flow needs.
 
-A node is one row of a table, 64 bytes wide, so that a flow reads one cache line for all its measures.
+A node is one row of a table, 64 bytes wide where no node has more than one point on a curve, else 128, so that a flow reads one cache line
+or two for all its measures. A row holds the buckets of nodes with one point, or with two on different curves; the buckets of any other node
+are in a list of their own, where those that several points share are added before the exponential is taken: so a bump stays exact.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, no_type_check
 
 import numpy as np
-from jaxtyping import Float, Int32, UInt8
+from jaxtyping import Float, Int32, Int64
 
+from pricers.core.binding import Binding
 from pricers.core.compiled import Compiled
+from pricers.core.points import point_values
+from pricers.core.shapes import OWN_ORDER
 from pricers.kernels.jit import kernel
-from pricers.market.curves import DAYS_PER_YEAR, gained, next_segment, segment_gains
-from pricers.market.market import Market
+from pricers.market.market import CurveKind, Market
 from pricers.measures import BASIS_POINT
-from pricers.status import RowStatus
 
 FACTOR: Final = 0
-"""Discount factor × spread factor."""
+"""exp(-Σ sign × exponent)."""
 PARALLEL: Final = 1
-"""Change of the factor for +1 bp on every zero rate, and just as well for +1 bp on every spread."""
-TOMORROW: Final = 2
-"""The factor a day later: the same curves, one day less to go."""
-KEY_RATE_LEFT: Final = 3
-"""Change of the factor for +1 bp on pillar LEFT of the discount curve."""
-KEY_RATE_RIGHT: Final = 4
-"""The same for pillar LEFT + 1."""
-LEFT: Final = 5
-EXPONENT: Final = 6
+"""Change of the factor for +1 bp on every zero rate of every curve of RATE."""
+CREDIT: Final = 2
+"""Change of the factor for +1 bp on every hazard rate and on the contract's own credit spread."""
+TOMORROW: Final = 3
+"""The factor a day later, without what the contract's own credit spread adds."""
+LEFT: Final = 4
+"""Change of the factor for +1 bp on PILLAR; with RIGHT, for nodes whose buckets stand here."""
+RIGHT: Final = 5
+"""Change of the factor for +1 bp on PILLAR + 1."""
+PILLAR: Final = 6
+"""Pillar of the first point, counted over all curves of the market; -1 for a node whose buckets are in the list."""
+EXPONENT: Final = 7
 """-ln(factor)."""
-DISCOUNT_FACTOR: Final = 7
-"""Of the discount curve alone."""
-WIDTH: Final = 8
+SECOND: Final = 4
+"""Columns from LEFT, RIGHT and PILLAR of the first point to those of the second, whose PILLAR is -1 where there is none."""
+NARROW: Final = 8
+WIDE: Final = 16
+
+_RATE: Final = list(CurveKind).index(CurveKind.RATE)
+_INFLATION: Final = list(CurveKind).index(CurveKind.INFLATION)
+_HAZARD: Final = list(CurveKind).index(CurveKind.HAZARD)
+_OWN: Final = OWN_ORDER
 
 
 @dataclass(frozen=True)
-class Binding:
-    """Where a batch finds its market data."""
+class NodeTable:
+    """The market at every node. Nodes of curve sets that lack a curve are NaN."""
 
-    discount_curve: Int32[np.ndarray, " group"]
-    """Position in `Market.discount_curves`, -1 where the market has none of that name."""
-    spread_curve: Int32[np.ndarray, " group"]
-    """Position in `Market.spread_curves`, -1 for none."""
-    status: UInt8[np.ndarray, " group"]
-    """RowStatus: what the group lacks, or OK."""
-    fx: Float[np.ndarray, " group"]
-    """Price of the group's currency in base currency, NaN where the market has none."""
-    native_fx: Float[np.ndarray, " row"]
-    """The same for the currency of the row's PV."""
-
-
-def bind(compiled: Compiled, *, market: Market) -> Binding:
-    """Look the batch's curve and currency names up in a market, each distinct name once.
-
-    Raises:
-        ValueError: the batch was compiled for another date than the market's.
-    """
-    if compiled.as_of != market.as_of:
-        raise ValueError(
-            f"the contracts were compiled for day {compiled.as_of} and the market is of day {market.as_of}: compile them again"
-        )
-    discount = _lookup(compiled.leg_discount_curve.names, market.discount_curve_index)[compiled.group_discount_curve]
-    spread = _lookup(compiled.leg_spread_curve.names, market.spread_curve_index)[compiled.group_spread_curve]
-    fx = _rates(compiled.leg_currency.names, market)[compiled.group_currency]
-    status = np.full(discount.size, RowStatus.OK, np.uint8)
-    currencies = (*compiled.leg_currency.names, None)
-    for group, curve in enumerate(discount.tolist()):
-        if curve >= 0 and market.discount_curves[curve].currency != currencies[compiled.group_currency[group]]:
-            status[group] = RowStatus.CURVE_CURRENCY_MISMATCH
-    status[np.isnan(fx)] = RowStatus.MISSING_FX
-    status[(spread < 0) & (compiled.group_spread_curve >= 0)] = RowStatus.MISSING_SPREAD_CURVE
-    status[discount < 0] = RowStatus.MISSING_CURVE
-    native_fx = _rates(compiled.native_currency.names, market)[compiled.native_currency.codes]
-    return Binding(discount_curve=discount, spread_curve=spread, status=status, fx=fx, native_fx=native_fx)
+    values: Float[np.ndarray, "node column"]
+    """Columns FACTOR to EXPONENT, and where the table is wide those of a second point."""
+    discount_factor: Float[np.ndarray, " node"]
+    """Of the points of RATE alone."""
+    bucket_offsets: Int64[np.ndarray, " node_plus_one"]
+    """Buckets of the nodes whose PILLAR is -1."""
+    bucket_pillar: Int32[np.ndarray, " bucket"]
+    """Increasing within a node."""
+    bucket_change: Float[np.ndarray, " bucket"]
+    """Change of the factor for +1 bp on the pillar."""
 
 
-def _lookup(names: tuple[str, ...], index: Mapping[str, int]) -> np.ndarray:
-    """Position of each name, -1 where there is none; one more -1 at the end, where code -1 (null) looks."""
-    return np.array([*(index.get(name, -1) for name in names), -1], np.int32)
-
-
-def _rates(names: tuple[str, ...], market: Market) -> np.ndarray:
-    """Price of each currency in base currency; NaN where there is none and, at the end, for null."""
-    prices = [1.0 if name == market.base_currency else market.fx_to_base.get(name, np.nan) for name in names]
-    return np.array([*prices, np.nan], np.float64)
-
-
-def node_table(compiled: Compiled, *, binding: Binding, market: Market) -> Float[np.ndarray, "node 8"]:
-    """Evaluate the market at every node; nodes of groups without their curves are NaN."""
-    table = np.empty((compiled.node_day.size, WIDTH))
-    _fill_nodes(
-        compiled.node_offsets,
-        compiled.node_day,
-        binding.discount_curve,
-        binding.spread_curve,
-        binding.status == RowStatus.MISSING_SPREAD_CURVE,
-        market.discount_tables,
-        market.spread_tables,
-        table,
+def node_table(compiled: Compiled, *, binding: Binding, market: Market) -> NodeTable:
+    """Evaluate the market at every node."""
+    points, nodes = point_values(compiled, binding=binding, market=market), compiled.nodes
+    counts, is_listed = np.diff(nodes.offsets), nodes.points_in_row == 0
+    room = int(2 * counts[is_listed].sum())
+    wide = bool(np.any(nodes.points_in_row > 1))
+    table = NodeTable(
+        np.empty((counts.size, WIDE if wide else NARROW)),
+        np.empty(counts.size),
+        np.zeros(counts.size + 1, np.int64),
+        np.empty(room, np.int32),
+        np.empty(room),
     )
+    most = int(2 * counts.max(initial=0))
+    _fill_nodes(
+        nodes.offsets, nodes.point, nodes.sign, nodes.points_in_row, compiled.points.kind, points, np.empty(most, np.int32), np.empty(most),
+        table.values, table.discount_factor, table.bucket_offsets, table.bucket_pillar, table.bucket_change,
+    )  # fmt: skip
     return table
 
 
 @kernel
 @no_type_check
-def _fill_nodes(node_offsets, node_day, discount_curve, spread_curve, spread_missing, discount_tables, spread_tables, table):
-    for group in range(node_offsets.size - 1):
-        curve, spread = discount_curve[group], spread_curve[group]
-        if curve < 0 or spread_missing[group]:
-            for node in range(node_offsets[group], node_offsets[group + 1]):
-                table[node, :] = np.nan
-                table[node, LEFT] = 0.0  # an index must stay one
+def _fill_nodes(
+    offsets, point, sign, points_in_row, point_kind, points, pillars, gains, table, discount_factor, bucket_offsets, bucket_pillar,
+    bucket_change,
+):  # fmt: skip
+    buckets = 0
+    for node in range(offsets.size - 1):
+        exponent = tomorrow = rates = rate_time = credit_time = left = right = second_left = second_right = 0.0
+        pillar = second_pillar = -1
+        first, end = offsets[node], offsets[node + 1]
+        for term in range(first, end):
+            p, s = point[term], sign[term]
+            kind = point_kind[p]
+            if kind == _OWN:  # its exponent is 0
+                credit_time += s * points.time[p]
+                continue
+            exponent += s * points.exponent[p]
+            tomorrow += s * points.tomorrow[p]
+            if kind == _RATE:
+                rates += s * points.exponent[p]
+                rate_time += s * points.time[p]
+            elif kind == _HAZARD:
+                credit_time += s * points.time[p]
+            if pillar < 0:
+                pillar, left, right = points.pillar[p], s * points.gain_left[p], s * points.gain_right[p]
+            else:
+                second_pillar, second_left, second_right = points.pillar[p], s * points.gain_left[p], s * points.gain_right[p]
+        factor = np.exp(-exponent)
+        table[node, FACTOR] = factor
+        table[node, PARALLEL] = factor * np.expm1(-BASIS_POINT * rate_time)
+        table[node, CREDIT] = table[node, PARALLEL] if credit_time == rate_time else factor * np.expm1(-BASIS_POINT * credit_time)
+        table[node, TOMORROW] = np.exp(-tomorrow)
+        table[node, EXPONENT] = exponent
+        discount_factor[node] = factor if rates == exponent else np.exp(-rates)
+        bucket_offsets[node] = buckets
+        if points_in_row[node] == 0:
+            count = collect_buckets(first, end, point, sign, point_kind, points, True, 0, pillars, gains)
+            count = collect_buckets(first, end, point, sign, point_kind, points, False, count, pillars, gains)
+            table[node, LEFT] = table[node, RIGHT] = 0.0
+            table[node, PILLAR] = -1.0
+            for bucket in range(count):
+                bucket_pillar[buckets] = pillars[bucket]
+                bucket_change[buckets] = factor * np.expm1(-BASIS_POINT * gains[bucket])
+                buckets += 1
             continue
-        segment = discount_tables.offsets[curve]
-        spread_segment = spread_tables.offsets[max(spread, 0)]
-        for node in range(node_offsets[group], node_offsets[group + 1]):
-            day = node_day[node]  # in order within a group
-            discounting_before, segment = _rate_time_in_order(day - 1, segment, curve, discount_tables)
-            segment = next_segment(day, segment, curve, discount_tables)
-            left, gain_left, gain_right = segment_gains(day, segment, curve, discount_tables)
-            discounting = gained(left, gain_left, gain_right, curve, discount_tables)
-            exponent = discounting
-            tomorrow = discounting_before
-            if spread >= 0:
-                spread_before, spread_segment = _rate_time_in_order(day - 1, spread_segment, spread, spread_tables)
-                spreading, spread_segment = _rate_time_in_order(day, spread_segment, spread, spread_tables)
-                exponent += spreading
-                tomorrow += spread_before
-            if day == 0:
-                tomorrow = 0.0
-            factor = np.exp(-exponent)
-            table[node, FACTOR] = factor
-            table[node, PARALLEL] = factor * np.expm1(-BASIS_POINT * (day / DAYS_PER_YEAR))
-            table[node, TOMORROW] = np.exp(-tomorrow)
-            table[node, KEY_RATE_LEFT] = factor * np.expm1(-BASIS_POINT * gain_left)
-            table[node, KEY_RATE_RIGHT] = factor * np.expm1(-BASIS_POINT * gain_right)
-            table[node, LEFT] = left
-            table[node, EXPONENT] = exponent
-            table[node, DISCOUNT_FACTOR] = np.exp(-discounting)
+        table[node, LEFT] = factor * np.expm1(-BASIS_POINT * left)
+        table[node, RIGHT] = factor * np.expm1(-BASIS_POINT * right)
+        table[node, PILLAR] = pillar
+        if table.shape[1] > NARROW:
+            table[node, PILLAR + SECOND] = second_pillar
+            if second_pillar >= 0:
+                table[node, LEFT + SECOND] = factor * np.expm1(-BASIS_POINT * second_left)
+                table[node, RIGHT + SECOND] = factor * np.expm1(-BASIS_POINT * second_right)
+    bucket_offsets[offsets.size - 1] = buckets
 
 
 @kernel
 @no_type_check
-def _rate_time_in_order(day, segment, curve, tables):
-    """Zero rate × time, and the segment, of a day that is not before the one of the given segment."""
-    segment = next_segment(day, segment, curve, tables)
-    left, gain_left, gain_right = segment_gains(day, segment, curve, tables)
-    return gained(left, gain_left, gain_right, curve, tables), segment
+def collect_buckets(first, end, point, sign, point_kind, points, is_rate, count, pillars, gains):
+    """Pillars that a node's points on curves of RATE and INFLATION feel (or, not `is_rate`, on those of SPREAD and HAZARD), increasing, and
+    the sums of their gains, beside the `count` that are there; returns how many there are then."""
+    for term in range(first, end):
+        p = point[term]
+        if point_kind[p] != _OWN and (point_kind[p] == _RATE or point_kind[p] == _INFLATION) == is_rate:
+            count = _inserted(points.pillar[p], sign[term] * points.gain_left[p], count, pillars, gains)
+            count = _inserted(points.pillar[p] + 1, sign[term] * points.gain_right[p], count, pillars, gains)
+    return count
+
+
+@kernel
+@no_type_check
+def _inserted(pillar, gain, count, pillars, gains):
+    """Add a gain to its pillar among the first `count`; returns how many there are then."""
+    if gain == 0.0:
+        return count
+    place = count
+    while place > 0 and pillars[place - 1] >= pillar:
+        place -= 1
+    if place < count and pillars[place] == pillar:
+        gains[place] += gain
+        return count
+    for later in range(count, place, -1):
+        pillars[later], gains[later] = pillars[later - 1], gains[later - 1]
+    pillars[place], gains[place] = pillar, gain
+    return count + 1

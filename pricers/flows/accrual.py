@@ -1,103 +1,222 @@
-"""Settlement, accrued interest and yield times of coupon periods: what bonds and loans share when they fill `PriceTerms`.
+"""Time inside coupon periods: year fractions, settlement, ex days, accrued interest and yield times.
 
-All three agree with QuantLib; periods are described by `Period` so that the order of the many dates cannot be mistaken.
+All agree with QuantLib. The stages of a coupon leg here each loop over the rows of a block; see `coupon_leg.py`.
 
 References:
     [1] QuantLib, ql/instruments/bond.cpp (settlementDate), ql/cashflows/fixedratecoupon.cpp (accruedAmount).
     [2] QuantLib, ql/cashflows/cashflows.cpp (getStepwiseDiscountTime): yields count time from flow to flow.
 """
 
-from typing import NamedTuple, no_type_check
+from typing import Final, NamedTuple, no_type_check
 
-from pricers.kernels.jit import njit
-from pricers.time.calendars import CalendarTables, advance_business_days
-from pricers.time.dates import NO_DATE
-from pricers.time.day_count import ACT_ACT_ICMA, BUS_252, calendar_free_year_fraction, icma_stub_fraction, year_fraction
-from pricers.time.schedule import ScheduleTerms
+import numpy as np
+
+from pricers.flows.coupon_arrays import Block, CouponLegs, PaymentColumns, ScheduleColumns
+from pricers.flows.output import LegFlows
+from pricers.kernels.jit import kernel, njit
+from pricers.status import RowStatus
+from pricers.time.calendars import FIRST_DAY, CalendarTables, advance_business_days
+from pricers.time.dates import NO_DATE, add_months
+from pricers.time.day_count import (
+    ACT_360,
+    ACT_365F,
+    ACT_ACT_ICMA,
+    BUS_252,
+    calendar_free_year_fraction,
+    icma_stub_fraction,
+    year_fraction,
+)
+from pricers.time.schedule import FREQUENCY_MONTHS
+
+_OK: Final = int(RowStatus.OK)
+_DATE_OUT_OF_RANGE: Final = int(RowStatus.DATE_OUT_OF_RANGE)
+
+
+class Accrual(NamedTuple):
+    """How interest of one leg accrues."""
+
+    day_count: int
+    """Index into `DAY_COUNTS`."""
+    maturity: int
+    """Read by 30E/360 ISDA."""
+    months: int
+    """Of a regular period, 0 for a period in days; with the next three, read in long stubs by ACT/ACT ICMA."""
+    convention: int
+    end_of_month: bool
+    calendar: int
+    """Read by BUS/252 too."""
 
 
 class Period(NamedTuple):
     """One interest period; dates are days since 1970-01-01."""
 
-    accrual_start: int
-    accrual_end: int
-    pay_day: int
+    start: int
+    end: int
     reference_start: int
     """Regular coupon period that ACT/ACT ICMA measures by; see `schedule.reference_period`."""
     reference_end: int
 
 
-class Accrual(NamedTuple):
-    """How interest of one contract accrues; one a row."""
-
-    day_count: int
-    """Index into `DAY_COUNTS`."""
-    maturity: int
-    """The contract's last date, read by 30E/360 ISDA."""
-    calendar: int
-    """Read by BUS/252."""
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def settlement_day(as_of: int, settlement_lag: int, start: int, calendar: int, tables: CalendarTables) -> int:
-    """Date on which prices hold: the lag in business days after the valuation date, not before the contract starts [1]."""
-    settlement = advance_business_days(as_of, settlement_lag, calendar, tables)
-    return settlement if settlement == NO_DATE else max(settlement, start)
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def is_long_icma_stub(day_count: int, tenor_months: int, start: int, end: int, reference_start: int, reference_end: int) -> bool:
-    """Whether ACT/ACT ICMA needs more quasi-coupon periods than the reference period to measure the period from start to end.
-
-    Years inside such a period are `years_in_stub`, not what the functions below say.
-    """
-    return day_count == ACT_ACT_ICMA and tenor_months > 0 and (start < reference_start or reference_end < end)
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def years_in_stub(start: int, end: int, reference_start: int, reference_end: int, terms: ScheduleTerms, tables: CalendarTables) -> float:
-    """Years between two dates of a long stub by ACT/ACT ICMA."""
-    months, convention, month_end, calendar = terms.tenor_months, terms.convention, terms.month_end, terms.calendar
-    return icma_stub_fraction(start, end, reference_start, reference_end, months, convention, month_end, calendar, tables)
-
-
-# Inlined, because handing calendar tables to a compiled function costs more than what these three compute.
+# Inlined, like the next three functions: handing arrays to a compiled function costs more than what these compute.
 @njit(cache=True, nogil=True, inline="always")
 @no_type_check
-def period_fraction(start: int, end: int, period: Period, accrual: Accrual, tables: CalendarTables) -> float:
-    """Years from start to end inside a period, on the contract's day count."""
+def accrual_of(schedule: ScheduleColumns, day_count: np.ndarray, i: int) -> Accrual:
+    """How interest of row `i` accrues."""
+    return Accrual(
+        np.int64(day_count[i]),
+        np.int64(schedule.maturity[i]),
+        np.int64(FREQUENCY_MONTHS[schedule.frequency[i]]),
+        np.int64(schedule.convention[i]),
+        schedule.end_of_month[i],
+        np.int64(schedule.calendar[i]),
+    )
+
+
+@njit(cache=True, nogil=True, inline="always")
+@no_type_check
+def period_at(block: Block, k: int) -> Period:
+    """The period at a position of the block."""
+    return Period(
+        np.int64(block.adjusted[k]), np.int64(block.adjusted[k + 1]), np.int64(block.reference_start[k]), np.int64(block.reference_end[k])
+    )
+
+
+@njit(cache=True, nogil=True, inline="always")
+@no_type_check
+def is_long_stub(period: Period, accrual: Accrual) -> bool:
+    """Whether ACT/ACT ICMA needs more quasi-coupon periods than the reference period to measure this one."""
+    outside = period.start < period.reference_start or period.reference_end < period.end
+    return outside and accrual.day_count == ACT_ACT_ICMA and accrual.months > 0
+
+
+@njit(cache=True, nogil=True, inline="always")
+@no_type_check
+def years_within(start: int, end: int, period: Period, accrual: Accrual, tables: CalendarTables) -> float:
+    """Years from start to end on the leg's day count; both lie in the period, or the end is its payment."""
     if accrual.day_count == BUS_252:
-        return year_fraction(BUS_252, start, end, NO_DATE, NO_DATE, NO_DATE, accrual.calendar, tables)
+        return year_fraction(
+            accrual.day_count, start, end, period.reference_start, period.reference_end, accrual.maturity, accrual.calendar, tables
+        )
+    if is_long_stub(period, accrual):
+        return icma_stub_fraction(
+            start, end, period.reference_start, period.reference_end, accrual.months, accrual.convention, accrual.end_of_month,
+            accrual.calendar, tables,
+        )  # fmt: skip
     return calendar_free_year_fraction(accrual.day_count, start, end, period.reference_start, period.reference_end, accrual.maturity)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel
 @no_type_check
-def accrued_fraction(settlement: int, period: Period, accrual: Accrual, tables: CalendarTables) -> float:
-    """Years accrued at settlement in a period not yet paid: none before it starts, all of it from its end to its payment [1]."""
-    if settlement <= period.accrual_start:
-        return 0.0
-    return period_fraction(period.accrual_start, min(settlement, period.accrual_end), period, accrual, tables)
+def settle(
+    payment: PaymentColumns, tables: CalendarTables, as_of: int, begin: int, end: int, block: Block, flows: LegFlows, status: np.ndarray
+) -> None:
+    """Dates on which prices hold: the lag in business days after the valuation date, not before the leg starts [1]."""
+    for i in range(begin, end):
+        if status[i] != _OK:
+            continue
+        earliest = np.int64(payment.issue[i])
+        if earliest == NO_DATE:
+            earliest = np.int64(block.adjusted[block.date_offsets[i - begin]])
+        settlement = advance_business_days(as_of, np.int64(payment.settlement_lag[i]), np.int64(payment.settlement_calendar[i]), tables)
+        if settlement == NO_DATE:
+            status[i] = _DATE_OUT_OF_RANGE
+        else:
+            flows.settlement_day[i] = max(settlement, earliest)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel
 @no_type_check
-def yield_step(last_day: int, period: Period, accrual: Accrual, tables: CalendarTables) -> float:
-    """Years between the flow before (or settlement), on `last_day`, and the period's payment, as a yield counts them [2]."""
-    if accrual.day_count == BUS_252:
-        to_payment = year_fraction(BUS_252, period.accrual_start, period.pay_day, NO_DATE, NO_DATE, NO_DATE, accrual.calendar, tables)
-        return to_payment - year_fraction(BUS_252, period.accrual_start, last_day, NO_DATE, NO_DATE, NO_DATE, accrual.calendar, tables)
-    return _calendar_free_yield_step(last_day, period, accrual.day_count, accrual.maturity)
+def fill_ex_days(payment: PaymentColumns, tables: CalendarTables, begin: int, end: int, block: Block, status: np.ndarray) -> None:
+    """Ex days of the periods still to be paid."""
+    for i in range(begin, end):
+        if status[i] != _OK:
+            continue
+        days, calendar = np.int64(payment.ex_days[i]), np.int64(payment.ex_calendar[i])
+        for k in range(block.first[i - begin], block.stop[i - begin]):
+            pay = block.pay_day[k]
+            block.ex_day[k] = pay if days == 0 else advance_business_days(np.int64(pay), -days, calendar, tables)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
-def _calendar_free_yield_step(last_day: int, period: Period, day_count: int, maturity: int) -> float:
-    reference_start, reference_end = period.reference_start, period.reference_end
-    if last_day == period.accrual_start:
-        return calendar_free_year_fraction(day_count, last_day, period.pay_day, reference_start, reference_end, maturity)
-    to_payment = calendar_free_year_fraction(day_count, period.accrual_start, period.pay_day, reference_start, reference_end, maturity)
-    return to_payment - calendar_free_year_fraction(day_count, period.accrual_start, last_day, reference_start, reference_end, maturity)
+def fill_accrued(legs: CouponLegs, tables: CalendarTables, begin: int, end: int, block: Block, flows: LegFlows, status: np.ndarray) -> None:
+    """Outstanding notional and accrued interest per 100 of it on the settlement date, NaN for a leg repaid by then."""
+    for i in range(begin, end):
+        if status[i] != _OK:
+            continue
+        r, settlement, rate = i - begin, np.int64(flows.settlement_day[i]), legs.rate[i]
+        k, stop, sign = block.first[r], block.stop[r], np.sign(block.factor[r])
+        while k < stop and block.pay_day[k] <= settlement:
+            k += 1
+        if k == stop or block.balance[k] * block.survival[k] == 0.0:
+            continue
+        factor = abs(block.factor[r])
+        outstanding, accrued = factor * block.balance[k] * block.survival[k], 0.0
+        pay, is_ex = block.pay_day[k], block.ex_day[k] <= settlement
+        accrual = accrual_of(legs.schedule, legs.day_count, i)
+        while k < stop and block.pay_day[k] == pay:
+            period = period_at(block, k)
+            if settlement > period.start:  # from the start of the period; ex: minus what the buyer lacks until its end
+                since = settlement if is_ex else period.start
+                until = max(settlement, period.end) if is_ex else min(settlement, period.end)
+                years = years_within(since, until, period, accrual, tables) * (-1.0 if is_ex else 1.0)
+                if legs.rounds_by_period:
+                    accrued += rate * years * factor * block.balance[k] * block.survival[k]
+                else:
+                    accrued += factor * block.balance[k] * block.survival[k] * rate * years
+            k += 1
+        flows.outstanding[i] = sign * outstanding
+        flows.accrued[i] = 100.0 * accrued / outstanding
+
+
+@kernel
+@no_type_check
+def fill_yield_times(
+    legs: CouponLegs, tables: CalendarTables, begin: int, end: int, block: Block, flows: LegFlows, status: np.ndarray
+) -> None:
+    """Years from settlement to each payment as a yield counts them: from flow to flow, those that trade ex included [2]."""
+    for i in range(begin, end):
+        if status[i] != _OK:
+            continue
+        r, last_day, code, by_period = i - begin, np.int64(flows.settlement_day[i]), np.int64(legs.day_count[i]), legs.rounds_by_period
+        if code == BUS_252 and not by_period:
+            _fill_business_times(tables.business_before[legs.schedule.calendar[i]], last_day, block.first[r], block.stop[r], block)
+            continue
+        accrual, years = accrual_of(legs.schedule, legs.day_count, i), 0.0
+        days_in_year = 0.0 if by_period else 360.0 if code == ACT_360 else 365.0 if code == ACT_365F else 0.0
+        for k in range(block.first[r], block.stop[r]):
+            pay = np.int64(block.pay_day[k])
+            if pay > last_day:  # else paid by settlement, or together with the period before
+                period = period_at(block, k)
+                if days_in_year > 0.0:
+                    years += (pay - last_day) / days_in_year
+                elif legs.is_zero_coupon[i]:  # no coupon period but the year before maturity
+                    years += calendar_free_year_fraction(code, last_day, pay, add_months(pay, np.int64(-12), False), pay, accrual.maturity)
+                else:
+                    to_payment, beyond = block.years[k], 0.0
+                    if pay != period.end and is_long_stub(period, accrual):
+                        beyond = years_within(period.end, pay, period, accrual, tables)
+                    elif pay != period.end:
+                        to_payment = years_within(period.start, pay, period, accrual, tables)
+                    before = 0.0 if last_day == period.start else years_within(period.start, last_day, period, accrual, tables)
+                    years = years + ((to_payment + beyond) - before) if by_period else ((years + to_payment) + beyond) - before
+                last_day = pay
+            block.yield_time[k] = years
+
+
+@kernel
+@no_type_check
+def _fill_business_times(business_before: np.ndarray, settlement: int, first: int, stop: int, block: Block) -> None:
+    """Yield times of one row on BUS/252, in whole days. `business_before` holds the business days from FIRST_DAY to each day."""
+    last_day, business_days = settlement, 0
+    for k in range(first, stop):
+        start, pay = np.int64(block.adjusted[k]), np.int64(block.pay_day[k])
+        if pay > last_day:
+            business_days += business_before[pay - FIRST_DAY]
+            if last_day >= start:
+                business_days -= business_before[last_day - FIRST_DAY]
+            else:  # settlement before interest starts: counted backwards, where the end counts and the start does not
+                business_days += business_before[start - FIRST_DAY + 1] - business_before[last_day - FIRST_DAY + 1]
+                business_days -= business_before[start - FIRST_DAY]
+            last_day = pay
+        block.yield_time[k] = business_days / 252.0

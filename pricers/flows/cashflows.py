@@ -1,14 +1,47 @@
 """Cash flows as columns: what a product is lowered to before any market is known.
 
-A row (position) has one or two legs, a leg has flows: two levels of CSR offsets. A leg is what shares a currency, a discount curve and
-a credit spread; bonds and loans have one leg, an FX forward has two. Only flows paid after the valuation date are kept.
+A row (position) has legs, a leg has flows: two levels of CSR offsets. A leg is what shares a currency and a contract's own credit spread;
+bonds and loans have one leg, an FX forward has two. Only flows paid after the valuation date are kept.
+
+A flow is an amount at a *node*. A node is a signed set of *points*, a point being a curve and a day: its factor is exp(-Σ sign × E) with
+E = zero rate × time at the point. A bond's flow has the node {discount curve:pay day}; a floating coupon divides by one forecasting
+factor and multiplies by another. A node is given as a *shape*, its terms relative to a day, and that day, the anchor. Shapes are few.
 """
 
 from dataclasses import dataclass, fields
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from pricers.contract.columns import Text, read_only
+from pricers.contract.columns import Contracts, Text, read_only
+from pricers.market.market import CurveKind
+
+OWN: Final = ""
+"""In a term: the point of the contract's own credit spread. The spread stays in the amount, so the point's exponent is 0, but it moves
+with CS01 and with scenarios of credit spreads."""
+
+NO_CURVE: Final = "\0"
+"""In a term: a curve that the contract does not name. No market has it."""
+
+
+class Term(NamedTuple):
+    """One point of a shape."""
+
+    curve: str
+    """Name of a curve of the kind `kind`, or OWN."""
+    lag: int = 0
+    """Days from the point to the node's anchor: the point is that many days before it. At least 0 in a canonical shape.
+
+    A point of RATE before the valuation date is the start of a running overnight accrual: its exponent is 0 today, and tomorrow the
+    accrual has earned a day at today's forward rate.
+    """
+    sign: int = 1
+    """1: the factor discounts; -1: the node divides by it. In a canonical shape the sum over equal terms."""
+    kind: CurveKind = CurveKind.RATE
+    """The kind of curve that the name must belong to."""
+
+
+Shape = tuple[Term, ...]
 
 
 class _ReadOnly:
@@ -29,21 +62,31 @@ class Cashflows(_ReadOnly):
     leg_offsets: np.ndarray
     """int64[row + 1]: row i has legs leg_offsets[i]:leg_offsets[i + 1]."""
     leg_currency: Text
-    """[leg]: currency of the leg's amounts."""
-    leg_discount_curve: Text
-    """[leg]: name of the discount curve."""
-    leg_spread_curve: Text
-    """[leg]: name of the spread curve added to the discount curve, null for none."""
+    """[leg]: currency of the leg's amounts and of their risk."""
     leg_credit_spread: np.ndarray
-    """float64[leg]: the contract's own constant zero spread, decimal, continuously compounded, ACT/365F."""
+    """float64[leg]: the contract's own constant zero spread, decimal, continuously compounded, ACT/365F. It discounts at OWN points."""
     flow_offsets: np.ndarray
     """int64[leg + 1]: leg j has flows flow_offsets[j]:flow_offsets[j + 1], in order of payment."""
+    shapes: tuple[Shape, ...]
+    """Shapes that legs and flows point to."""
+    leg_shape: np.ndarray
+    """int32[leg]: the leg's discounting, as of prices on a settlement date; -1 for none. A leg without flows names its curves by it."""
     pay_day: np.ndarray
     """int32[flow]: payment date, days since 1970-01-01."""
+    ex_day: np.ndarray
+    """int32[flow]: first day on which a buyer no longer gets the flow's interest (amount - principal), at most `pay_day` and equal to it
+    where nothing trades ex. The holder on that day gets the interest; the principal goes to the holder on `pay_day`."""
     amount: np.ndarray
     """float64[flow]: signed, leg currency, interest and principal together."""
     principal: np.ndarray
     """float64[flow]: the part of `amount` that repays principal."""
+    flow_shape: np.ndarray | None = None
+    """int32[flow]: the flow's shape; None where every flow has its leg's."""
+    anchor_day: np.ndarray | None = None
+    """int32[flow]: the day that the shape's lags count back from, days since 1970-01-01; None where it is `pay_day`."""
+    contract_leg: np.ndarray | None = None
+    """int8[flow]: which leg of the contract, as its columns count them, the flow belongs to; None where that is the leg's place in its
+    row."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +121,28 @@ class Lowered:
     """[row]: currency of the `pv` measure."""
     cashflows: Cashflows
     price_terms: PriceTerms | None
-    has_credit_spread: bool
-    """Whether the product has a CS01."""
-    has_ex_coupons: bool = False
-    """Whether coupons can be missing that trade ex-coupon on the valuation date and are still to be paid, to who held them before."""
+
+
+def discounted(contracts: Contracts) -> tuple[tuple[Shape, ...], np.ndarray]:
+    """Shapes of legs that the columns `discount_curve`, `spread_curve` and `credit_spread` discount.
+
+    Returns:
+        The distinct shapes, {discount curve, spread curve where there is one, OWN} at the anchor; and int32[row]: which one a row has.
+    """
+    discount, spread = contracts.text("discount_curve"), contracts.text("spread_curve")
+    width = len(spread.names) + 1
+    codes, shape_of_row = np.unique(discount.codes.astype(np.int64) * width + spread.codes + 1, return_inverse=True)
+    shapes = []
+    for code in codes.tolist():
+        rate, own_spread = divmod(code, width)
+        terms = [Term(discount.names[rate] if rate >= 0 else NO_CURVE)]
+        if own_spread > 0:
+            terms.append(Term(spread.names[own_spread - 1], kind=CurveKind.SPREAD))
+        shapes.append((*terms, Term(OWN)))
+    return tuple(shapes), shape_of_row.astype(np.int32)
+
+
+def discounted_by(curve: Text) -> tuple[tuple[Shape, ...], np.ndarray]:
+    """Shapes of legs that one rate curve discounts: one a name, and int32[leg]: which one a leg has."""
+    shapes = [(Term(name),) for name in (*curve.names, NO_CURVE)]
+    return tuple(shapes), np.where(curve.codes >= 0, curve.codes, len(curve.names)).astype(np.int32)

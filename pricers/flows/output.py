@@ -1,11 +1,11 @@
-"""Rows of one leg each as compiled code fills them, bonds and loans alike, and what the engine makes of them."""
+"""Rows of one coupon leg each as compiled code fills them, and the lowered batch that they become."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from pricers.contract.columns import Contracts
-from pricers.flows.cashflows import Cashflows, Lowered, PriceTerms
+from pricers.flows.cashflows import Cashflows, Lowered, PriceTerms, discounted
 from pricers.time.schedule import FREQUENCY_PER_YEAR
 
 
@@ -14,6 +14,7 @@ class LegFlows(NamedTuple):
 
     flow_offsets: np.ndarray
     pay_day: np.ndarray
+    ex_day: np.ndarray
     amount: np.ndarray
     principal: np.ndarray
     yield_time: np.ndarray
@@ -23,11 +24,13 @@ class LegFlows(NamedTuple):
     first_flow: np.ndarray
 
 
-def empty_flows(rows: int, flows_max: int, *, as_of: int) -> LegFlows:
-    """Room for so many flows; no row has one, nor a price."""
+def empty_flows(rows: int, flows_max: int, *, as_of: int, trades_ex: bool) -> LegFlows:
+    """Rows without flows or prices, and room for `flows_max` flows. Without `trades_ex`, ex days are pay days: one array."""
+    pay_day = np.empty(flows_max, np.int32)
     return LegFlows(
         flow_offsets=np.zeros(rows + 1, np.int64),
-        pay_day=np.empty(flows_max, np.int32),
+        pay_day=pay_day,
+        ex_day=np.empty(flows_max, np.int32) if trades_ex else pay_day,
         amount=np.empty(flows_max),
         principal=np.empty(flows_max),
         yield_time=np.empty(flows_max),
@@ -38,17 +41,17 @@ def empty_flows(rows: int, flows_max: int, *, as_of: int) -> LegFlows:
     )
 
 
-def lowered(contracts: Contracts, flows: LegFlows, *, as_of: int, status: np.ndarray, has_ex_coupons: bool = False) -> Lowered:
+def lowered(contracts: Contracts, flows: LegFlows, *, as_of: int, status: np.ndarray) -> Lowered:
     """One leg a row, on the contract's discount and spread curve, in its currency.
 
     Args:
-        contracts: a batch with the columns that bonds and loans share.
+        contracts: a batch with the columns that products of one coupon leg share.
         flows: of the same rows; the arrays may be longer than `flow_offsets[-1]`.
         as_of: valuation date, days since 1970-01-01.
         status: uint8[row].
-        has_ex_coupons: see `Lowered`.
     """
     rows, total = contracts.row_count, int(flows.flow_offsets[-1])
+    shapes, shape_of_row = discounted(contracts)
     return Lowered(
         as_of=as_of,
         status=status,
@@ -57,11 +60,12 @@ def lowered(contracts: Contracts, flows: LegFlows, *, as_of: int, status: np.nda
             row_count=rows,
             leg_offsets=np.arange(rows + 1, dtype=np.int64),
             leg_currency=contracts.text("currency"),
-            leg_discount_curve=contracts.text("discount_curve"),
-            leg_spread_curve=contracts.text("spread_curve"),
             leg_credit_spread=contracts.array("credit_spread"),
             flow_offsets=flows.flow_offsets,
+            shapes=shapes,
+            leg_shape=shape_of_row,
             pay_day=flows.pay_day[:total],
+            ex_day=flows.ex_day[:total],
             amount=flows.amount[:total],
             principal=flows.principal[:total],
         ),
@@ -74,6 +78,4 @@ def lowered(contracts: Contracts, flows: LegFlows, *, as_of: int, status: np.nda
             yield_frequency=np.maximum(FREQUENCY_PER_YEAR[contracts.array("frequency")], 1.0),
             market_clean_price=contracts.array("market_clean_price"),
         ),
-        has_credit_spread=True,
-        has_ex_coupons=has_ex_coupons,
     )

@@ -18,8 +18,10 @@ from typing import Any, Final, no_type_check
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from pricers.kernels.jit import njit
 
 _straight_line: Final[Any] = njit(inline="always", error_model="numpy")
 

@@ -98,12 +98,13 @@ def _rate_times(days, tables, out):
 def discount_factors(curve: Curve, *, days: Int[np.ndarray, " day"]) -> Float[np.ndarray, " day"]:
     """Discount factors of one curve.
 
-    >>> curve = Curve("EUR", "EUR", "LINEAR_ZERO", ("1Y",), np.array([365], np.int32), np.array([0.03]))
+    >>> from pricers.market.market import CurveKind
+    >>> curve = Curve("EUR", CurveKind.RATE, "EUR", "LINEAR_ZERO", ("1Y",), np.array([365], np.int32), np.array([0.03]))
     >>> discount_factors(curve, days=np.array([0, 365])).round(6).tolist()
     [1.0, 0.970446]
 
     Args:
-        curve: a discount curve, or a spread curve (then these are its factors alone).
+        curve: of any kind; of a spread curve these are its factors alone.
         days: days after the valuation date, at least 0.
     Returns:
         float64[day].

@@ -1,16 +1,35 @@
-"""The market as a pricer sees it: zero curves, spread curves and exchange rates on one valuation date, as plain arrays.
+"""The market as a pricer sees it: curves and exchange rates on one valuation date, as plain arrays.
 
 riskray builds this view from a stored market snapshot; in a notebook it is built by hand.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
 Interpolation = Literal["LINEAR_ZERO", "LOG_LINEAR_DISCOUNT"]
+
+
+class CurveKind(StrEnum):
+    """What a curve's rates are. The order of the kinds is the order in which a flow's exponents are added."""
+
+    RATE = "RATE"
+    """Zero rates of a currency: the curve discounts, forecasts, or does both."""
+    SPREAD = "SPREAD"
+    """Zero spreads of an issuer or a rating, added to a rate curve."""
+    HAZARD = "HAZARD"
+    """Hazard rates: the curve's factor is a survival probability."""
+    INFLATION = "INFLATION"
+    """Growth rates of a price index."""
+
+
+KIND_ORDER: Final = {kind: place for place, kind in enumerate(CurveKind)}
+REFERENCED_KINDS: Final[Mapping[str, CurveKind]] = {"discount_curve": CurveKind.RATE, "spread_curve": CurveKind.SPREAD}
+"""The kind of curve that a contract column names, by the column's `references`."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +38,11 @@ class Curve:
 
     LINEAR_ZERO interpolates the zero rate and holds it flat beyond the first and last pillar. LOG_LINEAR_DISCOUNT interpolates the
     logarithm of the discount factor from 1 on the valuation date, that is, piecewise flat forward rates, the last of which extends
-    beyond the last pillar. A spread curve is a curve of additive zero spreads; its currency is empty.
+    beyond the last pillar. Curves of RATE have a currency; that of any other kind is empty.
     """
 
     name: str
+    kind: CurveKind
     currency: str
     interpolation: Interpolation
     pillar_labels: tuple[str, ...]
@@ -69,35 +89,52 @@ class Market:
     """All market data of one valuation.
 
     `fx_to_base[currency]` is today's price of one unit of the currency in base currency (1.0 for the base currency itself).
-    Discount curves are addressed by name in contracts and by their position in `discount_curves` in results.
+    Curves are addressed by name in contracts and by their position in `curves` in results. A name belongs to one curve, whatever its kind.
     """
 
     as_of: int
     """Valuation date, days since 1970-01-01."""
     base_currency: str
-    discount_curves: tuple[Curve, ...]
-    spread_curves: tuple[Curve, ...]
+    curves: tuple[Curve, ...]
     fx_to_base: Mapping[str, float]
 
-    @cached_property
-    def discount_curve_index(self) -> Mapping[str, int]:
-        """Position of each discount curve by name."""
-        return {curve.name: index for index, curve in enumerate(self.discount_curves)}
+    def __post_init__(self) -> None:
+        names = [curve.name for curve in self.curves]
+        if len(self.curve_index) < len(names):
+            doubled = sorted({name for name in names if names.count(name) > 1})
+            raise ValueError(f"two curves of the market have the name {doubled[0]!r}; names are unique over all kinds of curves")
 
     @cached_property
-    def spread_curve_index(self) -> Mapping[str, int]:
-        """Position of each spread curve by name."""
-        return {curve.name: index for index, curve in enumerate(self.spread_curves)}
+    def curve_index(self) -> Mapping[str, int]:
+        """Position of each curve by name."""
+        return {curve.name: index for index, curve in enumerate(self.curves)}
 
     @cached_property
-    def discount_tables(self) -> CurveTables:
-        """All discount curves as flat arrays."""
-        return curve_tables(self.discount_curves)
+    def tables(self) -> CurveTables:
+        """All curves as flat arrays."""
+        return curve_tables(self.curves)
 
-    @cached_property
-    def spread_tables(self) -> CurveTables:
-        """All spread curves as flat arrays."""
-        return curve_tables(self.spread_curves)
+    def of_kind(self, kind: CurveKind) -> tuple[Curve, ...]:
+        """The curves of one kind, in their order."""
+        return tuple(curve for curve in self.curves if curve.kind is kind)
+
+    def names(self, kind: CurveKind) -> frozenset[str]:
+        """Names by which `resolve` finds a curve of this kind."""
+        names = {curve.name for curve in self.of_kind(kind)}
+        suffix = f":{kind}"
+        return frozenset(names | {name.removesuffix(suffix) for name in names})
+
+    def resolve(self, name: str, kind: CurveKind) -> int | None:
+        """Position of the curve that a contract calls `name` where it asks for a curve of this kind; None where there is none.
+
+        In markets stored before curves shared one namespace, a spread curve can have had the name of a discount curve. Such a spread
+        curve is read as `NAME:SPREAD`, and contracts that call it `NAME` still find it.
+        """
+        for candidate in (name, f"{name}:{kind}"):
+            place = self.curve_index.get(candidate)
+            if place is not None and self.curves[place].kind is kind:
+                return place
+        return None
 
     def fx(self, currency: str) -> float:
         """Today's price of one unit of the currency in base currency. Raises KeyError where the market has none."""
@@ -112,17 +149,15 @@ class Scenarios:
     """
 
     count: int
-    zero_shifts: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """Discount curve -> float64[pillar, scenario], added to its zero rates."""
-    spread_shifts: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """Spread curve -> float64[pillar, scenario], added to its zero spreads."""
+    shifts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Curve -> float64[pillar, scenario], added to its zero rates (or spreads, or whatever its kind has)."""
     credit_spread_shift: np.ndarray | None = None
     """float64[scenario]: added to the credit spread of every contract that has one (see CS01)."""
     fx_factors: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Currency -> float64[scenario]: multiplies its price in base currency. The base currency has none."""
 
     def __post_init__(self) -> None:
-        shifts = [*self.zero_shifts.items(), *self.spread_shifts.items(), *self.fx_factors.items()]
+        shifts = [*self.shifts.items(), *self.fx_factors.items()]
         if self.credit_spread_shift is not None:
             shifts.append(("credit_spread_shift", self.credit_spread_shift))
         for name, values in shifts:

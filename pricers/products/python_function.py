@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 import numpy as np
 
 from pricers.contract.columns import INSTRUMENT, NO_DATE, NO_INTEGER, Column, Columns, Contracts, Text
+from pricers.market.factors import currency_numbers
 from pricers.market.market import Market
 from pricers.measures import FX_SHIFT, SCALAR_MEASURES, Measure
 from pricers.status import RowStatus
@@ -109,7 +110,7 @@ class ScalarPricer:
                 rows.fail(row, RowStatus.PRICER_ERROR, f"{type(error).__name__}: {error}")
                 continue
             _fill_row(rows, row, result, currency=instrument["currency"], market=market)
-        return _valuation(rows, wanted, contracts.text("currency"))
+        return _valuation(rows, wanted, contracts.text("currency"), market)
 
 
 def instrument_of(contracts: Contracts, row: int, *, columns: Columns) -> dict[str, Any]:
@@ -186,17 +187,18 @@ def _fill_row(rows: _Rows, row: int, result: dict[Measure, float], *, currency: 
         rows.fail(row, RowStatus.NOT_FINITE, f"the pricer returned {', '.join(f'{name} = {result[Measure(name)]}' for name in infinite)}")
 
 
-def _valuation(rows: _Rows, wanted: frozenset[Measure], currency: Text) -> Valuation:
-    priced = rows.status == RowStatus.OK
-    legs = int(priced.sum())
+def _valuation(rows: _Rows, wanted: frozenset[Measure], currency: Text, market: Market) -> Valuation:
+    """With the FX delta of a row in foreign currency as that currency's sensitivity."""
+    numbers = currency_numbers(market)
+    number = np.array([*(numbers.get(name, -1) for name in currency.names), -1], np.int16)[currency.codes]
+    has_factor = (rows.status == RowStatus.OK) & (number >= 0) & (Measure.FX_DELTA in wanted)
+    count = int(has_factor.sum())
     return Valuation(
         status=rows.status,
         messages=rows.messages,
         values={measure: values for measure, values in rows.values.items() if measure in wanted},
-        leg_offsets=np.concatenate([[0], np.cumsum(priced)]).astype(np.int64),
-        leg_currency=Text(currency.codes[priced], currency.names),
-        leg_curve=np.full(legs, -1, np.int16),
-        leg_fx_delta=rows.values[Measure.FX_DELTA][priced],
-        key_rate_offsets=np.zeros(legs + 1, np.int64),
-        key_rate_dv01=np.empty(0),
+        factor_offsets=np.concatenate([[0], np.cumsum(has_factor)]).astype(np.int64),
+        factor_nos=number[has_factor],
+        bucket_offsets=np.arange(count + 1, dtype=np.int64),
+        sensitivities=rows.values[Measure.FX_DELTA][has_factor],
     )

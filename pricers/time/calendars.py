@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple, no_type_check
 import numpy as np
 from jaxtyping import Bool, Int
 
-from pricers.kernels.jit import njit
+from pricers.kernels.jit import kernel, njit
 from pricers.time.calendar_names import CALENDARS, QUANTLIB_CALENDARS
 from pricers.time.dates import NO_DATE, add_months, civil_from_days, end_of_month, to_day
 
@@ -135,21 +135,21 @@ def _holidays(name: str) -> Bool[np.ndarray, " day"]:
     return holiday
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def in_range(day: int) -> bool:
     """Whether the tables hold the day."""
     return FIRST_DAY <= day <= LAST_DAY
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def is_business_day(day: int, calendar: int, tables: CalendarTables) -> bool:
     """False for holidays, weekends and days outside the tables."""
     return in_range(day) and tables.following[calendar, np.int64(day) - FIRST_DAY] == day
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def adjust(day: int, convention: int, calendar: int, tables: CalendarTables) -> int:
     """Move a day to a business day by the convention [1, 2]; NO_DATE where the result lies outside the tables.
@@ -174,7 +174,7 @@ def adjust(day: int, convention: int, calendar: int, tables: CalendarTables) -> 
     return _adjust_within_month(day, preceding, following, convention)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _nearest(day: int, preceding: int, following: int) -> int:
     """The closer of the two business days; the following one in a tie."""
@@ -183,7 +183,7 @@ def _nearest(day: int, preceding: int, following: int) -> int:
     return preceding if preceding != NO_DATE and day - preceding < following - day else following
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _adjust_within_month(day: int, preceding: int, following: int, convention: int) -> int:
     _, _, day_of_month = civil_from_days(day)
@@ -199,7 +199,7 @@ def _adjust_within_month(day: int, preceding: int, following: int, convention: i
     return NO_DATE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def advance_business_days(day: int, count: int, calendar: int, tables: CalendarTables) -> int:
     """Move by business days, for settlement lags and ex-coupon periods; NO_DATE where the result lies outside the tables.
@@ -219,7 +219,7 @@ def advance_business_days(day: int, count: int, calendar: int, tables: CalendarT
     return np.int64(tables.business_days[calendar, target])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def business_days_between(start: int, end: int, calendar: int, tables: CalendarTables) -> int:
     """Business days from start to end, start included and end excluded; negative, with start excluded and end included, where
@@ -231,7 +231,7 @@ def business_days_between(start: int, end: int, calendar: int, tables: CalendarT
     return before_end - tables.business_before[calendar, np.int64(start) - FIRST_DAY + after]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def advance_months(day: int, months: int, convention: int, month_end: bool, calendar: int, tables: CalendarTables) -> int:
     """Move by whole months, then to a business day; NO_DATE where the result lies outside the tables.
@@ -251,7 +251,7 @@ def advance_months(day: int, months: int, convention: int, month_end: bool, cale
     return adjust(moved, convention, calendar, tables) if in_range(moved) else NO_DATE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def ends_business_month(day: int, calendar: int, tables: CalendarTables) -> bool:
     """Whether no business day of the month comes after the day."""

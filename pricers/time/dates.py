@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Int32
 
 from pricers.contract.columns import NO_DATE as NO_DATE
-from pricers.kernels.jit import njit
+from pricers.kernels.jit import kernel
 from pricers.time.tenors import parse_tenor
 
 EPOCH: Final = datetime.date(1970, 1, 1)
@@ -37,7 +37,7 @@ _LOW_16: Final = _U(2**16 - 1)
 
 
 # `@no_type_check` keeps the test suite's jaxtyping import hook from wrapping compiled functions, which numba cannot compile.
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def civil_from_days(day: int) -> tuple[int, int, int]:
     """Year, month (1-12) and day of month of a day number, proleptic Gregorian [1, section 6.3]."""
@@ -54,7 +54,7 @@ def civil_from_days(day: int) -> tuple[int, int, int]:
     return year, month, day_of_month
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def days_from_civil(year: int, month: int, day_of_month: int) -> int:
     """Day number of a proleptic Gregorian date [1, section 6.2]; the inverse of `civil_from_days`."""
@@ -67,13 +67,13 @@ def days_from_civil(year: int, month: int, day_of_month: int) -> int:
     return np.int64(year_days + month_days) + np.int64(day_of_month) - 1 - _ERA_DAYS
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def is_leap_year(year: int) -> bool:
     return year & 3 == 0 and (year % 100 != 0 or year & 15 == 0)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def days_in_month(year: int, month: int) -> int:
     if month == 2:
@@ -81,7 +81,7 @@ def days_in_month(year: int, month: int) -> int:
     return 30 | (month ^ (month >> 3))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def end_of_month(day: int) -> int:
     """The last calendar day of the month of `day`."""
@@ -89,7 +89,7 @@ def end_of_month(day: int) -> int:
     return np.int64(day) + days_in_month(year, month) - day_of_month
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def day_in_month(month_index: int, day_of_month: int) -> int:
     """Day number of a day of a month, moved back to the month's last day where the month is shorter.
@@ -104,7 +104,7 @@ def day_in_month(month_index: int, day_of_month: int) -> int:
     return days_from_civil(year, month, day_of_month)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def add_months(day: int, months: int, month_end: bool) -> int:
     """Move by whole months, clamped to the end of a shorter month: 31 Jan + 1 month is 28 or 29 Feb.

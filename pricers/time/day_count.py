@@ -28,7 +28,7 @@ from typing import Final, no_type_check
 import numpy as np
 from jaxtyping import Float, Int
 
-from pricers.kernels.jit import njit
+from pricers.kernels.jit import kernel, njit
 from pricers.time.calendars import CalendarTables, advance_months, business_days_between, calendar_indices, calendar_tables
 from pricers.time.dates import NO_DATE, add_months, civil_from_days, days_from_civil, days_in_month, is_leap_year
 
@@ -56,7 +56,7 @@ DAY_COUNTS: Final = (
 """Names of the day counts; the index is the code that the functions take."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def year_fraction(
     code: int, start: int, end: int, reference_start: int, reference_end: int, maturity: int, calendar: int, tables: CalendarTables
@@ -80,7 +80,7 @@ def year_fraction(
     return calendar_free_year_fraction(code, start, end, reference_start, reference_end, maturity)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def calendar_free_year_fraction(code: int, start: int, end: int, reference_start: int, reference_end: int, maturity: int) -> float:
     """`year_fraction` of every rule but BUS/252, which is NaN here.
@@ -102,7 +102,7 @@ def calendar_free_year_fraction(code: int, start: int, end: int, reference_start
     return math.nan
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def thirty_360_days(code: int, start: int, end: int, maturity: int) -> int:
     """Days between two dates in months of 30 days, by one of the four 30/360 rules [2]."""
@@ -133,7 +133,7 @@ def thirty_360_days(code: int, start: int, end: int, maturity: int) -> int:
     return 360 * (year2 - year1) + 30 * (month2 - month1) + (day2 - day1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _act_act_isda(start: int, end: int) -> float:
     """Days in leap years over 366 plus days in other years over 365."""
@@ -149,7 +149,7 @@ def _act_act_isda(start: int, end: int) -> float:
     return sign * (year2 - year1 - 1 + head + tail)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _act_act_icma(start: int, end: int, reference_start: int, reference_end: int) -> float:
     """ICMA rule 251 from one reference period; the other periods are rolled from it by whole months."""
@@ -176,14 +176,14 @@ def _act_act_icma(start: int, end: int, reference_start: int, reference_end: int
     return sign * years
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _whole_months(start: int, end: int) -> int:
     """The length of a period in months, rounded to the nearest, halves up."""
     return np.int64(math.floor(12.0 * (np.int64(end) - np.int64(start)) / 365.0 + 0.5))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _icma_before_reference(start: int, end: int, reference_start: int, reference_end: int, months: int) -> float:
     """The end lies in or before the reference period (a long first coupon where the start does not): walk periods backwards."""
@@ -199,7 +199,7 @@ def _icma_before_reference(start: int, end: int, reference_start: int, reference
         reference_start = add_months(reference_end, -months, False)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _icma_beyond_reference(start: int, end: int, reference_start: int, reference_end: int, months: int) -> float:
     """The start lies in the reference period and the end after it (a long last coupon): count whole periods, then the remainder."""
@@ -215,7 +215,7 @@ def _icma_beyond_reference(start: int, end: int, reference_start: int, reference
         periods += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def icma_stub_fraction(
     start: int,

@@ -17,9 +17,9 @@ from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Int32
-from numba import njit
 
 from pricers.contract.columns import Text
+from pricers.kernels.jit import njit
 from pricers.time.calendar_names import is_calendar
 from pricers.time.calendars import FOLLOWING, CalendarTables, adjust, advance_business_days, calendar_tables
 

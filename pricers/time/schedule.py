@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
 
-from pricers.kernels.jit import njit
+from pricers.kernels.jit import kernel
 from pricers.time.calendars import FIRST_DAY, LAST_DAY, NEAREST, UNADJUSTED, CalendarTables, adjust, advance_months, ends_business_month
 from pricers.time.dates import NO_DATE, civil_from_days, day_in_month, days_in_month, end_of_month
 
@@ -104,7 +104,7 @@ class ScheduleTerms(NamedTuple):
     calendar: int
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def schedule_terms(
     effective: int, maturity: int, tenor_months: int, tenor_days: int, rule: int, stub: int, first_date: int, penultimate_date: int,
@@ -117,7 +117,7 @@ def schedule_terms(
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def reason_not_scheduled(terms: ScheduleTerms) -> int:
     """Why the terms give no schedule: an index into SCHEDULE_REASONS, or SCHEDULED if they give one."""
@@ -149,13 +149,13 @@ def reason_not_scheduled(terms: ScheduleTerms) -> int:
     return SCHEDULED
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _is_single_period(terms: ScheduleTerms) -> bool:
     return terms.rule == ZERO or (terms.tenor_months == 0 and terms.tenor_days == 0)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def max_dates(terms: ScheduleTerms) -> int:
     """The number of elements that `fill_dates` needs for the row; 0 for a row that it refuses."""
@@ -168,7 +168,7 @@ def max_dates(terms: ScheduleTerms) -> int:
     return (np.int64(terms.maturity) - np.int64(terms.effective)) // tenor_days + 5
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def fill_dates(
     terms: ScheduleTerms, tables: CalendarTables, unadjusted: np.ndarray, adjusted: np.ndarray, is_regular: np.ndarray, at: int
@@ -216,7 +216,7 @@ class _Roll(NamedTuple):
     day_of_month: int
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _roll_from(day: int, month_end: bool) -> _Roll:
     year, month, day_of_month = civil_from_days(day)
@@ -225,7 +225,7 @@ def _roll_from(day: int, month_end: bool) -> _Roll:
     return _Roll(np.int64(day), np.int64(year * 12 + month - 1), np.int64(day_of_month))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _rolled(roll: _Roll, periods: int, terms: ScheduleTerms) -> int:
     if terms.tenor_days > 0:
@@ -233,13 +233,13 @@ def _rolled(roll: _Roll, periods: int, terms: ScheduleTerms) -> int:
     return day_in_month(roll.month_index + periods * np.int64(terms.tenor_months), roll.day_of_month)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _one_tenor_from(day: int, direction: int, terms: ScheduleTerms) -> int:
     return _rolled(_roll_from(day, terms.month_end), direction, terms)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _roll_backward(
     terms: ScheduleTerms, tables: CalendarTables, unadjusted: np.ndarray, is_regular: np.ndarray, at: int
@@ -289,7 +289,7 @@ def _roll_backward(
     return count, seed
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _reverse(unadjusted: np.ndarray, is_regular: np.ndarray, at: int, count: int) -> None:
     low, high = at, at + count - 1
@@ -300,7 +300,7 @@ def _reverse(unadjusted: np.ndarray, is_regular: np.ndarray, at: int, count: int
         high -= 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _roll_forward(terms: ScheduleTerms, tables: CalendarTables, unadjusted: np.ndarray, is_regular: np.ndarray, at: int) -> tuple[int, int]:
     """Write the dates from the effective date to maturity; return their number and the date rolled from."""
@@ -342,7 +342,7 @@ def _roll_forward(terms: ScheduleTerms, tables: CalendarTables, unadjusted: np.n
     return count, seed
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _lengthen_initial_stub(terms: ScheduleTerms, unadjusted: np.ndarray, is_regular: np.ndarray, at: int, count: int) -> int:
     """Merge a short first period into the second one [2], unless an explicit date separates them."""
@@ -356,7 +356,7 @@ def _lengthen_initial_stub(terms: ScheduleTerms, unadjusted: np.ndarray, is_regu
     return count - 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _lengthen_final_stub(terms: ScheduleTerms, unadjusted: np.ndarray, is_regular: np.ndarray, at: int, count: int) -> int:
     """Merge a short last period into the one before [2], unless an explicit date separates them."""
@@ -369,7 +369,7 @@ def _lengthen_final_stub(terms: ScheduleTerms, unadjusted: np.ndarray, is_regula
     return count - 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _adjust_dates(
     terms: ScheduleTerms, tables: CalendarTables, seed: int, unadjusted: np.ndarray, adjusted: np.ndarray, at: int, count: int
@@ -387,7 +387,7 @@ def _adjust_dates(
         adjusted[k] = adjust(unadjusted[k], convention, calendar, tables)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _drop_dates_past_the_ends(unadjusted: np.ndarray, adjusted: np.ndarray, is_regular: np.ndarray, at: int, count: int) -> int:
     """Remove a second or second-last date that adjustment has moved onto or past its end of the schedule."""
@@ -406,7 +406,7 @@ def _drop_dates_past_the_ends(unadjusted: np.ndarray, adjusted: np.ndarray, is_r
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def reference_period(
     k: int, count: int, terms: ScheduleTerms, tables: CalendarTables, adjusted: np.ndarray, is_regular: np.ndarray, at: int
@@ -431,7 +431,7 @@ def reference_period(
     return start, _one_tenor_on_calendar(start, 1, terms, tables)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _one_tenor_on_calendar(day: int, direction: int, terms: ScheduleTerms, tables: CalendarTables) -> int:
     if terms.tenor_days > 0:

@@ -6,15 +6,29 @@ from dataclasses import dataclass
 import numpy as np
 
 from pricers.contract.columns import Contracts
-from pricers.core.compiled import compile_cashflows
-from pricers.core.nodes import DISCOUNT_FACTOR, FACTOR, bind, node_table
+from pricers.core.binding import KINDS, bind_market
+from pricers.core.compiled import Compiled, compile_cashflows
+from pricers.core.nodes import FACTOR, node_table
 from pricers.flows.cashflows import Cashflows
-from pricers.market.market import Market
+from pricers.market.fixings import Fixings
+from pricers.market.market import CurveKind, Market
 from pricers.measures import Measure
-from pricers.registry import PricerSpec, pricer
+from pricers.registry import NO_FIXINGS, PricerSpec, pricer
 from pricers.status import RowStatus
 from pricers.time.dates import to_date
 from pricers.value.valuation import value_cashflows
+
+
+@dataclass(frozen=True)
+class ExplainedTerm:
+    """One point of a flow's node."""
+
+    curve: str | None
+    """None for the contract's own credit spread."""
+    kind: CurveKind | None
+    date: datetime.date
+    sign: int
+    """1: the factor discounts; -1: the flow is divided by it."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +44,14 @@ class ExplainedFlow:
     principal: float
     amount: float
     """interest + principal."""
+    terms: tuple[ExplainedTerm, ...]
+    """All points that the flow's value rests on."""
     discount_curve: str
+    """The first rate curve among the terms; empty where nothing discounts."""
     spread_curve: str | None
+    """The first spread curve among the terms."""
     discount_factor: float
-    """Of the discount curve alone."""
+    """Of the rate curves alone."""
     spread_factor: float
     """Of the spread curve and the contract's own credit spread together; 1 without either."""
     pv: float
@@ -57,7 +75,7 @@ class Explanation:
     flows: tuple[ExplainedFlow, ...]
 
 
-def explain(product: PricerSpec | str, contracts: Contracts, row: int, *, market: Market) -> Explanation:
+def explain(product: PricerSpec | str, contracts: Contracts, row: int, *, market: Market, fixings: Fixings = NO_FIXINGS) -> Explanation:
     """Every remaining flow of one row.
 
     Args:
@@ -65,6 +83,7 @@ def explain(product: PricerSpec | str, contracts: Contracts, row: int, *, market
         contracts: a batch with the product's columns.
         row: which of its rows, counting from 0.
         market: market data; its date is the valuation date.
+        fixings: published values of indices.
     Returns:
         The flows leg by leg in order of payment, and what the row is worth.
     Raises:
@@ -76,17 +95,18 @@ def explain(product: PricerSpec | str, contracts: Contracts, row: int, *, market
         raise ValueError(f"product {spec.product!r} is not a sum of fixed cash flows: there are none to list")
     if not 0 <= row < contracts.row_count:
         raise IndexError(f"row {row} of {contracts.row_count}")
-    lowered = spec.lower(contracts.take(np.array([row])), as_of=market.as_of)
+    lowered = spec.lower(contracts.take(np.array([row])), as_of=market.as_of, fixings=fixings)
     compiled = compile_cashflows(lowered, measures=spec.measures)
     valuation = value_cashflows(compiled, market=market, measures=frozenset({Measure.PV}))
     status = RowStatus(int(valuation.status[0]))
     flows: list[ExplainedFlow] = []
     if status is RowStatus.OK:
-        binding = bind(compiled, market=market)
+        binding = bind_market(compiled, market=market)
         table = node_table(compiled, binding=binding, market=market)
-        for leg in range(compiled.leg_group.size):
-            fx = float(binding.fx[compiled.leg_group[leg]])
-            flows.extend(_flows_of_leg(lowered.cashflows, leg, weight=compiled.weight, nodes=table[compiled.flow_node], fx=fx))
+        factors = np.stack([table.values[:, FACTOR], table.discount_factor], axis=1)[compiled.flow_node]
+        for leg in range(compiled.leg_set.size):
+            fx = float(binding.fx[compiled.leg_set[leg]])
+            flows.extend(_flows_of_leg(lowered.cashflows, compiled, leg, factors=factors, fx=fx))
     return Explanation(
         status=status,
         currency=lowered.native_currency[0],
@@ -96,11 +116,13 @@ def explain(product: PricerSpec | str, contracts: Contracts, row: int, *, market
     )
 
 
-def _flows_of_leg(cashflows: Cashflows, leg: int, *, weight: np.ndarray, nodes: np.ndarray, fx: float) -> list[ExplainedFlow]:
-    flows = []
+def _flows_of_leg(cashflows: Cashflows, compiled: Compiled, leg: int, *, factors: np.ndarray, fx: float) -> list[ExplainedFlow]:
+    flows, weight = [], compiled.weight
     for flow in range(cashflows.flow_offsets[leg], cashflows.flow_offsets[leg + 1]):
         day, amount, principal = (float(column[flow]) for column in (cashflows.pay_day, cashflows.amount, cashflows.principal))
-        discount_factor, factor = float(nodes[flow, DISCOUNT_FACTOR]), float(nodes[flow, FACTOR])
+        factor, discount_factor = factors[flow].tolist()
+        terms = _terms(compiled, int(compiled.flow_node[flow]))
+        named = {kind: [term.curve for term in terms if term.kind is kind] for kind in (CurveKind.RATE, CurveKind.SPREAD)}
         pv = float(weight[flow]) * factor  # as it enters the row's PV, to the last bit
         own_spread = float(weight[flow]) / amount if amount != 0.0 else 1.0
         curve_spread = factor / discount_factor if discount_factor > 0.0 else 1.0  # a flow too far away to be worth anything
@@ -112,8 +134,9 @@ def _flows_of_leg(cashflows: Cashflows, leg: int, *, weight: np.ndarray, nodes: 
                 interest=amount - principal,
                 principal=principal,
                 amount=amount,
-                discount_curve=str(cashflows.leg_discount_curve[leg]),
-                spread_curve=cashflows.leg_spread_curve[leg],
+                terms=terms,
+                discount_curve=str(next(iter(named[CurveKind.RATE]), "")),
+                spread_curve=next(iter(named[CurveKind.SPREAD]), None),
                 discount_factor=discount_factor,
                 spread_factor=own_spread * curve_spread,
                 pv=pv,
@@ -121,3 +144,15 @@ def _flows_of_leg(cashflows: Cashflows, leg: int, *, weight: np.ndarray, nodes: 
             )
         )
     return flows
+
+
+def _terms(compiled: Compiled, node: int) -> tuple[ExplainedTerm, ...]:
+    nodes, points = compiled.nodes, compiled.points
+    terms = []
+    for term in range(nodes.offsets[node], nodes.offsets[node + 1]):
+        point = nodes.point[term]
+        curves = compiled.sets.curves
+        kind, name = curves[points.curve[point]] if points.curve[point] < len(curves) else (None, None)
+        day = to_date(compiled.as_of + int(points.day[point]))
+        terms.append(ExplainedTerm(name, None if kind is None else KINDS[kind], day, int(nodes.sign[term])))
+    return tuple(terms)

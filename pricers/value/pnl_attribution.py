@@ -3,8 +3,8 @@
 One thing moves after another, each step a full revaluation on top of the steps before it, so the parts add up to the whole:
 
     1. time       the later date, yesterday's curves by time to maturity, spreads and exchange rates held; plus cash paid meanwhile
-    2. rates      the discount curve's pillars, from the shortest to the longest, each to the later market's zero rate
-    3. credit     the spread curve, all pillars together
+    2. rates      the pillars of rate and inflation curves, curve by curve from the shortest to the longest, each to the later zero rate
+    3. credit     spread and hazard curves, all pillars together
     4. residual   what the later curve still differs by: other pillar days or another interpolation
     5. FX         the later exchange rates, on the later value and on the cash
 
@@ -23,17 +23,21 @@ from typing import Final, no_type_check
 import numpy as np
 from jaxtyping import Bool, Float, Int16, Int64, UInt8
 
+from pricers.core.binding import Binding, bind_market
 from pricers.core.compiled import Compiled
-from pricers.core.nodes import FACTOR, Binding, bind, node_table
+from pricers.core.nodes import collect_buckets
+from pricers.core.points import node_factors, point_values
+from pricers.flows.cashflows import Cashflows
 from pricers.kernels.jit import kernel, njit
-from pricers.market.curves import DAYS_PER_YEAR, pillar_gains, rate_time
-from pricers.market.market import Curve, CurveTables, Market, curve_tables
+from pricers.market.curves import DAYS_PER_YEAR, rate_time
+from pricers.market.market import Curve, CurveKind, CurveTables, Market, curve_tables
 from pricers.status import RowStatus
+from pricers.value.row_layout import RowLayout, row_layout
 from pricers.value.valuation import row_status
 
 _OK: Final = int(RowStatus.OK)
-AMOUNT_TOLERANCE: Final = 1e-9  # of what a leg still pays: sums of the same flows in another order
-_AGED, _RATE_LEFT, _RATE_RIGHT, _LEFT, _CREDIT, _LATER, _WIDTH = 0, 1, 2, 3, 4, 5, 6
+_AGED, _CREDIT, _LATER, _WIDTH = 0, 1, 2, 3
+_RATE_KINDS: Final = frozenset({CurveKind.RATE, CurveKind.INFLATION})
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,14 @@ class PnlExplanation:
     new: Float[np.ndarray, " row"]
     dead: Float[np.ndarray, " row"]
     residual: Float[np.ndarray, " row"]
-    leg_offsets: Int64[np.ndarray, " row_plus_one"]
-    leg_curve: Int16[np.ndarray, " leg"]
-    """Position of the leg's curve in the later market's discount curves, -1 for none."""
-    rate_offsets: Int64[np.ndarray, " leg_plus_one"]
+    factor_offsets: Int64[np.ndarray, " row_plus_one"]
+    """Row i has entries factor_offsets[i]:factor_offsets[i + 1]."""
+    factor_nos: Int16[np.ndarray, " entry"]
+    """Positions in the later market's curves."""
+    bucket_offsets: Int64[np.ndarray, " entry_plus_one"]
     rates_by_pillar: Float[np.ndarray, " bucket"]
-    """For each leg one number a pillar of its curve; zeros for rows that are new, dead or failed."""
+    """Of entry e, [bucket_offsets[e]:bucket_offsets[e + 1]] is one number a pillar of its curve. Rows that are new or dead have no entry,
+    and failed ones none or zeros."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +77,13 @@ class _LegSteps:
     rates: np.ndarray
     credit: np.ndarray
     later: np.ndarray
-    rate_offsets: np.ndarray
-    rates_by_pillar: np.ndarray
 
 
 def explain_pnl(
     compiled_t0: Compiled,
     compiled_t1: Compiled,
     *,
+    cashflows_t0: Cashflows,
     market_t0: Market,
     market_t1: Market,
     in_t0: Bool[np.ndarray, " row"] | None = None,
@@ -88,29 +93,34 @@ def explain_pnl(
 
     Args:
         compiled_t0, compiled_t1: the same contracts in the same order, compiled for the earlier and the later date.
+        cashflows_t0: the flows that `compiled_t0` was compiled from; they say what is cash on which day.
         market_t0, market_t1: the markets, in the same base currency.
         in_t0, in_t1: whether each portfolio holds the row; everything where None. A contract whose terms changed is dead in one row and
             new in another.
     Returns:
         The parts of every row's P&L.
     Raises:
-        ValueError: batches of different contracts, dates out of order or unlike the markets', or different base currencies.
+        ValueError: batches of different contracts, flows of another batch, dates out of order or unlike the markets', or different base
+            currencies.
     """
     _require_comparable(compiled_t0, compiled_t1, market_t0, market_t1)
+    if not np.array_equal(cashflows_t0.flow_offsets, compiled_t0.flow_offsets):
+        raise ValueError(f"cashflows_t0 are not those of compiled_t0: {cashflows_t0.amount.size} and {compiled_t0.amount.size} flows")
     rows = compiled_t0.row_count
     held_t0 = np.ones(rows, bool) if in_t0 is None else in_t0
     held_t1 = np.ones(rows, bool) if in_t1 is None else in_t1
-    binding_t0, binding_t1 = bind(compiled_t0, market=market_t0), bind(compiled_t1, market=market_t1)
+    binding_t0, binding_t1 = bind_market(compiled_t0, market=market_t0), bind_market(compiled_t1, market=market_t1)
     status_t0, status_t1 = row_status(compiled_t0, binding_t0), row_status(compiled_t1, binding_t1)
-    earlier, cash = _earlier_legs(compiled_t0, compiled_t1, binding=binding_t0, market=market_t0, days=market_t1.as_of - market_t0.as_of)
-    steps = _steps(compiled_t1, binding=binding_t1, market_t0=market_t0, market_t1=market_t1)
+    earlier, cash = _earlier_values(compiled_t0, binding=binding_t0, market=market_t0), np.empty(compiled_t0.leg_set.size)
+    flows = cashflows_t0
+    _sum_cash(flows.flow_offsets, flows.pay_day, flows.ex_day, flows.amount, flows.principal, market_t1.as_of, cash)
     # A matured row has no flows, so its value is a true zero; any other status is a value that is not known.
     alive_t0, alive_t1 = status_t0 == _OK, status_t1 == _OK
     unknown_t0 = held_t0 & ~alive_t0 & (status_t0 != RowStatus.MATURED)
     unknown_t1 = held_t1 & ~alive_t1 & (status_t1 != RowStatus.MATURED)
     status = np.where(unknown_t0, status_t0, np.where(unknown_t1, status_t1, _OK)).astype(np.uint8)
-    fx_t0 = binding_t0.fx[compiled_t0.leg_group]
-    fx_t1 = binding_t1.fx[compiled_t1.leg_group]
+    fx_t0 = binding_t0.fx[compiled_t0.leg_set]
+    fx_t1 = binding_t1.fx[compiled_t1.leg_set]
 
     def of_rows(legs: np.ndarray, where: np.ndarray) -> np.ndarray:
         return np.where(
@@ -119,6 +129,11 @@ def explain_pnl(
 
     kept = held_t0 & held_t1 & (status == _OK) & alive_t0
     later = kept & alive_t1
+    layout = row_layout(
+        compiled_t1, binding=binding_t1, market=market_t1, is_ok=later & (status_t0 == _OK), kinds=_RATE_KINDS, currencies=False
+    )
+    by_pillar = np.zeros(layout.bucket_count)
+    steps = _steps(compiled_t1, binding=binding_t1, market_t0=market_t0, market_t1=market_t1, layout=layout, fx=fx_t0, by_pillar=by_pillar)
     pv_t0 = of_rows(earlier * fx_t0, held_t0 & alive_t0)
     pv_t1 = of_rows(steps.later * fx_t1, held_t1 & alive_t1)
     cash_received = of_rows(cash * fx_t1, kept)
@@ -135,15 +150,15 @@ def explain_pnl(
     not_finite = (status == _OK) & ~np.isfinite(pnl + parts["residual"])
     status[not_finite] = RowStatus.NOT_FINITE
     columns = {"pv_t0": pv_t0, "pv_t1": pv_t1, "cash_received": cash_received, "pnl": pnl, **parts}
-    leg_fx = np.where(np.repeat(later & (status == _OK), np.diff(compiled_t0.leg_offsets)), fx_t0, 0.0)
-    by_pillar = np.repeat(leg_fx, np.diff(steps.rate_offsets))
+    sizes = np.diff(layout.bucket_offsets)
+    of_failed = np.repeat(np.repeat(not_finite, np.diff(layout.factor_offsets)), sizes)
     return PnlExplanation(
         status=status,
         **{name: np.where(status == _OK, values, np.nan) for name, values in columns.items()},
-        leg_offsets=compiled_t1.leg_offsets,
-        leg_curve=binding_t1.discount_curve.astype(np.int16)[compiled_t1.leg_group],
-        rate_offsets=steps.rate_offsets,
-        rates_by_pillar=np.where(by_pillar != 0.0, steps.rates_by_pillar * by_pillar, 0.0),
+        factor_offsets=layout.factor_offsets,
+        factor_nos=layout.factor_nos,
+        bucket_offsets=layout.bucket_offsets,
+        rates_by_pillar=np.where(of_failed, 0.0, by_pillar),
     )
 
 
@@ -163,76 +178,69 @@ def _row_sums(legs: np.ndarray, leg_offsets: np.ndarray) -> np.ndarray:
     return added
 
 
-def _earlier_legs(
-    compiled: Compiled, compiled_t1: Compiled, *, binding: Binding, market: Market, days: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Value of each leg at the earlier date, and what it pays within `days` of it or lets go ex-coupon."""
-    factors = np.ascontiguousarray(node_table(compiled, binding=binding, market=market)[:, FACTOR])
-    value, cash = np.empty(compiled.leg_group.size), np.empty(compiled.leg_group.size)
-    _sum_earlier(compiled.flow_offsets, compiled.flow_node, compiled.node_day, compiled.amount, compiled.weight, factors, days, value, cash)
-    if compiled_t1.has_ex_coupons:
-        _add_gone_ex(
-            compiled.flow_offsets, compiled.flow_node, compiled.node_day, compiled.amount, compiled_t1.flow_offsets, compiled_t1.amount,
-            days, cash,
-        )  # fmt: skip
-    return value, cash
+def _earlier_values(compiled: Compiled, *, binding: Binding, market: Market) -> np.ndarray:
+    """Value of each leg at the earlier date, in its own currency."""
+    factors = node_factors(compiled, point_values(compiled, binding=binding, market=market))
+    value = np.empty(compiled.leg_set.size)
+    _sum_earlier(compiled.flow_offsets, compiled.flow_node, compiled.weight, factors, value)
+    return value
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _sum_earlier(flow_offsets, flow_node, node_day, amount, weight, factors, days, value, cash):
+def _sum_earlier(flow_offsets, flow_node, weight, factors, value):
     for leg in range(value.size):
-        worth = paid = 0.0
+        worth = 0.0
         for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
             worth += weight[flow] * factors[flow_node[flow]]
-            if node_day[flow_node[flow]] <= days:
-                paid += amount[flow]
-        value[leg], cash[leg] = worth, paid
+        value[leg] = worth
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _add_gone_ex(flow_offsets, flow_node, node_day, amount, later_flow_offsets, later_amount, days, cash):
-    """Add the coupons that are due after the later date but no longer among its flows."""
+def _sum_cash(flow_offsets, pay_day, ex_day, amount, principal, until, cash):
+    """What the holder of each leg gets up to a day: flows that are paid, and the interest of those that have gone ex."""
     for leg in range(cash.size):
-        due = later_due = 0.0
+        received = 0.0
         for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
-            if node_day[flow_node[flow]] > days:
-                due += amount[flow]
-        for flow in range(later_flow_offsets[leg], later_flow_offsets[leg + 1]):
-            later_due += later_amount[flow]
-        if abs(due - later_due) > AMOUNT_TOLERANCE * abs(due):
-            cash[leg] += due - later_due
+            if pay_day[flow] <= until:
+                received += amount[flow]
+            elif ex_day[flow] <= until:
+                received += amount[flow] - principal[flow]
+        cash[leg] = received
 
 
-def _steps(compiled: Compiled, *, binding: Binding, market_t0: Market, market_t1: Market) -> _LegSteps:
+def _steps(
+    compiled: Compiled, *, binding: Binding, market_t0: Market, market_t1: Market, layout: RowLayout, fx: np.ndarray, by_pillar: np.ndarray
+) -> _LegSteps:
+    """Sums over the flows of each leg; adds what each pillar moved, times the leg's `fx`, to `by_pillar`."""
     aged = replace(market_t0, as_of=market_t1.as_of)  # pillars count from the valuation date, so the curves move along
-    aged_binding = bind(compiled, market=aged)
-    table = np.empty((compiled.node_day.size, _WIDTH))
+    aged_binding = bind_market(compiled, market=aged)
+    nodes = compiled.nodes
+    later = point_values(compiled, binding=binding, market=market_t1)
+    unbound = (aged_binding.status != _OK) | (binding.status != _OK)
+    counts = np.diff(nodes.offsets)
+    table = np.empty((counts.size, _WIDTH))
+    table[:, _AGED] = node_factors(compiled, point_values(compiled, binding=aged_binding, market=aged))
+    table[:, _LATER] = node_factors(compiled, later)
+    bucket_offsets, most = np.zeros(counts.size + 1, np.int64), int(2 * counts.max(initial=0))
+    pillar, step = np.empty(int(2 * counts.sum()), np.int64), np.empty(int(2 * counts.sum()))
     _fill_steps(
-        compiled.node_offsets,
-        compiled.node_day,
-        aged_binding.discount_curve,
-        binding.discount_curve,
-        aged_binding.spread_curve,
-        binding.spread_curve,
-        (aged_binding.status != _OK) | (binding.status != _OK),
-        aged.discount_tables,
-        aged.spread_tables,
-        market_t1.discount_tables,
-        market_t1.spread_tables,
-        _changes(market_t0.discount_curves, market_t1.discount_curves),
-        _changes(market_t0.spread_curves, market_t1.spread_curves),
-        table,
-    )
-    table[:, _LATER] = node_table(compiled, binding=binding, market=market_t1)[:, FACTOR]
-    pillars = np.append(np.diff(market_t1.discount_tables.offsets), 0)[binding.discount_curve[compiled.leg_group]]
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(pillars, dtype=np.int64)])
-    legs = compiled.leg_group.size
-    aged_value, rates, credit, later = (np.zeros(legs) for _ in range(4))
-    by_pillar = np.zeros(int(offsets[-1]))
-    _sum_steps(compiled.flow_offsets, compiled.flow_node, compiled.weight, table, offsets, aged_value, rates, credit, later, by_pillar)
-    return _LegSteps(aged_value, rates, credit, later, offsets, by_pillar)
+        nodes.offsets, nodes.point, nodes.sign, compiled.points.kind, later, _changes(market_t0.curves, market_t1.curves),
+        np.empty(most, np.int64), np.empty(most), table, bucket_offsets, pillar, step,
+    )  # fmt: skip
+    table[np.repeat(unbound, np.diff(compiled.node_offsets)), :_LATER] = np.nan
+    legs = compiled.leg_set.size
+    steps = _LegSteps(*(np.zeros(legs) for _ in range(4)))
+    row_of_leg = np.repeat(np.arange(compiled.row_count), np.diff(compiled.leg_offsets))
+    has_row = np.diff(layout.factor_offsets)[row_of_leg] > 0
+    _sum_steps(
+        compiled.flow_offsets, compiled.flow_node, compiled.weight, table, bucket_offsets, pillar, step, fx,
+        np.where(has_row, layout.row_start[row_of_leg], -1), compiled.rows.leg_place, layout.place_offsets, layout.place_curve,
+        layout.place_start, market_t1.tables.offsets, np.zeros(int(market_t1.tables.offsets[-1]) + 1),
+        steps.aged, steps.rates, steps.credit, steps.later, by_pillar,
+    )  # fmt: skip
+    return steps
 
 
 def _changes(earlier: tuple[Curve, ...], later: tuple[Curve, ...]) -> np.ndarray:
@@ -256,52 +264,50 @@ def _change(earlier: Curve | None, later: Curve) -> np.ndarray:
 
 @kernel
 @no_type_check
-def _fill_steps(
-    node_offsets, node_day, aged_discount, later_discount, aged_spread, later_spread, is_unbound,
-    aged_discount_tables, aged_spread_tables, later_discount_tables, later_spread_tables, rate_changes, spread_changes, table,
-):  # fmt: skip
-    for group in range(node_offsets.size - 1):
-        for node in range(node_offsets[group], node_offsets[group + 1]):
-            if is_unbound[group]:
-                table[node, :] = np.nan
-                table[node, _LEFT] = 0.0  # an index must stay one
-                continue
-            day = node_day[node]
-            exponent = rate_time(day, aged_discount[group], aged_discount_tables)
-            spread_change = 0.0
-            if aged_spread[group] >= 0:
-                exponent += rate_time(day, aged_spread[group], aged_spread_tables)
-                left, gain_left, gain_right = pillar_gains(day, later_spread[group], later_spread_tables)
-                at = later_spread_tables.offsets[later_spread[group]] + left
-                spread_change = gain_left * spread_changes[at]
-                if gain_right != 0.0:
-                    spread_change += gain_right * spread_changes[at + 1]
-            left, gain_left, gain_right = pillar_gains(day, later_discount[group], later_discount_tables)
-            at = later_discount_tables.offsets[later_discount[group]] + left
-            factor = np.exp(-exponent)
-            after_left = factor * np.exp(-gain_left * rate_changes[at])
-            right_change = gain_right * rate_changes[at + 1] if gain_right != 0.0 else 0.0
-            table[node, _AGED] = factor
-            table[node, _RATE_LEFT] = factor * np.expm1(-gain_left * rate_changes[at])
-            table[node, _RATE_RIGHT] = after_left * np.expm1(-right_change)
-            table[node, _LEFT] = left
-            table[node, _CREDIT] = after_left * np.exp(-right_change) * np.expm1(-spread_change)
+def _fill_steps(offsets, point, sign, point_kind, points, changes, pillars, gains, table, bucket_offsets, pillar, step):
+    """What each pillar of a node's rate curves and then all of its other curves do to its factor, one after the other."""
+    buckets = 0
+    for node in range(table.shape[0]):
+        first, end = offsets[node], offsets[node + 1]
+        count = collect_buckets(first, end, point, sign, point_kind, points, True, 0, pillars, gains)
+        factor = table[node, _AGED]
+        bucket_offsets[node] = buckets
+        for bucket in range(count):
+            move = -gains[bucket] * changes[pillars[bucket]]
+            pillar[buckets], step[buckets] = pillars[bucket], factor * np.expm1(move)
+            factor *= np.exp(move)
+            buckets += 1
+        credit = 0.0
+        count = collect_buckets(first, end, point, sign, point_kind, points, False, 0, pillars, gains)
+        for bucket in range(count):
+            credit += gains[bucket] * changes[pillars[bucket]]
+        table[node, _CREDIT] = factor * np.expm1(-credit)
+    bucket_offsets[table.shape[0]] = buckets
 
 
 @kernel
 @no_type_check
-def _sum_steps(flow_offsets, flow_node, weight, table, rate_offsets, aged, rates, credit, later, by_pillar):
+def _sum_steps(
+    flow_offsets, flow_node, weight, table, bucket_offsets, pillar, step, fx, row_start, leg_place, place_offsets, place_curve, place_start,
+    first_pillar, ladder, aged, rates, credit, later, by_pillar,
+):  # fmt: skip
+    """`ladder` has a place for each pillar of the market; it is zero between legs."""
     for leg in range(aged.size):
-        first, pillars = rate_offsets[leg], rate_offsets[leg + 1] - rate_offsets[leg]
         for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
             node, x = flow_node[flow], weight[flow]
             aged[leg] += x * table[node, _AGED]
             credit[leg] += x * table[node, _CREDIT]
             later[leg] += x * table[node, _LATER]
-            left = int(table[node, _LEFT])
-            if pillars > 0:
-                by_pillar[first + left] += x * table[node, _RATE_LEFT]
-            if pillars > left + 1:
-                by_pillar[first + left + 1] += x * table[node, _RATE_RIGHT]
-        for pillar in range(pillars):
-            rates[leg] += by_pillar[first + pillar]
+            for bucket in range(bucket_offsets[node], bucket_offsets[node + 1]):
+                ladder[pillar[bucket]] += x * step[bucket]
+        if row_start[leg] < 0 or not np.isfinite(later[leg]):
+            ladder[:] = 0.0
+            continue
+        place = leg_place[leg]
+        for i in range(place_offsets[place], place_offsets[place + 1]):
+            at = row_start[leg] + place_start[i]
+            first, last = first_pillar[place_curve[i]], first_pillar[place_curve[i] + 1]
+            for p in range(first, last):
+                rates[leg] += ladder[p]
+                by_pillar[at + p - first] += ladder[p] * fx[leg]
+                ladder[p] = 0.0

@@ -1,33 +1,27 @@
 """Present values under many scenarios: float64[row, scenario] from one compiled batch.
 
-A scenario shifts zero rates, so a node's factor under it is exp(-(rate × time + Σ gain × shift)) with the gains of the curve's own
-interpolation. Scenarios come in tiles: the factors of one group of curves under one tile stay in the processor's cache while
-every flow of the group reads its node's line of them. A row's values are sums in order of payment and depend on no other row.
+A scenario shifts zero rates, so a point's exponent moves by ΔE = Σ gain × shift with the gains of the curve's own interpolation, and a
+node's factor is exp(-(E + Σ sign × ΔE)). Scenarios come in tiles: first the moves of a curve set's points under one tile, then the factors
+of its nodes, which stay in the processor's cache while every flow of the set reads its node's line of them. A row's values are sums in
+order of payment and depend on no other row.
 """
 
-from typing import Final, NamedTuple, no_type_check
+from typing import Final, no_type_check
 
 import numpy as np
 from jaxtyping import Float
 
+from pricers.core.binding import Binding, bind_market
 from pricers.core.compiled import Compiled
-from pricers.core.nodes import Binding, bind
+from pricers.core.points import node_exponents, point_values
+from pricers.core.shapes import OWN_ORDER
 from pricers.kernels.jit import kernel, njit
-from pricers.market.curves import DAYS_PER_YEAR, pillar_gains, rate_time
-from pricers.market.market import CurveTables, Market, Scenarios
+from pricers.market.market import Market, Scenarios
 from pricers.status import RowStatus
 from pricers.value.valuation import row_status
 
 TILE_SCENARIOS: Final = 64  # 512 bytes a node: 8,000 nodes are 4 MB; half and double the width measured slower
 _OK: Final = int(RowStatus.OK)
-
-
-class _Gains(NamedTuple):
-    """How each node of one group moves with its curve's pillars; see `curves.pillar_gains`."""
-
-    left: np.ndarray
-    gain_left: np.ndarray
-    gain_right: np.ndarray
 
 
 def present_values(
@@ -44,7 +38,7 @@ def present_values(
         Base-currency present values; NaN in every scenario for a row without market data or with a status of its own. The first
         scenario of no moves equals `pv_base` up to rounding.
     Raises:
-        ValueError: `out` has the wrong shape, a shift names a curve or currency that the market has not got or has the wrong number
+        ValueError: `out` has the wrong shape, a shift names a curve or currency that the market does not have or has the wrong number
             of pillars, or the batch was compiled for another date.
     """
     check_scenarios(scenarios, market=market)
@@ -52,23 +46,24 @@ def present_values(
     out = np.empty(shape) if out is None else out
     if out.shape != shape or out.dtype != np.float64 or not out.flags.c_contiguous:
         raise ValueError(f"out must be a C-contiguous float64 array of shape {shape}, is {out.dtype} {out.shape}")
-    binding = bind(compiled, market=market)
-    rows_have_one_leg = compiled.leg_group.size == compiled.row_count
+    binding = bind_market(compiled, market=market)
+    moves = PointMoves(compiled, binding=binding, market=market, scenarios=scenarios)
+    sets = compiled.sets
+    rows_have_one_leg = compiled.leg_set.size == compiled.row_count
     if not rows_have_one_leg:
         out[:] = 0.0
     row_of_leg = np.repeat(np.arange(compiled.row_count), np.diff(compiled.leg_offsets))
-    starts = np.searchsorted(compiled.leg_group[compiled.leg_order], np.arange(binding.fx.size + 1))
-    for group in range(binding.fx.size):
-        legs = compiled.leg_order[starts[group] : starts[group + 1]]
-        if binding.status[group] != _OK:
+    for number in range(sets.count):
+        legs = sets.leg_order[sets.starts[number] : sets.starts[number + 1]]
+        if binding.status[number] != _OK:
             out[row_of_leg[legs]] = np.nan
             continue
-        factors = GroupFactors(compiled, group, binding=binding, market=market, scenarios=scenarios)
+        factors = SetFactors(moves, number)
         for first in range(0, scenarios.count, TILE_SCENARIOS):
             last = min(first + TILE_SCENARIOS, scenarios.count)
             table, fx = factors.tile(first, last)
             _add_tile(
-                legs, row_of_leg, compiled.flow_offsets, compiled.flow_node, compiled.weight, int(compiled.node_offsets[group]),
+                legs, row_of_leg, compiled.flow_offsets, compiled.flow_node, compiled.weight, int(compiled.node_offsets[number]),
                 table, fx, first, not rows_have_one_leg, out,
             )  # fmt: skip
     out[row_status(compiled, binding) != _OK] = np.nan
@@ -77,72 +72,122 @@ def present_values(
 
 def check_scenarios(scenarios: Scenarios, *, market: Market) -> None:
     """Raise ValueError for a shift that does not fit the market."""
-    kinds = (
-        ("discount curve", scenarios.zero_shifts, market.discount_curves),
-        ("spread curve", scenarios.spread_shifts, market.spread_curves),
-    )
-    for kind, shifts, curves in kinds:
-        pillars = {curve.name: curve.zero_rates.size for curve in curves}
-        for name, shift in shifts.items():
-            if name not in pillars:
-                raise ValueError(f"scenarios move {kind} {name!r}, which the market has not got; it has {sorted(pillars)}")
-            if shift.shape != (pillars[name], scenarios.count):
-                raise ValueError(f"shifts of {kind} {name!r} must have shape {(pillars[name], scenarios.count)}, have {shift.shape}")
+    pillars = {curve.name: curve.zero_rates.size for curve in market.curves}
+    for name, shift in scenarios.shifts.items():
+        if name not in pillars:
+            raise ValueError(f"scenarios move curve {name!r}, which the market does not have; it has {sorted(pillars)}")
+        if shift.shape != (pillars[name], scenarios.count):
+            raise ValueError(f"shifts of curve {name!r} must have shape {(pillars[name], scenarios.count)}, have {shift.shape}")
     unknown = sorted(set(scenarios.fx_factors) - set(market.fx_to_base))
     if unknown or market.base_currency in scenarios.fx_factors:
         raise ValueError(f"scenarios move the exchange rate of {unknown or market.base_currency}; the market's foreign currencies are "
                          f"{sorted(set(market.fx_to_base) - {market.base_currency})}")  # fmt: skip
 
 
-class GroupFactors:
-    """Factors of the nodes of one group of a compiled batch under scenarios, tile by tile."""
+class PointMoves:
+    """A batch's points in one market, and how scenarios move them."""
 
-    def __init__(self, compiled: Compiled, group: int, *, binding: Binding, market: Market, scenarios: Scenarios) -> None:
-        curve, spread = int(binding.discount_curve[group]), int(binding.spread_curve[group])
-        self._day = compiled.node_day[compiled.node_offsets[group] : compiled.node_offsets[group + 1]]
-        self._exponent = np.zeros(self._day.size)
-        self._moves: list[tuple[_Gains, np.ndarray]] = []
-        self._move(curve, market.discount_tables, scenarios.zero_shifts.get(market.discount_curves[curve].name))
-        if spread >= 0:
-            self._move(spread, market.spread_tables, scenarios.spread_shifts.get(market.spread_curves[spread].name))
-        self._credit = scenarios.credit_spread_shift if compiled.has_credit_spread else None
-        factor = scenarios.fx_factors.get(compiled.leg_currency.names[compiled.group_currency[group]])
-        self._fx = np.full(scenarios.count, binding.fx[group]) if factor is None else binding.fx[group] * factor
+    def __init__(self, compiled: Compiled, *, binding: Binding, market: Market, scenarios: Scenarios) -> None:
+        self.compiled, self.binding, self.scenarios = compiled, binding, scenarios
+        self.points = point_values(compiled, binding=binding, market=market)
+        pillars = int(market.tables.offsets[-1])
+        # One row more: the right neighbour of the last curve's only pillar. Before those of the other curves stands gain 0.
+        self.shifts = np.zeros((pillars + 1, scenarios.count))
+        is_moved = np.zeros(len(market.curves) + 1, np.bool_)  # the last is OWN's, whose position is -1
+        for name, shift in scenarios.shifts.items():
+            curve = market.curve_index[name]
+            is_moved[curve] = True
+            self.shifts[market.tables.offsets[curve] : market.tables.offsets[curve + 1]] = shift
+        self.credit = scenarios.credit_spread_shift
+        is_own = compiled.points.kind == OWN_ORDER
+        position = binding.curve[compiled.points.curve]
+        self.is_moved = np.where(is_own, self.credit is not None, (position >= 0) & is_moved[position])
+        self.is_own = is_own
+        self._is_there, self._number = np.zeros(is_own.size, np.bool_), np.empty(is_own.size, np.int32)
+        self._buffers: dict[str, np.ndarray] = {}
 
-    def _move(self, curve: int, tables: CurveTables, shifts: np.ndarray | None) -> None:
-        gains = _Gains(np.empty(self._day.size, np.int64), np.empty(self._day.size), np.empty(self._day.size))
-        _node_gains(self._day, curve, tables, gains.left, gains.gain_left, gains.gain_right, self._exponent)
-        if shifts is not None:
-            # A last row of zeros stands for the right neighbour of a curve's only pillar.
-            self._moves.append((gains, np.vstack([shifts, np.zeros((1, shifts.shape[1]))])))
+    def buffer(self, name: str, rows: int, columns: int) -> Float[np.ndarray, "row column"]:
+        """Room that tiles use one after the other: new memory for each would cost as much as filling it."""
+        held = self._buffers.get(name)
+        if held is None or held.size < rows * columns:
+            held = self._buffers[name] = np.empty(rows * columns)
+        return held[: rows * columns].reshape(rows, columns)
+
+    def numbered(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The distinct points among some, increasing, and the number of each among them."""
+        self._is_there[points] = True
+        found = np.flatnonzero(self._is_there)
+        self._is_there[found] = False
+        self._number[found] = np.arange(found.size, dtype=np.int32)
+        return found, self._number[points]
+
+    def tile(self, points: np.ndarray, first: int, last: int) -> Float[np.ndarray, "point scenario"]:
+        """What scenarios first:last add to the exponents of some points, all of which move. Good until the next call."""
+        moves = self.buffer("moves", points.size, last - first)
+        values = self.points
+        credit = np.zeros(last - first) if self.credit is None else self.credit[first:last].copy()
+        _fill_moves(
+            points, self.is_own, values.pillar, values.gain_left, values.gain_right, values.time,
+            np.ascontiguousarray(self.shifts[:, first:last]), credit, moves,
+        )  # fmt: skip
+        return moves
+
+
+class SetFactors:
+    """Factors of the nodes of one curve set under scenarios, tile by tile."""
+
+    def __init__(self, moves: PointMoves, number: int) -> None:
+        compiled, nodes = moves.compiled, slice(*moves.compiled.node_offsets[number : number + 2].tolist())
+        self._moves = moves
+        terms = slice(int(compiled.nodes.offsets[nodes.start]), int(compiled.nodes.offsets[nodes.stop]))
+        points = compiled.nodes.point[terms]
+        is_moved = moves.is_moved[points]
+        self._points, place = moves.numbered(points[is_moved])
+        self._place, self._sign = np.full(points.size, -1, np.int32), compiled.nodes.sign[terms]
+        self._place[is_moved] = place
+        self._offsets = compiled.nodes.offsets[nodes.start : nodes.stop + 1] - terms.start
+        self._exponent = node_exponents(compiled, moves.points, nodes)
+        factor = moves.scenarios.fx_factors.get(compiled.leg_currency.names[compiled.sets.currency[number]])
+        price = moves.binding.fx[number]
+        self._fx = np.full(moves.scenarios.count, price) if factor is None else price * factor
 
     def tile(self, first: int, last: int) -> tuple[Float[np.ndarray, "node scenario"], Float[np.ndarray, " scenario"]]:
-        """Factors of the group's nodes and its currency's exchange rates under scenarios first:last."""
-        table = np.empty((self._day.size, last - first))
-        table[:] = -self._exponent[:, None]
-        for gains, shifts in self._moves:
-            _add_moves(gains.left, gains.gain_left, gains.gain_right, np.ascontiguousarray(shifts[:, first:last]), table)
-        if self._credit is not None:
-            table -= (self._day / DAYS_PER_YEAR)[:, None] * self._credit[first:last]
+        """Factors of the set's nodes and its currency's exchange rates under scenarios first:last. Good until the next tile."""
+        table = self._moves.buffer("factors", self._exponent.size, last - first)
+        moves = self._moves.tile(self._points, first, last)
+        _add_moves(self._offsets, self._place, self._sign, self._exponent, moves, table)
         return np.exp(table, out=table), self._fx[first:last]
 
 
 @kernel
 @no_type_check
-def _node_gains(day, curve, tables, left, gain_left, gain_right, exponent):
-    for node in range(day.size):
-        left[node], gain_left[node], gain_right[node] = pillar_gains(day[node], curve, tables)
-        exponent[node] += rate_time(day[node], curve, tables)
+def _fill_moves(points, is_own, pillar, gain_left, gain_right, time, shifts, credit, moves):
+    for i in range(points.size):
+        point = points[i]
+        if is_own[point]:
+            for scenario in range(moves.shape[1]):
+                moves[i, scenario] = time[point] * credit[scenario]
+            continue
+        left, right = gain_left[point], gain_right[point]
+        low, high = shifts[pillar[point]], shifts[pillar[point] + 1]
+        for scenario in range(moves.shape[1]):
+            moves[i, scenario] = left * low[scenario] + right * high[scenario]
 
 
 @kernel
 @no_type_check
-def _add_moves(left, gain_left, gain_right, shifts, table):
-    """Subtract gain × shift of both neighbouring pillars from the exponents."""
-    for node in range(left.size):
-        low, high = shifts[left[node]], shifts[left[node] + 1]
+def _add_moves(offsets, place, sign, exponent, moves, table):
+    """Exponents of the nodes with the moves of their points subtracted one by one, in canonical order; -1: the point does not move."""
+    for node in range(exponent.size):
+        line = table[node]
         for scenario in range(table.shape[1]):
-            table[node, scenario] -= gain_left[node] * low[scenario] + gain_right[node] * high[scenario]
+            line[scenario] = -exponent[node]
+        for term in range(offsets[node], offsets[node + 1]):
+            point = place[term]
+            if point >= 0:
+                change, s = moves[point], float(sign[term])
+                for scenario in range(table.shape[1]):
+                    line[scenario] -= s * change[scenario]
 
 
 @njit(cache=True, nogil=True)

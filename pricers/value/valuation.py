@@ -5,30 +5,37 @@ themselves, so a row's numbers do not depend, to the last bit, on the batch that
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import no_type_check
+from dataclasses import dataclass, replace
+from typing import Final, no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int16, Int64, UInt8
 
-from pricers.contract.columns import Text
+from pricers.core.binding import Binding, bind_market
 from pricers.core.compiled import Compiled
-from pricers.core.nodes import FACTOR, KEY_RATE_LEFT, KEY_RATE_RIGHT, LEFT, PARALLEL, TOMORROW, Binding, bind, node_table
+from pricers.core.nodes import CREDIT, FACTOR, LEFT, NARROW, PARALLEL, PILLAR, RIGHT, SECOND, TOMORROW, NodeTable, node_table
 from pricers.kernels.jit import kernel
 from pricers.market.curves import DAYS_PER_YEAR
-from pricers.market.market import Market
+from pricers.market.market import CurveKind, Market
 from pricers.measures import FX_SHIFT, SCALAR_MEASURES, Measure
 from pricers.status import RowStatus
+from pricers.value.row_layout import RowLayout, row_layout
 from pricers.value.yields import YIELD_MEASURES, yield_measures
 
 ALL_MEASURES: frozenset[Measure] = frozenset(Measure)
 _OK = int(RowStatus.OK)
 _NOT_FINITE = int(RowStatus.NOT_FINITE)
+_LADDERS: Final = frozenset(CurveKind)
 
 
 @dataclass(frozen=True)
 class Valuation:
-    """Measures of a batch under one market. `isnan(pv) == (status != OK)` holds for every row."""
+    """Measures of a batch under one market. `isnan(pv) == (status != OK)` holds for every row.
+
+    Sensitivities are in base currency, by factor (see `factors.factors_of`): the row's factors in increasing number, each once, and of each
+    its buckets in order. Curves have a number for each pillar, present value after +1 bp on the pillar less before; a foreign currency has
+    one, present value after +1 % on its price less before.
+    """
 
     status: UInt8[np.ndarray, " row"]
     """RowStatus."""
@@ -36,17 +43,13 @@ class Valuation:
     """Row -> what the pricer itself said, for the few rows that have more to say than their status."""
     values: Mapping[Measure, Float[np.ndarray, " row"]]
     """The requested scalar measures, PV and PV_BASE always; NaN where a measure does not apply to the product or the row failed."""
-    leg_offsets: Int64[np.ndarray, " row_plus_one"]
-    """Row i has legs leg_offsets[i]:leg_offsets[i + 1]; failed rows have none."""
-    leg_currency: Text
-    """[leg]."""
-    leg_curve: Int16[np.ndarray, " leg"]
-    """Position of the leg's discount curve in `Market.discount_curves`; -1 where the pricer did not say."""
-    leg_fx_delta: Float[np.ndarray, " leg"]
-    """Base-currency PV change for +1 % in the leg's currency; 0 for the base currency."""
-    key_rate_offsets: Int64[np.ndarray, " leg_plus_one"]
-    key_rate_dv01: Float[np.ndarray, " bucket"]
-    """Base currency; for each leg, one number for each pillar of its discount curve. Empty unless KEY_RATE_DV01 was asked for."""
+    factor_offsets: Int64[np.ndarray, " row_plus_one"]
+    """Row i has entries factor_offsets[i]:factor_offsets[i + 1]; failed rows have none."""
+    factor_nos: Int16[np.ndarray, " entry"]
+    """Numbers of factors: curves where KEY_RATE_DV01 was asked for, foreign currencies where FX_DELTA was."""
+    bucket_offsets: Int64[np.ndarray, " entry_plus_one"]
+    """Entry e has sensitivities[bucket_offsets[e]:bucket_offsets[e + 1]]."""
+    sensitivities: Float[np.ndarray, " bucket"]
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,8 @@ class _LegValues:
 
     pv: np.ndarray
     parallel: np.ndarray
+    credit: np.ndarray
     tomorrow: np.ndarray
-    key_rate_offsets: np.ndarray
-    key_rate: np.ndarray
-    """In base currency already."""
 
 
 def value_cashflows(compiled: Compiled, *, market: Market, measures: frozenset[Measure] = ALL_MEASURES) -> Valuation:
@@ -73,11 +74,21 @@ def value_cashflows(compiled: Compiled, *, market: Market, measures: frozenset[M
     Raises:
         ValueError: the batch was compiled for another date.
     """
-    binding = bind(compiled, market=market)
+    binding = bind_market(compiled, market=market)
     table = node_table(compiled, binding=binding, market=market)
     status = row_status(compiled, binding)
-    legs = _value_legs(compiled, binding=binding, table=table, market=market, key_rates=Measure.KEY_RATE_DV01 in measures)
-    values, leg_fx_delta = _row_values(compiled, binding=binding, legs=legs, status=status, market=market)
+    has_ladders = Measure.KEY_RATE_DV01 in measures
+    layout = row_layout(
+        compiled,
+        binding=binding,
+        market=market,
+        is_ok=status == _OK,
+        kinds=_LADDERS if has_ladders else frozenset(),
+        currencies=Measure.FX_DELTA in measures,
+    )
+    sensitivities = np.zeros(layout.bucket_count)
+    legs = _value_legs(compiled, binding=binding, table=table, market=market, layout=layout, has_ladders=has_ladders, out=sensitivities)
+    values = _row_values(compiled, binding=binding, legs=legs, status=status, market=market, layout=layout, out=sensitivities)
     messages: dict[int, str] = {}
     if compiled.price_terms is not None and measures & YIELD_MEASURES:
         prices, messages = yield_measures(compiled, table=table, status=status)
@@ -86,18 +97,15 @@ def value_cashflows(compiled: Compiled, *, market: Market, measures: frozenset[M
         values[Measure.WEIGHTED_AVERAGE_LIFE] = np.where(status == _OK, compiled.weighted_average_life, np.nan)
     missing = np.full(compiled.row_count, np.nan)
     wanted = (measures & frozenset(SCALAR_MEASURES)) | {Measure.PV, Measure.PV_BASE}
-    leg_curve = binding.discount_curve.astype(np.int16)[compiled.leg_group]
-    return _without_failed_legs(
+    return _without_failed(
         Valuation(
             status=status,
             messages=messages,
             values={measure: values.get(measure, missing) for measure in SCALAR_MEASURES if measure in wanted},
-            leg_offsets=compiled.leg_offsets,
-            leg_currency=compiled.leg_currency,
-            leg_curve=leg_curve,
-            leg_fx_delta=leg_fx_delta,
-            key_rate_offsets=legs.key_rate_offsets,
-            key_rate_dv01=legs.key_rate,
+            factor_offsets=layout.factor_offsets,
+            factor_nos=layout.factor_nos,
+            bucket_offsets=layout.bucket_offsets,
+            sensitivities=sensitivities,
         )
     )
 
@@ -107,7 +115,7 @@ def row_status(compiled: Compiled, binding: Binding) -> UInt8[np.ndarray, " row"
     status = compiled.status.copy()
     status[(status == _OK) & np.isnan(binding.native_fx)] = RowStatus.MISSING_FX
     if np.any(binding.status != _OK):
-        _first_leg_trouble(compiled.leg_offsets, binding.status[compiled.leg_group], status)
+        _first_leg_trouble(compiled.leg_offsets, binding.status[compiled.leg_set], status)
     return status
 
 
@@ -120,119 +128,173 @@ def _first_leg_trouble(leg_offsets, leg_status, status):
                 status[row] = leg_status[leg]
 
 
-def _value_legs(compiled: Compiled, *, binding: Binding, table: np.ndarray, market: Market, key_rates: bool) -> _LegValues:
-    leg_count = compiled.leg_group.size
-    pillars = np.diff(market.discount_tables.offsets) if key_rates else np.zeros(len(market.discount_curves), np.int64)
-    leg_pillars = np.append(pillars, 0)[binding.discount_curve[compiled.leg_group]]
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(leg_pillars, dtype=np.int64)])
-    pv, parallel, tomorrow = np.empty(leg_count), np.empty(leg_count), np.empty(leg_count)
-    key_rate = np.empty(offsets[-1])
-    ladder = np.zeros(int(pillars.max(initial=0)) + 2)
-    arguments = (compiled.flow_offsets, compiled.flow_node, compiled.weight, table, compiled.leg_credit_spread)
-    if key_rates:
-        _sum_flows_and_key_rates(*arguments, binding.fx[compiled.leg_group], offsets, ladder, pv, parallel, tomorrow, key_rate)
-    else:
-        _sum_flows(*arguments, pv, parallel, tomorrow)
-    return _LegValues(pv, parallel, tomorrow, offsets, key_rate)
+def _value_legs(
+    compiled: Compiled, *, binding: Binding, table: NodeTable, market: Market, layout: RowLayout, has_ladders: bool, out: np.ndarray
+) -> _LegValues:
+    legs = _LegValues(*(np.empty(compiled.leg_set.size) for _ in range(4)))
+    own = compiled.sets.own_sign.astype(np.float64)[compiled.leg_set] * compiled.leg_credit_spread
+    arguments = (compiled.flow_offsets, compiled.flow_node, compiled.weight, table.values)
+    if not has_ladders:
+        _sum_flows(*arguments, own, legs.pv, legs.parallel, legs.credit, legs.tomorrow)
+        return legs
+    row_of_leg = np.repeat(np.arange(compiled.row_count), np.diff(compiled.leg_offsets))
+    has_row = np.diff(layout.factor_offsets)[row_of_leg] > 0
+    is_plain = bool(np.all(compiled.nodes.points_in_row == 1))
+    _sum_flows_and_ladders(
+        is_plain, *arguments, own, table.bucket_offsets, table.bucket_pillar, table.bucket_change, binding.fx[compiled.leg_set],
+        np.where(has_row, layout.row_start[row_of_leg], -1), compiled.rows.leg_place, layout.place_offsets, layout.place_curve,
+        layout.place_start, market.tables.offsets, np.zeros(int(market.tables.offsets[-1]) + 1),
+        legs.pv, legs.parallel, legs.credit, legs.tomorrow, out,
+    )  # fmt: skip
+    return legs
 
 
 @kernel
 @no_type_check
-def _sum_flows(flow_offsets, flow_node, weight, table, credit_spread, pv, parallel, tomorrow):
+def _sum_flows(flow_offsets, flow_node, weight, table, own, pv, parallel, credit, tomorrow):
     for leg in range(pv.size):
-        value = up = later = 0.0
+        value = up = wider = later = 0.0
         for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
             node, x = flow_node[flow], weight[flow]
             value += x * table[node, FACTOR]
             up += x * table[node, PARALLEL]
+            wider += x * table[node, CREDIT]
             later += x * table[node, TOMORROW]
-        pv[leg], parallel[leg] = value, up
+        pv[leg], parallel[leg], credit[leg] = value, up, wider
         # The weights hold exp(-spread × time); a day later there is a day less of it.
-        tomorrow[leg] = later * np.exp(credit_spread[leg] / DAYS_PER_YEAR) if credit_spread[leg] != 0.0 else later
+        tomorrow[leg] = later * np.exp(own[leg] / DAYS_PER_YEAR) if own[leg] != 0.0 else later
 
 
 @kernel
 @no_type_check
-def _sum_flows_and_key_rates(
-    flow_offsets, flow_node, weight, table, credit_spread, fx, key_rate_offsets, ladder, pv, parallel, tomorrow, key_rate
-):
+def _add_plain(first_flow, end, flow_node, weight, table, ladder):
+    """Sums of a leg's flows, and its ladder, where every node has one point on a curve."""
+    value = up = wider = later = 0.0
+    for flow in range(first_flow, end):
+        node, x = flow_node[flow], weight[flow]
+        value += x * table[node, FACTOR]
+        up += x * table[node, PARALLEL]
+        wider += x * table[node, CREDIT]
+        later += x * table[node, TOMORROW]
+        pillar = int(table[node, PILLAR])
+        ladder[pillar] += x * table[node, LEFT]
+        ladder[pillar + 1] += x * table[node, RIGHT]
+    return value, up, wider, later
+
+
+@kernel
+@no_type_check
+def _add_any(first_flow, end, flow_node, weight, table, bucket_offsets, bucket_pillar, bucket_change, ladder):
+    """The same for nodes of any number of points."""
+    value = up = wider = later = 0.0
+    is_wide = table.shape[1] > NARROW
+    for flow in range(first_flow, end):
+        node, x = flow_node[flow], weight[flow]
+        value += x * table[node, FACTOR]
+        up += x * table[node, PARALLEL]
+        wider += x * table[node, CREDIT]
+        later += x * table[node, TOMORROW]
+        if table[node, PILLAR] >= 0.0:
+            pillar = int(table[node, PILLAR])
+            ladder[pillar] += x * table[node, LEFT]
+            ladder[pillar + 1] += x * table[node, RIGHT]
+            if is_wide and table[node, PILLAR + SECOND] >= 0.0:
+                pillar = int(table[node, PILLAR + SECOND])
+                ladder[pillar] += x * table[node, LEFT + SECOND]
+                ladder[pillar + 1] += x * table[node, RIGHT + SECOND]
+        else:
+            for bucket in range(bucket_offsets[node], bucket_offsets[node + 1]):
+                ladder[bucket_pillar[bucket]] += x * bucket_change[bucket]
+    return value, up, wider, later
+
+
+@kernel
+@no_type_check
+def _sum_flows_and_ladders(
+    is_plain, flow_offsets, flow_node, weight, table, own, bucket_offsets, bucket_pillar, bucket_change, fx, row_start, leg_place,
+    place_offsets, place_curve, place_start, first_pillar, ladder, pv, parallel, credit, tomorrow, out,
+):  # fmt: skip
+    """`ladder` has a place for each pillar of the market and one more; it is zero between legs."""
     for leg in range(pv.size):
-        value = up = later = 0.0
-        first = key_rate_offsets[leg]
-        pillars = key_rate_offsets[leg + 1] - first
-        for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
-            node, x = flow_node[flow], weight[flow]
-            value += x * table[node, FACTOR]
-            up += x * table[node, PARALLEL]
-            later += x * table[node, TOMORROW]
-            left = int(table[node, LEFT]) if pillars > 0 else 0
-            ladder[left] += x * table[node, KEY_RATE_LEFT]
-            ladder[left + 1] += x * table[node, KEY_RATE_RIGHT]
-        pv[leg], parallel[leg] = value, up
-        tomorrow[leg] = later * np.exp(credit_spread[leg] / DAYS_PER_YEAR) if credit_spread[leg] != 0.0 else later
-        for pillar in range(pillars):
-            key_rate[first + pillar] = ladder[pillar] * fx[leg]
-        ladder[: max(pillars, 1) + 1] = 0.0
+        first_flow, end = flow_offsets[leg], flow_offsets[leg + 1]
+        if is_plain:
+            value, up, wider, later = _add_plain(first_flow, end, flow_node, weight, table, ladder)
+        else:
+            value, up, wider, later = _add_any(
+                first_flow, end, flow_node, weight, table, bucket_offsets, bucket_pillar, bucket_change, ladder
+            )
+        pv[leg], parallel[leg], credit[leg] = value, up, wider
+        tomorrow[leg] = later * np.exp(own[leg] / DAYS_PER_YEAR) if own[leg] != 0.0 else later
+        if row_start[leg] < 0 or not np.isfinite(value):  # the row fails, and its ladder can hold what is no number anywhere
+            ladder[:] = 0.0
+            continue
+        place, rate = leg_place[leg], fx[leg]
+        for i in range(place_offsets[place], place_offsets[place + 1]):
+            at = row_start[leg] + place_start[i]
+            first, last = first_pillar[place_curve[i]], first_pillar[place_curve[i] + 1]
+            for pillar in range(first, last):
+                out[at + pillar - first] += ladder[pillar] * rate
+                ladder[pillar] = 0.0
 
 
 def _row_values(
-    compiled: Compiled, *, binding: Binding, legs: _LegValues, status: np.ndarray, market: Market
-) -> tuple[dict[Measure, np.ndarray], np.ndarray]:
-    rows = compiled.row_count
-    names = (Measure.PV, Measure.PV_BASE, Measure.DV01, Measure.THETA_1D, Measure.FX_DELTA)
-    values = {measure: np.empty(rows) for measure in names}
-    leg_fx_delta = np.empty(legs.pv.size)
+    compiled: Compiled, *, binding: Binding, legs: _LegValues, status: np.ndarray, market: Market, layout: RowLayout, out: np.ndarray
+) -> dict[Measure, np.ndarray]:
+    names = (Measure.PV, Measure.PV_BASE, Measure.DV01, Measure.CS01, Measure.THETA_1D, Measure.FX_DELTA)
+    values = {measure: np.empty(compiled.row_count) for measure in names}
     is_foreign = np.array([*(name != market.base_currency for name in compiled.leg_currency.names), False])[compiled.leg_currency.codes]
     _sum_legs(
-        compiled.leg_offsets, legs.pv, legs.parallel, legs.tomorrow, binding.fx[compiled.leg_group], is_foreign, binding.native_fx, status,
-        *(values[measure] for measure in names), leg_fx_delta,
+        compiled.leg_offsets, legs.pv, legs.parallel, legs.credit, legs.tomorrow, binding.fx[compiled.leg_set], is_foreign,
+        binding.native_fx, layout.row_start, layout.place_currency[compiled.rows.leg_place], status,
+        *(values[measure] for measure in names), out,
     )  # fmt: skip
-    if compiled.has_credit_spread:
-        # A zero spread enters exactly where a zero rate does, so 1 bp of either changes the value by the same amount.
-        values[Measure.CS01] = values[Measure.DV01].copy()
-    return values, leg_fx_delta
+    if Measure.CS01 not in compiled.measures:
+        del values[Measure.CS01]
+    return values
 
 
 @kernel
 @no_type_check
 def _sum_legs(
-    leg_offsets, leg_pv, leg_parallel, leg_tomorrow, fx, is_foreign, native_fx, status, pv, pv_base, dv01, theta, fx_delta, leg_fx_delta
-):
+    leg_offsets, leg_pv, leg_parallel, leg_credit, leg_tomorrow, fx, is_foreign, native_fx, row_start, leg_currency_bucket, status,
+    pv, pv_base, dv01, cs01, theta, fx_delta, out,
+):  # fmt: skip
     for row in range(status.size):
-        native = base = up = later = foreign = 0.0
+        native = base = up = wider = later = foreign = 0.0
         for leg in range(leg_offsets[row], leg_offsets[row + 1]):
             leg_base = leg_pv[leg] * fx[leg]
             native += leg_pv[leg] * (fx[leg] / native_fx[row])
             base += leg_base
             up += leg_parallel[leg] * fx[leg]
+            wider += leg_credit[leg] * fx[leg]
             later += (leg_tomorrow[leg] - leg_pv[leg]) * fx[leg]
-            leg_fx_delta[leg] = FX_SHIFT * leg_base if is_foreign[leg] else 0.0
-            foreign += leg_fx_delta[leg]
-        if status[row] == _OK and not (np.isfinite(native) and np.isfinite(base) and np.isfinite(up) and np.isfinite(later)):
+            if is_foreign[leg]:
+                foreign += FX_SHIFT * leg_base
+                if leg_currency_bucket[leg] >= 0 and status[row] == _OK:
+                    out[row_start[row] + leg_currency_bucket[leg]] += FX_SHIFT * leg_base
+        if status[row] == _OK and not (
+            np.isfinite(native) and np.isfinite(base) and np.isfinite(up) and np.isfinite(wider) and np.isfinite(later)
+        ):
             status[row] = _NOT_FINITE
         if status[row] != _OK:
-            native = base = up = later = foreign = np.nan
-        pv[row], pv_base[row], dv01[row], theta[row], fx_delta[row] = native, base, up, later, foreign
+            native = base = up = wider = later = foreign = np.nan
+        pv[row], pv_base[row], dv01[row], cs01[row], theta[row], fx_delta[row] = native, base, up, wider, later, foreign
 
 
-def _without_failed_legs(valuation: Valuation) -> Valuation:
-    """Drop the legs of rows that failed."""
-    failed = valuation.status != _OK
+def _without_failed(valuation: Valuation) -> Valuation:
+    """Drop the sensitivities of rows that turned out to have no finite value."""
+    counts = np.diff(valuation.factor_offsets)
+    failed = (valuation.status != _OK) & (counts > 0)
     if not failed.any():
         return valuation
-    legs_of_row = np.diff(valuation.leg_offsets)
-    keep_leg = np.repeat(~failed, legs_of_row)
-    buckets_of_leg = np.diff(valuation.key_rate_offsets)
-    return Valuation(
-        status=valuation.status,
-        messages=valuation.messages,
-        values=valuation.values,
-        leg_offsets=_offsets(np.where(failed, 0, legs_of_row)),
-        leg_currency=Text(valuation.leg_currency.codes[keep_leg], valuation.leg_currency.names),
-        leg_curve=valuation.leg_curve[keep_leg],
-        leg_fx_delta=valuation.leg_fx_delta[keep_leg],
-        key_rate_offsets=_offsets(buckets_of_leg[keep_leg]),
-        key_rate_dv01=valuation.key_rate_dv01[np.repeat(keep_leg, buckets_of_leg)],
+    keep = np.repeat(~failed, counts)
+    sizes = np.diff(valuation.bucket_offsets)
+    return replace(
+        valuation,
+        factor_offsets=_offsets(np.where(failed, 0, counts)),
+        factor_nos=valuation.factor_nos[keep],
+        bucket_offsets=_offsets(sizes[keep]),
+        sensitivities=valuation.sensitivities[np.repeat(keep, sizes)],
     )
 
 

@@ -14,9 +14,10 @@ from typing import Final, no_type_check
 import numpy as np
 
 from pricers.core.compiled import Compiled
-from pricers.core.nodes import DISCOUNT_FACTOR, EXPONENT, FACTOR
+from pricers.core.nodes import EXPONENT, FACTOR, NodeTable
 from pricers.kernels.jit import kernel
 from pricers.market.curves import DAYS_PER_YEAR
+from pricers.market.market import CurveKind
 from pricers.measures import Measure
 from pricers.status import RowStatus
 
@@ -42,6 +43,7 @@ NO_YIELD: Final = "no yield reproduces the price: check the market price against
 NO_Z_SPREAD: Final = "no z-spread reproduces the price: check the market price against the contract's cash flows"
 
 _OK: Final = int(RowStatus.OK)
+_CREDIT_ORDERS: Final = tuple(place for place, kind in enumerate(CurveKind) if kind in (CurveKind.SPREAD, CurveKind.HAZARD))
 _COLUMNS: Final = (
     Measure.CLEAN_PRICE,
     Measure.DIRTY_PRICE,
@@ -54,7 +56,7 @@ _COLUMNS: Final = (
 )
 
 
-def yield_measures(compiled: Compiled, *, table: np.ndarray, status: np.ndarray) -> tuple[dict[Measure, np.ndarray], dict[int, str]]:
+def yield_measures(compiled: Compiled, *, table: NodeTable, status: np.ndarray) -> tuple[dict[Measure, np.ndarray], dict[int, str]]:
     """Measures on the settlement date.
 
     Args:
@@ -69,12 +71,16 @@ def yield_measures(compiled: Compiled, *, table: np.ndarray, status: np.ndarray)
     assert terms is not None
     assert compiled.settlement_node is not None
     result = np.full((len(_COLUMNS), status.size), np.nan)
-    spread_group = compiled.group_spread_curve[compiled.leg_group] >= 0
+    sets = compiled.sets
+    is_credit = np.array([*(kind in _CREDIT_ORDERS for kind, _ in sets.curves)], bool)[sets.set_curve]
+    has_credit_curve = np.zeros(sets.count, bool)
+    has_credit_curve[np.repeat(np.arange(sets.count), np.diff(sets.curve_offsets))[is_credit]] = True
     flows_max = int(np.diff(compiled.flow_offsets).max(initial=0))
     _yield_rows(
-        compiled.flow_offsets, compiled.amount, compiled.weight, compiled.flow_node, compiled.node_day, table, compiled.settlement_node,
-        compiled.leg_credit_spread, spread_group, terms.first_flow, terms.yield_time, terms.yield_frequency, terms.outstanding,
-        terms.accrued, terms.market_clean_price, status, np.empty(flows_max), np.empty(flows_max), result,
+        compiled.flow_offsets, compiled.amount, compiled.weight, compiled.flow_node, compiled.nodes.anchor, table.values,
+        table.discount_factor, compiled.settlement_node, compiled.leg_credit_spread, has_credit_curve[compiled.leg_set],
+        terms.first_flow, terms.yield_time, terms.yield_frequency, terms.outstanding, terms.accrued, terms.market_clean_price,
+        status, np.empty(flows_max), np.empty(flows_max), result,
     )  # fmt: skip
     messages: dict[int, str] = {}
     priced = np.isfinite(result[1])
@@ -88,8 +94,8 @@ def yield_measures(compiled: Compiled, *, table: np.ndarray, status: np.ndarray)
 @kernel
 @no_type_check
 def _yield_rows(
-    flow_offsets, amount, weight, flow_node, node_day, table, settlement_node, credit_spread, has_spread_curve, first_flow, yield_time,
-    yield_frequency, outstanding, accrued, market_clean_price, status, discounted, years, result,
+    flow_offsets, amount, weight, flow_node, node_day, table, discount_factor, settlement_node, credit_spread, has_spread_curve, first_flow,
+    yield_time, yield_frequency, outstanding, accrued, market_clean_price, status, discounted, years, result,
 ):  # fmt: skip
     for row in range(status.size):
         first, end = first_flow[row], flow_offsets[row + 1]
@@ -114,7 +120,7 @@ def _yield_rows(
         result[5, row] = duration / growth
         result[6, row] = (second_moment / price + duration / frequency) / (growth * growth)
         if is_quoted or has_spread_curve[row]:
-            without_spread = _discount(first, end, amount, flow_node, node_day, table, node, discounted, years)
+            without_spread = _discount(first, end, amount, flow_node, node_day, discount_factor, node, discounted, years)
             result[7, row] = _solve_z_spread(end - first, discounted, years, value, without_spread)
         else:  # the model's only spread is the contract's constant one
             result[7, row] = credit_spread[row]
@@ -217,14 +223,14 @@ def _bracket_force(first, end, amount, yield_time, target, guess):
 
 @kernel
 @no_type_check
-def _discount(first, end, amount, flow_node, node_day, table, settlement, discounted, years):
-    """Flows discounted to the settlement date on the discount curve alone, and their times from it; answers their moments."""
-    start_day, growth = node_day[settlement], 1.0 / table[settlement, DISCOUNT_FACTOR]
+def _discount(first, end, amount, flow_node, node_day, discount_factor, settlement, discounted, years):
+    """Flows discounted to the settlement date on rate curves alone, and their times from it; returns their moments."""
+    start_day, growth = node_day[settlement], 1.0 / discount_factor[settlement]
     price = first_moment = second_moment = 0.0
     for flow in range(first, end):
         node = flow_node[flow]
         time = (node_day[node] - start_day) / DAYS_PER_YEAR
-        x = amount[flow] * (table[node, DISCOUNT_FACTOR] * growth)
+        x = amount[flow] * (discount_factor[node] * growth)
         discounted[flow - first], years[flow - first] = x, time
         price += x
         first_moment += x * time

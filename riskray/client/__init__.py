@@ -209,6 +209,8 @@ class Client(ScenarioCalls, RiskCalls):
                 with self.transport.stream(path, headers=headers, timeout_s=EVENT_READ_TIMEOUT_S) as response:
                     refused_since = None
                     for told in EventSource(response).iter_sse():
+                        if not told.data:  # a retry hint alone
+                            continue
                         if told.event in ("end", "undriven"):
                             yield Run.model_validate_json(told.data)
                             if told.event == "end":

@@ -13,11 +13,11 @@ from pricers.contract.columns import Text
 from pricers.market.market import Market
 from pricers.measures import SCALAR_MEASURES, Measure
 from pricers.status import RowStatus
-from pricers.value.valuation import Valuation
 from riskray.engine.carry import MarketDifference, renumber_curves
 from riskray.engine.plan import PositionRange
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.engine.shard import ShardPositions, ShardResult, sums_of
+from riskray.engine.stored_legs import StoredLegs
 from riskray.engine.sums import LadderSums, ShardSums, merge
 
 
@@ -34,7 +34,7 @@ class EarlierShard:
 
 def carry_all(earlier: EarlierShard, *, market: Market) -> ShardResult:
     """The earlier shard under `market`, which has nothing that its positions depend on changed."""
-    difference = MarketDifference(frozenset(), frozenset(), frozenset())
+    difference = MarketDifference(frozenset(), frozenset())
     sums = ShardSums(earlier.sums.groups, earlier.sums.fx, _renumbered(earlier.sums.ladders, earlier.market, market, difference))
     return ShardResult(
         _renumbered_rows(earlier.results, earlier.market, market), pa.RecordBatch.from_pylist([], schema=FAILURE_SCHEMA), sums, {}
@@ -64,12 +64,12 @@ def carry_others(
     Returns:
         None where a position that had a value has none any more: what it alone gave to the sums cannot be told from a zero.
     """
-    was = _earlier_valuation(earlier, rows, positions, measures)
+    status, values, legs = _earlier_valuation(earlier, rows, positions, measures)
     new_numbers = np.asarray(valued.results.column("position_no"))
-    had_value = was.status == int(RowStatus.OK)
+    had_value = status == int(RowStatus.OK)
     if not np.isin(np.flatnonzero(had_value), new_numbers).all():
         return None
-    old_sums = sums_of(positions, was, had_value, market=earlier.market, measures=measures)
+    old_sums = sums_of(positions, values, legs, had_value, market=earlier.market, measures=measures)
     left = merge([earlier.sums, old_sums.negated()])
     left = ShardSums(left.groups, left.fx, _renumbered(left.ladders, earlier.market, market, difference))
 
@@ -86,8 +86,10 @@ def carry_others(
                        merge([left, valued.sums]), valued.seconds)  # fmt: skip
 
 
-def _earlier_valuation(earlier: EarlierShard, rows: np.ndarray, positions: ShardPositions, measures: frozenset[Measure]) -> Valuation:
-    """What these rows were worth; `positions` only tell the currencies of their legs."""
+def _earlier_valuation(
+    earlier: EarlierShard, rows: np.ndarray, positions: ShardPositions, measures: frozenset[Measure]
+) -> tuple[np.ndarray, dict[Measure, np.ndarray], StoredLegs]:
+    """Status, measures and legs of these rows; `positions` only tell the currencies of their legs."""
     assert positions.compiled is not None
     numbers = np.asarray(earlier.results.column("position_no")) - earlier.numbers.first
     stored = np.flatnonzero(np.isin(numbers, rows))
@@ -106,19 +108,20 @@ def _earlier_valuation(earlier: EarlierShard, rows: np.ndarray, positions: Shard
     currency = positions.compiled.leg_currency
     leg_count = int(legs.sum())
     curve = _flat(taken, "leg_curve_nos", np.full(leg_count, -1, np.int16))
-    pillars = np.array([each.pillar_days.size for each in earlier.market.discount_curves] + [0], np.int64)
+    pillars = np.array([each.pillar_days.size for each in earlier.market.curves] + [0], np.int64)
     key_rate = _flat(taken, Measure.KEY_RATE_DV01.value, np.empty(0))
     leg_pillars = pillars[curve] if Measure.KEY_RATE_DV01 in measures else np.zeros(leg_count, np.int64)
-    return Valuation(
-        status=status,
-        messages={},
-        values=values,
-        leg_offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(legs)]),
-        leg_currency=Text(currency.codes[is_leg], currency.names),
-        leg_curve=curve,
-        leg_fx_delta=_flat(taken, "leg_fx_delta", np.zeros(leg_count)),
-        key_rate_offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(leg_pillars)]),
-        key_rate_dv01=key_rate,
+    return (
+        status,
+        values,
+        StoredLegs(
+            leg_offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(legs)]),
+            leg_currency=Text(currency.codes[is_leg], currency.names),
+            leg_curve=curve,
+            leg_fx_delta=_flat(taken, "leg_fx_delta", np.zeros(leg_count)),
+            key_rate_offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(leg_pillars)]),
+            key_rate_dv01=key_rate,
+        ),
     )
 
 
@@ -129,7 +132,7 @@ def _flat(rows: pa.RecordBatch, name: str, absent: np.ndarray) -> np.ndarray:
 
 
 def _names(market: Market) -> list[str]:
-    return [curve.name for curve in market.discount_curves]
+    return [curve.name for curve in market.curves]
 
 
 def _renumbered_rows(rows: pa.RecordBatch, before: Market, after: Market) -> pa.RecordBatch:
@@ -142,9 +145,9 @@ def _renumbered_rows(rows: pa.RecordBatch, before: Market, after: Market) -> pa.
 
 def _renumbered(ladders: LadderSums, before: Market, after: Market, difference: MarketDifference) -> LadderSums:
     """Keys by the new market's numbers, without those of curves that differ: what depended on them has been taken out."""
-    number_of: Mapping[str, int] = after.discount_curve_index
+    number_of: Mapping[str, int] = after.curve_index
     names = _names(before)
-    kept = [place for place, (_, _, curve) in enumerate(ladders.keys) if names[curve] not in difference.discount_curves]
+    kept = [place for place, (_, _, curve) in enumerate(ladders.keys) if names[curve] not in difference.curves]
     if len(kept) == len(ladders.keys) and names == _names(after):
         return ladders
     first = np.concatenate([np.zeros(1, np.int64), np.cumsum(ladders.pillar_counts)])

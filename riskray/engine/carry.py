@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pricers.contract.columns import Contracts, Reference
-from pricers.market.market import Curve, Market
+from pricers.market.market import REFERENCED_KINDS, Curve, Market
 from pricers.registry import PricerSpec
 
 
@@ -19,20 +19,21 @@ from pricers.registry import PricerSpec
 class MarketDifference:
     """Names of what two markets of one day do not have in common, bit for bit: changed, only before, or only after."""
 
-    discount_curves: frozenset[str]
-    spread_curves: frozenset[str]
+    curves: frozenset[str]
     currencies: frozenset[str]
     """Currencies whose rate to the base currency differs, whichever quotes it comes from."""
 
     @property
     def is_empty(self) -> bool:
         """Whether every position has the same numbers under both markets."""
-        return not (self.discount_curves or self.spread_curves or self.currencies)
+        return not (self.curves or self.currencies)
 
-    def names(self, kind: Reference) -> frozenset[str]:
-        """What differs of one kind of market data; calendars never do, they belong to no market."""
-        by_kind = {"discount_curve": self.discount_curves, "spread_curve": self.spread_curves, "currency": self.currencies}
-        return by_kind.get(kind, frozenset())
+    def has(self, name: str, reference: Reference) -> bool:
+        """Whether what a contract calls `name` differs; calendars never do, they belong to no market."""
+        if reference == "currency":
+            return name in self.currencies
+        kind = REFERENCED_KINDS.get(reference)
+        return kind is not None and (name in self.curves or f"{name}:{kind}" in self.curves)
 
 
 def market_difference(before: Market, after: Market) -> MarketDifference:
@@ -43,8 +44,7 @@ def market_difference(before: Market, after: Market) -> MarketDifference:
         )
     currencies = before.fx_to_base.keys() | after.fx_to_base.keys()
     return MarketDifference(
-        discount_curves=_changed_curves(before.discount_curves, after.discount_curves),
-        spread_curves=_changed_curves(before.spread_curves, after.spread_curves),
+        curves=_changed_curves(before.curves, after.curves),
         currencies=frozenset(name for name in currencies if before.fx_to_base.get(name) != after.fx_to_base.get(name)),
     )
 
@@ -59,10 +59,11 @@ def depends_on(difference: MarketDifference, *, spec: PricerSpec, contracts: Con
     touched = np.zeros(contracts.row_count, np.bool_)
     kinds: tuple[Reference, ...] = ("discount_curve", "spread_curve", "currency")
     for kind in kinds:
-        changed = difference.names(kind)
         for column in spec.columns.referencing(kind):
             text = contracts.text(column.name)
-            is_changed = np.array([*(name in changed for name in text.names), False])  # the last one is for null, whose code is -1
+            is_changed = np.array(
+                [*(difference.has(name, kind) for name in text.names), False]
+            )  # the last one is for null, whose code is -1
             touched |= is_changed[text.codes]
     return touched
 
@@ -90,7 +91,8 @@ def _changed_curves(before: Sequence[Curve], after: Sequence[Curve]) -> frozense
 
 def _same(one: Curve, other: Curve) -> bool:
     return (
-        (one.currency, one.interpolation, one.pillar_labels) == (other.currency, other.interpolation, other.pillar_labels)
+        (one.kind, one.currency, one.interpolation, one.pillar_labels)
+        == (other.kind, other.currency, other.interpolation, other.pillar_labels)
         and np.array_equal(one.pillar_days, other.pillar_days)
         and np.array_equal(one.zero_rates, other.zero_rates)
     )

@@ -6,8 +6,10 @@ from typing import Final
 import numpy as np
 
 from pricers.contract.columns import NO_DATE, NO_INTEGER, Column, Columns, Contracts, Kind
+from pricers.core.binding import KINDS
 from pricers.core.compiled import Compiled
-from pricers.market.market import Market
+from pricers.flows.cashflows import NO_CURVE
+from pricers.market.market import CurveKind, Market
 from pricers.status import RowStatus
 
 LIST_ITEMS_SHOWN: Final = 5
@@ -61,19 +63,32 @@ def _terms(status: RowStatus, columns: Columns, contracts: Contracts, row: int) 
 
 
 def _gaps(status: RowStatus, compiled: Compiled, row: int, market: Market) -> Iterator[str]:
+    sets, places = compiled.sets, {key: market.resolve(key[1], KINDS[key[0]]) for key in compiled.sets.curves}
     for leg in range(compiled.leg_offsets[row], compiled.leg_offsets[row + 1]):
-        curve, spread, currency = compiled.leg_discount_curve[leg], compiled.leg_spread_curve[leg], compiled.leg_currency[leg]
+        number, currency = int(sets.leg_set[leg]), compiled.leg_currency[leg]
+        keys = [sets.curves[curve] for curve in sets.set_curve[sets.curve_offsets[number] : sets.curve_offsets[number + 1]].tolist()]
         match status:
-            case RowStatus.MISSING_CURVE if curve not in market.discount_curve_index:
-                yield str(curve)
-            case RowStatus.MISSING_SPREAD_CURVE if spread is not None and spread not in market.spread_curve_index:
-                yield spread
+            case RowStatus.MISSING_CURVE | RowStatus.MISSING_SPREAD_CURVE:
+                is_spread = status is RowStatus.MISSING_SPREAD_CURVE
+                missing = [key for key in keys if places[key] is None and (KINDS[key[0]] is CurveKind.SPREAD) == is_spread]
+                yield from (_unresolved(name, market) for _, name in missing)
             case RowStatus.MISSING_FX if currency != market.base_currency and currency not in market.fx_to_base:
                 yield f"{currency} to {market.base_currency}"
-            case RowStatus.CURVE_CURRENCY_MISMATCH if curve is not None and curve in market.discount_curve_index:
-                found = market.discount_curves[market.discount_curve_index[curve]].currency
-                if found != currency:
-                    yield f"{curve} is in {found}, the cash flows in {currency}"
+            case RowStatus.CURVE_CURRENCY_MISMATCH:
+                rates = [market.curves[place] for key in keys if (place := places[key]) is not None]
+                yield from (
+                    f"{curve.name} is in {curve.currency}, the cash flows in {currency}"
+                    for curve in rates
+                    if curve.kind is CurveKind.RATE and curve.currency != currency
+                )
+
+
+def _unresolved(name: str, market: Market) -> str:
+    """The name, and what the market has under it."""
+    if name == NO_CURVE:
+        return "none is named"
+    place = market.curve_index.get(name)
+    return name if place is None else f"{name} (a {market.curves[place].kind} curve)"
 
 
 def _shown(column: Column, contracts: Contracts, row: int) -> str | None:

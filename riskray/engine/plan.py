@@ -1,11 +1,12 @@
 """Planning a run before anything runs: which shards it has and what the market lacks for it."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
+from pricers.market.market import REFERENCED_KINDS, CurveKind
 from riskray.models.run import MarketGap, Preflight
 
 RequirementKind = Literal["product", "discount_curve", "spread_curve", "currency"]
@@ -55,10 +56,9 @@ class Requirement:
 
 @dataclass(frozen=True)
 class MarketNames:
-    """What a market offers: names of its curves and the currencies that have an exchange rate to the run's base currency."""
+    """What a market offers: its curves' names by kind and the currencies that have an exchange rate to the run's base currency."""
 
-    discount_curves: frozenset[str]
-    spread_curves: frozenset[str]
+    curves: Mapping[CurveKind, frozenset[str]]
     currencies: frozenset[str]
 
 
@@ -100,8 +100,8 @@ def preflight(requirements: Iterable[Requirement], *, position_count: int, marke
     """
     present: dict[RequirementKind, frozenset[str]] = {
         "product": frozenset(products),
-        "discount_curve": market.discount_curves,
-        "spread_curve": market.spread_curves,
+        "discount_curve": market.curves[REFERENCED_KINDS["discount_curve"]],
+        "spread_curve": market.curves[REFERENCED_KINDS["spread_curve"]],
         "currency": market.currencies,
     }
     counts: dict[tuple[RequirementKind, str, str], int] = defaultdict(int)

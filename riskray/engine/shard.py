@@ -19,6 +19,7 @@ from riskray.engine.exact_sum import ExactSums
 from riskray.engine.failure_messages import market_messages
 from riskray.engine.plan import PositionRange
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA, ROLLUP_MEASURES
+from riskray.engine.stored_legs import StoredLegs, stored_legs
 from riskray.engine.sums import FxSums, GroupSums, LadderSums, ShardSums
 
 MESSAGE_LENGTH_MAX = 500
@@ -96,10 +97,11 @@ def shard_result(positions: ShardPositions, valuation: Valuation, *, market: Mar
     """The rows and sums of a valuation."""
     _check(positions, valuation)
     is_ok = valuation.status == int(RowStatus.OK)
+    legs = stored_legs(valuation, positions.compiled, market=market)
     return ShardResult(
-        results=_result_rows(valuation, is_ok, first_position_no=positions.first_position_no, measures=measures),
+        results=_result_rows(valuation, legs, is_ok, first_position_no=positions.first_position_no, measures=measures),
         failures=_failure_rows(valuation, is_ok, first_position_no=positions.first_position_no),
-        sums=sums_of(positions, valuation, is_ok, market=market, measures=measures),
+        sums=sums_of(positions, valuation.values, legs, is_ok, market=market, measures=measures),
         seconds={},
     )
 
@@ -129,7 +131,7 @@ def storable(message: str) -> str:
 
 def _check(positions: ShardPositions, valuation: Valuation) -> None:
     rows = positions.row_count
-    sizes = {"status": valuation.status.size, "leg_offsets": valuation.leg_offsets.size - 1}
+    sizes = {"status": valuation.status.size, "factor_offsets": valuation.factor_offsets.size - 1}
     sizes |= {measure.value: array.size for measure, array in valuation.values.items()}
     sizes |= {"books": positions.books.codes.size, "currencies": positions.currencies.codes.size}
     wrong = {name: size for name, size in sizes.items() if size != rows}
@@ -143,11 +145,13 @@ def _check(positions: ShardPositions, valuation: Valuation) -> None:
             f"product {positions.product}, position number {positions.first_position_no + row}: "
             f"status {RowStatus(valuation.status[row]).name} with a present value of {valuation.values[Measure.PV][row]}"
         )
-    if np.any(np.diff(valuation.leg_offsets)[is_failed]):
-        raise ValueError(f"product {positions.product}: a failed row has legs")
+    if np.any(np.diff(valuation.factor_offsets)[is_failed]):
+        raise ValueError(f"product {positions.product}: a failed row has sensitivities")
 
 
-def _result_rows(valuation: Valuation, is_ok: np.ndarray, *, first_position_no: int, measures: frozenset[Measure]) -> pa.RecordBatch:
+def _result_rows(
+    valuation: Valuation, legs: StoredLegs, is_ok: np.ndarray, *, first_position_no: int, measures: frozenset[Measure]
+) -> pa.RecordBatch:
     rows = np.flatnonzero(is_ok)
     columns: list[pa.Array] = [pa.array((rows + first_position_no).astype(np.int32))]
     for measure in SCALAR_MEASURES:
@@ -155,12 +159,12 @@ def _result_rows(valuation: Valuation, is_ok: np.ndarray, *, first_position_no: 
         # from_pandas: NaN becomes null
         columns.append(pa.nulls(rows.size, pa.float64()) if values is None else pa.array(values[rows], pa.float64(), from_pandas=True))
     # Failed rows have no legs, so the legs of the others follow each other without a gap.
-    leg_offsets = np.append(valuation.leg_offsets[:-1][rows], valuation.leg_offsets[-1])
+    leg_offsets = np.append(legs.leg_offsets[:-1][rows], legs.leg_offsets[-1])
     has_legs = not measures.isdisjoint({Measure.FX_DELTA, Measure.KEY_RATE_DV01})
-    columns.append(_lists(leg_offsets, valuation.leg_curve, pa.int16(), wanted=has_legs))
-    columns.append(_lists(leg_offsets, valuation.leg_fx_delta, pa.float64(), wanted=Measure.FX_DELTA in measures))
-    key_rate_offsets = valuation.key_rate_offsets[leg_offsets]
-    columns.append(_lists(key_rate_offsets, valuation.key_rate_dv01, pa.float64(), wanted=Measure.KEY_RATE_DV01 in measures))
+    columns.append(_lists(leg_offsets, legs.leg_curve, pa.int16(), wanted=has_legs))
+    columns.append(_lists(leg_offsets, legs.leg_fx_delta, pa.float64(), wanted=Measure.FX_DELTA in measures))
+    key_rate_offsets = legs.key_rate_offsets[leg_offsets]
+    columns.append(_lists(key_rate_offsets, legs.key_rate_dv01, pa.float64(), wanted=Measure.KEY_RATE_DV01 in measures))
     return pa.RecordBatch.from_arrays(columns, schema=RESULT_SCHEMA)
 
 
@@ -186,15 +190,21 @@ def _failure_rows(valuation: Valuation, is_ok: np.ndarray, *, first_position_no:
 
 
 def sums_of(
-    positions: ShardPositions, valuation: Valuation, is_ok: np.ndarray, *, market: Market, measures: frozenset[Measure]
+    positions: ShardPositions,
+    values: Mapping[Measure, np.ndarray],
+    legs: StoredLegs,
+    is_ok: np.ndarray,
+    *,
+    market: Market,
+    measures: frozenset[Measure],
 ) -> ShardSums:
     """The exact sums of a valuation under `market`; `is_ok`: bool[row]."""
-    leg_counts = np.diff(valuation.leg_offsets)
+    leg_counts = np.diff(legs.leg_offsets)
     leg_book = np.repeat(positions.books.codes, leg_counts)
     return ShardSums(
-        _group_sums(positions, is_ok, valuation.values),
-        _fx_sums(positions, valuation, leg_book, wanted=Measure.FX_DELTA in measures),
-        _ladder_sums(positions, valuation, leg_book, market=market),
+        _group_sums(positions, is_ok, values),
+        _fx_sums(positions, legs, leg_book, wanted=Measure.FX_DELTA in measures),
+        _ladder_sums(positions, legs, leg_book, market=market),
     )
 
 
@@ -214,28 +224,28 @@ def _group_sums(positions: ShardPositions, is_ok: np.ndarray, values: Mapping[Me
     )
 
 
-def _fx_sums(positions: ShardPositions, valuation: Valuation, leg_book: np.ndarray, *, wanted: bool) -> FxSums:
+def _fx_sums(positions: ShardPositions, legs: StoredLegs, leg_book: np.ndarray, *, wanted: bool) -> FxSums:
     if not wanted:
         return FxSums([], ExactSums(0))
-    currencies = valuation.leg_currency
+    currencies = legs.leg_currency
     pairs, group = _number(leg_book, currencies.codes, len(currencies.names))
     sums = ExactSums(len(pairs))
-    sums.add(group, valuation.leg_fx_delta)
+    sums.add(group, legs.leg_fx_delta)
     return FxSums([(positions.books.names[book], positions.product, currencies.names[currency]) for book, currency in pairs], sums)
 
 
-def _ladder_sums(positions: ShardPositions, valuation: Valuation, leg_book: np.ndarray, *, market: Market) -> LadderSums:
-    bucket_counts = np.diff(valuation.key_rate_offsets)
+def _ladder_sums(positions: ShardPositions, stored: StoredLegs, leg_book: np.ndarray, *, market: Market) -> LadderSums:
+    bucket_counts = np.diff(stored.key_rate_offsets)
     legs = np.flatnonzero(bucket_counts)
-    pairs, ladder = _number(leg_book[legs], valuation.leg_curve[legs], len(market.discount_curves))
-    pillar_counts = np.array([market.discount_curves[curve].pillar_days.size for _, curve in pairs], np.int64)
+    pairs, ladder = _number(leg_book[legs], stored.leg_curve[legs], len(market.curves))
+    pillar_counts = np.array([market.curves[curve].pillar_days.size for _, curve in pairs], np.int64)
     if not np.array_equal(bucket_counts[legs], pillar_counts[ladder]):
         raise ValueError(f"product {positions.product}: a leg has not one key rate for each pillar of its discount curve")
     first_bucket = np.concatenate([np.zeros(1, np.int64), np.cumsum(pillar_counts)])
     # Bucket b of a leg is pillar b of its curve.
-    pillar = np.arange(valuation.key_rate_dv01.size) - np.repeat(valuation.key_rate_offsets[:-1], bucket_counts)
+    pillar = np.arange(stored.key_rate_dv01.size) - np.repeat(stored.key_rate_offsets[:-1], bucket_counts)
     sums = ExactSums(int(first_bucket[-1]))
-    sums.add(np.repeat(first_bucket[ladder], bucket_counts[legs]) + pillar, valuation.key_rate_dv01)
+    sums.add(np.repeat(first_bucket[ladder], bucket_counts[legs]) + pillar, stored.key_rate_dv01)
     return LadderSums([(positions.books.names[book], positions.product, curve) for book, curve in pairs], pillar_counts, sums)
 
 

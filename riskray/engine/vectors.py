@@ -19,10 +19,9 @@ from pricers.core.compiled import Compiled
 from pricers.status import RowStatus
 from pricers.value.netting import (
     CellValues,
-    Ladder,
     LadderGrid,
     Ladders,
-    group_key,
+    failing_nodes,
     merge_ladders,
     net_flows_of_families,
     renumbered,
@@ -150,13 +149,9 @@ def _piece(family: NettedFamily, number: int, count: int) -> NettedFamily:
         return family
     chosen = np.array([zlib.crc32(name.encode()) % count == number for name, _, _ in family.cells], np.bool_)
     numbers = np.where(chosen, np.cumsum(chosen) - 1, -1).astype(np.int32)
-    ladders = {}
-    for key, ladder in family.ladders.ladders.items():
-        is_in = chosen[ladder.cells]
-        if is_in.any():
-            ladders[key] = Ladder(numbers[ladder.cells[is_in]], ladder.sums[is_in])
+    ladders = renumbered(family.ladders, numbers=numbers)
     cells = tuple(cell for cell, is_chosen in zip(family.cells, chosen.tolist(), strict=True) if is_chosen)
-    return NettedFamily(cells, family.ok_counts[chosen], family.dropped_counts[chosen], Ladders(ladders))
+    return NettedFamily(cells, family.ok_counts[chosen], family.dropped_counts[chosen], ladders)
 
 
 def merge_failures(parts: Sequence[ScenarioFailures]) -> ScenarioFailures:
@@ -214,26 +209,14 @@ def position_pnl(
 
 def failing_rows(compiled: Compiled, *, grid: LadderGrid, is_ok: Bool[np.ndarray, " row"]) -> FailingRows:
     """The rows of `is_ok` that some scenario leaves without value, and those scenarios."""
-    segment_of_node = np.full(compiled.node_day.size, -1, np.int64)
-    failing_of_segment: list[np.ndarray] = []
-    for group in range(compiled.group_discount_curve.size):
-        basis = grid.basis(group_key(compiled, group))
-        if not basis.is_failing.any():
-            continue
-        nodes = slice(*compiled.node_offsets[group : group + 2])
-        segment = basis.segment(compiled.node_day[nodes])
-        first = sum(each.shape[0] for each in failing_of_segment)
-        is_failing_anywhere: np.ndarray = np.logical_or.reduce(basis.is_failing, axis=1)
-        segment_of_node[nodes] = np.where(is_failing_anywhere[segment], first + segment, -1)
-        failing_of_segment.append(basis.is_failing)
-    if not failing_of_segment:
+    kind_of_node, is_failing = failing_nodes(compiled, grid=grid)
+    if not is_failing.size:
         return FailingRows(np.empty(0, np.int64), np.empty((0, grid.scenarios.count), np.bool_))
-    is_failing = np.concatenate(failing_of_segment)
     row_of_leg = np.repeat(np.arange(compiled.row_count), np.diff(compiled.leg_offsets))
-    segment_of_flow = segment_of_node[compiled.flow_node]
-    flows = np.flatnonzero(segment_of_flow >= 0)
+    kind_of_flow = kind_of_node[compiled.flow_node]
+    flows = np.flatnonzero(kind_of_flow >= 0)
     row_of_flow = np.repeat(row_of_leg, np.diff(compiled.flow_offsets))
-    pairs = np.unique(np.stack([row_of_flow[flows], segment_of_flow[flows]]), axis=1)
+    pairs = np.unique(np.stack([row_of_flow[flows], kind_of_flow[flows]]), axis=1)
     pairs = pairs[:, is_ok[pairs[0]]]
     rows, starts = np.unique(pairs[0], return_index=True)
     scenarios = np.logical_or.reduceat(is_failing[pairs[1]], starts, axis=0) if rows.size else is_failing[:0]

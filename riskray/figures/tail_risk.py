@@ -10,7 +10,7 @@ from riskray.figures.estimators import contributions, delta_tail_risk, move_cova
 from riskray.figures.nodes import Node, Parts, parts_of, resolve_node
 from riskray.figures.vectors import VectorReader
 from riskray.market.build import build_market
-from riskray.market.reader import stored_market
+from riskray.market.stored import stored_market
 from riskray.models.run import Run
 from riskray.models.tail_risk import (
     Contribution,

@@ -415,7 +415,7 @@ def _inside(numbers: np.ndarray, part: ShardPositions) -> np.ndarray:
 def _curves_of(results: pa.Table, market: Market) -> dict[int, tuple[str, tuple[str, ...]]]:
     """Name and pillars of the discount curves that result rows name; a leg without a curve has the number -1."""
     numbers = {number for row in results.column("leg_curve_nos").to_pylist() for number in row or () if number >= 0}
-    return {number: (market.discount_curves[number].name, market.discount_curves[number].pillar_labels) for number in sorted(numbers)}
+    return {number: (market.curves[number].name, market.curves[number].pillar_labels) for number in sorted(numbers)}
 
 
 def _value_table(table: pa.Table, product: str, first: int, market: Market, measures: frozenset[Measure]) -> ShardResult:

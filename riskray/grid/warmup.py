@@ -8,7 +8,7 @@ import structlog
 
 from pricers.market.market import Market, Scenarios
 from pricers.measures import Measure
-from pricers.registry import pricer
+from pricers.registry import NO_FIXINGS, pricer
 from pricers.value.cash_flow_report import explain
 from pricers.value.netting import LadderGrid
 from pricers.value.pnl_attribution import explain_pnl
@@ -60,29 +60,30 @@ def warm_kernels() -> None:
         sums.append(result.sums.to_bytes())
         encode_rows(result.results)
         encode_rows(result.failures)
-        explain(spec, contracts_from_arrow(spec.columns, table.slice(0, 1)), 0, market=market)
+        contracts = contracts_from_arrow(spec.columns, table)
+        explain(spec, contracts, 0, market=market)
         _warm_scenarios(positions, result, grid)
+        if positions.compiled is not None and spec.lower is not None:
+            flows = spec.lower(contracts, as_of=market.as_of, fixings=NO_FIXINGS).cashflows
+            explain_pnl(positions.compiled, positions.compiled, cashflows_t0=flows, market_t0=market, market_t1=market)
     roll_up(sums)
     _log.info("kernels are warm", positions=POSITIONS)
 
 
 def _warm_scenarios(positions: ShardPositions, result: ShardResult, grid: LadderGrid) -> None:
-    """Compute P&L of the positions, of their groups, and between two markets."""
+    """Compute P&L of the positions and of their groups."""
     failed = np.asarray(result.failures.column("position_no"), np.int64)
     netted = net_positions(positions, failed=failed, grid=grid, policy="drop_position")
     for family in merge_netted([netted]).families:
         value_family(family, grid=grid)
     priced, pv_base = np.asarray(result.results.column("position_no"), np.int64), np.asarray(result.results.column("pv_base"))
     position_pnl(positions, priced=priced, pv_base=pv_base, grid=grid, policy="drop_position")
-    if positions.compiled is not None:
-        explain_pnl(positions.compiled, positions.compiled, market_t0=grid.market, market_t1=grid.market)
 
 
 def _every_factor_moved(market: Market) -> Scenarios:
     """A few scenarios in which every factor of the market moves."""
-    curves = market.discount_curves, market.spread_curves
-    shifts = [{curve.name: np.full((curve.pillar_days.size, SCENARIOS), BASIS_POINT) for curve in each} for each in curves]
+    shifts = {curve.name: np.full((curve.pillar_days.size, SCENARIOS), BASIS_POINT) for curve in market.curves}
     return Scenarios(
-        count=SCENARIOS, zero_shifts=shifts[0], spread_shifts=shifts[1], credit_spread_shift=np.full(SCENARIOS, BASIS_POINT),
+        count=SCENARIOS, shifts=shifts, credit_spread_shift=np.full(SCENARIOS, BASIS_POINT),
         fx_factors={currency: np.full(SCENARIOS, 1.0 + BASIS_POINT) for currency in FX_MOVED},
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from pricers.market.market import Curve, Market
+from pricers.market.market import KIND_ORDER, Curve, CurveKind, Market
 from pricers.time.dates import to_day
 from riskray.errors import InvalidRequest
 from riskray.market.fx import FxConversion, conversions, todays_rates
@@ -22,21 +22,22 @@ CURVE_SCHEMA = pa.schema(
     ]
 )
 
+STORED_KINDS = {CurveKind.RATE: "discount", CurveKind.SPREAD: "spread"}
+"""A curve's kind as the table market_curve has it."""
+
 
 def build_market(document: MarketDocument, *, base_currency: str) -> Market:
-    """The pricers' view of a document: curves sorted by name, today's exchange rates to the base currency.
+    """The pricers' view of a document: curves sorted by kind and name, today's exchange rates to the base currency.
 
     A currency without a path of quotes to the base currency is left out; its positions fail with MISSING_FX.
 
     Raises:
         InvalidRequest: no such currency.
     """
-    discount_curves, spread_curves = _curves(document)
     return Market(
         as_of=to_day(document.as_of),
         base_currency=base_currency,
-        discount_curves=discount_curves,
-        spread_curves=spread_curves,
+        curves=_curves(document),
         fx_to_base={currency: conversion.rate for currency, conversion in fx_conversions(document, base_currency=base_currency).items()},
     )
 
@@ -46,7 +47,7 @@ def fx_conversions(document: MarketDocument, *, base_currency: str) -> dict[str,
     if base_currency not in CURRENCIES:
         message = f"base currency {base_currency!r} is not an ISO 4217 currency code in capitals"
         raise InvalidRequest(message, [{"loc": ["base_currency"], "msg": message, "code": "unknown_currency"}])
-    curves = {curve.name: curve for curve in _curves(document)[0]}
+    curves = {curve.name: curve for curve in _curves(document)}
     return conversions(todays_rates(document, curves), base_currency=base_currency)
 
 
@@ -54,7 +55,7 @@ def market_curve_rows(document: MarketDocument) -> pa.Table:
     """The document's curves by number, as results refer to them; columns of CURVE_SCHEMA."""
     rows = [
         {
-            "kind": kind,
+            "kind": STORED_KINDS[curve.kind],
             "curve_no": number,
             "name": curve.name,
             "currency": curve.currency,
@@ -62,15 +63,16 @@ def market_curve_rows(document: MarketDocument) -> pa.Table:
             "pillar_days": curve.pillar_days.tolist(),
             "zero_rates": curve.zero_rates.tolist(),
         }
-        for kind, curves in zip(("discount", "spread"), _curves(document), strict=True)
-        for number, curve in enumerate(curves)
+        for number, curve in enumerate(_curves(document))
     ]
     return pa.Table.from_pylist(rows, schema=CURVE_SCHEMA)
 
 
-def _curves(document: MarketDocument) -> tuple[tuple[Curve, ...], tuple[Curve, ...]]:
-    """Discount and spread curves, each sorted by name: a curve's place is its number in results."""
-    discount = sorted(document.curves, key=lambda curve: curve.name)
-    spread = sorted(document.spread_curves, key=lambda curve: curve.name)
+def _curves(document: MarketDocument) -> tuple[Curve, ...]:
+    """All curves by kind, then by name: a curve's place is its number in results."""
     as_of = document.as_of
-    return tuple(discount_curve(curve, as_of=as_of) for curve in discount), tuple(spread_curve(curve, as_of=as_of) for curve in spread)
+    curves = [
+        *(discount_curve(curve, as_of=as_of) for curve in document.curves),
+        *(spread_curve(curve, as_of=as_of) for curve in document.spread_curves),
+    ]
+    return tuple(sorted(curves, key=lambda curve: (KIND_ORDER[curve.kind], curve.name)))

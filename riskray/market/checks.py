@@ -11,7 +11,7 @@ from typing import Any
 from pricers.contract.columns import FX_RATE_MAX
 from riskray.market.fx import CYCLE_TOLERANCE, inconsistent_quotes
 from riskray.market.zero_rates import continuous_zero_rate, pillar_day
-from riskray.models.market_data import FX_RATE_MIN, Compounding, CurveDocument, CurveKind, MarketDocument, SpreadCurveDocument
+from riskray.models.market_data import FX_RATE_MIN, Compounding, CurveDocument, MarketDocument, QuotedAs, SpreadCurveDocument
 from riskray.models.rate_units import rate_fault, rate_limit
 
 ZERO_RATE_MAX = 2.0  # 200 % a year: above that a rate was given in per cent
@@ -27,6 +27,7 @@ def market_problems(document: MarketDocument) -> list[Problem]:
         *_duplicates("curves", [curve.name for curve in document.curves]),
         *_duplicates("spread_curves", [curve.name for curve in document.spread_curves]),
         *_duplicates("fx_spots", [spot.pair for spot in document.fx_spots]),
+        *_shared_names(document),
         *(problem for index, curve in enumerate(document.curves) for problem in _curve_problems(document, curve, ("curves", index))),
         *(
             problem
@@ -48,7 +49,7 @@ def rate_unit_problems(curves: Sequence[CurveDocument], *, loc: tuple[str | int,
 
 
 def _unit_problems(curve: CurveDocument | SpreadCurveDocument, value: float, label: str, loc: tuple[str | int, ...]) -> Iterator[Problem]:
-    if not isinstance(curve, CurveDocument) or curve.kind is not CurveKind.ZERO_RATES:
+    if not isinstance(curve, CurveDocument) or curve.quoted_as is not QuotedAs.ZERO_RATES:
         return
     if fault := rate_fault(value, limit=rate_limit(curve.currency)):
         yield _problem(loc, "out_of_range", f"{curve.name}, {label}: {fault}")
@@ -63,6 +64,14 @@ def _duplicates(part: str, names: list[str]) -> Iterator[Problem]:
     for index, name in enumerate(names):
         if first.setdefault(name, index) != index:
             yield _problem((part, index), "duplicate", f"{part} has {name!r} twice; give it once")
+
+
+def _shared_names(document: MarketDocument) -> Iterator[Problem]:
+    taken = {curve.name for curve in document.curves}
+    for index, spread in enumerate(document.spread_curves):
+        if spread.name in taken:
+            message = f"spread curve {spread.name!r} has the name of a discount curve; names are unique over all curves: rename one of them"
+            yield _problem(("spread_curves", index, "name"), "name_taken", message)
 
 
 def _curve_problems(document: MarketDocument, curve: CurveDocument | SpreadCurveDocument, loc: tuple[str | int, ...]) -> Iterator[Problem]:
@@ -80,7 +89,11 @@ def _curve_problems(document: MarketDocument, curve: CurveDocument | SpreadCurve
         place = (*place, "value")
         wrong_unit = [*_unit_problems(curve, point.value, point.label, place)] if document.rates_checked else []
         yield from wrong_unit or _value_problems(curve, point.value, day, point.label, place)
-    if isinstance(curve, CurveDocument) and curve.kind is CurveKind.DISCOUNT_FACTORS and curve.compounding is not Compounding.CONTINUOUS:
+    if (
+        isinstance(curve, CurveDocument)
+        and curve.quoted_as is QuotedAs.DISCOUNT_FACTORS
+        and curve.compounding is not Compounding.CONTINUOUS
+    ):
         yield _problem((*loc, "compounding"), "not_allowed", f"{curve.name}: discount factors have no compounding; leave it out")
 
 
@@ -92,18 +105,18 @@ def _value_problems(
         if abs(value) > SPREAD_MAX:
             yield _problem(loc, "out_of_range", f"{where}: spread {value:g} is beyond {SPREAD_MAX:g}; write 125 bp as 0.0125")
         return
-    if curve.kind is CurveKind.DISCOUNT_FACTORS and value <= 0.0:
+    if curve.quoted_as is QuotedAs.DISCOUNT_FACTORS and value <= 0.0:
         yield _problem(loc, "not_positive", f"{where}: discount factor {value:g} is not positive")
         return
-    rate = continuous_zero_rate(value, days=day, kind=curve.kind, compounding=curve.compounding)
+    rate = continuous_zero_rate(value, days=day, quoted_as=curve.quoted_as, compounding=curve.compounding)
     if math.isnan(rate):
         message = f"zero rate {value:g}, {curve.compounding.value} compounding: 1 grows to nothing or less; write -0.5 % as -0.005"
         yield _problem(loc, "out_of_range", f"{where}: {message}")
     elif not abs(rate) <= ZERO_RATE_MAX:
         message = (
             f"discount factor {value:g} means the zero rate {rate:.4g}, beyond {ZERO_RATE_MAX:g}; a discount factor is the value now of 1 "
-            "paid then, near 1 at first and falling; for rates say kind zero_rates"
-            if curve.kind is CurveKind.DISCOUNT_FACTORS
+            "paid then, near 1 at first and falling; for rates say quoted_as zero_rates"
+            if curve.quoted_as is QuotedAs.DISCOUNT_FACTORS
             else f"zero rate {value:g} beyond {ZERO_RATE_MAX:g}; write 4.25 % as 0.0425"
         )
         yield _problem(loc, "out_of_range", f"{where}: {message}")

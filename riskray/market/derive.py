@@ -12,7 +12,7 @@ from jaxtyping import Float
 from riskray.errors import InvalidRequest
 from riskray.market.fx import todays_rates
 from riskray.market.zero_rates import discount_curve
-from riskray.models.market_data import Compounding, CurveDocument, CurveKind, FxSpot, MarketDocument, Quality, SpreadCurveDocument
+from riskray.models.market_data import Compounding, CurveDocument, FxSpot, MarketDocument, Quality, QuotedAs, SpreadCurveDocument
 
 _NOTE_LENGTH_MAX = 2000
 _LISTED_MAX = 20
@@ -49,7 +49,7 @@ def replaced(
     )
 
 
-def shifted(document: MarketDocument, *, zero_shifts: Shifts, spread_shifts: Shifts, fx_factors: Mapping[str, float]) -> MarketDocument:
+def shifted(document: MarketDocument, *, shifts: Shifts, fx_factors: Mapping[str, float]) -> MarketDocument:
     """The document with curves moved at their pillars, and today's price of each currency in `fx_factors` times its factor.
 
     A moved discount curve is written as continuously compounded zero rates. Where `fx_discount_curves` carry spot rates back to today, the
@@ -57,8 +57,8 @@ def shifted(document: MarketDocument, *, zero_shifts: Shifts, spread_shifts: Shi
     """
     moved = document.model_copy(
         update={
-            "curves": [_moved_curve(curve, document, zero_shifts.get(curve.name)) for curve in document.curves],
-            "spread_curves": [_moved_spread_curve(curve, spread_shifts.get(curve.name)) for curve in document.spread_curves],
+            "curves": [_moved_curve(curve, document, shifts.get(curve.name)) for curve in document.curves],
+            "spread_curves": [_moved_spread_curve(curve, shifts.get(curve.name)) for curve in document.spread_curves],
         }
     )
     before, after = _todays_rates(document), _todays_rates(moved)
@@ -89,7 +89,7 @@ def _moved_curve(curve: CurveDocument, document: MarketDocument, shift: np.ndarr
     if shift is None:
         return curve
     rates = discount_curve(curve, as_of=document.as_of).zero_rates + shift
-    form = {"kind": CurveKind.ZERO_RATES, "compounding": Compounding.CONTINUOUS}
+    form = {"quoted_as": QuotedAs.ZERO_RATES, "compounding": Compounding.CONTINUOUS}
     return curve.model_copy(update={**form, **_moved(curve, rates)})
 
 

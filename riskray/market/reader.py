@@ -31,7 +31,7 @@ import pyarrow.parquet
 from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
 from riskray.market.checks import Problem, rate_unit_problems
 from riskray.market.examine import Part, examine
-from riskray.models.market_data import CurveDocument, CurveKind, MarketDocument, SpreadCurveDocument
+from riskray.models.market_data import CurveDocument, MarketDocument, QuotedAs, SpreadCurveDocument
 from riskray.strict_json import parse_json
 
 FORMATS = ("json", "csv", "parquet")
@@ -46,8 +46,8 @@ _SOURCED = ("source", "quality", "observed_on")
 _CURVE_FIELDS = ("currency", "interpolation", "compounding", *_SOURCED)
 _SPREAD_FIELDS = ("issuer", "rating", "interpolation", *_SOURCED)
 _SPOT_FIELDS = ("spot_lag_days", "calendar", *_SOURCED)
-_KIND_OF_ROW = {"zero_rate": CurveKind.ZERO_RATES, "discount_factor": CurveKind.DISCOUNT_FACTORS}
-_ROW_OF_KIND = {kind: row for row, kind in _KIND_OF_ROW.items()}
+_QUOTED_AS_OF_ROW = {"zero_rate": QuotedAs.ZERO_RATES, "discount_factor": QuotedAs.DISCOUNT_FACTORS}
+_ROW_OF_QUOTED_AS = {quoted_as: row for row, quoted_as in _QUOTED_AS_OF_ROW.items()}
 
 Row = dict[str, Any]
 Location = tuple[str | int, ...]
@@ -65,11 +65,6 @@ class MarketRead:
 def read_market(source: bytes | Path | BinaryIO, *, format: str, rates_unchecked: bool = False) -> MarketDocument:
     """Read and check a market document, all of which must be sound; arguments and errors as of `read_market_upload`."""
     return read_market_upload(source, format=format, allow_partial=False, rates_unchecked=rates_unchecked).document
-
-
-def stored_market(text: str) -> MarketDocument:
-    """A document that was stored, and so was checked by the rules of its day."""
-    return MarketDocument.model_validate_json(text)
 
 
 def read_market_upload(source: bytes | Path | BinaryIO, *, format: str, allow_partial: bool, rates_unchecked: bool = False) -> MarketRead:
@@ -192,7 +187,7 @@ def _rows(document: MarketDocument) -> Iterable[Row]:
     """The document as rows of the table."""
     yield {"kind": "snapshot", "name": document.name, "tenor_or_date": str(document.as_of), "description": document.description or None}
     for curve in document.curves:
-        yield from _curve_rows(curve, _ROW_OF_KIND[curve.kind], _CURVE_FIELDS)
+        yield from _curve_rows(curve, _ROW_OF_QUOTED_AS[curve.quoted_as], _CURVE_FIELDS)
     for spread in document.spread_curves:
         yield from _curve_rows(spread, "spread", _SPREAD_FIELDS)
     for spot in document.fx_spots:
@@ -294,7 +289,7 @@ def _check_columns(names: list[str]) -> None:
 
 # Where a document's fields stand in a table, other than in a column of their name; and the column of what is wrong with a whole part.
 _COLUMN_OF_FIELD = {"as_of": "tenor_or_date", "tenor": "tenor_or_date", "date": "tenor_or_date", "spot_date": "tenor_or_date",
-                    "pair": "name", "rate": "value", "[key]": "currency"}  # fmt: skip
+                    "pair": "name", "rate": "value", "quoted_as": "kind", "[key]": "currency"}  # fmt: skip
 _COLUMN_OF_PART = {"points": "tenor_or_date", "fx_spots": "name", "fx_discount_curves": "name"}
 
 
@@ -332,7 +327,7 @@ class _TableReader:
             case "snapshot":
                 self._add_snapshot(number, row)
             case "zero_rate" | "discount_factor":
-                self._add_point(number, row, "curves", _CURVE_FIELDS, {"kind": _KIND_OF_ROW[kind].value})
+                self._add_point(number, row, "curves", _CURVE_FIELDS, {"quoted_as": _QUOTED_AS_OF_ROW[kind].value})
             case "spread":
                 self._add_point(number, row, "spread_curves", _SPREAD_FIELDS, {})
             case "fx_spot":
@@ -369,8 +364,8 @@ class _TableReader:
         for field, value in given.items():
             if curves[index].get(field) != value:
                 message = f"{name}: {field} {value!r} differs from {curves[index].get(field)!r} on row {self._rows_of[part, index]}"
-                self._contradiction((part, index), number, field, "contradiction", message)
-                if field == "kind":
+                self._contradiction((part, index), number, _COLUMN_OF_FIELD.get(field, field), "contradiction", message)
+                if field == "quoted_as":
                     self.of_disputed_kind.add((part, index))
         place = str(row.get("tenor_or_date") or "")
         self._rows_of[part, index, "points", len(curves[index]["points"])] = number

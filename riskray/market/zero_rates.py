@@ -6,9 +6,9 @@ from datetime import date
 import numpy as np
 
 from pricers.market.curves import DAYS_PER_YEAR
-from pricers.market.market import Curve
+from pricers.market.market import Curve, CurveKind
 from pricers.time.dates import add_tenor, to_day
-from riskray.models.market_data import Compounding, CurveDocument, CurveKind, CurvePoint, SpreadCurveDocument
+from riskray.models.market_data import Compounding, CurveDocument, CurvePoint, QuotedAs, SpreadCurveDocument
 
 
 def pillar_day(point: CurvePoint, as_of: date) -> int:
@@ -17,16 +17,16 @@ def pillar_day(point: CurvePoint, as_of: date) -> int:
     return (add_tenor(start, point.tenor) if point.tenor is not None else to_day(point.date or as_of)) - start
 
 
-def continuous_zero_rate(value: float, *, days: int, kind: CurveKind, compounding: Compounding) -> float:
+def continuous_zero_rate(value: float, *, days: int, quoted_as: QuotedAs, compounding: Compounding) -> float:
     """The continuously compounded zero rate of a point, NaN where there is none (a factor that is not positive, a rate below -100 %).
 
     Args:
         value: the zero rate, decimal a year, or the discount factor.
         days: from the valuation date, positive.
-        kind, compounding: what `value` is; time is days / 365.
+        quoted_as, compounding: what `value` is; time is days / 365.
     """
     time = days / DAYS_PER_YEAR
-    if kind is CurveKind.DISCOUNT_FACTORS:
+    if quoted_as is QuotedAs.DISCOUNT_FACTORS:
         return -math.log(value) / time if value > 0.0 else math.nan
     periods = {Compounding.ANNUAL: 1.0, Compounding.SEMIANNUAL: 2.0, Compounding.SIMPLE: 1.0 / time}.get(compounding)
     if periods is None:
@@ -39,20 +39,22 @@ def discount_curve(document: CurveDocument, *, as_of: date) -> Curve:
     """The pricers' form of a discount curve. Raises ValueError for points out of order (see `riskray.market.checks`)."""
     days = [pillar_day(point, as_of) for point in document.points]
     rates = [
-        continuous_zero_rate(point.value, days=day, kind=document.kind, compounding=document.compounding)
+        continuous_zero_rate(point.value, days=day, quoted_as=document.quoted_as, compounding=document.compounding)
         for point, day in zip(document.points, days, strict=True)
     ]
-    return _curve(document, document.currency, days, rates)
+    return _curve(document, CurveKind.RATE, document.currency, days, rates)
 
 
 def spread_curve(document: SpreadCurveDocument, *, as_of: date) -> Curve:
     """The pricers' form of a spread curve."""
-    return _curve(document, "", [pillar_day(point, as_of) for point in document.points], [point.value for point in document.points])
+    days = [pillar_day(point, as_of) for point in document.points]
+    return _curve(document, CurveKind.SPREAD, "", days, [point.value for point in document.points])
 
 
-def _curve(document: CurveDocument | SpreadCurveDocument, currency: str, days: list[int], rates: list[float]) -> Curve:
+def _curve(document: CurveDocument | SpreadCurveDocument, kind: CurveKind, currency: str, days: list[int], rates: list[float]) -> Curve:
     return Curve(
         name=document.name,
+        kind=kind,
         currency=currency,
         interpolation=document.interpolation.value,
         pillar_labels=tuple(point.label for point in document.points),

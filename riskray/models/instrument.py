@@ -5,7 +5,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from pricers.contract.columns import Column, Columns
-from pricers.registry import pricer
 
 # ISO 4217 active codes of money in circulation; funds, metals and test codes are left out.
 CURRENCIES: tuple[str, ...] = (
@@ -73,6 +72,7 @@ class ProductDescription(BaseModel):
 
 def describe_product(product: str) -> ProductDescription:
     """Describe a registered product. Raises UnknownProductError."""
+    from pricers.registry import pricer  # loads every kernel, which a process that only reads models does without
 
     spec = pricer(product)
     return ProductDescription(

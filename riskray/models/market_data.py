@@ -6,7 +6,7 @@ This module checks single values; `riskray.market.checks` checks relations betwe
 import datetime
 import unicodedata
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
@@ -31,8 +31,8 @@ class Quality(StrEnum):
     ESTIMATED = "estimated"
 
 
-class CurveKind(StrEnum):
-    """What the points of a curve are."""
+class QuotedAs(StrEnum):
+    """What the points of a discount curve are."""
 
     ZERO_RATES = "zero_rates"
     DISCOUNT_FACTORS = "discount_factors"
@@ -138,10 +138,17 @@ class CurveDocument(_Sourced):
 
     name: Name = Field(description="Name by which positions refer to the curve.", examples=["EUR-GOVT-AAA"])
     currency: Currency = Field(description="Currency of the flows that it discounts.", examples=["EUR"])
-    kind: CurveKind = Field(default=CurveKind.ZERO_RATES, description="What the points are.")
+    quoted_as: QuotedAs = Field(default=QuotedAs.ZERO_RATES, description="What the points are.")
     interpolation: Interpolation = Field(default=Interpolation.LINEAR_ZERO, description="Interpolation between the points.")
     compounding: Compounding = Field(default=Compounding.CONTINUOUS, description="Compounding of zero rates; discount factors have none.")
     points: list[CurvePoint] = Field(min_length=1, max_length=1_000, description="Points of the curve, in increasing order.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_quoted_as(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("kind") in tuple(QuotedAs):
+            raise ValueError(f"what the points are is called quoted_as, not kind; write quoted_as: {data['kind']}")
+        return data
 
 
 class SpreadCurveDocument(_Sourced):

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, create_model
 
 from pricers.contract.columns import INSTRUMENT, Column, Kind
-from pricers.registry import known_products, pricer
 from riskray.models.common import JsonObject
 from riskray.models.instrument import COMMON_COLUMNS, PRODUCT
 
@@ -36,6 +35,7 @@ class PositionModel(BaseModel):
 @lru_cache(maxsize=256)
 def position_model(product: str) -> type[PositionModel]:
     """The model of a product's positions. Raises UnknownProductError."""
+    from pricers.registry import pricer  # loads every kernel, which a process that only reads models does without
 
     spec = pricer(product)
     fields: dict[str, Any] = {
@@ -49,6 +49,7 @@ class _OfAnyProduct:
     """The OpenAPI schema of a position: the model of any product that is registered when the document is created."""
 
     def __get_pydantic_json_schema__(self, _schema: Any, _handler: Any) -> JsonObject:
+        from pricers.registry import known_products  # as above
 
         return {"oneOf": [position_model(product).model_json_schema() for product in known_products()]}
 

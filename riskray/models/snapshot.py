@@ -31,7 +31,9 @@ class StoredCurve(Model):
 
     kind: Literal["discount", "spread"]
     curve_no: int = Field(
-        ge=0, description="Number of the curve among those of its kind; `leg_curve_nos` of results refers to those of discount curves."
+        ge=0,
+        description="Number among the market's curves, discount curves first; among the curves of its kind in markets stored before "
+        "version 0.2.0. `leg_curve_nos` of results has the numbers of discount curves.",
     )
     name: str = Field(examples=["EUR-GOVT"])
     currency: str = Field(description="Currency of a discount curve; empty for a spread curve.", examples=["EUR"])

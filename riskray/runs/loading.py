@@ -13,7 +13,7 @@ from riskray.engine.failure_messages import contract_messages
 from riskray.engine.plan import PositionRange
 from riskray.engine.shard import ShardPositions
 from riskray.market.build import build_market
-from riskray.market.reader import stored_market
+from riskray.market.stored import stored_market
 from riskray.models.instrument import UNASSIGNED
 from riskray.portfolio.batches import decode_batch
 from riskray.portfolio.contracts import contracts_from_arrow, position_fields

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pricers.core.compiled import compile_cashflows
 from pricers.market.market import Market
-from pricers.registry import PricerSpec, compile_contracts
+from pricers.registry import NO_FIXINGS, PricerSpec, compile_contracts
 from pricers.status import RowStatus
 from pricers.value.pnl_attribution import PnlExplanation, explain_pnl
 from riskray.engine.plan import PositionRange
@@ -131,8 +132,16 @@ def explain_part(database: Database, part: PnlPart, *, load_market: Callable[[st
     if spec is None or spec.lower is None:
         return {"positions": _failed(rows.table, part.product, spec), "buckets": BUCKET_SCHEMA.empty_table()}
     contracts = contracts_from_arrow(spec.columns, rows.table)
-    compiled_t0, compiled_t1 = (compile_contracts(spec, contracts, as_of=market.as_of) for market in (market_t0, market_t1))
-    found = explain_pnl(compiled_t0, compiled_t1, market_t0=market_t0, market_t1=market_t1, in_t0=rows.in_t0, in_t1=rows.in_t1)
+    lowered_t0 = spec.lower(contracts, as_of=market_t0.as_of, fixings=NO_FIXINGS)
+    found = explain_pnl(
+        compile_cashflows(lowered_t0, measures=spec.measures),
+        compile_contracts(spec, contracts, as_of=market_t1.as_of),
+        cashflows_t0=lowered_t0.cashflows,
+        market_t0=market_t0,
+        market_t1=market_t1,
+        in_t0=rows.in_t0,
+        in_t1=rows.in_t1,
+    )
     return {"positions": _positions(rows.table, part.product, spec, found), "buckets": _buckets(found, market_t1)}
 
 
@@ -207,11 +216,11 @@ def _positions(table: pa.Table, product: str, spec: PricerSpec, found: PnlExplan
 
 def _buckets(found: PnlExplanation, market: Market) -> pa.Table:
     """Sums over all rows, in the order of the market's curves."""
-    counts = np.diff(found.rate_offsets)
-    curve_of_bucket = np.repeat(found.leg_curve.astype(np.int64), counts)
-    pillar = np.arange(curve_of_bucket.size) - np.repeat(found.rate_offsets[:-1], counts)
+    counts = np.diff(found.bucket_offsets)
+    curve_of_bucket = np.repeat(found.factor_nos.astype(np.int64), counts)
+    pillar = np.arange(curve_of_bucket.size) - np.repeat(found.bucket_offsets[:-1], counts)
     columns: dict[str, list[Any]] = {name: [] for name in BUCKET_SCHEMA.names}
-    for number, curve in enumerate(market.discount_curves):
+    for number, curve in enumerate(market.curves):
         of_curve = curve_of_bucket == number
         if of_curve.any():
             sums = np.bincount(pillar[of_curve], found.rates_by_pillar[of_curve], len(curve.pillar_labels))

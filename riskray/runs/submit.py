@@ -1,5 +1,6 @@
 """Submitting a run: names to snapshots, pre-flight, plan, one transaction."""
 
+from pricers.market.market import CurveKind
 from pricers.registry import known_products
 from riskray.config import Settings
 from riskray.engine.plan import MarketNames, plan_shards, preflight
@@ -85,8 +86,7 @@ def run_preflight(
     if scenario_set_no is not None:
         load_scenarios(database, scenario_set_no=scenario_set_no, market=market)
     names = MarketNames(
-        discount_curves=frozenset(market.discount_curve_index),
-        spread_curves=frozenset(market.spread_curve_index),
+        curves={kind: market.names(kind) for kind in CurveKind},
         currencies=frozenset(market.fx_to_base) | {base_currency},
     )
     needed = read_requirements(database, portfolio_no=portfolio_no)

@@ -9,7 +9,8 @@ from riskray.errors import InvalidRequest
 from riskray.market.build import build_market
 from riskray.market.checks import rate_unit_problems
 from riskray.market.derive import replaced, shifted
-from riskray.market.reader import parse_market, stored_market
+from riskray.market.reader import parse_market
+from riskray.market.stored import stored_market
 from riskray.models.market_data import MarketDocument
 from riskray.models.run import Run, RunRequest, RunState
 from riskray.models.scenario import CreditShock, StressDefinition, StressScenario
@@ -59,8 +60,7 @@ def _shocked(document: MarketDocument, change: MarketChange, *, base_currency: s
     moves = bind(stress_matrix(definition, market=market), market=market).scenarios
     return shifted(
         document,
-        zero_shifts={name: shift[:, 0] for name, shift in moves.zero_shifts.items()},
-        spread_shifts={name: shift[:, 0] for name, shift in moves.spread_shifts.items()},
+        shifts={name: shift[:, 0] for name, shift in moves.shifts.items()},
         fx_factors={currency: float(factor[0]) for currency, factor in moves.fx_factors.items()},
     )
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pricers.market.market import Curve, Market, Scenarios
+from pricers.market.market import Market, Scenarios
 from riskray.errors import InvalidRequest
 from riskray.models.scenario import MoveKind
 from riskray.scenario.codec import ScenarioMatrix
-from riskray.scenario.factors import Factor, curve_and_pillar, curves_of, factor_type, fx_name, market_factor_names
+from riskray.scenario.factors import Factor, curve_and_pillar, curve_of, curves_of, factor_type, fx_name, market_factor_names
 
 _LISTED_MAX = 20
 
@@ -28,13 +28,12 @@ class BoundScenarios:
     @property
     def untouched(self) -> tuple[str, ...]:
         """The same for whole curves: `zero/<curve>` or `spread/<curve>` of which no pillar moves; `credit` and `fx/<currency>`."""
-        moved = {*self.scenarios.zero_shifts}, {*self.scenarios.spread_shifts}
         names = []
         for name in self.unmoved:
             kind = factor_type(name)
             if kind in ("zero", "spread"):
                 curve = curve_and_pillar(name)[0]
-                if curve in moved[kind == "spread"]:
+                if curve in self.scenarios.shifts:
                     continue
                 name = f"{kind}/{curve}"
             names.append(name)
@@ -49,7 +48,8 @@ def bind(matrix: ScenarioMatrix, *, market: Market) -> BoundScenarios:
     """
     known = market_factor_names(market)
     numeraire = fx_name(matrix.numeraire)
-    unknown = [factor.name for factor in matrix.factors if factor.name not in {*known, numeraire}]
+    there = {*known, numeraire}
+    unknown = [factor.name for factor in matrix.factors if factor.name not in there and not _is_pillar(factor, market)]
     if unknown:
         raise _unknown(unknown, market)
     credit = [column for column, factor in enumerate(matrix.factors) if factor.type == "credit"]
@@ -57,13 +57,18 @@ def bind(matrix: ScenarioMatrix, *, market: Market) -> BoundScenarios:
     return BoundScenarios(
         Scenarios(
             count=len(matrix.labels),
-            zero_shifts=_curve_shifts(matrix, market, "zero"),
-            spread_shifts=_curve_shifts(matrix, market, "spread"),
+            shifts=_curve_shifts(matrix, market),
             credit_spread_shift=matrix.values[:, credit[0]].copy() if credit else None,
             fx_factors=_fx_factors(matrix, market),
         ),
         tuple(name for name in known if name not in moved),
     )
+
+
+def _is_pillar(factor: Factor, market: Market) -> bool:
+    """Whether the factor is a pillar of a curve that the market knows by another name as well (see `Market.resolve`)."""
+    curve = curve_of(market, factor) if factor.type in ("zero", "spread") else None
+    return curve is not None and factor.pillar in curve.pillar_labels
 
 
 def _unknown(names: list[str], market: Market) -> InvalidRequest:
@@ -87,13 +92,12 @@ def _what_exists(name: str, market: Market) -> str:
     return f"its {factor.type} curves are {names}"
 
 
-def _curve_shifts(matrix: ScenarioMatrix, market: Market, target: str) -> dict[str, np.ndarray]:
-    curves: dict[str, Curve] = {curve.name: curve for curve in curves_of(market, "zero" if target == "zero" else "spread")}
+def _curve_shifts(matrix: ScenarioMatrix, market: Market) -> dict[str, np.ndarray]:
     shifts: dict[str, np.ndarray] = {}
     for column, factor in enumerate(matrix.factors):
-        if factor.type != target:
+        curve = curve_of(market, factor) if factor.type in ("zero", "spread") else None
+        if curve is None:
             continue
-        curve = curves[factor.curve]
         pillar = curve.pillar_labels.index(factor.pillar)
         shift = shifts.setdefault(curve.name, np.zeros((len(curve.pillar_labels), len(matrix.labels))))
         scale = float(curve.zero_rates[pillar]) if factor.kind is MoveKind.RELATIVE else 1.0

@@ -9,10 +9,11 @@ A move is absolute (added, decimal) or relative (a fraction of today's value). F
 a column is headed by the name, a relative curve move by the name and " relative".
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-from pricers.market.market import Curve, Market
+from pricers.market.market import Curve, CurveKind, Market
 from riskray.errors import InvalidRequest
 from riskray.models.instrument import CURRENCIES
 from riskray.models.scenario import MoveKind
@@ -20,6 +21,7 @@ from riskray.models.scenario import MoveKind
 FactorType = Literal["zero", "spread", "credit", "fx"]
 _RELATIVE_SUFFIX = " relative"
 _CREDIT = "credit"
+_CURVE_KINDS: Final[Mapping[str, CurveKind]] = {"zero": CurveKind.RATE, "spread": CurveKind.SPREAD}
 
 
 @dataclass(frozen=True, order=True)
@@ -102,13 +104,19 @@ def fx_name(currency: str) -> str:
 
 
 def curves_of(market: Market, target: FactorType) -> tuple[Curve, ...]:
-    """The market's curves that factors of this type move."""
-    return market.discount_curves if target == "zero" else market.spread_curves
+    """The market's curves that factors of this type move; none for types that move no curve."""
+    return market.of_kind(_CURVE_KINDS[target]) if target in _CURVE_KINDS else ()
+
+
+def curve_of(market: Market, factor: Factor) -> Curve | None:
+    """The market's curve that a zero or spread factor moves; None where the market does not have it."""
+    place = market.resolve(factor.curve, _CURVE_KINDS[factor.type])
+    return None if place is None else market.curves[place]
 
 
 def market_factor_names(market: Market) -> tuple[str, ...]:
     """Every factor that the market has, in the order of its curves, then credit, then currencies by name."""
-    zero = [zero_name(curve.name, label) for curve in market.discount_curves for label in curve.pillar_labels]
-    spread = [spread_name(curve.name, label) for curve in market.spread_curves for label in curve.pillar_labels]
+    zero = [zero_name(curve.name, label) for curve in curves_of(market, "zero") for label in curve.pillar_labels]
+    spread = [spread_name(curve.name, label) for curve in curves_of(market, "spread") for label in curve.pillar_labels]
     currencies = [fx_name(currency) for currency in sorted({market.base_currency, *market.fx_to_base})]
     return (*zero, *spread, _CREDIT, *currencies)

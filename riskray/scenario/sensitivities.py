@@ -55,5 +55,5 @@ def factor_sensitivities(
 
 
 def _rate(factor: Factor, market: Market) -> float:
-    curve = market.discount_curves[market.discount_curve_index[factor.curve]]
+    curve = market.curves[market.curve_index[factor.curve]]
     return float(curve.zero_rates[curve.pillar_labels.index(factor.pillar)])

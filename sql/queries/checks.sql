@@ -1,5 +1,5 @@
 -- name: begin_consistent_read
--- Every query of the transaction sees the same moment, and takes the time it needs.
+-- Starts a transaction whose queries all see one snapshot of the data and have no time limit.
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY
 
 -- name: check_counts_match_ledger
@@ -26,14 +26,14 @@ SELECT format('run %%s counts %%s priced and %%s failed positions, stored are %%
  WHERE (run.ok_count, run.failed_count) <> (result.n, failure.n)
 
 -- name: check_ended_runs_have_no_work_left
--- Nothing is pending in a run that has ended.
+-- A run that has ended has no pending shard.
 SELECT format('run %%s is %%s and shard %%s is still pending', run.run_id, run.state, shard.shard_no) AS problem
   FROM run
   JOIN run_shard shard USING (run_no)
  WHERE run.state NOT IN ('QUEUED', 'RUNNING') AND shard.state = 'PENDING'
 
 -- name: check_ended_runs_have_their_key
--- A run in a partition of its own has a valid unique key on it from its end on.
+-- A finished run with its own partition has a valid unique key on that partition.
 SELECT format('run %%s is %%s and position_result_%%s has no unique key', run.run_id, run.state, run.storage_no) AS problem
   FROM run
  WHERE run.storage_no <> 0
@@ -42,7 +42,7 @@ SELECT format('run %%s is %%s and position_result_%%s has no unique key', run.ru
            SELECT FROM pg_index WHERE indrelid = to_regclass('position_result_' || run.storage_no) AND indisunique AND indisvalid)
 
 -- name: check_events_have_no_gap
--- Events are numbered from 1 without gap.
+-- The events of a run are numbered from 1 without gaps.
 SELECT format('run %%s has %%s events numbered %%s to %%s, and counts %%s', run.run_id, event.n, event.first, event.last, run.event_seq) AS problem
   FROM run
  CROSS JOIN LATERAL (
@@ -57,7 +57,7 @@ SELECT format('run %%s has no partition position_result_%%s', run.run_id, run.st
  WHERE to_regclass('position_result_' || run.storage_no) IS NULL
 
 -- name: check_markets_match_their_hash
--- A market is the one that was stored: nobody has edited its document.
+-- The hash of a market matches its document, so the document was not edited.
 SELECT format('market %%s has another document than the one its content hash was taken of', market_id) AS problem
   FROM market_snapshot
  WHERE sha256(convert_to(document::text, 'UTF8')) <> content_hash
@@ -84,7 +84,7 @@ SELECT format('%%s name %%L, version %%s, points to number %%s, which does not e
  WHERE NOT EXISTS (SELECT FROM snapshot WHERE (snapshot.kind, snapshot.snapshot_no) = (snapshot_name.kind, snapshot_name.snapshot_no))
 
 -- name: check_no_position_is_both_priced_and_failed
--- A position has a result or a failure.
+-- A position has a result or a failure, not both.
 SELECT format('run %%s has both a result and a failure for %%s positions, the first is %%s', run.run_id, count(*), min(failure.position_no)) AS problem
   FROM run
   JOIN position_failure failure USING (run_no)
@@ -93,7 +93,7 @@ SELECT format('run %%s has both a result and a failure for %%s positions, the fi
  GROUP BY run.run_id
 
 -- name: check_no_stray_rows
--- Every row of the tables without foreign keys has its owner.
+-- Every row of a table without foreign keys belongs to an existing run or portfolio.
 SELECT format('position has rows of portfolio number %%s, which does not exist', portfolio_no) AS problem
   FROM (SELECT DISTINCT portfolio_no FROM position) position
  WHERE NOT EXISTS (SELECT FROM portfolio_snapshot WHERE portfolio_snapshot.portfolio_no = position.portfolio_no)
@@ -103,7 +103,7 @@ SELECT format('position_result_0 has rows of run number %%s, which does not exis
  WHERE NOT EXISTS (SELECT FROM run WHERE run.run_no = result.run_no)
 
 -- name: check_portfolios_are_complete
--- Positions are numbered from 0 without gap, and the batches hold each once.
+-- Positions are numbered from 0 without gaps, and the batches contain each once.
 SELECT format('portfolio %%s counts %%s positions, has %%s rows numbered %%s to %%s, and batches of %%s', portfolio.portfolio_id,
               portfolio.position_count, position.n, position.first, position.last, batch.n) AS problem
   FROM portfolio_snapshot portfolio
@@ -117,7 +117,7 @@ SELECT format('portfolio %%s counts %%s positions, has %%s rows numbered %%s to 
        IS DISTINCT FROM (portfolio.position_count::bigint, 0, portfolio.position_count, portfolio.position_count::bigint)
 
 -- name: check_rollups_match_results
--- Sums are those of the stored results, to the rounding of adding in another order.
+-- Stored sums equal the sums of the stored results, within the rounding of another order of addition.
 SELECT format('run %%s: %%s of the rollups is %%s, of the results %%s', run.run_id, sums.name, sums.rolled_up, sums.added_up) AS problem
   FROM run
  CROSS JOIN LATERAL (
@@ -148,13 +148,13 @@ SELECT format('run %%s: %%s of the rollups is %%s, of the results %%s', run.run_
    AND coalesce(abs(sums.rolled_up - sums.added_up) > 1e-9 * sums.size, true)
 
 -- name: check_running_runs_are_held
--- Somebody works on every run that has begun.
-SELECT format('run %%s is RUNNING and nobody has held it since %%s', run_id, lease_until) AS problem
+-- A coordinator or a job holds the lease of every running run.
+SELECT format('run %%s is RUNNING, but its lease ended at %%s', run_id, lease_until) AS problem
   FROM run
  WHERE state = 'RUNNING' AND lease_until < clock_timestamp() - make_interval(secs => 2 * %(lease_s)s)
 
 -- name: check_shards_cover_the_portfolio
--- The shards of a run hold every position once.
+-- The shards of a run contain every position once.
 SELECT format('run %%s: the shards do not follow each other at position %%s', run_id, next_position_no) AS problem
   FROM (
        SELECT run.run_id, shard.first_position_no,
@@ -172,7 +172,7 @@ SELECT format('run %%s has %%s positions and its shards hold %%s', run.run_id, r
  WHERE shard.n <> run.position_count
 
 -- name: unsoundly_read_portfolios
--- Portfolios that only readers have read which could change good rows of a file that also had bad ones.
+-- Portfolios with rejected rows that were read only by reader versions that could change the good rows.
 SELECT portfolio.portfolio_id, portfolio.rejected_count, upload.names
   FROM portfolio_snapshot portfolio
  CROSS JOIN LATERAL (

@@ -1,14 +1,14 @@
 -- name: analyze_partition
--- Tells the planner how many rows there are; without it, a page of a large run is read by sorting the whole run.
+-- Gives the planner the row count; without it, the planner sorts a whole large run to read one page.
 ANALYZE {partition} (storage_no, run_no, position_no)
 
 -- name: cancel_pending_shards
--- What was not done when the run ended.
+-- Cancels the shards that were pending when the run ended.
 UPDATE run_shard SET state = 'CANCELLED', finished_at = now() WHERE run_no = %(run_no)s AND state = 'PENDING'
 
 -- name: claim_run
--- Takes the oldest run that nobody holds, or the one asked for; every claim has its own epoch. Leases live on the database's clock.
--- A run that is to be cancelled may be claimed by anybody: the job that it waits for may never come.
+-- Claims the oldest run without a valid lease, or the given run, with a new epoch. Leases use the database's clock.
+-- Any coordinator may claim a run with a cancellation request, because the job that it waits for may never start.
 UPDATE run
    SET state = 'RUNNING', owner = %(owner)s, epoch = epoch + 1, event_seq = event_seq + 1,
        lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s),
@@ -33,7 +33,7 @@ RETURNING run.run_no, run.run_id, run.epoch, run.storage_no, run.market_no, mark
           run.vectors, run.failure_policy, run.traceparent, run.carried_from_run_no, run.event_seq
 
 -- name: claimed_run
--- A run as it is now.
+-- The current state of a run.
 SELECT state::text AS state, epoch, storage_no FROM run WHERE run_no = %(run_no)s
 
 -- name: copy_failures
@@ -57,14 +57,14 @@ COPY position_result (storage_no, run_no, {columns}) FROM STDIN (FORMAT binary)
 COPY result_rollup (run_no, {columns}) FROM STDIN (FORMAT binary)
 
 -- name: count_shard
--- Adds a shard to its run's counts, if the claim still stands.
+-- Adds a shard to its run's counts, if the claim is still valid.
 UPDATE run
    SET ok_count = ok_count + %(ok_count)s, failed_count = failed_count + %(failed_count)s, event_seq = event_seq + 1
  WHERE run_no = %(run_no)s AND epoch = %(epoch)s AND state = 'RUNNING'
 RETURNING event_seq, position_count, ok_count + failed_count AS positions_done
 
 -- name: create_partition_key
--- One row a position, checked over the whole run after its load.
+-- Makes (run, position) unique over the whole run, after the load.
 CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {partition} (run_no, position_no)
 
 -- name: has_relation
@@ -72,14 +72,14 @@ CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {partition} (run_no, position_no)
 SELECT to_regclass(%(name)s) IS NOT NULL AS exists
 
 -- name: done_shards
--- What the finished shards left for the rollups and the manifest.
+-- The sums and counts of the finished shards, for the rollups and the manifest.
 SELECT shard_no, row_count, ok_count, failed_count, exact_sums, seconds
   FROM run_shard
  WHERE run_no = %(run_no)s AND state = 'DONE'
  ORDER BY shard_no
 
 -- name: done_ranges
--- Positions of the finished shards.
+-- The numbers of positions in the finished shards.
 SELECT shard_no, product, first_position_no, row_count, attempts FROM run_shard WHERE run_no = %(run_no)s AND state = 'DONE' ORDER BY shard_no
 
 -- name: earlier_shard
@@ -121,64 +121,64 @@ UPDATE run_shard
  WHERE run_no = %(run_no)s AND shard_no = %(shard_no)s AND state = 'PENDING'
 
 -- name: hold_claim
--- Keeps the run from being claimed until the end of the transaction, if the claim still stands.
+-- Locks the run against other claims until the end of the transaction, if this claim is still valid.
 SELECT run_no FROM run WHERE run_no = %(run_no)s AND epoch = %(epoch)s AND state = 'RUNNING' FOR SHARE
 
 -- name: keep_alive
--- Nothing, so that the transaction is not taken for an idle one.
+-- Does nothing, so that the server does not end the transaction as idle.
 SELECT
 
 -- name: lock_claimed_run
--- A run, held until the end of the transaction.
+-- Locks a run until the end of the transaction.
 SELECT run_id, state::text AS state, epoch, storage_no, position_count, ok_count, failed_count FROM run WHERE run_no = %(run_no)s FOR NO KEY UPDATE
 
 -- name: lock_finish
--- Lets one transaction at a time end a run; the first number tells these locks from others.
+-- Allows one transaction at a time to end a run; the first number separates these locks from others.
 SELECT pg_advisory_xact_lock(7274723, %(run_no)s)
 
 -- name: lock_shard
--- A shard's state after every transaction that touches it has ended.
+-- A shard's state, once every transaction that changes the shard has ended.
 SELECT state::text AS state FROM run_shard WHERE run_no = %(run_no)s AND shard_no = %(shard_no)s FOR UPDATE
 
 -- name: number_event
--- The next event number of a run, if the claim still stands.
+-- The next event number of a run, if the claim is still valid.
 UPDATE run SET event_seq = event_seq + 1 WHERE run_no = %(run_no)s AND epoch = %(epoch)s AND state = 'RUNNING' RETURNING event_seq
 
 -- name: pending_shards
--- Work that is left, in order.
+-- The pending shards, in order.
 SELECT shard_no, product, first_position_no, row_count, attempts
   FROM run_shard
  WHERE run_no = %(run_no)s AND state = 'PENDING'
  ORDER BY shard_no
 
 -- name: record_attempt
--- Counts an attempt that ended without a result.
+-- Counts an attempt at a shard that ended without a result.
 UPDATE run_shard SET attempts = attempts + 1 WHERE run_no = %(run_no)s AND shard_no = %(shard_no)s AND state = 'PENDING' RETURNING attempts
 
 -- name: release_lease
--- Lets another coordinator take the run at once.
+-- Ends the lease at once, so that another coordinator can claim the run.
 UPDATE run SET lease_until = clock_timestamp() WHERE run_no = %(run_no)s AND epoch = %(epoch)s AND state = 'RUNNING'
 
 -- name: renew_lease
--- Keeps a claim; says whether somebody wants the run cancelled.
+-- Renews a claim, and returns whether a cancellation was requested.
 UPDATE run
    SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
  WHERE run_no = %(run_no)s AND epoch = %(epoch)s AND state = 'RUNNING'
 RETURNING cancel_requested_at IS NOT NULL AS cancel_requested
 
 -- name: sample_little
--- Position numbers are dense and the other two columns constant, so 300 rows tell as much as 30,000; until the end of the transaction.
+-- Samples 300 rows instead of 30,000 until the end of the transaction: position numbers are dense and the other columns constant.
 SET LOCAL default_statistics_target = 1
 
 -- name: shard_and_claim
--- Whether a shard is still to be written, and under which claim.
+-- Whether a shard is still unwritten, and under which claim.
 SELECT shard.state::text AS state, run.epoch, run.state::text AS run_state, shard.row_count
   FROM run_shard shard
   JOIN run USING (run_no)
  WHERE shard.run_no = %(run_no)s AND shard.shard_no = %(shard_no)s
 
 -- name: split_shard
--- Takes a shard out of the ledger, for its parts to take its place.
+-- Removes a shard from the ledger, so that its parts can replace it.
 UPDATE run_shard
    SET state = 'SPLIT', finished_at = now()
  WHERE run_no = %(run_no)s AND shard_no = %(shard_no)s AND state = 'PENDING'
@@ -186,7 +186,7 @@ RETURNING product, first_position_no, row_count,
           (SELECT max(shard_no) + 1 FROM run_shard WHERE run_no = %(run_no)s) AS next_shard_no
 
 -- name: stored_counts
--- What the ledger and the result tables hold of a run, counted.
+-- Row counts of a run in the ledger and in the result tables.
 SELECT (SELECT count(*) FROM run_shard WHERE run_no = %(run_no)s AND state = 'PENDING') AS pending_shards,
        (SELECT coalesce(sum(ok_count), 0) FROM run_shard WHERE run_no = %(run_no)s AND state = 'DONE') AS ok_in_ledger,
        (SELECT coalesce(sum(failed_count), 0) FROM run_shard WHERE run_no = %(run_no)s AND state = 'DONE') AS failed_in_ledger,

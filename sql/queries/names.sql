@@ -1,21 +1,21 @@
 -- name: count_uploads
--- How many uploads there are of a kind, or under one name.
+-- The number of uploads of a kind, or under one name.
 SELECT count(*) AS total FROM snapshot_name WHERE kind = %(kind)s AND (%(name)s::text IS NULL OR name = %(name)s)
 
 -- name: delete_snapshot
--- Deletes a snapshot and, by a trigger, the versions of names that point to it; a run that uses it forbids this.
+-- Deletes a snapshot and, by a trigger, the versions of names that point to it; fails if a run uses the snapshot.
 DELETE FROM {table} WHERE {number} = %(snapshot_no)s
 
 -- name: find_other_name
--- Any other name that points to a snapshot.
+-- Another name that points to a snapshot, if there is one.
 SELECT name FROM snapshot_name WHERE kind = %(kind)s AND snapshot_no = %(snapshot_no)s AND name <> %(name)s LIMIT 1
 
 -- name: find_run_of_snapshot
--- Any run that uses a snapshot.
+-- A run that uses a snapshot, if there is one.
 SELECT run_id FROM run WHERE {number} = %(snapshot_no)s ORDER BY run_no LIMIT 1
 
 -- name: forget_name
--- Takes a name off a snapshot.
+-- Removes a name from a snapshot.
 DELETE FROM snapshot_name WHERE kind = %(kind)s AND snapshot_no = %(snapshot_no)s AND name = %(name)s
 
 -- name: get_snapshot
@@ -33,7 +33,7 @@ SELECT snapshot.{number} AS snapshot_no, {columns}, upload.name, upload.version,
            (SELECT upload_no FROM snapshot_name WHERE kind = %(kind)s AND name = %(name)s ORDER BY version DESC LIMIT 1))
 
 -- name: hold_snapshot
--- A snapshot by id, which nobody deletes until the end of the transaction.
+-- A snapshot by id, locked against deletion until the end of the transaction.
 SELECT {number} AS snapshot_no, content_hash FROM {table} WHERE {id} = %(id)s FOR KEY SHARE
 
 -- name: list_uploads
@@ -46,15 +46,15 @@ SELECT {columns}, upload.name, upload.version, upload.created_at, count(*) OVER 
 OFFSET %(offset)s LIMIT %(limit)s
 
 -- name: lock_snapshot
--- Holds off new runs on, and new names of, a snapshot that is about to be deleted.
+-- Locks a snapshot before its deletion against new runs and new names.
 SELECT FROM {table} WHERE {number} = %(snapshot_no)s FOR UPDATE
 
 -- name: lock_snapshot_name
--- Two uploads under one name get their version numbers one after the other.
+-- Locks a name, so that concurrent uploads under it get successive version numbers.
 SELECT pg_advisory_xact_lock(hashtextextended(%(kind)s || ':' || %(name)s, 0))
 
 -- name: record_upload
--- Makes a snapshot the last upload under a name, unless it is; the caller holds the lock of the name.
+-- Makes a snapshot the last upload under a name, unless it already is; the caller holds the lock of the name.
 WITH last AS (
      SELECT upload_no, version, snapshot_no FROM snapshot_name WHERE kind = %(kind)s AND name = %(name)s ORDER BY version DESC LIMIT 1
 ), known AS (

@@ -1,9 +1,9 @@
 -- name: analyze_positions
--- Tells the planner about a new large portfolio at once instead of within a minute.
+-- Updates the planner's statistics for a new large portfolio at once instead of within a minute.
 ANALYZE position
 
 -- name: copy_positions
--- The narrow rows of a portfolio, from Arrow.
+-- Inserts the narrow rows of a portfolio, from Arrow.
 COPY position (portfolio_no, position_no, position_id, product, book, counterparty, currency, notional) FROM STDIN (FORMAT binary)
 
 -- name: count_positions
@@ -15,11 +15,11 @@ SELECT product, book, currency, count(*)::integer AS position_count
  ORDER BY product, book, currency
 
 -- name: delete_positions
--- The narrow rows, which no foreign key deletes.
+-- Deletes the narrow rows, which no foreign key deletes.
 DELETE FROM position WHERE portfolio_no = %(snapshot_no)s
 
 -- name: find_position
--- One position by the name its owner gave it.
+-- One position by its position_id.
 SELECT position_no, position_id, product, book, counterparty, currency, notional
   FROM position
  WHERE portfolio_no = %(portfolio_no)s AND position_id = %(position_id)s
@@ -39,7 +39,7 @@ INSERT INTO portfolio_batch (portfolio_no, batch_no, product, first_position_no,
 VALUES (%(portfolio_no)s, %(batch_no)s, %(product)s, %(first_position_no)s, %(row_count)s, %(payload)s)
 
 -- name: insert_portfolio_requirement
--- Market data that positions of one product name.
+-- The market data that positions of one product require.
 INSERT INTO portfolio_requirement (portfolio_no, product, kind, name, currency, position_count, gross_notional)
 VALUES (%(portfolio_no)s, %(product)s, %(kind)s, %(name)s, %(currency)s, %(position_count)s, %(gross_notional)s)
 
@@ -61,7 +61,7 @@ SELECT position_no, position_id, product, book, counterparty, currency, notional
  LIMIT %(limit)s
 
 -- name: read_products
--- Where each product lies in the portfolio.
+-- The range of positions of each product.
 SELECT product, min(first_position_no) AS first_position_no, sum(row_count)::integer AS row_count
   FROM portfolio_batch
  WHERE portfolio_no = %(portfolio_no)s
@@ -69,7 +69,7 @@ SELECT product, min(first_position_no) AS first_position_no, sum(row_count)::int
  ORDER BY 2
 
 -- name: read_requirements
--- Market data that the portfolio names.
+-- The market data that the portfolio requires.
 SELECT product, kind, name, currency, position_count, gross_notional
   FROM portfolio_requirement
  WHERE portfolio_no = %(portfolio_no)s

@@ -40,7 +40,7 @@ SELECT *
  LIMIT %(limit)s
 
 -- name: diff_summary
--- How many positions differ between two runs in which way, and their sums.
+-- The number of positions by how they differ between two runs, and their sums.
 SELECT kind, count(*) AS position_count,
        coalesce(sum(before ORDER BY position_id), 0) AS before,
        coalesce(sum(after ORDER BY position_id), 0) AS after,
@@ -83,7 +83,7 @@ SELECT kind, count(*) AS position_count,
  ORDER BY kind
 
 -- name: failure_summary
--- Failed positions by reason and product, with one of each as an example.
+-- Failed positions by reason and product, with one example each.
 SELECT failure.code, position.product, count(*) AS position_count,
        (array_agg(failure.message ORDER BY failure.position_no))[1] AS message,
        (array_agg(failure.remedy ORDER BY failure.position_no))[1] AS remedy,
@@ -108,7 +108,7 @@ SELECT CASE WHEN %(by_book)s THEN book END AS book,
  ORDER BY 1, 2, 3
 
 -- name: get_failure
--- The reason why one position has no result.
+-- The failure of one position.
 SELECT position.position_id, position.product, position.book, position.counterparty, position.currency, position.notional,
        failure.position_no, failure.code, failure.message, failure.remedy
   FROM position
@@ -167,7 +167,7 @@ SELECT run.run_id AS valued_in, market.market_id, step.carried_times
  LIMIT 1
 
 -- name: position_rollups
--- Sums over any groups, from the positions themselves, added in their order.
+-- Sums over any groups, computed from the positions in their order.
 SELECT CASE WHEN %(by_book)s THEN position.book END AS book,
        CASE WHEN %(by_product)s THEN position.product END AS product,
        CASE WHEN %(by_currency)s THEN position.currency END AS currency,
@@ -231,7 +231,7 @@ SELECT {columns}
  LIMIT %(limit)s
 
 -- name: rollups
--- Sums over the groups asked for; native amounts only where a group has one currency.
+-- Sums over the given dimensions; native amounts only for a group with one currency.
 SELECT CASE WHEN %(by_book)s THEN book END AS book,
        CASE WHEN %(by_product)s THEN product END AS product,
        CASE WHEN %(by_currency)s THEN currency END AS currency,

@@ -1,9 +1,9 @@
 -- name: attach_partition
--- Gives a large run its own storage; readers and writers of other runs go on.
+-- Attaches a large run's own partition without blocking readers and writers of other runs.
 ALTER TABLE position_result ATTACH PARTITION {partition} FOR VALUES IN ({storage_no})
 
 -- name: cancel_queued_run
--- Ends a run that nobody has claimed.
+-- Cancels a run that no coordinator or job has claimed.
 UPDATE run
    SET state = 'CANCELLED', cancelled_count = position_count, finished_at = now(),
        cancel_requested_at = coalesce(cancel_requested_at, now()), event_seq = event_seq + 1
@@ -11,7 +11,7 @@ UPDATE run
 RETURNING event_seq
 
 -- name: count_runs
--- Length of the list, for a page beyond its end.
+-- The length of the list, for a page beyond its end.
 SELECT count(*) AS total
   FROM run
   JOIN market_snapshot market USING (market_no)
@@ -24,7 +24,7 @@ SELECT count(*) AS total
                OR run.portfolio_no IN (SELECT snapshot_no FROM snapshot_name WHERE kind = 'portfolio' AND name = %(portfolio)s))
 
 -- name: create_partition
--- Columns of position_result without its keys, which are built after the load. What the planner must know of them shows in few rows.
+-- A table with the columns of position_result but without its keys, which are built after the load. A small sample suffices for the planner.
 CREATE TABLE {partition} (LIKE position_result);
 ALTER TABLE {partition} ALTER storage_no SET STATISTICS 10, ALTER run_no SET STATISTICS 10, ALTER position_no SET STATISTICS 10
 
@@ -33,19 +33,19 @@ ALTER TABLE {partition} ALTER storage_no SET STATISTICS 10, ALTER run_no SET STA
 DELETE FROM run WHERE run_no = %(run_no)s
 
 -- name: delete_shared_results
--- Results of a small run.
+-- Deletes the results of a small run.
 DELETE FROM position_result WHERE storage_no = 0 AND run_no = %(run_no)s
 
 -- name: detach_partition
--- Takes a partition away without stopping anybody; not in a transaction.
+-- Detaches a partition without blocking other sessions; must run outside a transaction.
 ALTER TABLE position_result DETACH PARTITION {partition} CONCURRENTLY
 
 -- name: drop_table
--- Frees a detached partition.
+-- Drops a detached partition.
 DROP TABLE IF EXISTS {partition}
 
 -- name: events_after
--- Events of a run that a reader has not seen.
+-- The events of a run that a reader has not yet read.
 SELECT event.seq, event.at, event.kind, event.data
   FROM run_event event
   JOIN run USING (run_no)
@@ -54,7 +54,7 @@ SELECT event.seq, event.at, event.kind, event.data
  LIMIT %(limit)s
 
 -- name: find_run_by_key
--- The run that an Idempotency-Key made.
+-- The run created with an Idempotency-Key.
 SELECT run_id, request_fingerprint FROM run WHERE idempotency_key = %(idempotency_key)s
 
 -- name: find_run_that_carries
@@ -66,7 +66,7 @@ SELECT run_id FROM run WHERE carried_from_run_no = %(run_no)s ORDER BY run_no LI
 ALTER TABLE position_result DETACH PARTITION {partition} FINALIZE
 
 -- name: get_run
--- A run as people see it.
+-- A run as the API returns it.
 SELECT run.run_id, run.name, run.state::text AS state, run.executor, portfolio.portfolio_id, market.market_id, market.as_of,
        run.base_currency, run.measures, scenario_set.scenario_set_id, run.vectors, run.failure_policy, run.preflight,
        run.created_at, run.started_at, run.finished_at, run.cancel_requested_at, run.lease_until,
@@ -87,7 +87,7 @@ SELECT run.run_id, run.name, run.state::text AS state, run.executor, portfolio.p
  WHERE run.run_id = %(run_id)s
 
 -- name: get_run_keys
--- The numbers behind a run id.
+-- The internal numbers of a run.
 SELECT run.run_no, run.storage_no, run.portfolio_no, run.market_no, market.market_id, run.base_currency, run.rows_per_shard
   FROM run
   JOIN market_snapshot market USING (market_no)
@@ -123,7 +123,7 @@ SELECT %(run_no)s, %(first_shard_no)s + ordinal - 1, product, first_position_no,
        WITH ORDINALITY AS shard (product, first_position_no, row_count, ordinal)
 
 -- name: limit_sweep
--- Detaching waits for readers, and nobody waits long for that.
+-- Limits how long a detachment waits for readers.
 SELECT set_config('statement_timeout', %(timeout)s, false)
 
 -- name: list_orphan_partitions
@@ -171,31 +171,31 @@ SELECT run.run_id, run.name, run.state::text AS state, run.executor, portfolio.p
  ORDER BY run.run_no DESC
 
 -- name: listen_run_event
--- Hints that a run has a new event; the events themselves are read from the table.
+-- Notifies listeners of a new event; they read the event from the table.
 LISTEN run_event
 
 -- name: lock_partition_sweep
--- One process at a time frees the storage of deleted runs.
+-- Allows one process at a time to free the storage of deleted runs.
 SELECT pg_try_advisory_lock(7274722) AS locked
 
 -- name: lock_run
--- A run's state, held until the end of the transaction.
+-- A run's state, locked until the end of the transaction.
 SELECT run_no, storage_no, state::text AS state, cancel_requested_at IS NOT NULL AS cancel_requested
   FROM run
  WHERE run_id = %(run_id)s
    FOR NO KEY UPDATE
 
 -- name: lock_run_to_delete
--- A run's state; no run that is being submitted can carry from it any more.
+-- Locks a run for deletion and returns its state; from then on no new run can reuse its results.
 SELECT run_no, storage_no, state::text AS state FROM run WHERE run_id = %(run_id)s FOR UPDATE
 
 -- name: queued_runs
--- Runs that nobody drives, by who may claim them, and the seconds since the oldest was submitted.
+-- Runs without a driver by executor, and the seconds since the oldest was submitted.
 SELECT executor, count(*)::integer AS run_count, extract(epoch FROM clock_timestamp() - min(created_at))::float8 AS oldest_s
   FROM run
  WHERE state IN ('QUEUED', 'RUNNING') AND (state = 'QUEUED' OR lease_until < clock_timestamp())
  GROUP BY executor
 
 -- name: set_cancel_requested
--- Seen by the coordinator at its next heartbeat.
+-- Requests a cancellation, which the coordinator reads at its next heartbeat.
 UPDATE run SET cancel_requested_at = now(), event_seq = event_seq + 1 WHERE run_no = %(run_no)s RETURNING event_seq

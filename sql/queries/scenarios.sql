@@ -15,15 +15,15 @@ COPY position_vector (run_no, first_position_no, row_count, payload) FROM STDIN 
 COPY scenario_failure (run_no, scenario_no, position_count, example_position_no) FROM STDIN (FORMAT binary)
 
 -- name: count_group_vectors
--- How many vectors of a family a run has.
+-- The number of vectors of a family in a run.
 SELECT count(*) AS total FROM scenario_vector WHERE run_no = %(run_no)s AND family = %(family)s
 
 -- name: delete_group_vectors
--- What an earlier attempt wrote.
+-- Deletes the rows of an earlier attempt.
 DELETE FROM scenario_vector WHERE run_no = %(run_no)s AND family = %(family)s AND book || counterparty = ANY(%(names)s)
 
 -- name: delete_scenario_failures
--- What an earlier attempt wrote.
+-- Deletes the rows of an earlier attempt.
 WITH positions AS (DELETE FROM position_scenario_failure WHERE run_no = %(run_no)s)
 DELETE FROM scenario_failure WHERE run_no = %(run_no)s
 
@@ -36,7 +36,7 @@ SELECT document::text AS document FROM hierarchy WHERE hierarchy_no = %(hierarch
 SELECT payload FROM market_history WHERE history_no = %(history_no)s
 
 -- name: get_run_vectors
--- What scenario vectors a run has.
+-- The scenario vectors of a run.
 SELECT run.run_no, run.vectors, run.failure_policy, run.state::text AS state, run.base_currency, run.portfolio_no,
        run.scenario_set_no, scenario_set.scenario_set_id, scenario_set.scenario_count
   FROM run
@@ -77,7 +77,7 @@ SELECT %(scenario_set_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_h
 RETURNING scenario_set_no AS snapshot_no
 
 -- name: read_group_vectors
--- Vectors of one family whose group has any of the values asked for, in order of the group.
+-- Vectors of one family whose group has one of the given values, in order of the group.
 SELECT family, book, product, currency, counterparty, ok_count, dropped_count, base_pv, pnl
   FROM scenario_vector
  WHERE run_no = %(run_no)s AND family = %(family)s

@@ -14,11 +14,11 @@ USE = """
 import datetime, json, sys
 import numpy as np
 import {module}
-from pricers import Curve, Market, contracts_of, pricer, value_contracts
+from pricers import Curve, CurveKind, Market, contracts_of, pricer, value_contracts
 
 as_of = int(np.datetime64("2026-01-15").astype("datetime64[D]").astype(int))
-curve = Curve("EUR", "EUR", "LINEAR_ZERO", ("1Y",), np.array([365], np.int32), np.array([0.02]))
-market = Market(as_of, "EUR", (curve,), (), {{}})
+curve = Curve("EUR", CurveKind.RATE, "EUR", "LINEAR_ZERO", ("1Y",), np.array([365], np.int32), np.array([0.02]))
+market = Market(as_of, "EUR", (curve,), {{}})
 rows = json.loads(sys.argv[1])
 spec = pricer("{product}")
 valuation = value_contracts(spec, contracts_of(spec.columns, rows), market=market)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pricers import Curve, Market, contracts_of, pricer, value_contracts
+from pricers import Curve, CurveKind, Market, contracts_of, pricer, value_contracts
 from pricers.time.dates import to_days
 
 with (Path(__file__).parent / "fixed_bond.csv").open(newline="") as file:
@@ -25,9 +25,9 @@ def terms(case: dict[str, str]) -> dict[str, object]:
 @pytest.mark.parametrize("case", CASES, ids=[f"{i}-{case['case']}-{case['measure']}" for i, case in enumerate(CASES, start=2)])
 def test_measure_equals_the_published_one(case):
     zero_rate = float(case["flat_rate_act_360"]) * 365.0 / 360.0
-    curve = Curve("FLAT", "USD", "LINEAR_ZERO", ("1Y",), np.array([365], np.int32), np.array([zero_rate]))
+    curve = Curve("FLAT", CurveKind.RATE, "USD", "LINEAR_ZERO", ("1Y",), np.array([365], np.int32), np.array([zero_rate]))
     as_of = int(to_days(np.array([case["as_of"]], "datetime64[D]"))[0])
-    market = Market(as_of, "USD", (curve,), (), {})
+    market = Market(as_of, "USD", (curve,), {})
     valuation = value_contracts("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [terms(case)]), market=market)
     assert valuation.status.tolist() == [0]
     assert valuation.values[case["measure"]][0] == pytest.approx(float(case["expected"]), rel=0.0, abs=float(case["tolerance"]))

@@ -8,6 +8,7 @@ import pytest
 
 from pricers import contracts_of, pricer
 from pricers.products.fx.forward import lower
+from pricers.registry import NO_FIXINGS
 from pricers.time.dates import to_date, to_day
 from riskray.market.fx import spot_day
 from riskray.models.market_data import FxSpot
@@ -30,5 +31,6 @@ def test_forward_of_no_days_after_spot_delivers_on_the_published_spot_date(case)
         "trade_date": case["trade_date"], "spot_lag": int(case["spot_lag"]), "calendar": case["calendar"],
         "base_discount_curve": "BASE", "quote_discount_curve": "QUOTE",
     }  # fmt: skip
-    cashflows = lower(contracts_of(pricer("FX_FWD").columns, [contract]), as_of=to_day(date.fromisoformat(case["trade_date"]))).cashflows
+    contracts, as_of = contracts_of(pricer("FX_FWD").columns, [contract]), to_day(date.fromisoformat(case["trade_date"]))
+    cashflows = lower(contracts, as_of=as_of, fixings=NO_FIXINGS).cashflows
     assert [str(to_date(day)) for day in cashflows.pay_day] == [case["spot_date"]] * 2

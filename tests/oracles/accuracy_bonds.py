@@ -7,7 +7,8 @@ from typing import Any, Final
 import numpy as np
 import QuantLib as ql
 
-from pricers import Contracts, Curve, Market, Measure, RowStatus, Valuation, contracts_of, pricer, value_contracts
+from pricers import Contracts, Curve, CurveKind, Market, Measure, RowStatus, Valuation, contracts_of, pricer, value_contracts
+from pricers.registry import NO_FIXINGS
 from pricers.time.calendars import BUSINESS_DAY_CONVENTIONS
 from pricers.time.day_count import DAY_COUNTS
 from tests.oracles import quantlib_terms as terms
@@ -35,11 +36,12 @@ def random_market(as_of: int, *, rng: np.random.Generator) -> Market:
     labels = tuple(f"{day}D" for day in pillars)
     zero = 0.02 + 0.01 * rng.random() + np.cumsum(rng.normal(0.0, 0.001, pillars.size))
     curves = (
-        Curve("LINEAR", "EUR", "LINEAR_ZERO", labels, pillars, zero),
-        Curve("LOGLINEAR", "EUR", "LOG_LINEAR_DISCOUNT", labels, pillars, zero + 0.004),
+        Curve("LINEAR", CurveKind.RATE, "EUR", "LINEAR_ZERO", labels, pillars, zero),
+        Curve("LOGLINEAR", CurveKind.RATE, "EUR", "LOG_LINEAR_DISCOUNT", labels, pillars, zero + 0.004),
     )
-    spreads = Curve("CORPORATE", "", "LINEAR_ZERO", labels, pillars, 0.005 + np.cumsum(rng.uniform(0.0, 0.001, pillars.size)))
-    return Market(as_of, "EUR", curves, (spreads,), {"EUR": 1.0})
+    spreads = 0.005 + np.cumsum(rng.uniform(0.0, 0.001, pillars.size))
+    corporate = Curve("CORPORATE", CurveKind.SPREAD, "", "LINEAR_ZERO", labels, pillars, spreads)
+    return Market(as_of, "EUR", (*curves, corporate), {"EUR": 1.0})
 
 
 def random_contract(as_of: int, *, rng: np.random.Generator) -> dict[str, Any]:
@@ -289,7 +291,7 @@ def _compare_batch(rows: list[dict[str, Any]], *, market: Market, tally: _Tally)
 def _flows_by_row(batch: Contracts, *, as_of: int) -> list[dict[int, float]]:
     lower = pricer(PRODUCT).lower
     assert lower is not None
-    lowered = lower(batch, as_of=as_of).cashflows
+    lowered = lower(batch, as_of=as_of, fixings=NO_FIXINGS).cashflows
     result = []
     for row in range(batch.row_count):
         own = slice(lowered.flow_offsets[row], lowered.flow_offsets[row + 1])
@@ -318,8 +320,8 @@ class _Structures:
 
     def __init__(self, market: Market) -> None:
         self.as_of = market.as_of
-        self.curves = {curve.name: terms.term_structure(curve, as_of=market.as_of) for curve in market.discount_curves}
-        self.spread_curves = {curve.name: curve for curve in market.spread_curves}
+        self.curves = {curve.name: terms.term_structure(curve, as_of=market.as_of) for curve in market.of_kind(CurveKind.RATE)}
+        self.spread_curves = {curve.name: curve for curve in market.of_kind(CurveKind.SPREAD)}
         self.combined: dict[tuple[str, str | None, float], Any] = {}
 
     def of(self, contract: dict[str, Any]) -> Any:

@@ -7,6 +7,7 @@ import QuantLib as ql
 
 from pricers import Measure, RowStatus, contracts_of, pricer, value_contracts
 from pricers.market.market import Market
+from pricers.registry import NO_FIXINGS
 from tests.oracles.accuracy_report import Comparison
 from tests.oracles.quantlib_terms import date_of, day_of, term_structure
 from tests.oracles.random_markets import random_market
@@ -40,7 +41,7 @@ def compare(contracts: int, seed: int) -> Comparison:
         spec = pricer("FX_FWD")
         batch = contracts_of(spec.columns, rows)
         valued = value_contracts(spec, batch, market=market, measures=frozenset({Measure.PV}))
-        lowered = spec.lower(batch, as_of=as_of) if spec.lower else None
+        lowered = spec.lower(batch, as_of=as_of, fixings=NO_FIXINGS) if spec.lower else None
         assert lowered is not None, "FX_FWD is a cash-flow product"
         oracle = _Oracle(market)
         for i, row in enumerate(rows):
@@ -103,9 +104,7 @@ class _Oracle:
     def __init__(self, market: Market) -> None:
         self._market = market
         ql.Settings.instance().evaluationDate = date_of(market.as_of)
-        self._curves = {
-            curve.name: ql.YieldTermStructureHandle(term_structure(curve, as_of=market.as_of)) for curve in market.discount_curves
-        }
+        self._curves = {curve.name: ql.YieldTermStructureHandle(term_structure(curve, as_of=market.as_of)) for curve in market.curves}
 
     def spot(self, row: dict[str, Any]) -> float:
         return self._market.fx_to_base[row["base_currency"]] / self._market.fx_to_base[row["quote_currency"]]

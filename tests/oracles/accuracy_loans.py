@@ -11,6 +11,7 @@ import QuantLib as ql
 
 from pricers import ALL_MEASURES, Measure, RowStatus, contracts_of, pricer, value_contracts
 from pricers.flows.cashflows import Lowered
+from pricers.registry import NO_FIXINGS
 from pricers.time.day_count import DAY_COUNTS
 from pricers.value.valuation import Valuation
 from tests.oracles.accuracy_report import Comparison
@@ -51,7 +52,7 @@ def compare(contracts: int, seed: int) -> Comparison:
         batch = contracts_of(spec.columns, rows)
         valued = value_contracts(spec, batch, market=market, measures=ALL_MEASURES)
         assert spec.lower is not None, "AMORT_LOAN is a cash-flow product"
-        lowered = spec.lower(batch, as_of=as_of)
+        lowered = spec.lower(batch, as_of=as_of, fixings=NO_FIXINGS)
         for i, row in enumerate(rows):
             reference = oracle.reference(row)
             faults = _faults(i, row, reference, valued, lowered, largest)

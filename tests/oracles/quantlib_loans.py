@@ -6,7 +6,7 @@ from typing import Any
 import QuantLib as ql
 
 from pricers import Measure, RowStatus
-from pricers.market.market import Market
+from pricers.market.market import CurveKind, Market
 from tests.oracles.quantlib_terms import (
     CALENDARS,
     CONVENTIONS,
@@ -53,7 +53,7 @@ class LoanOracle:
         self._as_of = market.as_of
         self._today = date_of(market.as_of)
         ql.Settings.instance().evaluationDate = self._today
-        self._curves = {curve.name: term_structure(curve, as_of=market.as_of) for curve in market.discount_curves}
+        self._curves = {curve.name: term_structure(curve, as_of=market.as_of) for curve in market.of_kind(CurveKind.RATE)}
 
     def reference(self, row: dict[str, Any]) -> Reference:
         """Status, flows after the valuation date and measures of one contract of `random_loans`."""

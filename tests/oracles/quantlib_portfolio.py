@@ -128,11 +128,11 @@ class QuantlibSample:
 
     def _structure(self, names: tuple[str, str], scenarios: Scenarios | None, scenario: int) -> Any:
         market = self._market
-        discount = market.discount_curves[market.discount_curve_index[names[0]]]
-        spread = market.spread_curves[market.spread_curve_index[names[1]]] if names[1] else None
+        discount = market.curves[market.curve_index[names[0]]]
+        spread = market.curves[market.curve_index[names[1]]] if names[1] else None
         if scenarios is not None:
-            discount = _shifted(discount, scenarios.zero_shifts, scenario)
-            spread = None if spread is None else _shifted(spread, scenarios.spread_shifts, scenario)
+            discount = _shifted(discount, scenarios.shifts, scenario)
+            spread = None if spread is None else _shifted(spread, scenarios.shifts, scenario)
         return with_spreads(term_structure(discount, as_of=market.as_of), spread_curve=spread, credit_spread=0.0, as_of=market.as_of)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pricers.market.market import Curve, Interpolation, Market
+from pricers.market.market import Curve, CurveKind, Interpolation, Market
 
 PILLARS = {
     "1M": 30, "3M": 91, "6M": 182, "1Y": 365, "2Y": 730, "3Y": 1096, "5Y": 1826, "7Y": 2557, "10Y": 3652, "15Y": 5479, "20Y": 7305,
@@ -19,6 +19,6 @@ def random_market(as_of: int, *, currencies: tuple[str, ...], seed: int) -> Mark
     for currency in currencies:
         for suffix, interpolation in CURVES:
             zero_rates = rng.uniform(-0.005, 0.06) + np.cumsum(rng.normal(0.0, 0.002, days.size))
-            curves.append(Curve(f"{currency}-{suffix}", currency, interpolation, tuple(PILLARS), days, zero_rates))
+            curves.append(Curve(f"{currency}-{suffix}", CurveKind.RATE, currency, interpolation, tuple(PILLARS), days, zero_rates))
     fx_to_base = {currency: 1.0 if currency == "EUR" else float(rng.uniform(0.005, 1.5)) for currency in currencies}
-    return Market(as_of=as_of, base_currency="EUR", discount_curves=tuple(curves), spread_curves=(), fx_to_base=fx_to_base)
+    return Market(as_of=as_of, base_currency="EUR", curves=tuple(curves), fx_to_base=fx_to_base)

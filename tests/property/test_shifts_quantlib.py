@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pricers.market.market import Curve, Market, Scenarios
+from pricers.market.market import Curve, CurveKind, Market, Scenarios
 from pricers.measures import Measure
 from pricers.time.dates import to_day
 from pricers.value.revaluation import present_values
@@ -103,12 +103,11 @@ def moved_market(market: Market, shocks: list[dict[str, Any]]) -> tuple[Market, 
                 market = replace(market, fx_to_base={name: rate * factor.get(name, 1.0) for name, rate in market.fx_to_base.items()})
             case _:
                 start = shock.get("curves", ["*"])[0].removesuffix("*")
-                is_spread = shock.get("target") == "spread"
+                kind = CurveKind.SPREAD if shock.get("target") == "spread" else CurveKind.RATE
                 curves = tuple(
-                    moved(curve, shock) if curve.name.startswith(start) else curve
-                    for curve in (market.spread_curves if is_spread else market.discount_curves)
+                    moved(curve, shock) if curve.kind is kind and curve.name.startswith(start) else curve for curve in market.curves
                 )
-                market = replace(market, spread_curves=curves) if is_spread else replace(market, discount_curves=curves)
+                market = replace(market, curves=curves)
     return market, credit
 
 
@@ -164,12 +163,17 @@ def test_ladders_and_dv01_of_random_contracts_equal_quantlib_under_the_same_bump
             assert found.values[Measure.DV01][number] == pytest.approx(sign * difference(up), rel=1e-6, abs=1e-3)
             if product != "FX_FWD":
                 assert found.values[Measure.CS01][number] == pytest.approx(sign * difference(market, 1e-4), rel=1e-6, abs=1e-3)
-            for leg in range(found.leg_offsets[number], found.leg_offsets[number + 1]):
-                curve = market.discount_curves[found.leg_curve[leg]]
-                ladder = found.key_rate_dv01[found.key_rate_offsets[leg] : found.key_rate_offsets[leg + 1]]
+            for entry in range(found.factor_offsets[number], found.factor_offsets[number + 1]):
+                if found.factor_nos[entry] >= len(market.curves):
+                    continue  # a currency
+                curve = market.curves[found.factor_nos[entry]]
+                ladder = found.sensitivities[found.bucket_offsets[entry] : found.bucket_offsets[entry + 1]]
                 assert ladder.size == len(curve.pillar_labels)
+                target = "spread" if curve.kind is CurveKind.SPREAD else "zero"
                 for label, dv01 in zip(curve.pillar_labels, ladder.tolist(), strict=True):
-                    world, _ = moved_market(market, [{"type": "tenors", "curves": [curve.name], "shifts": {label: basis_point}}])
+                    world, _ = moved_market(
+                        market, [{"type": "tenors", "target": target, "curves": [curve.name], "shifts": {label: basis_point}}]
+                    )
                     assert dv01 == pytest.approx(sign * difference(world), rel=1e-6, abs=1e-3), (product, label)
                     checked += 1
     assert checked >= 200

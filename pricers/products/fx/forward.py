@@ -7,21 +7,21 @@ legs, each with at most one flow and its own currency and (collateral) discount 
     leg 1, quote currency:  -notional × contract_rate
 
 so that PV in quote currency = notional × (X × DF_base(delivery) - contract_rate × DF_quote(delivery)) with X today's exchange rate,
-quote per base. Positive `notional` buys the base currency. X belongs to the valuation date, not to the spot date: whoever builds the
-market carries quoted spot rates back over the spot lag, X = S × DF_quote(spot) / DF_base(spot), so spot dates play no part here beyond
-dating contracts that are given by a tenor.
+quote per base. Positive `notional` buys the base currency. X belongs to the valuation date, not to the spot date: the market build
+discounts quoted spot rates over the spot lag, X = S × DF_quote(spot) / DF_base(spot). So this pricer needs spot dates only for contracts
+that give a tenor instead of a delivery date.
 
 A non-deliverable forward pays notional × (F - contract_rate) in quote currency or notional × (1 - contract_rate / F) in base currency,
-F being the fixing. Until it fixes its value is the deliverable's [2]; once `fixing_rate` is known it is one sure flow on the leg of the
-settlement currency, the other leg being empty.
+where F is the fixing. Before the fixing, its value equals that of the deliverable forward [2]. Once `fixing_rate` is known, it is one known
+flow on the leg of the settlement currency, and the other leg is empty.
 
-Spot and fixing dates [4]: the lag counts business days of the calendar's members other than the dollar's (`US_*`), since a US holiday
-between trade and spot delays only the pairs of ARS, CLP and MXN. The spot date is a business day of all members, and of US_FED for a cross
-that names no calendar of the dollar's. ON and TN end where spot with a lag of one or two days would. Delivery by tenor is a business day
-of the calendar as it is named.
+Spot and fixing dates [4]: the lag counts business days of the calendar's members other than those of the dollar (`US_*`), because a US
+holiday between trade and spot delays only pairs of ARS, CLP and MXN. The spot date is a business day of all members, and also of US_FED for
+a cross that names no dollar calendar. ON ends on the spot date of a one-day lag, TN on that of a two-day lag. Delivery by tenor is a
+business day of the whole named calendar.
 
-Dates: flows paid on or before the valuation date have no value. A forward that delivers on the valuation date is worth 0 with status OK
-(it is still on the books that day); one delivered earlier is MATURED.
+Dates: flows paid on or before the valuation date have no value. A forward that delivers on the valuation date is worth 0 with status OK,
+because it is still on the books that day; a forward delivered earlier is MATURED.
 
 References:
     [1] J. Hull, Options, Futures, and Other Derivatives, ch. 5 (forward contracts on currencies).
@@ -36,8 +36,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int32, UInt8
 
 from pricers.contract.columns import AMOUNT_MAX, FX_RATE_MAX, NO_DATE, Column, Columns, Contracts, Text
-from pricers.flows.cashflows import Cashflows, Lowered
+from pricers.flows.cashflows import Cashflows, Lowered, discounted_by
 from pricers.kernels.jit import njit
+from pricers.market.fixings import Fixings
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
@@ -71,36 +72,37 @@ COLUMNS: Final = Columns(
     Column("contract_rate", "float", "agreed rate; null: quote_amount / |notional|", unit="quote per base", minimum=0.0,
            maximum=FX_RATE_MAX, example=1.0875),
     Column(
-        "quote_amount", "float", "unsigned amount of quote currency exchanged; null: |notional| × contract_rate. Where both are given they "
-        "must agree within 1e-6 relative and this amount is paid", unit="quote currency", minimum=0.0,
+        "quote_amount", "float", "unsigned amount of quote currency exchanged; null: |notional| × contract_rate. If both are given, they "
+        "must agree within 1e-6 relative, and this amount is paid", unit="quote currency", minimum=0.0,
         maximum=AMOUNT_MAX,
     ),
     Column("delivery_date", "date", "date on which the amounts are exchanged; null: the spot date plus the tenor", example="2026-12-16"),
     Column("trade_date", "date", "date on which the contract was agreed"),
-    Column("tenor", "text", "from the spot date to delivery where delivery_date is null; ON and TN: from the trade date", example="3M"),
+    Column("tenor", "text", "period from the spot date to delivery if delivery_date is null; ON and TN: from trade_date", example="3M"),
     Column("spot_date", "date", "spot date of the trade; null: spot_lag business days after trade_date"),
     Column(
-        "spot_lag", "integer", "from trade to spot, and from fixing to delivery", unit="business days", default=2, minimum=0,
+        "spot_lag", "integer", "lag from trade to spot, and from fixing to delivery", unit="business days", default=2, minimum=0,
         maximum=SPOT_LAG_MAX,
     ),
-    Column("calendar", "text", "joint calendar of the currency pair, the dollar's being US_*; null: no holidays", references="calendar",
+    Column("calendar", "text", "joint calendar of the currency pair, US_* for the dollar; null: no holidays", references="calendar",
            example="TARGET+US_FED"),
     Column("settlement_type", "choice", "exchange of both amounts, or of the net amount", default="DELIVERABLE", allowed=SETTLEMENT_TYPES),
     Column("settlement_currency", "choice", "currency of the net amount of a non-deliverable", default="QUOTE", allowed=SETTLES_IN),
     Column("fixing_date", "date", "date of the fixing of a non-deliverable; null: spot_lag business days before delivery"),
-    Column("fixing_rate", "float", "fixing of a non-deliverable; read from the fixing date on", unit="quote per base", minimum=0.0,
+    Column("fixing_rate", "float", "fixing of a non-deliverable; used from the fixing date on", unit="quote per base", minimum=0.0,
            maximum=FX_RATE_MAX),
     Column("base_discount_curve", "text", "curve of the base-currency leg", required=True, references="discount_curve", example="EUR-XCCY"),
     Column("quote_discount_curve", "text", "curve of the quote-currency leg", required=True, references="discount_curve", example="SOFR"),
 )  # fmt: skip
 
 
-def lower(contracts: Contracts, *, as_of: int) -> Lowered:
+def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     """Lower forwards to two legs each, base then quote.
 
     Args:
         contracts: a batch with the columns of `COLUMNS`.
         as_of: valuation date, days since 1970-01-01.
+        fixings: read by no forward: a fixing is a column of the contract.
     Returns:
         Two legs a row. INVALID_DATES where no delivery date follows from the terms or they are out of order; INVALID_AMOUNT where rate
         and amounts are missing, not positive or contradictory, both currencies are one, or a fixing is missing; DATE_OUT_OF_RANGE;
@@ -122,7 +124,8 @@ def lower(contracts: Contracts, *, as_of: int) -> Lowered:
     leg_pays = np.stack([pays, pays], axis=1)
     _settle_net(leg_amount, leg_pays, rows=fixed, contracts=contracts)
     flow_leg = leg_pays.ravel()
-    amount = leg_amount.ravel()[flow_leg]
+    amount, pay_day = leg_amount.ravel()[flow_leg], np.repeat(delivery, 2)[flow_leg]
+    shapes, leg_shape = discounted_by(_interleaved(contracts.text("base_discount_curve"), contracts.text("quote_discount_curve")))
     return Lowered(
         as_of=as_of,
         status=status,
@@ -131,16 +134,16 @@ def lower(contracts: Contracts, *, as_of: int) -> Lowered:
             row_count=contracts.row_count,
             leg_offsets=np.arange(0, 2 * contracts.row_count + 1, 2, dtype=np.int64),
             leg_currency=_interleaved(base_currency, quote_currency),
-            leg_discount_curve=_interleaved(contracts.text("base_discount_curve"), contracts.text("quote_discount_curve")),
-            leg_spread_curve=Text(np.full(2 * contracts.row_count, -1, np.int32), ()),
             leg_credit_spread=np.zeros(2 * contracts.row_count),
             flow_offsets=np.concatenate([[0], np.cumsum(flow_leg)]).astype(np.int64),
-            pay_day=np.repeat(delivery, 2)[flow_leg],
+            shapes=shapes,
+            leg_shape=leg_shape,
+            pay_day=pay_day,
+            ex_day=pay_day,
             amount=amount,
             principal=amount.copy(),
         ),
         price_terms=None,
-        has_credit_spread=False,
     )
 
 

@@ -112,7 +112,7 @@ def test_run_that_carries_has_the_bits_of_one_that_values_everything(grid, store
 def test_manifest_names_what_differs_between_the_two_markets(grid, stored, base):
     market = _changed(grid, "two changes", lambda document: (_spread_up(document), _spot_up(document)))
     run = grid.execute(stored.portfolio_id, market=market, carry_from=base.run_id)
-    assert run.manifest["carried"]["market_difference"] == {"discount_curves": [], "spread_curves": ["CORP-A"], "currencies": ["EUR"]}
+    assert run.manifest["carried"]["market_difference"] == {"curves": ["CORP-A"], "currencies": ["EUR"]}
 
 
 def test_run_that_carries_goes_on_from_its_ledger_after_its_coordinator_died(grid, stored, base):

@@ -70,7 +70,7 @@ def test_upload_that_is_no_json_is_400_with_line_and_column(api: Api, url: str) 
 
 def test_discount_factor_that_cannot_be_is_told_what_one_is(api: Api) -> None:
     document = market_document()
-    document["curves"][0] |= {"kind": "discount_factors", "points": [{"tenor": "1Y", "value": 97.5}]}
+    document["curves"][0] |= {"quoted_as": "discount_factors", "points": [{"tenor": "1Y", "value": 97.5}]}
     answer = api.http.post(URL, json=document)
     assert answer.status_code == 422
     assert "discount factor 97.5" in answer.json()["detail"]
@@ -133,7 +133,7 @@ def test_curves_are_listed_by_the_numbers_that_results_have(api: Api) -> None:
     assert [(curve["kind"], curve["curve_no"], curve["name"]) for curve in curves] == [
         ("discount", 0, "EUR-GOVT"),
         ("discount", 1, "USD-GOVT"),
-        ("spread", 0, "CORP-A"),
+        ("spread", 2, "CORP-A"),
     ]
     assert curves[1]["pillars"] == ["3M", "1Y", "2Y", "5Y", "10Y"]
     assert curves[1]["zero_rates"] == pytest.approx([0.02, 0.021, 0.022, 0.023, 0.024], abs=1e-15)

@@ -44,7 +44,7 @@ DAMAGE = {
         "UPDATE result_rollup SET pv_base = pv_base * 1.00001 WHERE book = 'BETA' AND run_no = {small}", "pv_base of the rollups is",
     ),
     "check_running_runs_are_held": (
-        "UPDATE run SET lease_until = now() - interval '61 s' WHERE run_no = {running}", "nobody has held it since",
+        "UPDATE run SET lease_until = now() - interval '61 s' WHERE run_no = {running}", "is RUNNING, but its lease ended at",
     ),
     "check_shards_cover_the_portfolio": (
         "UPDATE run_shard SET first_position_no = 4 WHERE shard_no = 1 AND run_no = {small}", "do not follow each other at position 5",

@@ -34,10 +34,10 @@ def test_column_of_every_kind_is_read_only_however_the_batch_was_made(name):
 
 def test_cash_flows_and_price_terms_are_read_only():
     one, two = np.zeros(1), np.array([0, 1])
-    flows = Cashflows(1, two, TEXT, TEXT, TEXT, one, two, one, one, one)
+    flows = Cashflows(1, two, TEXT, one, two, (), one, one, one, one, one, one, one, one)
     terms = PriceTerms(one, one, one, one, one, one, one)
     arrays = [value for holder in (flows, terms) for value in vars(holder).values() if isinstance(value, np.ndarray)]
-    assert len(arrays) == 13
+    assert len(arrays) == 18
     assert not any(array.flags.writeable for array in arrays)
     assert one.flags.writeable
     assert two.flags.writeable

@@ -5,7 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pricers import Column, Columns, Measure, RowStatus, UnknownProductError, contracts_of, pricer, register, registry, value_contracts
+from pricers import (
+    Column,
+    Columns,
+    Measure,
+    RowStatus,
+    UnknownProductError,
+    contracts_of,
+    factors_of,
+    pricer,
+    register,
+    registry,
+    value_contracts,
+)
 from pricers.registry import PricerSpec, load_entry_points
 from tests.unit.pricers.examples import AS_OF, BOND, MARKET, bonds
 
@@ -90,9 +102,9 @@ def test_function_is_valued_row_by_row_with_json_terms():
     np.testing.assert_allclose(valuation.values[Measure.FX_DELTA], [2.7, 3.6])
     assert valuation.values[Measure.DV01].tolist() == [AS_OF, AS_OF]
     assert np.isnan(valuation.values[Measure.CLEAN_PRICE]).all()
-    assert valuation.leg_offsets.tolist() == [0, 1, 2]
-    assert valuation.leg_curve.tolist() == [-1, -1]
-    np.testing.assert_allclose(valuation.leg_fx_delta, [2.7, 3.6])
+    assert valuation.factor_offsets.tolist() == valuation.bucket_offsets.tolist() == [0, 1, 2]
+    assert [factors_of(MARKET)[number].name for number in valuation.factor_nos] == ["USD", "USD"]
+    np.testing.assert_allclose(valuation.sensitivities, [2.7, 3.6])
 
 
 def test_function_that_raises_fails_its_row_alone_with_its_text():
@@ -101,7 +113,7 @@ def test_function_that_raises_fails_its_row_alone_with_its_text():
     assert valuation.status.tolist() == [RowStatus.OK, RowStatus.PRICER_ERROR, RowStatus.OK]
     assert valuation.messages == {1: "RuntimeError: the quote is broken"}
     assert np.isnan(valuation.values[Measure.PV]).tolist() == [False, True, False]
-    assert valuation.leg_offsets.tolist() == [0, 1, 1, 2]
+    assert valuation.factor_offsets.tolist() == [0, 1, 1, 2]
 
 
 def test_function_that_wants_to_end_the_process_fails_its_row_alone():

@@ -1,6 +1,6 @@
 # riskray's load: bursts of binary COPY into a fresh partition, one index build when the load ends, then reads; a partition is never
 # updated and is dropped whole. Time limits, lock limits and synchronous_commit travel with every connection of riskray itself
-# (riskray/store/database.py); here they guard against everybody else's.
+# (riskray/store/database.py); here they guard against other clients.
 #
 # What is absent on purpose: max_wal_size, checkpoint_timeout, full_page_writes, wal_compression and the like. Aurora ships redo records to its
 # storage and has neither checkpoints nor a local WAL, so the usual advice for bulk loads has nothing to act on. shared_buffers stays Aurora's

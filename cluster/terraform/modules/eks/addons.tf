@@ -8,7 +8,7 @@ locals {
     amazon-cloudwatch-observability = { service_account = "cloudwatch-agent", policy = "CloudWatchAgentServerPolicy" }
   }
 
-  # enableNetworkPolicy: without it the overlays' NetworkPolicy objects are accepted and enforced by nobody.
+  # enableNetworkPolicy: without it the cluster accepts the overlays' NetworkPolicy objects but does not enforce them.
   addon_configuration = {
     vpc-cni = jsonencode({ enableNetworkPolicy = "true" })
   }

@@ -44,7 +44,7 @@ resource "aws_eks_cluster" "this" {
 
   access_config {
     authentication_mode                         = "API"
-    bootstrap_cluster_creator_admin_permissions = false # administrators are named, not whoever ran Terraform first
+    bootstrap_cluster_creator_admin_permissions = false # administrators are named; the identity that first ran Terraform is none by itself
   }
 
   encryption_config {

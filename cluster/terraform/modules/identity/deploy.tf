@@ -9,7 +9,7 @@ locals {
   )
 }
 
-# An account can have one provider for an address: whoever comes second says that it exists.
+# An account can have one provider per address: a second project sets the variable that says that it exists.
 resource "aws_iam_openid_connect_provider" "github" {
   count = var.github_oidc_provider_exists ? 0 : 1
 

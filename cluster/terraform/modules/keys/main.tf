@@ -21,7 +21,7 @@ locals {
 data "aws_iam_policy_document" "key" {
   for_each = local.purposes
 
-  # Hands the decision to IAM: without it nobody, not even the account's administrators, could manage the key.
+  # Delegates the decision to IAM: without it not even the account's administrators could manage the key.
   # In a key policy the resource "*" is this key alone.
   statement {
     sid       = "AccountDecidesByIAM"

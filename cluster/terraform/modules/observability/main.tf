@@ -161,7 +161,7 @@ resource "aws_sns_topic_subscription" "email" {
 # ------------------------------------------------------------------------------------------------------------- events
 
 # What is an event and not a metric: failovers and failures of the database, and a node group that cannot start a node (no spot capacity,
-# a quota, an instance type that a zone has not got).
+# a quota, an instance type that a zone lacks).
 locals {
   events = {
     database-cluster = {

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from pricers.market.curves import discount_factors, pillar_gains
-from pricers.market.market import Curve, curve_tables
+from pricers.market.market import Curve, CurveKind, curve_tables
 from tests.unit.pricers.examples import CORPORATE, EUR, LABELS, PILLARS, USD, shifted
 
 DAYS = np.array([0, 1, 45, 91, 200, 365, 1000, 3652, 9000, 10957, 14000])
-FLAT = Curve("FLAT", "EUR", "LOG_LINEAR_DISCOUNT", ("1Y",), np.array([365], np.int32), np.array([0.03]))
+FLAT = Curve("FLAT", CurveKind.RATE, "EUR", "LOG_LINEAR_DISCOUNT", ("1Y",), np.array([365], np.int32), np.array([0.03]))
 
 
 @pytest.mark.parametrize("curve", [EUR, USD])
@@ -64,4 +64,4 @@ def test_day_before_the_valuation_date_is_refused():
 )
 def test_unusable_curve_is_refused_with_its_name(days, rates, message):
     with pytest.raises(ValueError, match=f"curve 'X'.*{message}"):
-        Curve("X", "EUR", "LINEAR_ZERO", LABELS[: len(rates)], np.array(days, np.int32), np.array(rates))
+        Curve("X", CurveKind.RATE, "EUR", "LINEAR_ZERO", LABELS[: len(rates)], np.array(days, np.int32), np.array(rates))

@@ -46,7 +46,7 @@ def test_flow_that_is_discounted_to_nothing_is_explained():
     """The last forward rate of such a curve goes on for ever, and this one is 730 a year."""
     steep = replace(EUR, interpolation="LOG_LINEAR_DISCOUNT", pillar_labels=("364D", "365D"), pillar_days=np.array([364, 365], np.int32),
                     zero_rates=np.array([0.0, 2.0]))  # fmt: skip
-    explanation = explain("FIXED_BOND", bonds(BOND), 0, market=with_curves(MARKET, discount=[steep]))
+    explanation = explain("FIXED_BOND", bonds(BOND), 0, market=with_curves(MARKET, steep))
     last = explanation.flows[-1]
     assert (last.discount_factor, last.spread_factor, last.pv) == (0.0, 1.0, 0.0)
     assert explanation.pv == sum(flow.pv for flow in explanation.flows) > 0.0

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from pricers import Measure, RowStatus, Scenarios, compile_contracts, contracts_of, present_values, pricer, value_contracts
-from pricers.value.netting import POINTS, LadderGrid, LadderKey, Ladders, interpolation, merge_ladders, net_flows, value_ladders
+from pricers.core.shapes import canonical, shape_text
+from pricers.flows.cashflows import OWN, Term
+from pricers.market.market import CurveKind
+from pricers.value.netting import LadderGrid, Ladders, ScenarioLadderKey, merge_ladders, net_flows, value_ladders
+from pricers.value.scenario_grid import POINTS, interpolation
 from tests.unit.pricers.examples import AS_OF, BOND, BONDS, CORPORATE, CORPORATE_BOND, DOLLAR_BOND, EUR, MARKET, USD
 from tests.unit.pricers.value.test_valuation import FORWARD
 
@@ -20,8 +24,7 @@ def random_scenarios(*, deviation: float = 0.005) -> Scenarios:
         shift[:, 0], shift[:, 1] = 0.03, -0.03  # parallel shocks of 300 bp
     return Scenarios(
         count=COUNT,
-        zero_shifts={"EUR": moves["EUR"], "USD": moves["USD"]},
-        spread_shifts={"CORPORATE": moves["CORPORATE"]},
+        shifts=moves,
         credit_spread_shift=rng.normal(0.0, 0.002, COUNT),
         fx_factors={"USD": rng.uniform(0.8, 1.2, COUNT)},
     )
@@ -128,8 +131,9 @@ def test_row_that_is_left_out_or_cannot_be_valued_is_in_no_ladder() -> None:
 
 def test_interpolated_ratios_equal_the_exact_ones_on_every_day() -> None:
     grid = LadderGrid(market=MARKET, scenarios=SCENARIOS)
-    for names in (("EUR", "EUR", ""), ("USD", "USD", ""), ("EUR", "EUR", "CORPORATE")):
-        key = LadderKey(*names, True)
+    corporate = Term("CORPORATE", kind=CurveKind.SPREAD)
+    for currency, terms in (("EUR", (Term("EUR"),)), ("USD", (Term("USD"),)), ("EUR", (Term("EUR"), corporate))):
+        key = ScenarioLadderKey(currency, shape_text(canonical((*terms, Term(OWN)))[0]))
         days = np.arange(1, grid.horizon + 1)
         first, weights = interpolation(days, grid.basis(key).breaks)
         changes = grid.changes(key)
@@ -142,7 +146,7 @@ def broken_scenarios() -> Scenarios:
     """The second scenario sends the long end of EUR to -10,000 %: discount factors beyond any float."""
     shift = np.zeros((EUR.zero_rates.size, 3))
     shift[:, 0], shift[5, 1], shift[:, 2] = 0.01, -100.0, -0.01
-    return Scenarios(3, zero_shifts={"EUR": shift})
+    return Scenarios(3, shifts={"EUR": shift})
 
 
 def test_position_that_fails_in_a_scenario_is_dropped_everywhere_or_the_scenario_has_no_value() -> None:
@@ -158,9 +162,7 @@ def test_position_that_fails_in_a_scenario_is_dropped_everywhere_or_the_scenario
     assert kept.status.tolist() == [RowStatus.OK] * 3
     with_gap = value_ladders(kept.ladders, grid=grid, cell_count=2)
     assert np.isnan(with_gap.pnl).tolist() == [[False, True, False], [False, False, False]]
-    expected = present_values(
-        compiled, market=MARKET, scenarios=Scenarios(2, zero_shifts={"EUR": grid.scenarios.zero_shifts["EUR"][:, [0, 2]]})
-    )
+    expected = present_values(compiled, market=MARKET, scenarios=Scenarios(2, shifts={"EUR": grid.scenarios.shifts["EUR"][:, [0, 2]]}))
     today = present_values(compiled, market=MARKET, scenarios=Scenarios(1))
     np.testing.assert_allclose(with_gap.pnl[0, [0, 2]], (expected - today)[:2].sum(axis=0), rtol=1e-10)
 

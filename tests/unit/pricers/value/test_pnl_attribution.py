@@ -7,7 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pricers import Curve, Market, Measure, RowStatus, compile_contracts, contracts_of, explain, pricer, value_contracts
+from pricers import (
+    Contracts,
+    Curve,
+    CurveKind,
+    Market,
+    Measure,
+    RowStatus,
+    compile_contracts,
+    contracts_of,
+    explain,
+    pricer,
+    value_contracts,
+)
+from pricers.flows.cashflows import Cashflows
+from pricers.registry import NO_FIXINGS
 from pricers.time.dates import to_date
 from pricers.value.pnl_attribution import PnlExplanation, explain_pnl
 from tests.unit.pricers.examples import (
@@ -23,6 +37,7 @@ from tests.unit.pricers.examples import (
     PILLARS,
     USD,
     shifted,
+    with_curves,
 )
 from tests.unit.pricers.value.test_valuation import FORWARD
 
@@ -32,8 +47,11 @@ EUR_MOVES = rng.normal(0.0, 0.004, PILLARS.size)
 LATER = Market(
     AS_OF + DAYS,
     "EUR",
-    (shifted(EUR, EUR_MOVES), shifted(USD, rng.normal(0.0, 0.004, PILLARS.size))),
-    (shifted(CORPORATE, rng.normal(0.0, 0.002, CORPORATE.zero_rates.size)),),
+    (
+        shifted(EUR, EUR_MOVES),
+        shifted(USD, rng.normal(0.0, 0.004, PILLARS.size)),
+        shifted(CORPORATE, rng.normal(0.0, 0.002, CORPORATE.zero_rates.size)),
+    ),
     {"EUR": 1.0, "USD": 0.95},
 )
 PARTS = ("carry", "rates", "credit", "fx", "new", "dead", "residual")
@@ -42,7 +60,14 @@ PARTS = ("carry", "rates", "credit", "fx", "new", "dead", "residual")
 def explained(product: str, rows: list[dict[str, Any]], *, later: Market = LATER, earlier: Market = MARKET, **held: Any) -> PnlExplanation:
     contracts = contracts_of(pricer(product).columns, rows)
     compiled = [compile_contracts(product, contracts, as_of=market.as_of) for market in (earlier, later)]
-    return explain_pnl(*compiled, market_t0=earlier, market_t1=later, **held)
+    flows = flows_of(product, contracts, as_of=earlier.as_of)
+    return explain_pnl(*compiled, cashflows_t0=flows, market_t0=earlier, market_t1=later, **held)
+
+
+def flows_of(product: str, contracts: Contracts, *, as_of: int) -> Cashflows:
+    lower = pricer(product).lower
+    assert lower is not None
+    return lower(contracts, as_of=as_of, fixings=NO_FIXINGS).cashflows
 
 
 def worth(product: str, rows: list[dict[str, Any]], market: Market) -> np.ndarray:
@@ -58,8 +83,7 @@ def test_parts_add_up_to_the_actual_pnl(product: str, rows: list[dict[str, Any]]
     np.testing.assert_allclose(found.pnl, found.pv_t1 + found.cash_received - found.pv_t0, rtol=0, atol=1e-9)
     np.testing.assert_allclose(sum(getattr(found, part) for part in PARTS), found.pnl, rtol=0, atol=1e-9)
     np.testing.assert_allclose(found.residual, 0.0, atol=1e-6)  # the pillars agree, so nothing is left over
-    legs = found.rate_offsets[found.leg_offsets]
-    by_row = [found.rates_by_pillar[first:last].sum() for first, last in pairwise(legs)]
+    by_row = [found.rates_by_pillar[first:last].sum() for first, last in pairwise(found.bucket_offsets[found.factor_offsets])]
     np.testing.assert_allclose(by_row, found.rates, rtol=1e-12)
 
 
@@ -73,11 +97,11 @@ def test_every_step_is_a_revaluation_on_top_of_the_steps_before() -> None:
     np.testing.assert_allclose(found.carry[0], moved[0] + coupon - found.pv_t0[0], rtol=1e-10)
     for pillar in range(PILLARS.size):
         curve = shifted(EUR, np.where(np.arange(PILLARS.size) <= pillar, EUR_MOVES, 0.0))
-        stepped = worth("FIXED_BOND", rows[:2], replace(aged, discount_curves=(curve, USD)))
+        stepped = worth("FIXED_BOND", rows[:2], with_curves(aged, curve))
         for row in range(2):
-            assert found.rates_by_pillar[found.rate_offsets[row] + pillar] == pytest.approx(stepped[row] - moved[row], abs=1e-7)
+            assert found.rates_by_pillar[found.bucket_offsets[row] + pillar] == pytest.approx(stepped[row] - moved[row], abs=1e-7)
         moved[:2] = stepped
-    with_spread = worth("FIXED_BOND", rows, replace(aged, discount_curves=LATER.discount_curves, spread_curves=LATER.spread_curves))
+    with_spread = worth("FIXED_BOND", rows, replace(aged, curves=LATER.curves))
     assert found.credit[1] == pytest.approx(with_spread[1] - moved[1], abs=1e-7)
     assert found.credit[0] == 0.0
     dollars = found.pv_t1[2] / 0.95
@@ -101,8 +125,8 @@ def test_same_day_has_no_carry() -> None:
 
 def test_pillars_on_other_days_leave_a_small_residual() -> None:
     days = PILLARS + np.array([1, 0, 1, 0, 1, 0], np.int32)
-    curve = Curve("EUR", "EUR", "LINEAR_ZERO", LABELS, days, EUR.zero_rates + 0.01)
-    found = explained("FIXED_BOND", [BOND], later=replace(LATER, discount_curves=(curve, USD)))
+    curve = Curve("EUR", CurveKind.RATE, "EUR", "LINEAR_ZERO", LABELS, days, EUR.zero_rates + 0.01)
+    found = explained("FIXED_BOND", [BOND], later=with_curves(LATER, curve))
     assert found.pnl[0] == pytest.approx(sum(getattr(found, part)[0] for part in PARTS), abs=1e-9)
     assert 0.0 < abs(found.residual[0]) < 1e-3 * abs(found.rates[0])
 
@@ -113,8 +137,7 @@ def test_new_and_dead_positions_carry_their_whole_value() -> None:
     assert found.dead[dead] == -found.pv_t0[kept] == found.pnl[dead]
     assert found.new[new] == found.pv_t1[kept] == found.pnl[new]
     assert [found.carry[dead], found.rates[new], found.cash_received[dead], found.pnl[absent]] == [0.0] * 4
-    first, last = found.rate_offsets[dead], found.rate_offsets[-1]
-    assert not found.rates_by_pillar[first:last].any()
+    assert found.factor_offsets.tolist() == [0, 1, 1, 1, 1]  # what is new or gone has no rates
     assert (found.status == RowStatus.OK).all()
 
 
@@ -145,6 +168,16 @@ def test_coupon_that_goes_ex_is_cash_on_that_day_and_not_again_when_it_is_paid()
     assert theta.values[Measure.THETA_1D][0] == pytest.approx(60.0, abs=20.0)  # the coupon is not lost on its way either
 
 
+def test_cash_of_a_day_is_what_is_paid_and_the_interest_that_goes_ex() -> None:
+    """A coupon of 17,500 on 15 April 2026, ex on 8 April; half the principal sinks with it and stays with the holder until it is paid."""
+    terms = {"issue_date": "2024-04-15", "maturity_date": "2027-04-15", "calendar": None, "frequency": "SEMIANNUAL", "ex_coupon_days": 7}
+    bond = {**BOND, **terms, "sinking_dates": ["2026-04-15"], "sinking_amounts": [500_000.0]}
+    flows = flows_of("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [bond]), as_of=AS_OF)
+    assert flows.pay_day[0] - flows.ex_day[0] == 7
+    received = [explained("FIXED_BOND", [bond], later=replace(MARKET, as_of=AS_OF + days)).cash_received[0] for days in (22, 23, 29, 30)]
+    assert received == pytest.approx([0.0, 17_500.0, 17_500.0, 517_500.0])
+
+
 def test_loan_repaid_in_proportion_to_its_balance_has_no_ex_coupons() -> None:
     loan = {
         "currency": "EUR", "notional": 1200.0, "interest_rate": 0.06, "start_date": "2025-12-16", "maturity_date": "2026-12-16",
@@ -168,9 +201,9 @@ def test_row_without_value_at_one_date_is_not_explained_and_harms_no_neighbour()
 
 
 def test_curve_that_only_one_market_has_is_a_missing_curve() -> None:
-    without = replace(MARKET, discount_curves=(USD,))
+    without = replace(MARKET, curves=(USD, CORPORATE))
     assert explained("FIXED_BOND", [BOND], earlier=without).status[0] == RowStatus.MISSING_CURVE
-    assert explained("FIXED_BOND", [BOND], later=replace(LATER, discount_curves=(USD,))).status[0] == RowStatus.MISSING_CURVE
+    assert explained("FIXED_BOND", [BOND], later=replace(LATER, curves=(USD, CORPORATE))).status[0] == RowStatus.MISSING_CURVE
     newcomer = explained("FIXED_BOND", [BOND], earlier=without, in_t0=np.array([False]))
     assert newcomer.pnl[0] == newcomer.new[0] == pytest.approx(worth("FIXED_BOND", [BOND], LATER)[0])
 
@@ -178,9 +211,12 @@ def test_curve_that_only_one_market_has_is_a_missing_curve() -> None:
 def test_batches_and_markets_that_do_not_belong_together_are_refused() -> None:
     contracts = [contracts_of(pricer("FIXED_BOND").columns, rows) for rows in ([BOND], [BOND, BOND])]
     one, two = (compile_contracts("FIXED_BOND", batch, as_of=AS_OF) for batch in contracts)
+    flows, of_two = (flows_of("FIXED_BOND", batch, as_of=AS_OF) for batch in contracts)
     with pytest.raises(ValueError, match="different contracts"):
-        explain_pnl(one, two, market_t0=MARKET, market_t1=MARKET)
+        explain_pnl(one, two, cashflows_t0=flows, market_t0=MARKET, market_t1=MARKET)
     with pytest.raises(ValueError, match="70 days after the later one"):
-        explain_pnl(one, one, market_t0=LATER, market_t1=MARKET)
+        explain_pnl(one, one, cashflows_t0=flows, market_t0=LATER, market_t1=MARKET)
     with pytest.raises(ValueError, match="different base currencies: EUR and USD"):
-        explain_pnl(one, one, market_t0=MARKET, market_t1=replace(MARKET, base_currency="USD"))
+        explain_pnl(one, one, cashflows_t0=flows, market_t0=MARKET, market_t1=replace(MARKET, base_currency="USD"))
+    with pytest.raises(ValueError, match="cashflows_t0 are not those of compiled_t0"):
+        explain_pnl(one, one, cashflows_t0=of_two, market_t0=MARKET, market_t1=MARKET)

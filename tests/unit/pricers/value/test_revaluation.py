@@ -16,16 +16,13 @@ def scenarios():
     moves = {curve.name: rng.normal(0.0, 0.005, (curve.zero_rates.size, COUNT)) for curve in (EUR, USD, CORPORATE)}
     return Scenarios(
         count=COUNT,
-        zero_shifts={"EUR": moves["EUR"], "USD": moves["USD"]},
-        spread_shifts={"CORPORATE": moves["CORPORATE"]},
+        shifts=moves,
         fx_factors={"USD": rng.uniform(0.8, 1.2, COUNT)},
     )
 
 
 def moved_market(scenarios, scenario):
-    discount = [shifted(curve, scenarios.zero_shifts[curve.name][:, scenario]) for curve in (EUR, USD)]
-    spread = [shifted(CORPORATE, scenarios.spread_shifts["CORPORATE"][:, scenario])]
-    market = with_curves(MARKET, discount=discount, spread=spread)
+    market = with_curves(MARKET, *(shifted(curve, scenarios.shifts[curve.name][:, scenario]) for curve in MARKET.curves))
     return replace(market, fx_to_base={"EUR": 1.0, "USD": 0.9 * scenarios.fx_factors["USD"][scenario]})
 
 
@@ -81,9 +78,9 @@ def test_output_array_is_filled_in_place_and_must_fit(scenarios):
 @pytest.mark.parametrize(
     ("moves", "message"),
     [
-        ({"zero_shifts": {"MARS": np.zeros((6, 2))}}, "'MARS', which the market has not got"),
-        ({"zero_shifts": {"EUR": np.zeros((5, 2))}}, r"'EUR' must have shape \(6, 2\)"),
-        ({"spread_shifts": {"MARS": np.zeros((5, 2))}}, "spread curve 'MARS'"),
+        ({"shifts": {"MARS": np.zeros((6, 2))}}, "'MARS', which the market does not have"),
+        ({"shifts": {"EUR": np.zeros((5, 2))}}, r"'EUR' must have shape \(6, 2\)"),
+        ({"shifts": {"CORPORATE": np.zeros((6, 2))}}, r"'CORPORATE' must have shape \(5, 2\)"),
         ({"fx_factors": {"CHF": np.ones(2)}}, "CHF"),
         ({"fx_factors": {"EUR": np.ones(2)}}, "EUR"),
         ({"fx_factors": {"USD": np.ones(3)}}, "2 scenarios"),

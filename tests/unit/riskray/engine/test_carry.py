@@ -7,23 +7,24 @@ import pyarrow as pa
 import pytest
 
 from pricers.contract.columns import contracts_of
-from pricers.market.market import Curve, Market
+from pricers.market.market import Curve, CurveKind, Market
 from pricers.measures import Measure
 from pricers.registry import compile_contracts, pricer
 from pricers.value.valuation import value_cashflows
 from riskray.engine.carry import MarketDifference, depends_on, market_difference, renumber_curves
 
 AS_OF = 20_000
-NOTHING = MarketDifference(frozenset(), frozenset(), frozenset())
+NOTHING = MarketDifference(frozenset(), frozenset())
 
 
 def _curve(name, currency, rate):
-    return Curve(name, currency, "LINEAR_ZERO", ("1Y", "5Y"), np.array([365, 1826], np.int32), np.array([rate, rate + 0.01]))
+    kind, days = CurveKind.RATE if currency else CurveKind.SPREAD, np.array([365, 1826], np.int32)
+    return Curve(name, kind, currency, "LINEAR_ZERO", ("1Y", "5Y"), days, np.array([rate, rate + 0.01]))
 
 
 def _market(*, usd=0.04, eur=0.03, spread=0.01, eurusd=1.1):
-    curves = (_curve("EUR-OIS", "EUR", eur), _curve("USD-SOFR", "USD", usd))
-    return Market(AS_OF, "USD", curves, (_curve("ISSUER", "", spread),), {"USD": 1.0, "EUR": eurusd})
+    curves = (_curve("EUR-OIS", "EUR", eur), _curve("USD-SOFR", "USD", usd), _curve("ISSUER", "", spread))
+    return Market(AS_OF, "USD", curves, {"USD": 1.0, "EUR": eurusd})
 
 
 def _bonds():
@@ -57,11 +58,11 @@ def test_positions_named_by_the_difference_are_those_whose_bits_change(change, t
 
 def test_curve_that_appears_vanishes_or_interpolates_otherwise_differs():
     market = _market()
-    more = replace(market, discount_curves=(*market.discount_curves, _curve("ZAR", "ZAR", 0.08)))
-    assert market_difference(market, more) == market_difference(more, market) == replace(NOTHING, discount_curves=frozenset({"ZAR"}))
-    other = replace(market.discount_curves[0], interpolation="LOG_LINEAR_DISCOUNT")
-    changed = replace(market, discount_curves=(other, market.discount_curves[1]))
-    assert market_difference(market, changed).discount_curves == {"EUR-OIS"}
+    more = replace(market, curves=(*market.curves, _curve("ZAR", "ZAR", 0.08)))
+    assert market_difference(market, more) == market_difference(more, market) == replace(NOTHING, curves=frozenset({"ZAR"}))
+    other = replace(market.curves[0], interpolation="LOG_LINEAR_DISCOUNT")
+    changed = replace(market, curves=(other, *market.curves[1:]))
+    assert market_difference(market, changed).curves == {"EUR-OIS"}
     assert market_difference(market, replace(market, fx_to_base={"USD": 1.0})).currencies == {"EUR"}
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pricers.market.market import CurveKind
 from riskray.engine.plan import MarketNames, PositionRange, ProductRange, Requirement, plan_shards, preflight
 
 
@@ -36,7 +37,7 @@ def test_plan_gap_or_overlap_between_batches_raises(first):
         plan_shards([ProductRange("A", PositionRange(0, 10)), ProductRange("A", PositionRange(first, 5))], rows_per_shard=100)
 
 
-MARKET = MarketNames(frozenset({"USD"}), frozenset({"CORP-A"}), frozenset({"USD", "EUR"}))
+MARKET = MarketNames({CurveKind.RATE: frozenset({"USD"}), CurveKind.SPREAD: frozenset({"CORP-A"})}, frozenset({"USD", "EUR"}))
 
 
 def test_preflight_market_with_everything_has_no_gaps():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pricers.contract.columns import Contracts, Text
-from pricers.market.market import Curve, Market
+from pricers.market.market import Curve, CurveKind, Market
 from pricers.measures import Measure
 from pricers.status import RowStatus
 from pricers.value.valuation import Valuation
@@ -19,10 +19,11 @@ ALL = frozenset(Measure)
 
 def _curve(name, currency, pillars):
     days = np.arange(1, pillars + 1, dtype=np.int32) * 365
-    return Curve(name, currency, "LINEAR_ZERO", tuple(f"{n}Y" for n in range(1, pillars + 1)), days, np.full(pillars, 0.03))
+    labels = tuple(f"{n}Y" for n in range(1, pillars + 1))
+    return Curve(name, CurveKind.RATE, currency, "LINEAR_ZERO", labels, days, np.full(pillars, 0.03))
 
 
-MARKET = Market(20_000, "USD", (_curve("EUR", "EUR", 2), _curve("USD", "USD", 3)), (), {"USD": 1.0, "EUR": 1.1})
+MARKET = Market(20_000, "USD", (_curve("EUR", "EUR", 2), _curve("USD", "USD", 3)), {"USD": 1.0, "EUR": 1.1})
 
 
 def _positions(books=("X", "Y", "X"), first=10):
@@ -30,7 +31,7 @@ def _positions(books=("X", "Y", "X"), first=10):
 
 
 def _valuation(**changes):
-    """Three rows: two legs, failed, one leg."""
+    """Three rows: on both curves, failed, on one curve."""
     nan = math.nan
     fields: dict[str, Any] = {
         "status": np.array([RowStatus.OK, RowStatus.MISSING_CURVE, RowStatus.OK], np.uint8),
@@ -42,12 +43,10 @@ def _valuation(**changes):
             Measure.CS01: np.array([nan, nan, 0.0625]),
             Measure.FX_DELTA: np.array([0.5, nan, 0.25]),
         },
-        "leg_offsets": np.array([0, 2, 2, 3]),
-        "leg_currency": Text.of(["EUR", "USD", "EUR"]),
-        "leg_curve": np.array([0, 1, 0], np.int16),
-        "leg_fx_delta": np.array([0.5, 0.0, 0.25]),
-        "key_rate_offsets": np.array([0, 2, 5, 7]),
-        "key_rate_dv01": np.array([1.0, 2.0, 3.0, 4.0, 5.0, 0.5, 0.25]),
+        "factor_offsets": np.array([0, 3, 3, 5]),
+        "factor_nos": np.array([0, 1, 2, 0, 2], np.int16),
+        "bucket_offsets": np.array([0, 2, 5, 6, 8, 9]),
+        "sensitivities": np.array([1.0, 2.0, 3.0, 4.0, 5.0, 0.5, 0.5, 0.25, 0.25]),
     }
     return Valuation(**(fields | changes))
 
@@ -98,7 +97,12 @@ def test_merged_sums_are_the_same_bytes_in_any_order():
 
 def test_measures_not_asked_for_are_null():
     only = frozenset({Measure.PV})
-    valuation = _valuation(key_rate_offsets=np.zeros(4, np.int64), key_rate_dv01=np.empty(0))
+    valuation = _valuation(
+        factor_offsets=np.zeros(4, np.int64),
+        factor_nos=np.empty(0, np.int16),
+        bucket_offsets=np.zeros(1, np.int64),
+        sensitivities=np.empty(0),
+    )
     row = shard_result(_positions(), valuation, market=MARKET, measures=only).results.to_pylist()[0]
     assert row["leg_fx_delta"] is None
     assert row["key_rate_dv01"] is None
@@ -116,8 +120,7 @@ def test_shard_without_a_priced_row_has_failures_only():
     [
         ({"status": np.zeros(3, np.uint8)}, "status OK with a present value of nan"),
         ({"status": np.array([0, 7, 7], np.uint8)}, "position number 12.*MISSING_CURVE"),
-        ({"leg_offsets": np.array([0, 1, 2, 3])}, "a failed row has legs"),
-        ({"leg_curve": np.array([1, 0, 1], np.int16)}, "one key rate for each pillar"),
+        ({"factor_offsets": np.array([0, 2, 3, 5])}, "a failed row has sensitivities"),
     ],
 )
 def test_pricer_that_breaks_its_contract_raises(changes, message):

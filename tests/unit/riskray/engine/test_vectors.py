@@ -21,7 +21,7 @@ FAILED = np.array([4, 33])
 @cache
 def grid() -> LadderGrid:
     shifts = np.random.default_rng(1).normal(0.0, 0.01, (EUR.zero_rates.size, SCENARIOS))
-    return LadderGrid(market=MARKET, scenarios=Scenarios(count=SCENARIOS, zero_shifts={"EUR": shifts}))
+    return LadderGrid(market=MARKET, scenarios=Scenarios(count=SCENARIOS, shifts={"EUR": shifts}))
 
 
 def positions(first: int, count: int) -> ShardPositions:

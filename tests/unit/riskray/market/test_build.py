@@ -43,7 +43,7 @@ def test_zero_rates_of_any_compounding_become_continuous(compounding, rate_of_ti
     market = build_market(
         document(curves=[{"name": "C", "currency": "USD", "compounding": compounding, "points": points}]), base_currency="USD"
     )
-    curve = market.discount_curves[0]
+    curve = market.curves[0]
     assert curve.pillar_labels == ("6M", "2029-03-28")
     assert curve.pillar_days.tolist() == [184, 1826]
     for day, given, rate in zip(curve.pillar_days, (0.04, 0.05), curve.zero_rates, strict=True):
@@ -53,8 +53,8 @@ def test_zero_rates_of_any_compounding_become_continuous(compounding, rate_of_ti
 def test_discount_factors_are_met_at_their_pillars_under_both_interpolations():
     for interpolation in ("LINEAR_ZERO", "LOG_LINEAR_DISCOUNT"):
         points = [{"tenor": "1M", "value": 0.996}, {"tenor": "1Y", "value": 0.95}, {"tenor": "30Y", "value": 1.02}]
-        given = {"name": "C", "currency": "EUR", "kind": "discount_factors", "interpolation": interpolation, "points": points}
-        curve = build_market(document(curves=[given]), base_currency="EUR").discount_curves[0]
+        given = {"name": "C", "currency": "EUR", "quoted_as": "discount_factors", "interpolation": interpolation, "points": points}
+        curve = build_market(document(curves=[given]), base_currency="EUR").curves[0]
         assert discount_factors(curve, days=curve.pillar_days) == pytest.approx([0.996, 0.95, 1.02], abs=1e-15)
 
 
@@ -65,13 +65,12 @@ def test_curves_are_numbered_by_name_and_listed_as_they_are_numbered():
     snapshot = document(curves=curves, spread_curves=spreads)
     market = build_market(snapshot, base_currency="USD")
     rows = market_curve_rows(snapshot).to_pylist()
-    assert [curve.name for curve in market.discount_curves] == sorted(names)
-    for kind, built in (("discount", market.discount_curves), ("spread", market.spread_curves)):
-        listed = [row for row in rows if row["kind"] == kind]
-        assert [(row["curve_no"], row["name"], row["currency"]) for row in listed] == [
-            (number, curve.name, curve.currency) for number, curve in enumerate(built)
-        ]
-        assert [row["zero_rates"] for row in listed] == [curve.zero_rates.tolist() for curve in built]
+    assert [curve.name for curve in market.curves] == [*sorted(names), "y", "z"]
+    assert [row["kind"] for row in rows] == ["discount"] * 3 + ["spread"] * 2
+    assert [(row["curve_no"], row["name"], row["currency"]) for row in rows] == [
+        (number, curve.name, curve.currency) for number, curve in enumerate(market.curves)
+    ]
+    assert [row["zero_rates"] for row in rows] == [curve.zero_rates.tolist() for curve in market.curves]
 
 
 # ---------------------------------------------------------------------------------------------------------- exchange rates
@@ -196,7 +195,7 @@ def test_bootstrap_refuses_tenors_out_of_order_and_between_coupons():
 
 def test_demo_curves_give_back_the_published_par_yields():
     market = build_market(demo_market(), base_currency="USD")
-    curves: dict[str, Curve] = {curve.name: curve for curve in market.discount_curves}
+    curves: dict[str, Curve] = {curve.name: curve for curve in market.curves}
     for quoted in published_yields()["curves"]:
         curve = curves[quoted["name"]]
         for tenor, percent in quoted["percent"].items():

@@ -19,7 +19,7 @@ def document(**changes: object) -> MarketDocument:
         "fx_discount_curves": {"EUR": "EUR-GOVT", "USD": "USD-GOVT"},
         "fx_spots": [{"pair": "EURUSD", "rate": 1.0811}, {"pair": "USDJPY", "rate": 151.3}],
     }
-    given["curves"][0] |= {"kind": "discount_factors", "points": [{"tenor": "1Y", "value": 0.97}, {"tenor": "10Y", "value": 0.7}]}
+    given["curves"][0] |= {"quoted_as": "discount_factors", "points": [{"tenor": "1Y", "value": 0.97}, {"tenor": "10Y", "value": 0.7}]}
     given["curves"][1] |= {"compounding": "ANNUAL"}
     return parse_market(given | changes)
 
@@ -27,9 +27,9 @@ def document(**changes: object) -> MarketDocument:
 def test_shift_moves_zero_rates_and_leaves_todays_exchange_rates_where_they_were() -> None:
     before = document()
     shift = np.array([0.001, -0.002])
-    after = parse_market(shifted(before, zero_shifts={"EUR-GOVT": shift}, spread_shifts=NO_SHIFT, fx_factors={}).model_dump(mode="json"))
+    after = parse_market(shifted(before, shifts={"EUR-GOVT": shift}, fx_factors={}).model_dump(mode="json"))
     was, moved = (build_market(one, base_currency="USD") for one in (before, after))
-    assert moved.discount_curves[0].zero_rates.tolist() == (was.discount_curves[0].zero_rates + shift).tolist()
+    assert moved.curves[0].zero_rates.tolist() == (was.curves[0].zero_rates + shift).tolist()
     assert moved.fx_to_base == pytest.approx(was.fx_to_base, rel=1e-15)
     assert after.fx_spots[0].rate != before.fx_spots[0].rate
     assert after.curves[0].quality == "estimated"
@@ -37,14 +37,14 @@ def test_shift_moves_zero_rates_and_leaves_todays_exchange_rates_where_they_were
 
 def test_what_is_not_moved_is_as_it_was_given() -> None:
     before = document()
-    after = shifted(before, zero_shifts={}, spread_shifts={"CORP-A": np.array([0.01])}, fx_factors={})
+    after = shifted(before, shifts={"CORP-A": np.array([0.01])}, fx_factors={})
     assert (after.curves, after.fx_spots) == (before.curves, before.fx_spots)
     assert after.spread_curves[0].points[0].value == 0.02
 
 
 def test_factor_moves_the_price_of_its_currency_alone() -> None:
     before = document()
-    after = shifted(before, zero_shifts={}, spread_shifts={}, fx_factors={"JPY": 1.25})
+    after = shifted(before, shifts={}, fx_factors={"JPY": 1.25})
     was, moved = (build_market(one, base_currency="USD") for one in (before, after))
     assert moved.fx_to_base["JPY"] == pytest.approx(1.25 * was.fx_to_base["JPY"], rel=1e-15)
     assert moved.fx_to_base["EUR"] == was.fx_to_base["EUR"]

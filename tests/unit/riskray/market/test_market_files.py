@@ -31,7 +31,7 @@ DOCUMENT: dict[str, Any] = {
     "curves": [
         {"name": "USD-G", "currency": "USD", "compounding": "SEMIANNUAL", "source": "a, \"b\"; c",
          "points": [{"tenor": "1Y", "value": 0.05}, {"date": "2026-03-30", "value": 0.0456}]},
-        {"name": "EUR-G", "currency": "EUR", "kind": "discount_factors", "interpolation": "LOG_LINEAR_DISCOUNT", "quality": "stale",
+        {"name": "EUR-G", "currency": "EUR", "quoted_as": "discount_factors", "interpolation": "LOG_LINEAR_DISCOUNT", "quality": "stale",
          "observed_on": "2024-03-27", "points": [{"tenor": "6M", "value": 0.98}, {"tenor": "10Y", "value": 0.8}]},
     ],
     "spread_curves": [{"name": "ACME", "issuer": "Acme", "rating": "BBB", "points": [{"tenor": "5Y", "value": 0.0125}]}],
@@ -109,10 +109,10 @@ def test_hash_ignores_the_order_of_curves_and_the_spelling_and_sees_every_number
          "not_in_the_future"),
         ({"curves": [curve(("1Y", 4.25))]}, ["curves", 0, "points", 0, "value"], "out_of_range"),
         ({"curves": [curve(("1Y", -1.5), compounding="ANNUAL")]}, ["curves", 0, "points", 0, "value"], "out_of_range"),
-        ({"curves": [curve(("1Y", 0.0), kind="discount_factors")]}, ["curves", 0, "points", 0, "value"], "not_positive"),
-        ({"curves": [curve(("1Y", -0.9), kind="discount_factors")]}, ["curves", 0, "points", 0, "value"], "not_positive"),
-        ({"curves": [curve(("1Y", 1e-9), kind="discount_factors")]}, ["curves", 0, "points", 0, "value"], "out_of_range"),
-        ({"curves": [curve(("1Y", 0.9), kind="discount_factors", compounding="ANNUAL")]}, ["curves", 0, "compounding"], "not_allowed"),
+        ({"curves": [curve(("1Y", 0.0), quoted_as="discount_factors")]}, ["curves", 0, "points", 0, "value"], "not_positive"),
+        ({"curves": [curve(("1Y", -0.9), quoted_as="discount_factors")]}, ["curves", 0, "points", 0, "value"], "not_positive"),
+        ({"curves": [curve(("1Y", 1e-9), quoted_as="discount_factors")]}, ["curves", 0, "points", 0, "value"], "out_of_range"),
+        ({"curves": [curve(("1Y", 0.9), quoted_as="discount_factors", compounding="ANNUAL")]}, ["curves", 0, "compounding"], "not_allowed"),
         ({"curves": [curve(("1Y", float("nan")))]}, ["curves", 0, "points", 0, "value"], "finite_number"),
         ({"curves": [curve(("1Q", 0.05))]}, ["curves", 0, "points", 0, "tenor"], "value_error"),
         ({"curves": [curve(("1Y", "high"))]}, ["curves", 0, "points", 0, "value"], "float_parsing"),
@@ -163,7 +163,7 @@ def test_point_with_both_or_neither_of_tenor_and_date_is_refused():
 
 def test_all_problems_of_a_document_are_listed_together():
     document = changed(
-        curves=[curve(("1Y", 9.0), ("6M", 8.0)), curve(("1Y", -1.0), kind="discount_factors")],
+        curves=[curve(("1Y", 9.0), ("6M", 8.0)), curve(("1Y", -1.0), quoted_as="discount_factors")],
         fx_spots=[{"pair": "EURUSD", "rate": 1.1}, {"pair": "USDEUR", "rate": 2.0}],
     )
     codes = sorted(problem["code"] for problem in problems_of(document))

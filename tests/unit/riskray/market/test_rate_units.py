@@ -12,7 +12,8 @@ import pytest
 from pricers import Measure, contracts_of, pricer, value_contracts
 from riskray.errors import InvalidRequest
 from riskray.market.build import build_market
-from riskray.market.reader import content_hash, market_id, parse_market, read_market, read_market_upload, stored_market, write_market
+from riskray.market.reader import content_hash, market_id, parse_market, read_market, read_market_upload, write_market
+from riskray.market.stored import stored_market
 from riskray.models.rate_units import LOW_RATE_CURRENCIES, rate_limit_by_name
 
 
@@ -108,7 +109,7 @@ def test_rates_are_judged_as_they_are_typed(compounding):
 
 
 def test_discount_factors_are_no_rates():
-    factors = document((1, 0.98), (30, 0.3), kind="discount_factors")
+    factors = document((1, 0.98), (30, 0.3), quoted_as="discount_factors")
     assert len(parse_market(factors).curves[0].points) == 2
 
 

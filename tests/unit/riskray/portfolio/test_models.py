@@ -85,7 +85,7 @@ def test_documentation_and_descriptions_name_every_column():
             assert (described.name, described.unit, described.required) == (column.name, column.unit, column.required)
 
 
-def not_lowered(contracts, *, as_of):
+def not_lowered(contracts, *, as_of, fixings):
     raise NotImplementedError
 
 

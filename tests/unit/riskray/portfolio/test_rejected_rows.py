@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from pricers import Measure, pricer, value_contracts
+from pricers import CurveKind, Measure, pricer, value_contracts
 from pricers.market.market import Curve, Market
 from pricers.time.dates import to_day
 from riskray.portfolio.batches import prepare_portfolio
@@ -58,8 +58,8 @@ def test_semiannual_bond_is_valued_as_semiannual_beside_a_frequency_that_is_a_nu
     assert [(problem["row"], problem["column"], problem["code"]) for problem in result.problems] == [(1, "frequency", "not_allowed")]
     table = result.tables["FIXED_BOND"]
     assert table.column("frequency").to_pylist() == names[1:]
-    flat = Curve("FLAT", "EUR", "LINEAR_ZERO", ("1Y", "30Y"), np.array([365, 10_950], np.int32), np.full(2, 0.03))
-    market = Market(to_day(AS_OF), "EUR", (flat,), (), {"EUR": 1.0})
+    flat = Curve("FLAT", CurveKind.RATE, "EUR", "LINEAR_ZERO", ("1Y", "30Y"), np.array([365, 10_950], np.int32), np.full(2, 0.03))
+    market = Market(to_day(AS_OF), "EUR", (flat,), {"EUR": 1.0})
     contracts = contracts_from_arrow(pricer("FIXED_BOND").columns, table)
     pv = value_contracts("FIXED_BOND", contracts, market=market, measures=frozenset({Measure.PV})).values[Measure.PV]
 

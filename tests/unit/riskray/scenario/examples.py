@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from pricers.market.market import Curve, Market
+from pricers.market.market import Curve, CurveKind, Market
 from pricers.time.dates import to_day
 from riskray.scenario.history import History, make_history
 
@@ -14,7 +14,7 @@ DAYS = np.array([365, 1826, 3652], np.int32)
 
 
 def curve(name: str, currency: str, rates: tuple[float, ...], labels: tuple[str, ...] = LABELS, days: np.ndarray = DAYS) -> Curve:
-    return Curve(name, currency, "LINEAR_ZERO", labels, days, np.array(rates))
+    return Curve(name, CurveKind.RATE if currency else CurveKind.SPREAD, currency, "LINEAR_ZERO", labels, days, np.array(rates))
 
 
 def market(*, base_currency: str = "USD") -> Market:
@@ -22,8 +22,11 @@ def market(*, base_currency: str = "USD") -> Market:
     return Market(
         as_of=AS_OF,
         base_currency=base_currency,
-        discount_curves=(curve("EUR-GOVT", "EUR", (0.02, 0.025, 0.03)), curve("USD-GOVT", "USD", (0.05, 0.045, 0.04))),
-        spread_curves=(curve("EUR-CORP", "", (0.01, 0.015, 0.02)),),
+        curves=(
+            curve("EUR-GOVT", "EUR", (0.02, 0.025, 0.03)),
+            curve("USD-GOVT", "USD", (0.05, 0.045, 0.04)),
+            curve("EUR-CORP", "", (0.01, 0.015, 0.02)),
+        ),
         fx_to_base={currency: price / in_usd[base_currency] for currency, price in in_usd.items()},
     )
 

@@ -137,7 +137,7 @@ def test_rate_below_zero_has_no_relative_move() -> None:
 
 
 def test_history_of_another_market_is_refused() -> None:
-    other = Market(AS_OF, "JPY", (curve("JPY-GOVT", "JPY", (0.0, 0.0, 0.0)),), (), {"JPY": 1.0})
+    other = Market(AS_OF, "JPY", (curve("JPY-GOVT", "JPY", (0.0, 0.0, 0.0)),), {"JPY": 1.0})
     with pytest.raises(InvalidRequest, match="the market has none of the history's factors"):
         compiled(against=other)
 

@@ -1,9 +1,11 @@
 """Parametric sensitivities times small moves are the P&L of full revaluation, in any base currency and numeraire."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from pricers import Measure, compile_contracts, contracts_of, present_values, pricer, value_contracts
+from pricers import FactorKind, Measure, compile_contracts, contracts_of, factors_of, present_values, pricer, value_contracts
 from riskray.scenario.bind import bind
 from riskray.scenario.codec import checked_matrix
 from riskray.scenario.factors import parse_factor
@@ -25,12 +27,18 @@ def test_linear_pnl_is_that_of_full_revaluation_for_small_moves(base_currency: s
     matrix = checked_matrix(tuple("abcdefg"), tuple(map(parse_factor, HEADERS)), moves, numeraire="USD")
     contracts = contracts_of(pricer("FIXED_BOND").columns, ROWS)
     valuation = value_contracts("FIXED_BOND", contracts, market=today)
+    factors = factors_of(today)
+    entries = [
+        (factors[number], valuation.sensitivities[first:last].tolist())
+        for number, (first, last) in zip(valuation.factor_nos, pairwise(valuation.bucket_offsets), strict=True)
+    ]
     key_rates = {
-        (today.discount_curves[curve].name, label): float(valuation.key_rate_dv01[valuation.key_rate_offsets[leg] + place])
-        for leg, curve in enumerate(valuation.leg_curve.tolist())
-        for place, label in enumerate(today.discount_curves[curve].pillar_labels)
+        (factor.name, label): value
+        for factor, values in entries
+        if factor.kind is FactorKind.RATE
+        for label, value in zip(factor.bucket_labels, values, strict=True)
     }
-    fx_deltas = {str(row["currency"]): float(delta) for row, delta in zip(ROWS, valuation.leg_fx_delta, strict=True) if delta}
+    fx_deltas = {factor.name: values[0] for factor, values in entries if factor.kind is FactorKind.CURRENCY}
     found = factor_sensitivities(
         matrix, market=today, key_rates=key_rates, fx_deltas=fx_deltas, cs01=float(valuation.values[Measure.CS01].sum())
     )

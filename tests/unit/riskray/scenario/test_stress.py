@@ -76,11 +76,11 @@ def test_bound_stress_moves_todays_market_by_absolute_and_relative_amounts() -> 
         market=market(),
     )
     bound = bind(found, market=market())
-    shifts = bound.scenarios.zero_shifts["USD-GOVT"]
+    shifts = bound.scenarios.shifts["USD-GOVT"]
     np.testing.assert_allclose(shifts[:, 2], [0.001, 0.001 + 0.1 * 0.045, 0.001], rtol=0, atol=1e-15)
     assert "zero/EUR-GOVT/5Y" in bound.unmoved
     assert "zero/USD-GOVT/5Y" not in bound.unmoved
-    assert set(bound.scenarios.zero_shifts) == {"USD-GOVT"}
+    assert set(bound.scenarios.shifts) == {"USD-GOVT"}
     assert bound.scenarios.fx_factors == {}
     assert bound.scenarios.credit_spread_shift is None
 

@@ -6,6 +6,7 @@ import pytest
 
 from pricers import Measure, RowStatus, pricer, value_contracts
 from pricers.contract.columns import NO_DATE
+from pricers.registry import NO_FIXINGS
 from pricers.time.dates import to_day
 from pricers.time.day_count import DAY_COUNTS
 from pricers.time.schedule import FREQUENCIES, FREQUENCY_PER_YEAR
@@ -31,7 +32,7 @@ def flows(contract, *, as_of=AS_OF):
     """Payment date -> (interest, principal), of a bond of face 100."""
     lower = pricer("FIXED_BOND").lower
     assert lower is not None
-    cashflows = lower(bonds({**contract, "notional": 100.0}), as_of=as_of).cashflows
+    cashflows = lower(bonds({**contract, "notional": 100.0}), as_of=as_of, fixings=NO_FIXINGS).cashflows
     dates = cashflows.pay_day.astype("datetime64[D]").astype(str).tolist()
     interest = (cashflows.amount - cashflows.principal).round(10).tolist()
     return list(zip(dates, interest, cashflows.principal.tolist(), strict=True))
@@ -91,9 +92,8 @@ def test_last_coupon_that_the_calendar_lengthens_to_maturity_is_no_whole_one():
 def test_bond_sunk_in_full_ends_early():
     contract = {**PLAIN, "sinking_dates": ["2027-05-20"], "sinking_amounts": [100.0]}
     assert [(date, principal) for date, _, principal in flows(contract)] == [("2026-05-20", 0.0), ("2027-05-20", 100.0)]
-    later = value_contracts(
-        "FIXED_BOND", bonds({**contract, "notional": 100.0}), market=type(MARKET)(day("2028-01-03"), "EUR", MARKET.discount_curves, (), {})
-    )
+    market = type(MARKET)(day("2028-01-03"), "EUR", MARKET.curves, {})
+    later = value_contracts("FIXED_BOND", bonds({**contract, "notional": 100.0}), market=market)
     assert later.status.tolist() == [RowStatus.MATURED]
 
 
@@ -130,7 +130,7 @@ def test_price_made_from_a_yield_gives_the_yield_back(frequency, day_count):
     contract = {**BOND, "frequency": frequency, "day_count": day_count, "maturity_date": "2027-05-20", "issue_date": "2025-05-20"}
     lower = pricer("FIXED_BOND").lower
     assert lower is not None
-    terms, amounts = (found := lower(bonds(contract), as_of=AS_OF)).price_terms, found.cashflows.amount
+    terms, amounts = (found := lower(bonds(contract), as_of=AS_OF, fixings=NO_FIXINGS)).price_terms, found.cashflows.amount
     assert terms is not None
     received = slice(terms.first_flow[0], None)
     per_year = max(FREQUENCY_PER_YEAR[FREQUENCIES.index(frequency)], 1.0)
@@ -205,7 +205,7 @@ def test_bond_in_a_long_first_coupon_that_is_paid_after_a_weekend_has_a_yield():
     assert after == pytest.approx(before, abs=1e-5)
     lower = pricer("FIXED_BOND").lower
     assert lower is not None
-    terms = lower(bonds(on_monday), as_of=day("2026-01-15")).price_terms
+    terms = lower(bonds(on_monday), as_of=day("2026-01-15"), fixings=NO_FIXINGS).price_terms
     assert terms is not None
     # To the coupon's end within its annual quasi-coupon, then to Monday within the next.
     assert terms.yield_time[0] == pytest.approx(303 / 365 + 2 / 365, rel=1e-14)

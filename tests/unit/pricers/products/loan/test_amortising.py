@@ -6,6 +6,7 @@ import pytest
 
 from pricers import Measure, RowStatus, contracts_of, pricer, value_contracts
 from pricers.products.loan.amortising import lower
+from pricers.registry import NO_FIXINGS
 from pricers.time.dates import add_months, to_date, to_day
 from pricers.value.cash_flow_report import explain
 from tests.unit.pricers.examples import AS_OF, MARKET
@@ -57,6 +58,8 @@ BAD = [
     ({**BULLET, "balloon_amount": 100.0}, RowStatus.INVALID_PRINCIPAL),
     ({"interest_only_end_date": "2028-03-16"}, RowStatus.INVALID_SCHEDULE),
     ({"day_count": "BUS/252"}, RowStatus.INVALID_SCHEDULE),
+    ({"payment_lag": 61}, RowStatus.INVALID_SCHEDULE),
+    ({"settlement_lag": -1}, RowStatus.INVALID_SCHEDULE),
     ({"calendar": "MARS"}, RowStatus.INVALID_SCHEDULE),
     ({"stub": "LONG_FINAL"}, RowStatus.INVALID_SCHEDULE),
     ({"maturity_date": "2026-03-16"}, RowStatus.INVALID_DATES),
@@ -90,7 +93,7 @@ def measures(contract, *, as_of=AS_OF):
 
 
 def lowered(contract, *, as_of=AS_OF):
-    result = lower(loans(contract), as_of=as_of)
+    result = lower(loans(contract), as_of=as_of, fixings=NO_FIXINGS)
     assert result.status.tolist() == [RowStatus.OK]
     return result
 

@@ -1,0 +1,87 @@
+"""Where a compiled batch finds its market data: names are looked up once a batch and market."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float, Int32, UInt8
+
+from pricers.core.compiled import Compiled
+from pricers.core.shapes import OWN_ORDER, CurveKey, curve_key
+from pricers.market.market import CurveKind, Market
+from pricers.status import RowStatus
+
+KINDS: Final = tuple(CurveKind)
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Positions, exchange rates and gaps of a batch in one market."""
+
+    curve: Int32[np.ndarray, " curve_plus_one"]
+    """Position in `Market.curves` of each curve of the batch, -1 where the market has none of that name and kind; -1 for OWN, the last."""
+    status: UInt8[np.ndarray, " set"]
+    """RowStatus: what the curve set lacks, or OK."""
+    fx: Float[np.ndarray, " set"]
+    """Price of the set's currency in base currency, NaN where the market has none."""
+    native_fx: Float[np.ndarray, " row"]
+    """The same for the currency of the row's PV."""
+
+
+def bind_market(compiled: Compiled, *, market: Market) -> Binding:
+    """Look the batch's curve and currency names up in a market.
+
+    A curve set lacks something where the market has no curve of a name and kind that it needs, no exchange rate, or where a node is no
+    amount of the set's currency: the signs of a node's points on rate curves add up to 1 for that currency (0 for a node that nothing
+    discounts), and to 0 for any other.
+
+    Raises:
+        ValueError: the batch was compiled for another date than the market's.
+    """
+    if compiled.as_of != market.as_of:
+        raise ValueError(
+            f"the contracts were compiled for day {compiled.as_of} and the market is of day {market.as_of}: compile them again"
+        )
+    sets = compiled.sets
+    places = [market.resolve(name, KINDS[kind]) for kind, name in sets.curves]
+    curve = np.array([*(-1 if place is None else place for place in places), -1], np.int32)
+    fx = _rates(compiled.leg_currency.names, market)[sets.currency]
+    status = np.full(sets.count, RowStatus.OK, np.uint8)
+    status[_mixed_sets(compiled, dict(zip(sets.curves, places, strict=True)), market)] = RowStatus.CURVE_CURRENCY_MISMATCH
+    status[np.isnan(fx)] = RowStatus.MISSING_FX
+    missing = curve[sets.set_curve] < 0
+    kinds = np.array([kind for kind, _ in sets.curves], np.int8)[sets.set_curve]
+    set_of_curve = np.repeat(np.arange(sets.count), np.diff(sets.curve_offsets))
+    is_spread = kinds == KINDS.index(CurveKind.SPREAD)
+    status[set_of_curve[missing & is_spread]] = RowStatus.MISSING_SPREAD_CURVE
+    status[set_of_curve[missing & ~is_spread]] = RowStatus.MISSING_CURVE
+    native_fx = _rates(compiled.native_currency.names, market)[compiled.native_currency.codes]
+    return Binding(curve=curve, status=status, fx=fx, native_fx=native_fx)
+
+
+def _rates(names: tuple[str, ...], market: Market) -> np.ndarray:
+    """Price of each currency in base currency; NaN where there is none and, at the end, for null."""
+    prices = [1.0 if name == market.base_currency else market.fx_to_base.get(name, np.nan) for name in names]
+    return np.array([*prices, np.nan], np.float64)
+
+
+def _mixed_sets(compiled: Compiled, places: dict[CurveKey, int | None], market: Market) -> list[int]:
+    """Curve sets with a shape that is no amount of the set's currency."""
+    currencies = (*compiled.leg_currency.names, None)
+    mixed = []
+    for number, shape in compiled.set_shapes:
+        if signs_by_currency(compiled, shape, places, market) not in ({}, {currencies[compiled.sets.currency[number]]: 1}):
+            mixed.append(number)
+    return mixed
+
+
+def signs_by_currency(compiled: Compiled, shape: int, places: dict[CurveKey, int | None], market: Market) -> dict[str, int]:
+    """Sum of the signs of a shape's points on rate curves by the curves' currency, without those that add up to 0."""
+    signs: dict[str, int] = defaultdict(int)
+    for term in compiled.shapes[shape]:
+        key = curve_key(term)
+        place = None if key[0] == OWN_ORDER else places[key]
+        if place is not None and market.curves[place].kind is CurveKind.RATE:
+            signs[market.curves[place].currency] += term.sign
+    return {currency: sign for currency, sign in signs.items() if sign}
