@@ -1,4 +1,4 @@
-"""The overlays as they would be applied: valid by strict schemas, and right in what no schema knows."""
+"""The overlays as applied: valid by strict schemas, and correct by rules beyond the schemas."""
 
 import copy
 import importlib

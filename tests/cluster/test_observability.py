@@ -1,4 +1,4 @@
-"""Dashboards, alert rules and Prometheus' own file: strictly valid, and about metrics that the code records."""
+"""Dashboards, alert rules and Prometheus' own file: strictly valid, with metrics that the code records."""
 
 import copy
 import json

@@ -1,7 +1,7 @@
-"""Apply the Terraform configuration to a stand-in for AWS, look at what exists, and destroy it.
+"""Apply the Terraform configuration to a stand-in for AWS, check the resources, and destroy them.
 
-The stand-in is moto with the EKS routes that it lacks (`aws_stand_in.py`), so no resource is left out. It stores rather than enforces:
-what is seen here is that Terraform asks for the right things in an order that works, and takes everything away again.
+The stand-in is moto with the EKS routes that it lacks (`aws_stand_in.py`), so that no resource is left out. It stores resources without
+enforcing rules: the tests show that Terraform requests the right resources in an order that works, and removes all of them.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The grid as services use it: the detached actors, and what they answer."""
+"""The grid as services use it: the detached actors and their responses."""
 
 import asyncio
 

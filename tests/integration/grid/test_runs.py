@@ -1,4 +1,4 @@
-"""A run end to end: stored positions through Ray to committed rows, the same bits however it is cut up."""
+"""A run from stored positions through Ray to committed rows, with identical bits for any division into shards."""
 
 import math
 from functools import partial
@@ -105,7 +105,7 @@ def test_run_in_another_base_currency_rescales_what_is_in_base_currency(grid, st
 
 
 def test_snapshots_under_the_numbers_of_others_are_not_taken_for_them(grid):
-    """A database that was restored under a warm pool gives numbers away again."""
+    """A database that is restored while a pool is warm assigns numbers a second time."""
     raised = market_document() | {"name": "raised"}
     raised["curves"] = [
         curve | {"points": [point | {"value": point["value"] + 0.01} for point in curve["points"]]} for curve in raised["curves"]

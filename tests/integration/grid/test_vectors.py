@@ -1,4 +1,4 @@
-"""Runs under scenarios: the vectors in the database are those of every position valued by itself, however the run went."""
+"""Runs under scenarios: whatever happens during a run, the stored vectors equal those of positions valued one by one."""
 
 import json
 

@@ -73,7 +73,7 @@ def test_name_means_the_last_upload_and_lists_every_upload(api: Api, case: Case)
 def test_every_name_under_which_content_was_uploaded_exists(api: Api, case: Case) -> None:
     (_, first), (status, second) = (case.upload(api, name, "A") for name in ("day1", "day2"))
     assert (second["name"], second["version"]) == ("day2", 1)
-    # The documents of markets and hierarchies hold their name, so that another name is another content.
+    # The documents of markets and hierarchies contain their name, so that another name changes the content.
     assert (status, second[case.id] == first[case.id]) == ((201, False) if case.name_is_content else (200, True))
     for name in ("day1", "day2"):
         assert api.http.get(f"{case.url}/{name}").json()["name"] == name

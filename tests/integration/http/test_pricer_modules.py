@@ -1,4 +1,4 @@
-"""Products of modules that the settings name are known to every service that reads contracts, each in a process of its own."""
+"""Every service that reads contracts knows the products of modules that the settings name; each runs in a process of its own."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Connections: limits, errors in plain words, retries, and COMMITs whose answer is lost."""
+"""Connections: limits, clear errors, retries, and COMMITs whose acknowledgement is lost."""
 
 import threading
 import time
@@ -54,8 +54,8 @@ def test_server_that_comes_back_after_long_is_used_at_once(database_url: str, mo
         database_health(database)
         proxy.go_down()
         with pytest.raises(StoreUnavailable):
-            database_health(database)
-        time.sleep(6.0)  # of the pool's own tries, which are 1, 2, 4, 8, ... seconds apart, the next would be in seven seconds
+            database.health()
+        time.sleep(6.0)  # the pool's own attempts are 1, 2, 4, 8, ... seconds apart, so that the next would be in seven seconds
         proxy.is_down = False
         database_health(database)  # which waits for two seconds at most
 

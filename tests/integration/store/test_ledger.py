@@ -202,7 +202,7 @@ def test_split_shard_is_replaced_by_its_parts(database: Database) -> None:
     parts = ledger.split_shard(database, **keys, shard_no=1, row_counts=[2, 3])
     assert [(part.shard_no, part.numbers) for part in parts] == [(2, PositionRange(5, 2)), (3, PositionRange(7, 3))]
     assert [shard.shard_no for shard in ledger.pending_shards(database, run_no=claimed.run_no)] == [0, 2, 3]
-    assert commit(database, claimed, whole) is False  # the worker that was given up answers late
+    assert commit(database, claimed, whole) is False  # the abandoned worker commits late
     for shard in ledger.pending_shards(database, run_no=claimed.run_no):
         commit(database, claimed, shard)
     assert finish(database, claimed) is RunState.SUCCEEDED

@@ -1,4 +1,4 @@
-"""Market and portfolio snapshots: the same content is the same snapshot, what goes in comes out, used ones stay."""
+"""Market and portfolio snapshots: equal content is one snapshot, downloads equal uploads, and snapshots in use cannot be deleted."""
 
 import threading
 from collections.abc import Callable

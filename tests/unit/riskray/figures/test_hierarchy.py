@@ -1,4 +1,4 @@
-"""Hierarchies: which values lie below which node, and every tree that is none."""
+"""Hierarchies: the values below each node, and every kind of invalid tree."""
 
 import pytest
 
