@@ -54,7 +54,7 @@ def test_server_that_comes_back_after_long_is_used_at_once(database_url: str, mo
         database_health(database)
         proxy.go_down()
         with pytest.raises(StoreUnavailable):
-            database.health()
+            database_health(database)
         time.sleep(6.0)  # the pool's own attempts are 1, 2, 4, 8, ... seconds apart, so that the next would be in seven seconds
         proxy.is_down = False
         database_health(database)  # which waits for two seconds at most
