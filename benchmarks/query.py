@@ -38,7 +38,7 @@ from riskray.store.results import RESULT_COLUMNS
 
 PAGE_ROWS = 1_000
 DOWNLOADS = 3
-SCALAR_COLUMNS = tuple(name for name in RESULT_COLUMNS if name not in ("leg_curve_nos", "leg_fx_delta", "key_rate_dv01"))
+SCALAR_COLUMNS = tuple(name for name in RESULT_COLUMNS if name not in ("factor_nos", "sensitivities"))
 PAIRS = tuple(itertools.combinations(DIMENSIONS, 2))
 
 

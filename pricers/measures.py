@@ -39,6 +39,7 @@ class MeasureDefinition:
 
     `currency`: the position's native currency, the run's base currency, or none for a pure number.
     `additive`: whether the measure may be summed over positions.
+    `label`: head of a column, where the title is too long. `example`: of one bond of a million; the examples fit together.
     """
 
     measure: Measure
@@ -50,6 +51,8 @@ class MeasureDefinition:
     shape: Literal["none", "parallel", "bucketed"]
     definition: str
     sign: str
+    label: str
+    example: float | None
 
 
 def _definition(
@@ -63,103 +66,106 @@ def _definition(
     additive: bool = False,
     bump: str = "nothing",
     shape: Literal["none", "parallel", "bucketed"] = "none",
+    label: str = "",
+    example: float | None = None,
 ) -> MeasureDefinition:
-    return MeasureDefinition(measure, title, unit, currency, additive, bump, shape, definition, sign)
+    return MeasureDefinition(measure, title, unit, currency, additive, bump, shape, definition, sign, label or title, example)
 
 
 MEASURES: dict[Measure, MeasureDefinition] = {
     entry.measure: entry
     for entry in (
         _definition(
-            Measure.PV, "Present value", unit="native currency", currency="native",
+            Measure.PV, "Present value", label="PV", example=1_024_530.25, unit="native currency", currency="native",
             definition="Sum over the remaining cash flows of amount × discount factor × credit spread factor, on the valuation date. "
             "Flows paid on or before the valuation date are excluded. The legs of a two-currency position are converted at today's "
             "exchange rate.",
             sign="positive is an asset",
         ),
         _definition(
-            Measure.PV_BASE, "Present value in base currency", unit="base currency", currency="base", additive=True,
+            Measure.PV_BASE, "Present value in base currency", label="PV base", example=1_107_619.65,
+            unit="base currency", currency="base", additive=True,
             definition="`pv` times today's exchange rate from the native to the run's base currency.", sign="positive is an asset",
         ),
         _definition(
-            Measure.CLEAN_PRICE, "Clean price", unit="per 100 of outstanding notional", currency="none",
+            Measure.CLEAN_PRICE, "Clean price", example=102.34, unit="per 100 of outstanding notional", currency="none",
             definition="Dirty price less accrued interest, on the settlement date.", sign="positive, whether we own or owe",
         ),
         _definition(
-            Measure.DIRTY_PRICE, "Dirty price", unit="per 100 of outstanding notional", currency="none",
+            Measure.DIRTY_PRICE, "Dirty price", example=102.45, unit="per 100 of outstanding notional", currency="none",
             definition="Value on the settlement date of the flows after it (those trading ex-coupon excluded), discounted to the "
             "settlement date on the "
             "discount curve with spreads.",
             sign="positive, whether we own or owe",
         ),
         _definition(
-            Measure.ACCRUED_INTEREST, "Accrued interest", unit="per 100 of outstanding notional", currency="none",
+            Measure.ACCRUED_INTEREST, "Accrued interest", example=0.11, unit="per 100 of outstanding notional", currency="none",
             definition="Interest accrued from the start of the current period to the settlement date; negative in the ex-coupon period.",
             sign="positive, whether we own or owe",
         ),
         _definition(
-            Measure.YIELD_TO_MATURITY, "Yield to maturity", unit="decimal a year", currency="none",
+            Measure.YIELD_TO_MATURITY, "Yield to maturity", example=0.0263, unit="decimal a year", currency="none",
             definition="The rate, compounded at the payment frequency on the contract's own day count, at which the remaining flows "
             "are worth the dirty "
             "price on the settlement date: the given market price where the contract has one, else the model price.",
             sign="as quoted",
         ),
         _definition(
-            Measure.MACAULAY_DURATION, "Macaulay duration", unit="years", currency="none",
+            Measure.MACAULAY_DURATION, "Macaulay duration", example=6.43, unit="years", currency="none",
             definition="Mean time to payment from the settlement date, weighted by flows discounted at the yield.", sign="positive",
         ),
         _definition(
-            Measure.MODIFIED_DURATION, "Modified duration", unit="years", currency="none",
+            Measure.MODIFIED_DURATION, "Modified duration", example=6.27, unit="years", currency="none",
             definition="-(dP/dy)/P of the dirty price P with respect to the yield y.", sign="positive",
         ),
         _definition(
-            Measure.CONVEXITY, "Convexity", unit="years squared", currency="none",
+            Measure.CONVEXITY, "Convexity", example=46.1, unit="years squared", currency="none",
             definition="(d²P/dy²)/P of the dirty price P with respect to the yield y.", sign="positive",
         ),
         _definition(
-            Measure.Z_SPREAD, "Z-spread", unit="decimal a year, continuously compounded, ACT/365F", currency="none",
+            Measure.Z_SPREAD, "Z-spread", example=0.0021, unit="decimal a year, continuously compounded, ACT/365F", currency="none",
             definition="The constant addition to the zero rates of the discount curve (without the contract's own spreads) at which "
             "the flows are worth the "
             "dirty price on the settlement date: the given market price where the contract has one, else the model price.",
             sign="positive is a discount to the curve",
         ),
         _definition(
-            Measure.WEIGHTED_AVERAGE_LIFE, "Weighted average life", unit="years, ACT/365F", currency="none",
+            Measure.WEIGHTED_AVERAGE_LIFE, "Weighted average life", example=6.96, unit="years, ACT/365F", currency="none",
             definition="Mean time from the valuation date to the remaining repayments of principal, weighted by their amounts.",
             sign="positive",
         ),
         _definition(
-            Measure.DV01, "DV01", unit="base currency", currency="base", additive=True, shape="parallel",
+            Measure.DV01, "DV01", example=-694.2, unit="base currency", currency="base", additive=True, shape="parallel",
             bump="every zero rate of every discount curve, +1 bp",
             definition="Base-currency PV after the bump less PV before it, at unchanged exchange rates.", sign="negative for a long bond",
         ),
         _definition(
-            Measure.CS01, "CS01", unit="base currency", currency="base", additive=True, shape="parallel",
+            Measure.CS01, "CS01", example=-694.2, unit="base currency", currency="base", additive=True, shape="parallel",
             bump="every credit spread (zero, continuously compounded), +1 bp",
             definition="Base-currency PV after the bump less PV before it; null for products without credit spread.",
             sign="negative for a long bond",
         ),
         _definition(
-            Measure.FX_DELTA, "FX delta", unit="base currency", currency="base", additive=True, shape="parallel",
+            Measure.FX_DELTA, "FX delta", example=11_076.2, unit="base currency", currency="base", additive=True, shape="parallel",
             bump="the base-currency price of every foreign currency, +1 %",
-            definition="Base-currency PV after the bump less PV before it. Split by leg in `leg_fx_delta`, by currency of the flows in the "
-                       "FX rollup; a rollup by currency puts a position, with all its legs, under its native currency.",
+            definition="Base-currency PV after the bump less PV before it. By currency of the flows it is the sensitivity "
+                       "to the CURRENCY factors; a rollup by currency puts a position, with all its legs, under its native currency.",
             sign="positive if the position gains when foreign currencies rise",
         ),
         _definition(
-            Measure.THETA_1D, "Theta, one day", unit="base currency", currency="base", additive=True,
+            Measure.THETA_1D, "Theta, one day", label="theta 1d", example=79.8, unit="base currency", currency="base", additive=True,
             bump="the valuation date, +1 calendar day; zero rates by time to maturity, spreads and exchange rates unchanged",
             definition="Base-currency value on the next day of the flows that today's PV counts, those paid on that day as cash, less PV "
                        "today. A coupon that goes ex-coupon on the next day counts, because the present holder receives it.",
             sign="positive if the position gains with the passage of time",
         ),
         _definition(
-            Measure.KEY_RATE_DV01, "Key-rate DV01", unit="base currency, one number for each pillar of each leg's discount curve",
+            Measure.KEY_RATE_DV01, "Key-rate DV01", unit="base currency, one number for each pillar of each discount curve",
             currency="base", additive=True, shape="bucketed",
             bump="the zero rate of one pillar of one discount curve, +1 bp, through the curve's own interpolation",
             definition="Base-currency PV after the bump less PV before it; exact, not a linearisation. The sum over pillars is "
             "close to DV01, "
-            "not equal: bumps compound.",
+            "not equal: bumps compound. It is the sensitivity to the RATE factors of a run.",
             sign="negative for a long bond",
         ),
     )

@@ -4,10 +4,11 @@ A test compares the files with the output of this module, so that a page cannot 
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from pricers.measures import MEASURES
+from pricers.market.factors import FactorKind
+from pricers.measures import MEASURES, Measure
 from pricers.status import RowStatus
 from riskray import errors
 from riskray.config import Settings
@@ -38,7 +39,35 @@ def measures_page() -> str:
     ]
     for entry in MEASURES.values():
         lines += ["", f"## {entry.measure}", "", entry.definition, "", f"* Bump: {entry.bump}.", f"* Sign: {entry.sign}."]
+    lines += ["", *_factors()]
     return "\n".join(lines) + "\n"
+
+
+def _factors() -> list[str]:
+    return [
+        "## Sensitivities by factor",
+        "",
+        "Bucketed risk is a list by factor. A factor is a curve or a foreign currency of the run; `GET /api/v1/results/{run_id}/factors`",
+        "lists the run's factors by number, with kind, unit, bump and buckets. A sensitivity is the base-currency PV after the bump of",
+        "one bucket less the PV before it.",
+        "",
+        "* `factor_nos` of a position: the numbers of its factors, increasing.",
+        "* `sensitivities` of a position: one number for each bucket of each of these factors, one factor after another. For a factor",
+        "  that is sparse: the count of its pairs, then each pair (bucket number from 0, value).",
+        "",
+        *_table(
+            ("kind", "factor", "buckets", "requested by"),
+            (
+                (f"`{FactorKind.RATE}`", "a discount curve", "its pillars", f"`{Measure.KEY_RATE_DV01}`"),
+                (f"`{FactorKind.SPREAD}`", "a spread curve", "its pillars", f"`{Measure.KEY_RATE_DV01}`"),
+                (f"`{FactorKind.HAZARD}`", "a hazard curve", "its pillars", f"`{Measure.KEY_RATE_DV01}`"),
+                (f"`{FactorKind.INFLATION}`", "an inflation curve", "its pillars", f"`{Measure.KEY_RATE_DV01}`"),
+                (f"`{FactorKind.CURRENCY}`", "a foreign currency", "the currency itself", f"`{Measure.FX_DELTA}`"),
+            ),
+        ),
+        "",
+        "Sums by book and product: `GET /api/v1/results/{run_id}/sensitivities`, and in SQL the view `sensitivity`.",
+    ]
 
 
 def failures_page() -> str:
@@ -124,7 +153,7 @@ def _error_classes(cls: type[errors.RiskrayError]) -> Iterator[type[errors.Riskr
             yield from _error_classes(child)
 
 
-def _table(header: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> list[str]:
+def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     lines = [header, tuple("---" for _ in header), *rows]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
 

@@ -74,23 +74,53 @@ BEGIN
 END
 $$;
 
-CREATE TABLE "position" (
-    portfolio_no integer NOT NULL,
-    position_no integer NOT NULL,
-    position_id text NOT NULL,
-    product text NOT NULL,
-    book text NOT NULL,
-    counterparty text NOT NULL,
+CREATE FUNCTION sensitivities_by_leg(of_run_no integer, of_position_no integer, leg_curve_nos smallint[], leg_fx_delta double precision[], key_rate_dv01 double precision[]) RETURNS TABLE(factor_no smallint, bucket_no integer, sensitivity double precision)
+    LANGUAGE sql STABLE
+    AS $$
+    WITH leg AS (
+         SELECT leg.number, curve.name AS curve, coalesce(curve.currency, position.currency) AS currency, leg.fx_delta, run.base_currency,
+                cardinality(curve.pillar_labels) AS pillar_count,
+                (sum(coalesce(cardinality(curve.pillar_labels), 0)) OVER (ORDER BY leg.number)
+                 - coalesce(cardinality(curve.pillar_labels), 0))::integer AS pillars_before
+           FROM unnest(leg_curve_nos, leg_fx_delta) WITH ORDINALITY AS leg (curve_no, fx_delta, number)
+           JOIN run ON run.run_no = of_run_no
+           JOIN position ON position.portfolio_no = run.portfolio_no AND position.position_no = of_position_no
+           LEFT JOIN market_curve curve ON curve.market_no = run.market_no AND curve.kind = 'discount' AND curve.curve_no = leg.curve_no
+    ), bucket AS (
+         SELECT 'RATE' AS kind, leg.curve AS name, pillar.number - 1 AS bucket_no, leg.number AS leg,
+                key_rate_dv01[leg.pillars_before + pillar.number] AS sensitivity
+           FROM leg
+          CROSS JOIN LATERAL generate_series(1, leg.pillar_count) AS pillar (number)
+          WHERE key_rate_dv01 IS NOT NULL
+          UNION ALL
+         SELECT 'CURRENCY', leg.currency, 0, leg.number, leg.fx_delta
+           FROM leg
+          WHERE leg.fx_delta IS NOT NULL AND leg.currency <> leg.base_currency
+    )
+    SELECT factor.factor_no, bucket.bucket_no, sum(bucket.sensitivity ORDER BY bucket.leg)
+      FROM bucket
+      JOIN factor ON factor.run_no = of_run_no AND factor.kind = bucket.kind AND factor.name = bucket.name
+     GROUP BY factor.factor_no, bucket.bucket_no
+$$;
+
+CREATE TABLE market_curve (
+    market_no integer NOT NULL,
+    kind text NOT NULL,
+    curve_no smallint NOT NULL,
+    name text NOT NULL,
     currency text NOT NULL,
-    notional double precision NOT NULL
+    pillar_labels text[] NOT NULL,
+    pillar_days integer[] NOT NULL,
+    zero_rates double precision[] NOT NULL,
+    CONSTRAINT market_curve_kind_check CHECK ((kind = ANY (ARRAY['discount'::text, 'spread'::text])))
 );
 
-CREATE TABLE position_failure (
+CREATE TABLE result_fx_rollup (
     run_no integer NOT NULL,
-    position_no integer NOT NULL,
-    code text NOT NULL,
-    message text NOT NULL,
-    remedy text NOT NULL
+    book text NOT NULL,
+    product text NOT NULL,
+    currency text NOT NULL,
+    fx_delta double precision NOT NULL
 );
 
 CREATE TABLE run (
@@ -150,6 +180,89 @@ CREATE TABLE run (
 )
 WITH (fillfactor='50');
 
+CREATE TABLE run_factor (
+    run_no integer NOT NULL,
+    factor_no smallint NOT NULL,
+    kind text NOT NULL,
+    name text NOT NULL,
+    unit text NOT NULL,
+    bump double precision NOT NULL,
+    bucket_labels text[] NOT NULL,
+    bucket_days integer[],
+    is_sparse boolean DEFAULT false NOT NULL,
+    CONSTRAINT run_factor_check CHECK ((cardinality(bucket_days) = cardinality(bucket_labels))),
+    CONSTRAINT run_factor_factor_no_check CHECK ((factor_no >= 0))
+);
+
+CREATE VIEW factor AS
+ SELECT run_factor.run_no,
+    run_factor.factor_no,
+    run_factor.kind,
+    run_factor.name,
+    run_factor.unit,
+    run_factor.bump,
+    run_factor.bucket_labels,
+    run_factor.bucket_days,
+    run_factor.is_sparse
+   FROM run_factor
+UNION ALL
+ SELECT run.run_no,
+    curve.curve_no AS factor_no,
+    'RATE'::text AS kind,
+    curve.name,
+    'base currency'::text AS unit,
+    0.0001 AS bump,
+    curve.pillar_labels AS bucket_labels,
+    curve.pillar_days AS bucket_days,
+    false AS is_sparse
+   FROM (run
+     JOIN market_curve curve ON (((curve.market_no = run.market_no) AND (curve.kind = 'discount'::text))))
+  WHERE (NOT (EXISTS ( SELECT
+           FROM run_factor
+          WHERE (run_factor.run_no = run.run_no))))
+UNION ALL
+ SELECT run.run_no,
+    (((( SELECT count(*) AS count
+           FROM market_curve curve
+          WHERE ((curve.market_no = run.market_no) AND (curve.kind = 'discount'::text))) + row_number() OVER (PARTITION BY run.run_no ORDER BY currency.name)) - 1))::smallint AS factor_no,
+    'CURRENCY'::text AS kind,
+    currency.name,
+    'base currency'::text AS unit,
+    0.01 AS bump,
+    ARRAY[currency.name] AS bucket_labels,
+    NULL::integer[] AS bucket_days,
+    false AS is_sparse
+   FROM (run
+     CROSS JOIN LATERAL ( SELECT curve.currency AS name
+           FROM market_curve curve
+          WHERE ((curve.market_no = run.market_no) AND (curve.kind = 'discount'::text))
+        UNION
+         SELECT rollup.currency
+           FROM result_fx_rollup rollup
+          WHERE (rollup.run_no = run.run_no)) currency)
+  WHERE ((currency.name <> run.base_currency) AND (NOT (EXISTS ( SELECT
+           FROM run_factor
+          WHERE (run_factor.run_no = run.run_no)))));
+
+CREATE TABLE "position" (
+    portfolio_no integer NOT NULL,
+    position_no integer NOT NULL,
+    position_id text NOT NULL,
+    product text NOT NULL,
+    book text NOT NULL,
+    counterparty text NOT NULL,
+    currency text NOT NULL,
+    notional double precision NOT NULL
+);
+
+CREATE TABLE position_failure (
+    run_no integer NOT NULL,
+    position_no integer NOT NULL,
+    code text NOT NULL,
+    message text NOT NULL,
+    remedy text NOT NULL
+);
+
 CREATE VIEW failure AS
  SELECT run.run_id,
     "position".position_id,
@@ -187,18 +300,6 @@ ALTER TABLE hierarchy ALTER COLUMN hierarchy_no ADD GENERATED ALWAYS AS IDENTITY
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
-);
-
-CREATE TABLE market_curve (
-    market_no integer NOT NULL,
-    kind text NOT NULL,
-    curve_no smallint NOT NULL,
-    name text NOT NULL,
-    currency text NOT NULL,
-    pillar_labels text[] NOT NULL,
-    pillar_days integer[] NOT NULL,
-    zero_rates double precision[] NOT NULL,
-    CONSTRAINT market_curve_kind_check CHECK ((kind = ANY (ARRAY['discount'::text, 'spread'::text])))
 );
 
 CREATE TABLE market_history (
@@ -319,7 +420,9 @@ CREATE TABLE position_result (
     theta_1d double precision,
     leg_curve_nos smallint[],
     leg_fx_delta double precision[],
-    key_rate_dv01 double precision[]
+    key_rate_dv01 double precision[],
+    factor_nos smallint[],
+    sensitivities double precision[]
 )
 PARTITION BY LIST (storage_no);
 
@@ -344,7 +447,9 @@ CREATE TABLE position_result_0 (
     theta_1d double precision,
     leg_curve_nos smallint[],
     leg_fx_delta double precision[],
-    key_rate_dv01 double precision[]
+    key_rate_dv01 double precision[],
+    factor_nos smallint[],
+    sensitivities double precision[]
 );
 
 CREATE TABLE position_scenario_failure (
@@ -365,6 +470,39 @@ CREATE TABLE position_vector (
     CONSTRAINT position_vector_row_count_check CHECK ((row_count > 0))
 );
 ALTER TABLE ONLY position_vector ALTER COLUMN payload SET STORAGE EXTERNAL;
+
+CREATE VIEW priced_position AS
+ SELECT storage_no,
+    run_no,
+    position_no,
+    pv,
+    pv_base,
+    clean_price,
+    dirty_price,
+    accrued_interest,
+    yield_to_maturity,
+    macaulay_duration,
+    modified_duration,
+    convexity,
+    z_spread,
+    weighted_average_life,
+    dv01,
+    cs01,
+    fx_delta,
+    theta_1d,
+        CASE
+            WHEN (leg_curve_nos IS NULL) THEN factor_nos
+            ELSE ARRAY( SELECT DISTINCT leg.factor_no
+               FROM sensitivities_by_leg(position_result.run_no, position_result.position_no, position_result.leg_curve_nos, position_result.leg_fx_delta, position_result.key_rate_dv01) leg(factor_no, bucket_no, sensitivity)
+              ORDER BY leg.factor_no)
+        END AS factor_nos,
+        CASE
+            WHEN (leg_curve_nos IS NULL) THEN sensitivities
+            ELSE ARRAY( SELECT leg.sensitivity
+               FROM sensitivities_by_leg(position_result.run_no, position_result.position_no, position_result.leg_curve_nos, position_result.leg_fx_delta, position_result.key_rate_dv01) leg(factor_no, bucket_no, sensitivity)
+              ORDER BY leg.factor_no, leg.bucket_no)
+        END AS sensitivities
+   FROM position_result;
 
 CREATE VIEW result AS
  SELECT run.run_id,
@@ -389,21 +527,12 @@ CREATE VIEW result AS
     r.cs01,
     r.fx_delta,
     r.theta_1d,
-    r.leg_curve_nos,
-    r.leg_fx_delta,
-    r.key_rate_dv01,
+    r.factor_nos,
+    r.sensitivities,
     r.position_no
    FROM ((run
-     JOIN position_result r ON (((r.storage_no = run.storage_no) AND (r.run_no = run.run_no))))
+     JOIN priced_position r ON (((r.storage_no = run.storage_no) AND (r.run_no = run.run_no))))
      JOIN "position" ON ((("position".portfolio_no = run.portfolio_no) AND ("position".position_no = r.position_no))));
-
-CREATE TABLE result_fx_rollup (
-    run_no integer NOT NULL,
-    book text NOT NULL,
-    product text NOT NULL,
-    currency text NOT NULL,
-    fx_delta double precision NOT NULL
-);
 
 CREATE TABLE result_key_rate_rollup (
     run_no integer NOT NULL,
@@ -435,6 +564,14 @@ CREATE TABLE result_rollup (
     cs01 double precision NOT NULL,
     fx_delta double precision NOT NULL,
     theta_1d double precision NOT NULL
+);
+
+CREATE TABLE result_sensitivity (
+    run_no integer NOT NULL,
+    book text NOT NULL,
+    product text NOT NULL,
+    factor_no smallint NOT NULL,
+    sensitivities double precision[] NOT NULL
 );
 
 CREATE TABLE run_event (
@@ -540,6 +677,70 @@ CREATE TABLE schema_migration (
     checksum text NOT NULL,
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
+
+CREATE VIEW sensitivity AS
+ SELECT sums.run_no,
+    sums.book,
+    sums.product,
+    sums.factor_no,
+    factor.kind,
+    factor.name,
+    ((bucket.number - 1))::integer AS bucket_no,
+    bucket.sensitivity
+   FROM ((result_sensitivity sums
+     JOIN run_factor factor ON (((factor.run_no = sums.run_no) AND (factor.factor_no = sums.factor_no) AND (NOT factor.is_sparse))))
+     CROSS JOIN LATERAL unnest(sums.sensitivities) WITH ORDINALITY bucket(sensitivity, number))
+UNION ALL
+ SELECT sums.run_no,
+    sums.book,
+    sums.product,
+    sums.factor_no,
+    factor.kind,
+    factor.name,
+    (sums.sensitivities[(2 * pair.number)])::integer AS bucket_no,
+    sums.sensitivities[((2 * pair.number) + 1)] AS sensitivity
+   FROM ((result_sensitivity sums
+     JOIN run_factor factor ON (((factor.run_no = sums.run_no) AND (factor.factor_no = sums.factor_no) AND factor.is_sparse)))
+     CROSS JOIN LATERAL generate_series(1, (sums.sensitivities[1])::integer) pair(number))
+UNION ALL
+ SELECT ladder.run_no,
+    ladder.book,
+    ladder.product,
+    factor.factor_no,
+    factor.kind,
+    factor.name,
+    ladder.bucket_no,
+    ladder.dv01 AS sensitivity
+   FROM (((( SELECT rollup.run_no,
+            rollup.book,
+            rollup.product,
+            rollup.curve_no,
+            ((pillar.number - 1))::integer AS bucket_no,
+            pillar.dv01
+           FROM (result_ladder_rollup rollup
+             CROSS JOIN LATERAL unnest(rollup.dv01) WITH ORDINALITY pillar(dv01, number))
+        UNION ALL
+         SELECT result_key_rate_rollup.run_no,
+            result_key_rate_rollup.book,
+            result_key_rate_rollup.product,
+            result_key_rate_rollup.curve_no,
+            result_key_rate_rollup.pillar_no,
+            result_key_rate_rollup.dv01
+           FROM result_key_rate_rollup) ladder
+     JOIN run ON ((run.run_no = ladder.run_no)))
+     JOIN market_curve curve ON (((curve.market_no = run.market_no) AND (curve.kind = 'discount'::text) AND (curve.curve_no = ladder.curve_no))))
+     JOIN factor ON (((factor.run_no = ladder.run_no) AND (factor.kind = 'RATE'::text) AND (factor.name = curve.name))))
+UNION ALL
+ SELECT rollup.run_no,
+    rollup.book,
+    rollup.product,
+    factor.factor_no,
+    factor.kind,
+    factor.name,
+    0 AS bucket_no,
+    rollup.fx_delta AS sensitivity
+   FROM (result_fx_rollup rollup
+     JOIN factor ON (((factor.run_no = rollup.run_no) AND (factor.kind = 'CURRENCY'::text) AND (factor.name = rollup.currency))));
 
 CREATE TABLE snapshot_name (
     upload_no bigint NOT NULL,
@@ -647,8 +848,17 @@ ALTER TABLE ONLY result_ladder_rollup
 ALTER TABLE ONLY result_rollup
     ADD CONSTRAINT result_rollup_pkey PRIMARY KEY (run_no, book, product, currency);
 
+ALTER TABLE ONLY result_sensitivity
+    ADD CONSTRAINT result_sensitivity_pkey PRIMARY KEY (run_no, book, product, factor_no);
+
 ALTER TABLE ONLY run_event
     ADD CONSTRAINT run_event_pkey PRIMARY KEY (run_no, seq);
+
+ALTER TABLE ONLY run_factor
+    ADD CONSTRAINT run_factor_pkey PRIMARY KEY (run_no, factor_no);
+
+ALTER TABLE ONLY run_factor
+    ADD CONSTRAINT run_factor_run_no_kind_name_key UNIQUE (run_no, kind, name);
 
 ALTER TABLE ONLY run
     ADD CONSTRAINT run_idempotency_key_key UNIQUE (idempotency_key);
@@ -777,11 +987,17 @@ ALTER TABLE ONLY result_ladder_rollup
 ALTER TABLE ONLY result_rollup
     ADD CONSTRAINT result_rollup_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
 
+ALTER TABLE ONLY result_sensitivity
+    ADD CONSTRAINT result_sensitivity_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
+
 ALTER TABLE ONLY run
     ADD CONSTRAINT run_carried_from_run_no_fkey FOREIGN KEY (carried_from_run_no) REFERENCES run(run_no);
 
 ALTER TABLE ONLY run_event
     ADD CONSTRAINT run_event_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
+
+ALTER TABLE ONLY run_factor
+    ADD CONSTRAINT run_factor_run_no_fkey FOREIGN KEY (run_no) REFERENCES run(run_no) ON DELETE CASCADE;
 
 ALTER TABLE ONLY run
     ADD CONSTRAINT run_market_no_fkey FOREIGN KEY (market_no) REFERENCES market_snapshot(market_no);

@@ -14,13 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmarks.identity.figures import Figures, added_up, figures, figures_of_rows
-from riskray.models.snapshot import StoredCurve
+from riskray.models.result import RiskFactor
 
 GROUPS: Final = ("book", "product", "currency", "counterparty")
 RENAMED: Final = {"base_pv": "pv_base"}
 """Present name -> canonical name, for values in all kinds of results."""
 SPREAD_SUFFIX: Final = ":SPREAD"
 CURVE_KINDS: Final = {"discount": "RATE", "spread": "SPREAD"}
+CURRENCY: Final = "CURRENCY"
 NOT_COMPARED: Final = frozenset({"position_no", "run_id", "market_id", "what_if_run_id"})
 """Numbers and ids that depend on what was stored before."""
 
@@ -75,25 +76,23 @@ def _sums(table: pa.Table, rows: Iterable[Mapping[str, Any]], *, keys: Sequence[
     return np.array(sizes, np.float64)
 
 
-def positions(table: pa.Table, *, curves: Sequence[StoredCurve], base_currency: str) -> tuple[dict[str, Figures], Terms]:
+def positions(table: pa.Table, *, factors: Sequence[RiskFactor]) -> tuple[dict[str, Figures], Terms]:
     """Every column of the priced positions, their ladders and FX deltas; and the terms that sums of them have."""
-    rate_curves = {curve.curve_no: curve for curve in curves if curve.kind == "discount"}
-    lists = ("leg_curve_nos", "leg_fx_delta", "key_rate_dv01")
+    lists = ("factor_nos", "sensitivities")
     ids = table.column("position_id")
-    leg_row, leg_curve = _entries(table.column("leg_curve_nos"))
-    ladder_row, ladder_keys, ladder_values = _ladder(table.column("key_rate_dv01"), leg_row, leg_curve, rate_curves)
-    fx_row, fx_delta = _entries(table.column("leg_fx_delta"))
-    currency = Coded.of([rate_curves[number].currency for number in leg_curve.tolist()])
-    foreign = np.array([name != base_currency for name in currency.names], bool)[currency.codes]
+    buckets = _buckets(table, factors)
+    ladder, fx = (buckets.filter(pc.field("kind").isin(kinds)) for kinds in (sorted(CURVE_KINDS.values()), [CURRENCY]))
+    ladder_row, ladder_values = (ladder.column(name).to_numpy() for name in ("row", "value"))
+    fx_row, fx_delta = (fx.column(name).to_numpy() for name in ("row", "value"))
+    is_rate = pc.equal(ladder.column("kind").cast(pa.string()), CURVE_KINDS["discount"]).to_numpy()
+    ladder_keys = {name: _dictionary(ladder.column(name)) for name in ("kind", "curve", "pillar")}
+    fx_currency = _dictionary(fx.column("curve"))
     scalars = {name: table.column(name) for name in table.column_names if name not in (*lists, "position_id", *NOT_COMPARED)}
-    gross = _gross(table, fx_row[foreign], fx_delta[foreign])
-    gross_dv01 = np.bincount(ladder_row, np.abs(ladder_values), table.num_rows)
-    fx_row, fx_delta = fx_row[foreign], fx_delta[foreign]
-    fx_currency = currency.arrow().take(pa.array(np.flatnonzero(foreign)))
+    gross = _gross(table, fx_row, fx_delta)
+    gross_dv01 = np.bincount(ladder_row[is_rate], np.abs(ladder_values[is_rate]), table.num_rows)
     kinds = {
         "positions": figures({"position_id": ids}, scalars, _position_scales(table, gross, gross_dv01)),
         "ladder": added_up({"position_id": ids.take(pa.array(ladder_row)), **ladder_keys}, ladder_values, name="sensitivity"),
-        # The base currency has no FX delta, and the storage may or may not hold a zero for it.
         "fx_delta": added_up({"position_id": ids.take(pa.array(fx_row)), "currency": fx_currency}, fx_delta, name="fx_delta"),
     }
 
@@ -135,28 +134,32 @@ def _entries(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     return pc.list_parent_indices(array).to_numpy().astype(np.int64), pc.list_flatten(array).to_numpy(zero_copy_only=False)
 
 
-def _ladder(
-    column: pa.ChunkedArray, leg_row: np.ndarray, leg_curve: np.ndarray, curves: Mapping[int, StoredCurve]
-) -> tuple[np.ndarray, dict[str, pa.DictionaryArray], np.ndarray]:
-    """Row, key (kind, curve, pillar) and value of each entry: a leg's entries are the pillars of its curve, one leg after another."""
-    row, values = _entries(column)
-    pillars = Coded.of([pillar for number in sorted(curves) for pillar in curves[number].pillars])
-    counts = np.array([len(curves[number].pillars) for number in sorted(curves)], np.int64)
-    starts = np.cumsum(counts) - counts
-    place = {number: index for index, number in enumerate(sorted(curves))}
-    leg_place = np.array([place[number] for number in leg_curve.tolist()], np.int64)
-    leg_count = counts[leg_place]
-    if np.any(np.repeat(leg_row, leg_count) != row):
-        raise ValueError("key_rate_dv01 does not have one number for each pillar of each leg's curve")
-    within = np.arange(len(row)) - np.repeat(np.cumsum(leg_count) - leg_count, leg_count)
-    entry_place = np.repeat(leg_place, leg_count)
-    names = Coded.of([curve_name(curves[number].name) for number in sorted(curves)])
-    keys = {
-        "kind": Coded([CURVE_KINDS["discount"]], np.zeros(len(row), np.int64)).arrow(),
-        "curve": Coded(names.names, names.codes[entry_place]).arrow(),
-        "pillar": Coded(pillars.names, pillars.codes[starts[entry_place] + within]).arrow(),
-    }
-    return row, keys, values
+def _buckets(table: pa.Table, factors: Sequence[RiskFactor]) -> pa.Table:
+    """Row, kind, curve (or currency), pillar and value of each number in `sensitivities`: of each of a row's factors one a bucket."""
+    row, values = _entries(table.column("sensitivities"))
+    entry_row, entry_factor = _entries(table.column("factor_nos"))
+    counts = np.array([len(factor.bucket_labels) for factor in factors], np.int64)
+    entry_count = counts[entry_factor]
+    if np.any(np.repeat(entry_row, entry_count) != row):
+        raise ValueError("sensitivities has not one number for each bucket of each factor")
+    within = np.arange(len(row)) - np.repeat(np.cumsum(entry_count) - entry_count, entry_count)
+    factor_no = np.repeat(entry_factor, entry_count)
+    names, kinds = Coded.of([curve_name(factor.name) for factor in factors]), Coded.of([factor.kind.value for factor in factors])
+    labels = Coded.of([label for factor in factors for label in factor.bucket_labels])
+    return pa.table(
+        {
+            "row": row,
+            "kind": Coded(kinds.names, kinds.codes[factor_no]).arrow(),
+            "curve": Coded(names.names, names.codes[factor_no]).arrow(),
+            "pillar": Coded(labels.names, labels.codes[(np.cumsum(counts) - counts)[factor_no] + within]).arrow(),
+            "value": values,
+        }
+    )
+
+
+def _dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    combined = column.combine_chunks()
+    return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined
 
 
 def curve_name(name: str) -> str:
@@ -229,17 +232,27 @@ def totals(answer: Any, terms: Terms) -> Figures:
     return figures_of_rows([_fields(answer)], keys=("base_currency",), scales=terms.of_measures([{}]))
 
 
-def fx_rollups(answers: Mapping[str, Sequence[Any]], terms: Terms, *, base_currency: str) -> Figures:
-    """FX delta by currency of the leg and group, without the base currency, which has none."""
-    rows = [row for row in _grouped(answers) if row["currency"] != base_currency]
+def fx_rollups(answers: Mapping[str, Sequence[Any]], terms: Terms) -> Figures:
+    """FX delta by currency and group."""
+    rows = [{**_bucket_group(row), "currency": row["factor"], "fx_delta": row["sensitivity"]} for row in _grouped(answers)]
     return figures_of_rows(rows, keys=("by", "book", "product", "currency"), scales={"fx_delta": terms.of_currencies(rows)})
 
 
 def ladder_rollups(answers: Mapping[str, Sequence[Any]], terms: Terms) -> Figures:
-    """Ladders of groups: one number per curve and pillar."""
-    rows = [_bucket(row, value="dv01") for row in _grouped(answers)]
+    """Ladders of groups: one number a curve and pillar."""
+    rows = [
+        {
+            **_bucket_group(row), "kind": row["kind"].value, "curve": curve_name(row["factor"]), "pillar": row["bucket"],
+            "pillar_days": row["bucket_days"], "sensitivity": row["sensitivity"],
+        }
+        for row in _grouped(answers)
+    ]  # fmt: skip
     keys = ("by", "book", "product", "kind", "curve", "pillar")
     return figures_of_rows(rows, keys=keys, scales={"sensitivity": terms.of_buckets(rows)})
+
+
+def _bucket_group(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("by", "book", "product") if name in row}
 
 
 def pnl_ladder(buckets: Sequence[Any], positions: pa.Table, terms: Sequence[Terms]) -> Figures:

@@ -146,13 +146,14 @@ def _by(groups: Sequence[str]) -> str:
 
 def _results(client: Client, handle: RunHandle, *, has_vectors: bool = False) -> tuple[dict[str, Figures], Terms]:
     """All results of one run, and the terms of its sums."""
-    base_currency = handle.run.base_currency
     table = handle.positions().to_arrow()
-    kinds, terms = canonical.positions(table, curves=client.market_curves(handle.run.market_id), base_currency=base_currency)
-    ladders = {_by(groups): handle.key_rates(*groups) for groups in LADDERS}
+    kinds, terms = canonical.positions(table, factors=handle.factors())
+    ladders, deltas = (
+        {_by(groups): handle.sensitivities(*groups, kind=kinds) for groups in LADDERS} for kinds in (("RATE", "SPREAD"), ("CURRENCY",))
+    )
     kinds |= {
         "rollups": canonical.rollups({_by(groups): handle.rollup(*groups) for groups in ROLLUPS}, terms),
-        "fx_rollups": canonical.fx_rollups({_by(groups): handle.fx(*groups) for groups in LADDERS}, terms, base_currency=base_currency),
+        "fx_rollups": canonical.fx_rollups(deltas, terms),
         "ladder_rollups": canonical.ladder_rollups(ladders, terms),
         "totals": canonical.totals(handle.totals(), terms),
         "failures": canonical.position_table(handle.failures().to_arrow()),

@@ -115,7 +115,7 @@ def rows_answer(
 def _arrow_type(annotation: Any) -> pa.DataType:
     """The Arrow type of a field that is text, a number, a list of numbers, or null."""
     kinds = [kind for kind in get_args(annotation) if kind is not NoneType] if isinstance(annotation, UnionType) else [annotation]
-    return _ARROW_TYPES[kinds[0]]
+    return pa.string() if isinstance(kinds[0], type) and issubclass(kinds[0], StrEnum) else _ARROW_TYPES[kinds[0]]
 
 
 def _suffix(kind: Format) -> str:

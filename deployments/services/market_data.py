@@ -110,7 +110,7 @@ def create_router(database: Database) -> APIRouter:
 
     @router.get("/snapshots/{market}/curves", summary="Curves of a market by number", responses=error_responses(404))
     def list_curves(market: str) -> list[StoredCurve]:
-        """What `leg_curve_nos` and `key_rate_dv01` of results stand for: name and pillars of each curve."""
+        """Name, pillars and zero rates of each curve."""
         curves = list_market_curves(database, market_no=snapshots.get(database, MARKETS, market).market_no)
         return [_stored_curve(curve) for curve in curves]
 

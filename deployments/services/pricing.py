@@ -1,5 +1,6 @@
 """Ad-hoc pricing over HTTP: positions that are not stored, on actors that are warm."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
@@ -8,12 +9,13 @@ from deployments.http.errors import error_responses
 from deployments.http.limits import PRICING_REQUESTS_AT_ONCE
 from deployments.http.service import create_service
 from deployments.http.serving import serve_application
-from pricers import Measure
+from pricers import SCALAR_MEASURES, Measure
 from riskray.config import Settings
 from riskray.extensions import load_pricers
 from riskray.grid.client import Grid
 from riskray.grid.messages import PricedPositions
 from riskray.models.pricing import PriceAnswer, PricedPosition, PriceFailure, PriceRequest
+from riskray.models.result import RiskFactor
 from riskray.portfolio.reader import positions_table
 from riskray.store.database import Database
 
@@ -27,19 +29,20 @@ cannot be valued is in `failures` with its reason; one that is malformed refuses
 
 
 def _answer(request: PriceRequest, priced: PricedPositions) -> PriceAnswer:
-    names = {number: name for number, (name, _) in priced.curves.items()}
+    numbers = [measure for measure in request.measures if measure in SCALAR_MEASURES]
     return PriceAnswer(
         market=request.market,
         market_id=priced.market_id,
         as_of=priced.as_of,
         base_currency=request.base_currency,
-        curves={name: list(pillars) for name, pillars in priced.curves.values()},
+        factors=[RiskFactor.model_validate({"factor_no": number, **asdict(factor)}) for number, factor in priced.factors.items()],
         results=[
             PricedPosition(
                 position_id=row["position_id"],
                 product=row["product"],
-                values={name: row[name] for name in request.measures},
-                leg_curves=[names.get(number) for number in row["leg_curve_nos"] or ()],
+                values={measure: row[measure] for measure in numbers},
+                factor_nos=row["factor_nos"],
+                sensitivities=row["sensitivities"],
             )
             for row in priced.results.to_pylist()
         ],

@@ -1,4 +1,4 @@
-"""Results over HTTP: totals, roll-ups, ladders, failures, positions in every format, and the explanation of one value."""
+"""Results over HTTP: totals, roll-ups, sensitivities, failures, positions in every format, and the explanation of one value."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,6 +14,7 @@ from deployments.http.service import create_service
 from deployments.http.serving import serve_application
 from deployments.services.comparisons import create_difference_router, create_pnl_router
 from deployments.services.tail_risk import create_position_stress_router, create_tail_risk_router
+from pricers.market.factors import FactorKind
 from riskray.config import Settings
 from riskray.errors import Conflict, InvalidRequest
 from riskray.figures.nodes import resolve_node
@@ -22,7 +23,7 @@ from riskray.grid.client import Grid
 from riskray.lru_cache import LruCache
 from riskray.models.common import CursorPage, Model
 from riskray.models.position_result import PositionFailure, PositionOrigin, PositionResult
-from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
+from riskray.models.result import Explanation, FailureSummary, RiskFactor, Rollup, RunTotals, Sensitivity
 from riskray.models.run import Run
 from riskray.models.tail_risk import NodeQuery
 from riskray.store import results as store
@@ -65,6 +66,7 @@ Filter = Annotated[store.ResultFilter, Depends(_filter)]
 _TOP_MAX = 1000
 _ROLLUPS = TypeAdapter(list[Rollup])
 _POSITIONS = TypeAdapter(list[PositionResult])
+_FACTORS = TypeAdapter(list[RiskFactor])
 ANSWERS_BYTES_MAX = 64 * 1024**2
 """Rollups kept as they are sent; twenty thousand groups take 5 MB."""
 
@@ -86,7 +88,7 @@ Ladder = Annotated[NodeQuery, Depends(_ladder_node)]
 def _ladder_filter(database: Database, query: NodeQuery) -> store.ResultFilter:
     filters = resolve_node(database, query.request()).filters
     if filters.currencies or filters.counterparties:
-        raise InvalidRequest(f"ladders are by book and product; hierarchy {query.hierarchy!r} is over another dimension")
+        raise InvalidRequest(f"sensitivities are by book and product; hierarchy {query.hierarchy!r} is over another dimension")
     return store.ResultFilter(books=filters.books, products=filters.products)
 
 
@@ -176,31 +178,35 @@ def _ladders_router(database: Database) -> APIRouter:
     """What a run is exposed to, and by which positions."""
     router = APIRouter(tags=["sums"])
 
-    @router.get(
-        "/{run_id}/fx",
-        summary="FX delta by currency",
-        response_model=list[FxRollup],
-        responses={**_FILES, **error_responses(404, 406, 409)},
-    )
-    def fx(request: Request, run_id: str, node: Ladder, group_by: GroupBy = "", asked: FormatQuery = None) -> list[FxRollup] | Response:
-        """By currency of the leg, and any of `book`, `product`."""
-        kind, groups = negotiated(request, asked, offered=_FORMATS), _groups(group_by)
-        rows = store.fx_rollups(database, run_id=run_id, group_by=groups, filters=_ladder_filter(database, node))
-        return rows if kind is Format.JSON else _file(database, rows, kind, FxRollup, run_id=run_id, what="fx", groups=groups)
+    @router.get("/{run_id}/factors", summary="What sensitivities refer to by number", responses=error_responses(404))
+    def factors(run_id: str) -> list[RiskFactor]:
+        """The run's curves and foreign currencies, with unit, bump and buckets: what `factor_nos` of positions stand for."""
+        return store.risk_factors(database, run_id=run_id)
 
     @router.get(
-        "/{run_id}/key-rates",
-        summary="Key-rate ladder",
-        response_model=list[KeyRateRollup],
+        "/{run_id}/sensitivities",
+        summary="Sensitivities by factor and bucket",
+        response_model=list[Sensitivity],
         responses={**_FILES, **error_responses(404, 406, 409)},
     )
-    def key_rates(
-        request: Request, run_id: str, node: Ladder, group_by: GroupBy = "", curve: str | None = None, asked: FormatQuery = None
-    ) -> list[KeyRateRollup] | Response:
-        """By curve and pillar, and any of `book`, `product`; of one node of a hierarchy over these where it is named."""
-        kind, groups = negotiated(request, asked, offered=_FORMATS), _groups(group_by)
-        rows = store.key_rate_rollups(database, run_id=run_id, group_by=groups, curve=curve, filters=_ladder_filter(database, node))
-        return rows if kind is Format.JSON else _file(database, rows, kind, KeyRateRollup, run_id=run_id, what="key-rates", groups=groups)
+    def sensitivities(
+        request: Request,
+        run_id: str,
+        node: Ladder,
+        kind: Annotated[list[FactorKind], Query(description="Kinds of factors to keep; may be repeated.", examples=["RATE"])] = [],  # noqa: B006
+        factor: _Names = [],  # noqa: B006
+        group_by: GroupBy = "",
+        asked: FormatQuery = None,
+    ) -> list[Sensitivity] | Response:
+        """Key rates, FX deltas and every other bucketed risk, by factor and bucket and by any of `book`, `product`; of one node of a
+        hierarchy over these where it is named. `GET .../factors` has the unit and the bump of each factor.
+        """
+        file, groups = negotiated(request, asked, offered=_FORMATS), _groups(group_by)
+        filters = _ladder_filter(database, node)
+        rows = store.sensitivities(database, run_id=run_id, group_by=groups, kinds=kind, factors=factor, filters=filters)
+        if file is Format.JSON:
+            return rows
+        return _file(database, rows, file, Sensitivity, run_id=run_id, what="sensitivities", groups=groups)
 
     @router.get(
         "/{run_id}/top",
@@ -229,6 +235,15 @@ def _ladders_router(database: Database) -> APIRouter:
     return router
 
 
+def _positions_file(database: Database, run: Run, kind: Format, *, chosen: list[str], filters: store.ResultFilter) -> StreamingResponse:
+    count = run.progress.ok_count if filters == store.ALL_POSITIONS and run.state.is_final else None
+    metadata = _metadata(run)
+    if "sensitivities" in chosen:
+        metadata["riskray.factors"] = _FACTORS.dump_json(store.risk_factors(database, run_id=run.run_id)).decode()
+    chunks = encoded(lambda: store.stream_results(database, run_id=run.run_id, columns=chosen, filters=filters), kind, metadata=metadata)
+    return stream_answer(chunks, kind, filename=f"{run.run_id}-{run.as_of}", row_count=count)
+
+
 def _rows_router(database: Database) -> APIRouter:
     """One row a position: pages and downloads."""
     router = APIRouter(tags=["positions"])
@@ -249,16 +264,15 @@ def _rows_router(database: Database) -> APIRouter:
         asked: FormatQuery = None,
         partial: Partial = False,
     ) -> Response:
-        """JSON is paged; an Arrow stream, Parquet or CSV has all rows at once, in order of `position_no`."""
+        """JSON is paged; an Arrow stream, Parquet or CSV has all rows at once, in order of `position_no`.
+
+        An Arrow stream's or Parquet file's metadata has the run's factors, as `GET .../factors` lists them, under `riskray.factors`.
+        """
         kind = negotiated(request, asked, offered=_FORMATS)
         chosen = _chosen_columns(columns, kind)
         run = _readable_run(database, run_id, partial=partial)
         if kind is not Format.JSON:
-            count = run.progress.ok_count if filters == store.ALL_POSITIONS and run.state.is_final else None
-            chunks = encoded(
-                lambda: store.stream_results(database, run_id=run_id, columns=chosen, filters=filters), kind, metadata=_metadata(run)
-            )
-            return stream_answer(chunks, kind, filename=f"{run_id}-{run.as_of}", row_count=count)
+            return _positions_file(database, run, kind, chosen=chosen, filters=filters)
         scope = f"results {run_id} {filters}"
         after = decode_cursor(cursor, scope=scope)
         rows = store.read_results(database, run_id=run_id, filters=filters, after_position_no=after, limit=limit + 1).to_pylist()
@@ -319,7 +333,7 @@ def _position_router(database: Database, grid: Grid) -> APIRouter:
 
     @router.get("/{run_id}/positions/{position_id}/origin", summary="Which run valued a position", responses=error_responses(404))
     def origin(run_id: str, position_id: str) -> PositionOrigin:
-        """The run itself, or an earlier one whose row was carried over because nothing that the position depends on had changed."""
+        """The run itself, or an earlier one whose row it reuses because nothing that the position depends on has changed."""
         return store.position_origin(database, run_id=run_id, position_id=position_id)
 
     @router.get("/{run_id}/positions/{position_id}/explain", summary="One value, flow by flow", responses=error_responses(404, 409))

@@ -6,7 +6,7 @@ compiled before a change of, say, a calendar rule would keep using the old rule.
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from numba.core import config
 
@@ -21,11 +21,15 @@ def sources_digest(package: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+SOURCES_DIGEST: Final = sources_digest(_PACKAGE)
+"""Of the sources of `pricers` as they were when this process imported them."""
+
+
 def keep_kernels_by_source() -> None:
     """Point numba to the folder of the present sources, in its configured cache directory or else in the package's `__pycache__`."""
     options: Any = config  # numba sets its options as attributes of this module when it is imported
     parent = Path(options.CACHE_DIR) if options.CACHE_DIR else _PACKAGE / "__pycache__"
-    options.CACHE_DIR = str(parent / f"kernels-{sources_digest(_PACKAGE)}")
+    options.CACHE_DIR = str(parent / f"kernels-{SOURCES_DIGEST}")
 
 
 keep_kernels_by_source()

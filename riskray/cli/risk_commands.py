@@ -1,10 +1,11 @@
-"""`riskray var`, `stress`, `key-rates`, `fx`, `top`, `diff` and `pnl`: queries of finished runs."""
+"""`riskray var`, `stress`, `sensitivities`, `top`, `diff` and `pnl`: queries of finished runs."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from pricers.market.factors import FactorKind
 from pricers.measures import MEASURES, Measure
 from riskray.cli.output import Json, format_of, print_json, print_line, print_table
 from riskray.cli.run_commands import EXPORT_FORMATS, shown, sums_title
@@ -118,49 +119,32 @@ def stress(
         print_line(f"left out: {', '.join(answer.dropped_scenarios)}")
 
 
-def key_rates(
+def sensitivities(
     run_id: RunId,
     by: Annotated[str, typer.Option("--by", help="Group by: comma-separated, any of book and product.")] = "",
-    curve: Annotated[str | None, typer.Option(help="Only this discount curve.")] = None,
+    kind: Annotated[list[FactorKind], typer.Option(help="Only factors of this kind; may be given again.", case_sensitive=False)] = [],  # noqa: B006
+    factor: Annotated[list[str], typer.Option(help="Only this curve or currency; may be given again.")] = [],  # noqa: B006
     book: Books = [],  # noqa: B006
     product: Products = [],  # noqa: B006
     hierarchy: HierarchyKey = None,
     node: NodeName = None,
     as_json: Json = False,
 ) -> None:
-    """Show the key-rate ladder: DV01 by curve and pillar."""
+    """Show sensitivities by factor and bucket: key rates of discount curves (RATE), FX delta by currency (CURRENCY) and the others."""
     from riskray.client import Client
 
     with Client() as client:
-        rungs = client.key_rates(run_id, groups_of(by), curve=curve, book=book, product=product, hierarchy=hierarchy, node=node)
-        totals = client.totals(run_id)
-    if as_json:
-        print_json(rungs)
-        return
-    cells = [(*rung.group.values(), rung.curve, rung.pillar, rung.dv01) for rung in rungs]
-    print_table([*(rungs[0].group if rungs else ()), "curve", "pillar", "DV01"], cells, title=sums_title(totals))
-
-
-def fx(
-    run_id: RunId,
-    by: Annotated[str, typer.Option("--by", help="Group by: comma-separated, any of book and product.")] = "",
-    book: Books = [],  # noqa: B006
-    product: Products = [],  # noqa: B006
-    hierarchy: HierarchyKey = None,
-    node: NodeName = None,
-    as_json: Json = False,
-) -> None:
-    """Show FX delta by currency of the flows: the change in value if the currency rises by 1 % against the base currency."""
-    from riskray.client import Client
-
-    with Client() as client:
-        deltas = client.fx(run_id, groups_of(by), book=book, product=product, hierarchy=hierarchy, node=node)
-        totals = client.totals(run_id)
-    if as_json:
-        print_json(deltas)
-        return
-    cells = [(*delta.group.values(), delta.currency, delta.fx_delta) for delta in deltas]
-    print_table([*(deltas[0].group if deltas else ()), "currency", "FX delta"], cells, title=sums_title(totals))
+        rows = client.sensitivities(
+            run_id, groups_of(by), kind=kind, factor=factor, book=book, product=product, hierarchy=hierarchy, node=node
+        )
+        if as_json:
+            print_json(rows)
+            return
+        totals, bumps = client.totals(run_id), {item.kind: item.bump for item in client.factors(run_id)}
+    cells = [(*row.group.values(), row.kind, row.factor, row.bucket, row.sensitivity) for row in rows]
+    print_table([*(rows[0].group if rows else ()), "kind", "factor", "bucket", "sensitivity"], cells, title=sums_title(totals))
+    for name in dict.fromkeys(row.kind for row in rows):
+        print_line(f"{name}: change in base currency after a bump of {bumps[name]:g}")
 
 
 def top(

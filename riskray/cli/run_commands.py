@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -98,7 +98,7 @@ def print_run(run: "Run", *, as_json: bool) -> None:
     print_line(
         f"{run.run_id}  {run.state.value}  {progress.ok_count:,} ok, {progress.failed_count:,} failed"
         f", {progress.cancelled_count:,} cancelled of {progress.position_count:,}"
-        + (f", {progress.carried_count:,} carried from {run.carried_from}" if run.carried_from else "")
+        + (f", {progress.reused_count:,} reused from {run.reused_from}" if run.reused_from else "")
         + (f", {run.vectors} vectors of {run.scenario_set_id}" if run.vectors != "none" else "")
         + (f"  {run.error_code}: {run.error_detail}" if run.error_code else "")
     )
@@ -123,9 +123,9 @@ def submit(
     failure_policy: Annotated[
         FailurePolicy, typer.Option(help="If a position has no value in some scenario: leave out the position, or the scenario.")
     ] = "drop_position",
-    carry_from: Annotated[
+    reuse_from: Annotated[
         str | None,
-        typer.Option(help="Id of an ended run: value only what failed there or depends on what has changed, carry the rest over."),
+        typer.Option(help="Id of an ended run: value only what failed there or depends on what has changed, reuse the rest."),
     ] = None,
     idempotency_key: Annotated[str | None, typer.Option(help="Submitting twice with one key creates only one run.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch the run to its end.")] = False,
@@ -148,7 +148,7 @@ def submit(
             scenario_set=scenarios,
             vectors=vectors,
             failure_policy=failure_policy,
-            carry_from=carry_from,
+            reuse_from=reuse_from,
             idempotency_key=idempotency_key,
         )
         run = watch_handle(handle) if wait else handle.run
@@ -160,14 +160,13 @@ def submit(
 
 
 def _ladders(answer: "PriceAnswer") -> list[tuple[Any, ...]]:
-    """Position, curve, pillar and amount of every key-rate DV01 that is not zero."""
-    from pricers.measures import Measure
-
+    """Position, kind, factor, bucket and number of every sensitivity that is not zero."""
+    factors = {factor.factor_no: factor for factor in answer.factors}
     rows = []
     for item in answer.results:
-        pillars = [(curve, pillar) for curve in item.leg_curves if curve is not None for pillar in answer.curves[curve]]
-        ladder = cast("list[float]", item.values[Measure.KEY_RATE_DV01] or [])
-        rows += [(item.position_id, *pillar, value) for pillar, value in zip(pillars, ladder, strict=True) if value]
+        named = [factors[number] for number in item.factor_nos or ()]
+        buckets = [(factor.kind, factor.name, label) for factor in named for label in factor.bucket_labels]
+        rows += [(item.position_id, *bucket, value) for bucket, value in zip(buckets, item.sensitivities or (), strict=True) if value]
     return rows
 
 
@@ -368,9 +367,11 @@ def sums_title(totals: "RunTotals") -> str:
 
 def print_rollup(groups: list[str], rows: list[Any], *, title: str = "") -> None:
     """Print sums as a table."""
-    measures = ("ok_count", "failed_count", "pv_base", "dv01", "cs01", "fx_delta", "theta_1d")
-    cells = [(*(row.group[name] for name in groups), *(getattr(row, name) for name in measures)) for row in rows]
-    print_table([*groups, "ok", "failed", "PV base", "DV01", "CS01", "FX delta", "theta 1d"], cells, title=title)
+    from pricers.measures import ADDITIVE_MEASURES, MEASURES
+
+    shown_fields = ("ok_count", "failed_count", *ADDITIVE_MEASURES)
+    cells = [(*(row.group[name] for name in groups), *(getattr(row, name) for name in shown_fields)) for row in rows]
+    print_table([*groups, "ok", "failed", *(MEASURES[measure].label for measure in ADDITIVE_MEASURES)], cells, title=title)
 
 
 def explain(run_id: RunId, position_id: Annotated[str, typer.Argument(help="Id of a position.")], as_json: Json = False) -> None:
@@ -399,6 +400,7 @@ def price(
     as_json: Json = False,
 ) -> None:
     """Price positions that are not stored; exit code 3 if some cannot be priced."""
+    from pricers.measures import SCALAR_MEASURES
     from riskray.client import Client
 
     content = read_json(file, "positions")
@@ -410,12 +412,12 @@ def price(
     if as_json:
         print_json(answer)
     else:
-        single = [name for name in chosen if name != "key_rate_dv01"]
+        single = [name for name in chosen if name in SCALAR_MEASURES]
         rows = [(item.position_id, item.product, *(shown(name, item.values[name]) for name in single)) for item in answer.results]
         print_table(["position", "product", *single], rows)
         if len(single) < len(chosen):
             print_line("")
-            print_table(["position", "curve", "pillar", "DV01"], _ladders(answer), title="Key-rate DV01")
+            print_table(["position", "kind", "factor", "bucket", "sensitivity"], _ladders(answer), title="Sensitivities")
         for failure in answer.failures:
             say(f"{failure.position_id}: {failure.code}: {failure.message}; {failure.remedy}")
     if answer.failures:

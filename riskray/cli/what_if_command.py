@@ -6,13 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from pricers.measures import ADDITIVE_MEASURES
 from riskray.cli.output import ExitCode, Json, chatter, print_json, print_table, read_json, say
 from riskray.cli.risk_commands import By, RunId, groups_of
 from riskray.cli.snapshot_commands import RatesUnchecked
 from riskray.errors import InvalidRequest
 from riskray.models.what_if import WhatIfAnswer, WhatIfGroup
-
-_MEASURES = ("pv_base", "dv01", "cs01", "fx_delta", "theta_1d")
 
 
 def what_if(
@@ -88,7 +87,7 @@ def _pairs(option: str, given: Sequence[str]) -> list[tuple[str, float]]:
 
 def _print(answer: WhatIfAnswer) -> None:
     assert answer.total is not None
-    shown = [name for name in _MEASURES if getattr(answer.total, name) is not None]
+    shown = [name for name in ADDITIVE_MEASURES if getattr(answer.total, name) is not None]
     names = list(answer.groups[0].group) if answer.groups else []
 
     def row(keys: Sequence[str], group: WhatIfGroup) -> list[Any]:

@@ -23,6 +23,7 @@ import httpx
 from httpx_sse import EventSource
 from pydantic import TypeAdapter
 
+from pricers.market.factors import FactorKind
 from pricers.measures import Measure
 from riskray.client.calls import given, segment
 from riskray.client.payload import Source, payload_of
@@ -39,7 +40,7 @@ from riskray.models.instrument import ProductDescription
 from riskray.models.position_result import PositionFailure, PositionOrigin, PositionResult
 from riskray.models.pricing import PriceAnswer, PriceRequest
 from riskray.models.problems import arguments_checked
-from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
+from riskray.models.result import Explanation, FailureSummary, RiskFactor, Rollup, RunTotals, Sensitivity
 from riskray.models.run import ALL_MEASURES, FailurePolicy, Preflight, Run, RunRequest, Vectors
 from riskray.models.snapshot import MarketUpload, PortfolioUpload, StoredCurve
 from riskray.snapshots.kinds import MARKETS, PORTFOLIOS
@@ -75,7 +76,7 @@ class Client(SnapshotCalls, ScenarioCalls, RiskCalls):
         return self._post_content(MARKETS.path, content, media_type, MarketUpload, params=params)
 
     def market_curves(self, market: str) -> list[StoredCurve]:
-        """Return a market's curves by number; `leg_curve_nos` and `key_rate_dv01` of results refer to these numbers."""
+        """Return a market's curves as positions are valued on them."""
         return self._get(f"{MARKETS.path}/{segment(market)}/curves", list[StoredCurve])
 
     def download_market(self, market: str, *, format: Format = "json") -> bytes:
@@ -116,14 +117,14 @@ class Client(SnapshotCalls, ScenarioCalls, RiskCalls):
         scenario_set: str | None = None,
         vectors: Vectors | None = None,
         failure_policy: FailurePolicy = "drop_position",
-        carry_from: str | None = None,
+        reuse_from: str | None = None,
         idempotency_key: str | None = None,
         wait_s: int = 0,
     ) -> RunHandle:
         """Submit a run; with `wait_s`, the call returns at the run's end or after this many seconds, whichever comes first.
 
         With a `scenario_set` (id or name) the portfolio is also valued under each of its scenarios; see `RunRequest` for what is stored.
-        With `carry_from` (a run id) only positions that failed there or depend on a change are valued; the other results are carried over.
+        With `reuse_from` (a run id) only positions that failed there or depend on a change are valued; the other results are reused.
         """
         with arguments_checked():
             request = RunRequest(
@@ -138,7 +139,7 @@ class Client(SnapshotCalls, ScenarioCalls, RiskCalls):
                 scenario_set=scenario_set,
                 vectors=vectors,
                 failure_policy=failure_policy,
-                carry_from=carry_from,
+                reuse_from=reuse_from,
             )
         headers = {"Idempotency-Key": idempotency_key or uuid4().hex}
         if wait_s:
@@ -220,14 +221,26 @@ class Client(SnapshotCalls, ScenarioCalls, RiskCalls):
         response = self.transport.send("GET", path, repeatable=True, params={"group_by": ",".join(group_by), **given(filters)})
         return TypeAdapter(list[Rollup]).validate_json(response.content)
 
-    def fx(self, run_id: str, group_by: Sequence[str] = (), **node: Any) -> list[FxRollup]:
-        """Return FX delta by currency, and by any of book and product; `node`: book, product, or hierarchy and node."""
-        return self._get(f"/api/v1/results/{segment(run_id)}/fx", list[FxRollup], group_by=",".join(group_by), **node)
+    def factors(self, run_id: str) -> list[RiskFactor]:
+        """Return what `factor_nos` of a run's positions refer to: curves and foreign currencies, with unit, bump and buckets."""
+        return self._get(f"/api/v1/results/{segment(run_id)}/factors", list[RiskFactor])
 
-    def key_rates(self, run_id: str, group_by: Sequence[str] = (), *, curve: str | None = None, **node: Any) -> list[KeyRateRollup]:
-        """Return the key-rate ladder by curve and pillar, and by any of book and product; `node`: book, product, or hierarchy and node."""
-        path = f"/api/v1/results/{segment(run_id)}/key-rates"
-        return self._get(path, list[KeyRateRollup], group_by=",".join(group_by), curve=curve, **node)
+    def sensitivities(
+        self,
+        run_id: str,
+        group_by: Sequence[str] = (),
+        *,
+        kind: Sequence[FactorKind | str] = (),
+        factor: Sequence[str] = (),
+        **node: Any,
+    ) -> list[Sensitivity]:
+        """Return sensitivities by factor and bucket, and by any of book and product.
+
+        `kind`, `factor`: only these factors; `node`: book, product, or hierarchy and node.
+        """
+        path = f"/api/v1/results/{segment(run_id)}/sensitivities"
+        chosen = {"kind": [str(name) for name in kind], "factor": list(factor)}
+        return self._get(path, list[Sensitivity], group_by=",".join(group_by), **chosen, **node)
 
     def failure_summary(self, run_id: str) -> list[FailureSummary]:
         """Return the failed positions by reason."""
@@ -242,7 +255,7 @@ class Client(SnapshotCalls, ScenarioCalls, RiskCalls):
         return answer
 
     def position_origin(self, run_id: str, position_id: str) -> PositionOrigin:
-        """Return the run that valued a position's row: `run_id`, or the run from which the row was carried over."""
+        """Return the run that valued a position's row: `run_id`, or the earlier run whose row it reuses."""
         return self._get(f"/api/v1/results/{segment(run_id)}/positions/{segment(position_id)}/origin", PositionOrigin)
 
     def page_positions(self, run_id: str, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> CursorPage[PositionResult]:

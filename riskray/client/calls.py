@@ -35,7 +35,7 @@ class Calls:
 
     transport: Transport
 
-    def _get(self, path: str, kind: TypeForm[T], **params: Any) -> T:
+    def _get(self, path: str, kind: TypeForm[T], /, **params: Any) -> T:
         response = self.transport.send("GET", path, repeatable=True, params=given(params) or None)
         return TypeAdapter(kind).validate_json(response.content)
 

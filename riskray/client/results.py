@@ -14,7 +14,7 @@ from riskray.models.comparison import PnlAnswer, RunDifference
 from riskray.models.event import EventKind, RunEvent
 from riskray.models.hierarchy import Dimension
 from riskray.models.position_result import PositionResult
-from riskray.models.result import Explanation, FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
+from riskray.models.result import Explanation, FailureSummary, RiskFactor, Rollup, RunTotals, Sensitivity
 from riskray.models.run import Run
 from riskray.models.tail_risk import StressAnswer, VarAnswer
 from riskray.models.what_if import WhatIfAnswer
@@ -149,13 +149,13 @@ class RunHandle:
         """Return the P&L of the groups in every scenario; see `Client.stress`."""
         return self._client.stress(self.run_id, group_by, **question)
 
-    def fx(self, *group_by: Literal["book", "product"], **node: Any) -> list[FxRollup]:
-        """Return FX delta by currency, and by any of book and product; `node`: book, product, or hierarchy and node."""
-        return self._client.fx(self.run_id, group_by, **node)
+    def factors(self) -> list[RiskFactor]:
+        """Return what `factor_nos` of positions refer to; see `Client.factors`."""
+        return self._client.factors(self.run_id)
 
-    def key_rates(self, *group_by: Literal["book", "product"], curve: str | None = None, **node: Any) -> list[KeyRateRollup]:
-        """Return the key-rate ladder by curve and pillar, and by any of book and product; `node`: book, product, or hierarchy and node."""
-        return self._client.key_rates(self.run_id, group_by, curve=curve, **node)
+    def sensitivities(self, *group_by: Literal["book", "product"], **question: Any) -> list[Sensitivity]:
+        """Return sensitivities by factor and bucket, and by any of book and product; see `Client.sensitivities`."""
+        return self._client.sensitivities(self.run_id, group_by, **question)
 
     def first_page(self, *, limit: int = 50) -> list[PositionResult]:
         """Return the first priced positions as objects."""

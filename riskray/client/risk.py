@@ -89,14 +89,14 @@ class RiskCalls(Calls):
     def export_view(
         self,
         run_id: str,
-        view: Literal["rollup", "fx", "key-rates", "top"],
+        view: Literal["rollup", "sensitivities", "top"],
         path: str | Path,
         *,
         format: Literal["csv", "parquet", "arrow"] = "parquet",
         group_by: Sequence[Dimension] | None = None,
         **question: Any,
     ) -> Path:
-        """Write a rollup, a ladder or the top positions to a file; the arguments are those of the method with the view's name."""
+        """Write a rollup, sensitivities or the top positions to a file; the arguments are those of the method with the view's name."""
         groups = {} if group_by is None else {"group_by": ",".join(group_by)}  # an empty list means one sum, not the default
         self._save(f"/api/v1/results/{segment(run_id)}/{view}", Path(path), params={"format": format, **groups, **given(question)})
         return Path(path)

@@ -63,13 +63,6 @@ class ExactSums:
         self._make_room(other.group_count)
         np.add.at(self._limbs, groups, other._limbs)
 
-    def negated(self) -> "ExactSums":
-        """Each sum with its sign turned round: adding it takes the terms of this one out again, to the last bit."""
-        turned = ExactSums(self.group_count)
-        self._settle()
-        turned._limbs -= self._limbs
-        return turned
-
     def taken(self, groups: np.ndarray) -> "ExactSums":
         """The sums of these numbers, in their order."""
         chosen = ExactSums(groups.size)

@@ -11,6 +11,9 @@ ALWAYS_PRESENT = (Measure.PV, Measure.PV_BASE)
 ROLLUP_MEASURES: tuple[Measure, ...] = (Measure.PV, *ADDITIVE_MEASURES)
 """Summed per book, product and currency; PV is in the native currency, which is why the currency is part of the key."""
 
+FACTOR_MEASURES = frozenset({Measure.KEY_RATE_DV01, Measure.FX_DELTA})
+"""Any of these asks for sensitivities by factor."""
+
 
 def _not_null(name: str, kind: pa.DataType) -> pa.Field:
     return pa.field(name, kind, nullable=False)
@@ -20,12 +23,12 @@ RESULT_SCHEMA = pa.schema(
     [
         _not_null("position_no", pa.int32()),
         *(pa.field(measure.value, pa.float64(), nullable=measure not in ALWAYS_PRESENT) for measure in SCALAR_MEASURES),
-        pa.field("leg_curve_nos", pa.list_(pa.int16())),
-        pa.field("leg_fx_delta", pa.list_(pa.float64())),
-        pa.field(Measure.KEY_RATE_DV01.value, pa.list_(pa.float64())),
+        pa.field("factor_nos", pa.list_(pa.int16())),
+        pa.field("sensitivities", pa.list_(pa.float64())),
     ]
 )
-"""One row a priced position. Null (never NaN) where a measure does not apply or was not asked for."""
+"""One row a priced position. Null (never NaN) where a measure does not apply or was not asked for; `riskray.engine.sensitivities` says what
+the last two columns hold."""
 
 FAILURE_SCHEMA = pa.schema(
     [_not_null("position_no", pa.int32()), *(_not_null(name, pa.string()) for name in ("code", "message", "remedy"))]
@@ -44,8 +47,5 @@ ROLLUP_SCHEMA = pa.schema(
 )
 """Sums of the results; `currency` is the position's."""
 
-FX_ROLLUP_SCHEMA = pa.schema([*_GROUP, _not_null("fx_delta", pa.float64())])
-"""FX delta by the currency of the leg."""
-
-KEY_RATE_ROLLUP_SCHEMA = pa.schema([*_GROUP[:2], _not_null("curve_no", pa.int16()), _not_null("dv01", pa.list_(pa.float64()))])
-"""Key-rate DV01 by discount curve (its number in the market's sorted list, from 0): one number for each of its pillars."""
+SENSITIVITY_SCHEMA = pa.schema([*_GROUP[:2], _not_null("factor_no", pa.int16()), _not_null("sensitivities", pa.list_(pa.float64()))])
+"""Sums of the sensitivities to one factor of the run, stored as in RESULT_SCHEMA."""

@@ -1,4 +1,4 @@
-"""Valuing one shard: contracts and a market in; result rows, failure rows and exact sums out. No I/O."""
+"""Valuing one shard: contracts and a market in; result rows and failure rows out. No I/O."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -10,17 +10,15 @@ import pyarrow as pa
 
 from pricers.contract.columns import Contracts, Text
 from pricers.core.compiled import Compiled
+from pricers.market.factors import factors_of
 from pricers.market.market import Market
 from pricers.measures import SCALAR_MEASURES, Measure
 from pricers.registry import PricerSpec, value_contracts
 from pricers.status import RowStatus
 from pricers.value.valuation import Valuation, value_cashflows
-from riskray.engine.exact_sum import ExactSums
 from riskray.engine.failure_messages import market_messages
 from riskray.engine.plan import PositionRange
-from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA, ROLLUP_MEASURES
-from riskray.engine.stored_legs import StoredLegs, stored_legs
-from riskray.engine.sums import FxSums, GroupSums, LadderSums, ShardSums
+from riskray.engine.result_schema import FACTOR_MEASURES, FAILURE_SCHEMA, RESULT_SCHEMA
 
 MESSAGE_LENGTH_MAX = 500
 
@@ -62,8 +60,8 @@ class ShardResult:
     """RESULT_SCHEMA, one row a priced position."""
     failures: pa.RecordBatch
     """FAILURE_SCHEMA, one row a failed position."""
-    sums: ShardSums
-    seconds: Mapping[str, float]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """By phase."""
 
     @property
     def ok_count(self) -> int:
@@ -89,20 +87,17 @@ def value_shard(positions: ShardPositions, *, spec: PricerSpec, market: Market, 
         messages = {**positions.messages, **market_messages(positions.compiled, valuation.status, market=market), **valuation.messages}
         valuation = replace(valuation, messages=messages)
     result = shard_result(positions, valuation, market=market, measures=measures)
-    seconds = {"value": valued - started, "gather": time.perf_counter() - valued}
-    return ShardResult(result.results, result.failures, result.sums, seconds)
+    return replace(result, seconds={"value": valued - started, "gather": time.perf_counter() - valued})
 
 
 def shard_result(positions: ShardPositions, valuation: Valuation, *, market: Market, measures: frozenset[Measure]) -> ShardResult:
-    """The rows and sums of a valuation."""
+    """The rows of a valuation. Raises ValueError as `value_shard`."""
     _check(positions, valuation)
+    _check_ladders(positions, valuation, market=market)
     is_ok = valuation.status == int(RowStatus.OK)
-    legs = stored_legs(valuation, positions.compiled, market=market)
     return ShardResult(
-        results=_result_rows(valuation, legs, is_ok, first_position_no=positions.first_position_no, measures=measures),
+        results=_result_rows(valuation, is_ok, first_position_no=positions.first_position_no, measures=measures),
         failures=_failure_rows(valuation, is_ok, first_position_no=positions.first_position_no),
-        sums=sums_of(positions, valuation.values, legs, is_ok, market=market, measures=measures),
-        seconds={},
     )
 
 
@@ -115,13 +110,12 @@ def failed_shard(positions: ShardPositions, *, status: RowStatus, message: str |
     return ShardResult(
         results=pa.RecordBatch.from_pylist([], schema=RESULT_SCHEMA),
         failures=pa.RecordBatch.from_arrays(columns, schema=FAILURE_SCHEMA),
-        sums=ShardSums(
-            _group_sums(positions, np.zeros(rows, np.bool_), {}),
-            FxSums([], ExactSums(0)),
-            LadderSums([], np.empty(0, np.int64), ExactSums(0)),
-        ),
-        seconds={},
     )
+
+
+def joined(parts: Sequence[ShardResult]) -> ShardResult:
+    """The rows of several parts of a shard, given in order of their positions. Raises ValueError where there is no part."""
+    return ShardResult(pa.concat_batches([part.results for part in parts]), pa.concat_batches([part.failures for part in parts]))
 
 
 def storable(message: str) -> str:
@@ -149,26 +143,32 @@ def _check(positions: ShardPositions, valuation: Valuation) -> None:
         raise ValueError(f"product {positions.product}: a failed row has sensitivities")
 
 
-def _result_rows(
-    valuation: Valuation, legs: StoredLegs, is_ok: np.ndarray, *, first_position_no: int, measures: frozenset[Measure]
-) -> pa.RecordBatch:
+def _check_ladders(positions: ShardPositions, valuation: Valuation, *, market: Market) -> None:
+    factors = factors_of(market)
+    is_dense = np.array([not factor.is_sparse for factor in factors], np.bool_)[valuation.factor_nos]
+    bucket_counts = np.array([len(factor.bucket_labels) for factor in factors], np.int64)[valuation.factor_nos]
+    wrong = np.flatnonzero(is_dense & (np.diff(valuation.bucket_offsets) != bucket_counts))
+    if wrong.size:
+        factor = factors[int(valuation.factor_nos[wrong[0]])]
+        raise ValueError(f"product {positions.product}: a ladder does not have one number for each bucket of {factor.kind} {factor.name}")
+
+
+def _result_rows(valuation: Valuation, is_ok: np.ndarray, *, first_position_no: int, measures: frozenset[Measure]) -> pa.RecordBatch:
     rows = np.flatnonzero(is_ok)
     columns: list[pa.Array] = [pa.array((rows + first_position_no).astype(np.int32))]
     for measure in SCALAR_MEASURES:
         values = valuation.values.get(measure)
         # from_pandas: NaN becomes null
         columns.append(pa.nulls(rows.size, pa.float64()) if values is None else pa.array(values[rows], pa.float64(), from_pandas=True))
-    # Failed rows have no legs, so the legs of the others follow each other without a gap.
-    leg_offsets = np.append(legs.leg_offsets[:-1][rows], legs.leg_offsets[-1])
-    has_legs = not measures.isdisjoint({Measure.FX_DELTA, Measure.KEY_RATE_DV01})
-    columns.append(_lists(leg_offsets, legs.leg_curve, pa.int16(), wanted=has_legs))
-    columns.append(_lists(leg_offsets, legs.leg_fx_delta, pa.float64(), wanted=Measure.FX_DELTA in measures))
-    key_rate_offsets = legs.key_rate_offsets[leg_offsets]
-    columns.append(_lists(key_rate_offsets, legs.key_rate_dv01, pa.float64(), wanted=Measure.KEY_RATE_DV01 in measures))
+    # Failed rows have no factors, so the entries of the others follow each other without a gap.
+    offsets = np.append(valuation.factor_offsets[:-1][rows], valuation.factor_offsets[-1])
+    wanted = not measures.isdisjoint(FACTOR_MEASURES)
+    columns.append(_lists(offsets, valuation.factor_nos, pa.int16(), wanted=wanted))
+    columns.append(_lists(valuation.bucket_offsets[offsets], valuation.sensitivities, pa.float64(), wanted=wanted))
     return pa.RecordBatch.from_arrays(columns, schema=RESULT_SCHEMA)
 
 
-def _lists(offsets: np.ndarray, values: np.ndarray, kind: pa.DataType, *, wanted: bool = True) -> pa.Array:
+def _lists(offsets: np.ndarray, values: np.ndarray, kind: pa.DataType, *, wanted: bool) -> pa.Array:
     if not wanted:
         return pa.nulls(offsets.size - 1, pa.list_(kind))
     return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(values, kind), type=pa.list_(kind))
@@ -187,69 +187,3 @@ def _failure_rows(valuation: Valuation, is_ok: np.ndarray, *, first_position_no:
         ],
         schema=FAILURE_SCHEMA,
     )
-
-
-def sums_of(
-    positions: ShardPositions,
-    values: Mapping[Measure, np.ndarray],
-    legs: StoredLegs,
-    is_ok: np.ndarray,
-    *,
-    market: Market,
-    measures: frozenset[Measure],
-) -> ShardSums:
-    """The exact sums of a valuation under `market`; `is_ok`: bool[row]."""
-    leg_counts = np.diff(legs.leg_offsets)
-    leg_book = np.repeat(positions.books.codes, leg_counts)
-    return ShardSums(
-        _group_sums(positions, is_ok, values),
-        _fx_sums(positions, legs, leg_book, wanted=Measure.FX_DELTA in measures),
-        _ladder_sums(positions, legs, leg_book, market=market),
-    )
-
-
-def _group_sums(positions: ShardPositions, is_ok: np.ndarray, values: Mapping[Measure, np.ndarray]) -> GroupSums:
-    books, currencies = positions.books, positions.currencies
-    pairs, group = _number(books.codes, currencies.codes, len(currencies.names))
-    sums = ExactSums(len(pairs) * len(ROLLUP_MEASURES))
-    for number, measure in enumerate(ROLLUP_MEASURES):
-        if measure in values:
-            rows = np.flatnonzero(~np.isnan(values[measure]))  # NaN: failed, or the product lacks the measure
-            sums.add(group[rows] * len(ROLLUP_MEASURES) + number, values[measure][rows])
-    return GroupSums(
-        [(books.names[book], positions.product, currencies.names[currency]) for book, currency in pairs],
-        np.bincount(group[is_ok], minlength=len(pairs)),
-        np.bincount(group[~is_ok], minlength=len(pairs)),
-        sums,
-    )
-
-
-def _fx_sums(positions: ShardPositions, legs: StoredLegs, leg_book: np.ndarray, *, wanted: bool) -> FxSums:
-    if not wanted:
-        return FxSums([], ExactSums(0))
-    currencies = legs.leg_currency
-    pairs, group = _number(leg_book, currencies.codes, len(currencies.names))
-    sums = ExactSums(len(pairs))
-    sums.add(group, legs.leg_fx_delta)
-    return FxSums([(positions.books.names[book], positions.product, currencies.names[currency]) for book, currency in pairs], sums)
-
-
-def _ladder_sums(positions: ShardPositions, stored: StoredLegs, leg_book: np.ndarray, *, market: Market) -> LadderSums:
-    bucket_counts = np.diff(stored.key_rate_offsets)
-    legs = np.flatnonzero(bucket_counts)
-    pairs, ladder = _number(leg_book[legs], stored.leg_curve[legs], len(market.curves))
-    pillar_counts = np.array([market.curves[curve].pillar_days.size for _, curve in pairs], np.int64)
-    if not np.array_equal(bucket_counts[legs], pillar_counts[ladder]):
-        raise ValueError(f"product {positions.product}: a leg has not one key rate for each pillar of its discount curve")
-    first_bucket = np.concatenate([np.zeros(1, np.int64), np.cumsum(pillar_counts)])
-    # Bucket b of a leg is pillar b of its curve.
-    pillar = np.arange(stored.key_rate_dv01.size) - np.repeat(stored.key_rate_offsets[:-1], bucket_counts)
-    sums = ExactSums(int(first_bucket[-1]))
-    sums.add(np.repeat(first_bucket[ladder], bucket_counts[legs]) + pillar, stored.key_rate_dv01)
-    return LadderSums([(positions.books.names[book], positions.product, curve) for book, curve in pairs], pillar_counts, sums)
-
-
-def _number(first: np.ndarray, second: np.ndarray, second_count: int) -> tuple[list[tuple[int, int]], np.ndarray]:
-    """Number the pairs that occur: the pairs, sorted, and each element's number."""
-    unique, number = np.unique(first.astype(np.int64) * max(second_count, 1) + second, return_inverse=True)
-    return [divmod(code, max(second_count, 1)) for code in unique.tolist()], number.astype(np.int64)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from pricers.market.factors import FactorKind
 from pricers.market.market import Market
 from riskray.errors import Conflict, InvalidRequest
 from riskray.figures.estimators import contributions, delta_tail_risk, move_covariance, tail_risk, tail_weights, worst_scenarios
@@ -23,7 +24,7 @@ from riskray.scenario.codec import ScenarioMatrix
 from riskray.scenario.sensitivities import factor_sensitivities
 from riskray.store.database import Database
 from riskray.store.markets import load_market
-from riskray.store.results import ResultFilter, fx_rollups, key_rate_rollups, rollups
+from riskray.store.results import ResultFilter, rollups, sensitivities
 from riskray.store.runs import get_run
 from riskray.store.vectors import VectorRun
 
@@ -235,18 +236,20 @@ def _sensitivities(database: Database, run_id: str, node: Node, matrix: Scenario
     fx_deltas: dict[GroupKey, dict[str, float]] = {}
     cs01: dict[GroupKey, float] = {}
     sums = _Sums()
-    for row in rollups(database, run_id=run_id, group_by=by, filters=filters):
+    for whole in rollups(database, run_id=run_id, group_by=by, filters=filters):
+        key = part(whole.group)
+        cs01[key] = cs01.get(key, 0.0) + whole.cs01
+        sums.base_pv[key] = sums.base_pv.get(key, 0.0) + whole.pv_base
+        sums.ok_count += whole.ok_count
+        sums.failed_count += whole.failed_count
+    for row in sensitivities(database, run_id=run_id, group_by=by, kinds=(FactorKind.RATE, FactorKind.CURRENCY), filters=filters):
         key = part(row.group)
-        cs01[key] = cs01.get(key, 0.0) + row.cs01
-        sums.base_pv[key] = sums.base_pv.get(key, 0.0) + row.pv_base
-        sums.ok_count += row.ok_count
-        sums.failed_count += row.failed_count
-    for ladder in key_rate_rollups(database, run_id=run_id, group_by=by, filters=filters):
-        pillars = key_rates.setdefault(part(ladder.group), {})
-        pillars[ladder.curve, ladder.pillar] = pillars.get((ladder.curve, ladder.pillar), 0.0) + ladder.dv01
-    for delta in fx_rollups(database, run_id=run_id, group_by=by, filters=filters):
-        deltas = fx_deltas.setdefault(part(delta.group), {})
-        deltas[delta.currency] = deltas.get(delta.currency, 0.0) + delta.fx_delta
+        if row.kind is FactorKind.RATE:
+            pillars = key_rates.setdefault(key, {})
+            pillars[row.factor, row.bucket] = pillars.get((row.factor, row.bucket), 0.0) + row.sensitivity
+        else:
+            deltas = fx_deltas.setdefault(key, {})
+            deltas[row.factor] = deltas.get(row.factor, 0.0) + row.sensitivity
     for key, credit in cs01.items():
         found = factor_sensitivities(matrix, market=market, key_rates=key_rates.get(key, {}), fx_deltas=fx_deltas.get(key, {}), cs01=credit)
         sums.values[key], sums.left_out = found.values, found.left_out

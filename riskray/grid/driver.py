@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from pricers.market.factors import Factor, factors_of
 from pricers.status import RowStatus
 from riskray.config import Settings
 from riskray.engine.plan import PositionRange, even_parts
@@ -29,7 +30,9 @@ from riskray.models.run import RunState
 from riskray.runs.manifest import manifest, with_seconds
 from riskray.store import ledger, run_end
 from riskray.store.database import Database
+from riskray.store.factors import require_factors
 from riskray.store.ledger import ClaimedRun, Shard
+from riskray.store.markets import load_market
 
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.1, 2.0
 
@@ -231,7 +234,7 @@ class RunDriver:
                 described = self._manifest(seconds)
                 return run_end.finalise_run(
                     self._database, run_no=self.run.run_no, epoch=self.run.epoch,
-                    rollups=rollups.groups, fx_rollups=rollups.fx, key_rate_rollups=rollups.key_rates, key=key,
+                    rollups=rollups.groups, sensitivities=rollups.sensitivities, key=key,
                     manifest=lambda: with_seconds(described, finalise=time.perf_counter() - started),
                 )  # fmt: skip
         except VectorsStopped:
@@ -251,7 +254,7 @@ class RunDriver:
         rollups, seconds = self._totals()
         run_end.cancel_run(
             self._database, run_no=self.run.run_no, epoch=self.run.epoch, manifest=self._manifest(seconds),
-            rollups=rollups.groups, fx_rollups=rollups.fx, key_rate_rollups=rollups.key_rates,
+            rollups=rollups.groups, sensitivities=rollups.sensitivities,
         )  # fmt: skip
         return RunState.CANCELLED
 
@@ -260,7 +263,11 @@ class RunDriver:
         seconds = Counter({"write": self._seconds["write"]})
         for shard in done:
             seconds.update(shard.seconds)
-        return roll_up(shard.exact_sums for shard in done), dict(seconds)
+        factors = require_factors(self._database, run_no=self.run.run_no, make=self._factors_of_market)
+        return roll_up((shard.exact_sums for shard in done), factors=factors), dict(seconds)
+
+    def _factors_of_market(self) -> tuple[Factor, ...]:
+        return factors_of(load_market(self._database, market_id=self.run.market_id, base_currency=self.run.base_currency))
 
     def _manifest(self, seconds: dict[str, float]) -> dict[str, Any]:
         return manifest(self._database, self.run, settings=self._settings, seconds=seconds)

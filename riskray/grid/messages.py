@@ -7,6 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from pricers.market.factors import Factor
+
 
 @dataclass(frozen=True)
 class ShardReport:
@@ -49,17 +51,20 @@ class PricedPositions:
     """position_id, product and FAILURE_SCHEMA, one row per failed position."""
     market_id: str
     as_of: date
-    curves: Mapping[int, tuple[str, tuple[str, ...]]]
-    """Name and pillars of each discount curve that the results name, by its number in `leg_curve_nos`."""
+    factors: Mapping[int, Factor]
+    """Those that the results name, by number."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _priced_positions, (ArrowTables(results=self.results, failures=self.failures), self.market_id, self.as_of, dict(self.curves))
+        return _priced_positions, (
+            ArrowTables(results=self.results, failures=self.failures),
+            self.market_id,
+            self.as_of,
+            dict(self.factors),
+        )
 
 
-def _priced_positions(
-    tables: ArrowTables, market_id: str, as_of: date, curves: Mapping[int, tuple[str, tuple[str, ...]]]
-) -> PricedPositions:
-    return PricedPositions(**tables, market_id=market_id, as_of=as_of, curves=curves)
+def _priced_positions(tables: ArrowTables, market_id: str, as_of: date, factors: Mapping[int, Factor]) -> PricedPositions:
+    return PricedPositions(**tables, market_id=market_id, as_of=as_of, factors=factors)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ import pyarrow as pa
 import ray
 import structlog
 
+from pricers.market.factors import Factor, factors_of
 from pricers.market.market import Market
 from pricers.measures import Measure
 from pricers.status import RowStatus
@@ -30,6 +31,7 @@ from riskray.config import Settings
 from riskray.engine.plan import PositionRange
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.engine.shard import ShardPositions, ShardResult, failed_shard, value_shard
+from riskray.engine.sums import shard_sums
 from riskray.engine.vectors import (
     PIECES,
     merge_failures,
@@ -52,9 +54,9 @@ from riskray.lru_cache import LruCache
 from riskray.models.result import ExplainedFlow, Explanation
 from riskray.portfolio.contracts import contracts_from_arrow
 from riskray.runs import loading
-from riskray.runs.carry import carry_shard
 from riskray.runs.isolation import lowered_row_by_row_where_needed, value_row_by_row_where_needed
 from riskray.runs.pnl import PnlPart, explain_part
+from riskray.runs.reuse import PartlyReused, reuse_rows
 from riskray.snapshots.kinds import MARKETS
 from riskray.store import ledger, snapshots
 from riskray.store.database import Database
@@ -125,45 +127,61 @@ class Pricer:
         market = self._market(run.market_id, run.base_currency)
         seconds = {"read": time.perf_counter() - started, "lower": 0.0}
         measures = frozenset(Measure(name) for name in run.measures)
-        carried = None
-        try:
-            if run.carried_from_run_no is not None:
-                carried = carry_shard(
-                    self._database, run, shard, market=market, measures=measures,
-                    market_of=lambda market_id: self._market(market_id, run.base_currency), table_of=lambda: self._table(run, shard),
-                )  # fmt: skip
-            result = carried.result if carried is not None else _value(self._load(run, shard, seconds), market, measures)
-        except (RiskrayError, MemoryError):
-            raise
-        except Exception:  # whatever a pricer may raise
-            _log.exception("the pricer raised on a batch; its rows are valued in parts", product=shard.product)
-            result = _value_in_parts(self._table(run, shard), shard.product, shard.numbers.first, market, measures)
+        table_of = cache(partial(self._table, run, shard))
+        reused = self._reused(run, shard, market, measures, table_of)
+        if reused is not None:
+            positions, result = _described(table_of(), shard), reused.result
+        else:
+            try:
+                positions = self._load(run, shard, seconds)
+                result = _value(positions, market, measures)
+            except (RiskrayError, MemoryError):
+                raise
+            except Exception:  # whatever a pricer may raise
+                _log.exception("the pricer raised on a batch; its rows are valued in parts", product=shard.product)
+                positions = _described(table_of(), shard)
+                result = _value_in_parts(table_of(), shard.product, shard.numbers.first, market, measures)
         seconds |= result.seconds
         vectors = None if run.vectors == "none" else self._net_shard(run, shard, result, market, seconds)
-        return self._commit(run, shard, result, seconds, vectors, carried=[] if carried is None else carried.ranges())
+        ranges = [] if reused is None else reused.ranges()
+        return self._commit(run, shard, positions, result, seconds, factors=factors_of(market), vectors=vectors, reused=ranges)
+
+    def _reused(
+        self, run: ClaimedRun, shard: Shard, market: Market, measures: frozenset[Measure], table_of: Callable[[], pa.Table]
+    ) -> PartlyReused | None:
+        if run.reused_from_run_no is None:
+            return None
+        return reuse_rows(
+            self._database, shard.numbers, product=shard.product, from_run_no=run.reused_from_run_no, market=market,
+            market_of=lambda market_id: self._market(market_id, run.base_currency), table_of=table_of,
+            value=lambda table: _value_table(table, shard.product, 0, market, measures),
+        )  # fmt: skip
 
     def fail_row(self, run: ClaimedRun, shard: Shard, status_name: str, message: str) -> ShardReport:
         """Commit a shard of one position, which ended its worker or did not finish, as failed."""
         seconds: dict[str, float] = {"read": 0.0, "lower": 0.0}
         with self._busy(), self._observed(run, shard):
-            table = self._table(run, shard)
-            positions = loading.describe_positions(table, product=shard.product, first_position_no=shard.numbers.first)
-            return self._commit(run, shard, failed_shard(positions, status=RowStatus[status_name], message=message), seconds)
+            positions = _described(self._table(run, shard), shard)
+            result = failed_shard(positions, status=RowStatus[status_name], message=message)
+            return self._commit(run, shard, positions, result, seconds)
 
     def _commit(
         self,
         run: ClaimedRun,
         shard: Shard,
+        positions: ShardPositions,
         result: ShardResult,
         seconds: dict[str, float],
+        *,
+        factors: tuple[Factor, ...] = (),
         vectors: PositionVectors | None = None,
-        carried: Sequence[tuple[int, int]] = (),
+        reused: Sequence[tuple[int, int]] = (),
     ) -> ShardReport:
         started = time.perf_counter()
-        sums = result.sums.to_bytes()
+        sums = shard_sums(positions, result, factors=factors).to_bytes()
         seconds["gather"] = seconds.get("gather", 0.0) + time.perf_counter() - started
         started = time.perf_counter()
-        content = ShardContent(result.results, result.failures, exact_sums=sums, seconds=seconds, vectors=vectors, carried=carried)
+        content = ShardContent(result.results, result.failures, exact_sums=sums, seconds=seconds, vectors=vectors, reused=reused)
         committed = ShardCommit(
             self._database, run_no=run.run_no, storage_no=run.storage_no, epoch=run.epoch, shard_no=shard.shard_no, content=content
         ).commit()
@@ -233,7 +251,7 @@ class Pricer:
     def _parts(self, run: ClaimedRun, shard: Shard, failed: np.ndarray, seconds: dict[str, float]) -> list[ShardPositions]:
         """The shard's positions, as a rule in one part. Nothing of a position that may have ended its worker is looked at again."""
         if failed.size == shard.numbers.count:
-            return [loading.describe_positions(self._table(run, shard), product=shard.product, first_position_no=shard.numbers.first)]
+            return [_described(self._table(run, shard), shard)]
         try:
             return [self._load(run, shard, seconds)]
         except (RiskrayError, MemoryError):
@@ -298,7 +316,7 @@ class Pricer:
             failures.append(_named(result.failures, table, product, first, FAILURE_SCHEMA_NAMED))
             first += table.num_rows
         priced = pa.concat_tables(results)
-        return PricedPositions(priced, pa.concat_tables(failures), market_id, to_date(view.as_of), _curves_of(priced, view))
+        return PricedPositions(priced, pa.concat_tables(failures), market_id, to_date(view.as_of), _factors_in(priced, view))
 
     def explain(self, run_id: str, position_id: str) -> Explanation:
         """The value of one position under a run's market, flow by flow.
@@ -400,6 +418,11 @@ RESULT_SCHEMA_NAMED = pa.schema([pa.field("position_id", pa.string()), pa.field(
 FAILURE_SCHEMA_NAMED = pa.schema([pa.field("position_id", pa.string()), pa.field("product", pa.string()), *FAILURE_SCHEMA])
 
 
+def _described(table: pa.Table, shard: Shard) -> ShardPositions:
+    """Book and currency of the shard's positions, without their terms."""
+    return loading.describe_positions(table, product=shard.product, first_position_no=shard.numbers.first)
+
+
 def _value(positions: ShardPositions, market: Market, measures: frozenset[Measure]) -> ShardResult:
     spec = loading.find_pricer(positions.product)
     if spec is None:
@@ -413,10 +436,11 @@ def _inside(numbers: np.ndarray, part: ShardPositions) -> np.ndarray:
     return inside
 
 
-def _curves_of(results: pa.Table, market: Market) -> dict[int, tuple[str, tuple[str, ...]]]:
-    """Name and pillars of the discount curves that result rows name; a leg without a curve has the number -1."""
-    numbers = {number for row in results.column("leg_curve_nos").to_pylist() for number in row or () if number >= 0}
-    return {number: (market.curves[number].name, market.curves[number].pillar_labels) for number in sorted(numbers)}
+def _factors_in(results: pa.Table, market: Market) -> dict[int, Factor]:
+    """The factors that result rows name, by number."""
+    factors = factors_of(market)
+    numbers = {number for row in results.column("factor_nos").to_pylist() for number in row or ()}
+    return {number: factors[number] for number in sorted(numbers)}
 
 
 def _value_table(table: pa.Table, product: str, first: int, market: Market, measures: frozenset[Measure]) -> ShardResult:

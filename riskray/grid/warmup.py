@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import structlog
 
+from pricers.market.factors import factors_of
 from pricers.market.market import Market, Scenarios
 from pricers.measures import Measure
 from pricers.registry import NO_FIXINGS, pricer
@@ -13,15 +14,15 @@ from pricers.value.cash_flow_report import explain
 from pricers.value.netting import LadderGrid
 from pricers.value.pnl_attribution import explain_pnl
 from riskray.engine.exact_sum import ExactSums
-from riskray.engine.result_schema import KEY_RATE_ROLLUP_SCHEMA, ROLLUP_SCHEMA
+from riskray.engine.result_schema import ROLLUP_SCHEMA, SENSITIVITY_SCHEMA
 from riskray.engine.shard import ShardPositions, ShardResult, value_shard
-from riskray.engine.sums import roll_up
+from riskray.engine.sums import roll_up, shard_sums
 from riskray.engine.vectors import merge_netted, net_positions, position_pnl, value_family
 from riskray.market.build import build_market
 from riskray.portfolio.contracts import contracts_from_arrow
 from riskray.portfolio.generate import generate_portfolio
 from riskray.runs import loading as snapshots
-from riskray.runs.manifest import package_versions
+from riskray.runs.code_version import package_versions
 from riskray.snapshots.demo import demo_market
 from riskray.store.binary_copy import encode_rows
 
@@ -41,7 +42,7 @@ def warm_totals() -> None:
     sums.add(np.zeros(1, np.int64), np.ones(1))
     sums.add_sums(np.zeros(1, np.int64), ExactSums.from_bytes(sums.to_bytes()))
     sums.round()
-    for schema in (ROLLUP_SCHEMA, KEY_RATE_ROLLUP_SCHEMA):
+    for schema in (ROLLUP_SCHEMA, SENSITIVITY_SCHEMA):
         encode_rows(pa.RecordBatch.from_pylist([], schema=schema))
     package_versions()
 
@@ -52,12 +53,13 @@ def warm_kernels() -> None:
     market = build_market(document, base_currency="USD")
     grid = LadderGrid(market=market, scenarios=_every_factor_moved(market))
     as_of: date = document.as_of
+    factors = factors_of(market)
     sums = []
     for product, table in generate_portfolio(POSITIONS, seed=SEED, as_of=as_of).items():
         positions = snapshots.prepare_positions(table, product=product, first_position_no=0, as_of=market.as_of)
         spec = pricer(product)
         result = value_shard(positions, spec=spec, market=market, measures=frozenset(Measure))
-        sums.append(result.sums.to_bytes())
+        sums.append(shard_sums(positions, result, factors=factors).to_bytes())
         encode_rows(result.results)
         encode_rows(result.failures)
         contracts = contracts_from_arrow(spec.columns, table)
@@ -66,7 +68,7 @@ def warm_kernels() -> None:
         if positions.compiled is not None and spec.lower is not None:
             flows = spec.lower(contracts, as_of=market.as_of, fixings=NO_FIXINGS).cashflows
             explain_pnl(positions.compiled, positions.compiled, cashflows_t0=flows, market_t0=market, market_t1=market)
-    roll_up(sums)
+    roll_up(sums, factors=factors)
     _log.info("kernels are warm", positions=POSITIONS)
 
 

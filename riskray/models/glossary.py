@@ -76,6 +76,12 @@ FIELDS: dict[str, tuple[str, Any]] = {
     "groups": ("One entry per group.", None),
     "curve": ("Name of the discount curve.", "EUR-GOVT-AAA"),
     "pillar": ("Label of the curve's point: a tenor or a date.", "10Y"),
+    "factor": ("Name of the factor: of a curve or currency; factors to keep where it filters, may be repeated.", "EUR-GOVT-AAA"),
+    "bucket": ("Part of the factor: a pillar of a curve; the currency itself for a currency.", "10Y"),
+    "bucket_days": ("Days from the valuation date to the bucket; null if the bucket is no date.", 3652),
+    "sensitivity": ("Base-currency PV after the bump of the bucket less PV before it.", -412.7),
+    "unit": ("Of the sensitivities.", "base currency"),
+    "bucket_labels": ("Buckets in order: pillars of a curve; the currency itself for a currency.", ["1Y", "10Y"]),
     "pillar_days": ("Days from the valuation date to the pillar.", 3652),
     "values": ("The requested measures by name; null if one does not apply to the product.", {"pv": 1_024_530.25, "dv01": -640.5}),
     "results": ("Positions with a value.", None),
@@ -169,19 +175,12 @@ FIELDS: dict[str, tuple[str, Any]] = {
 }
 """Description, and an example if one is helpful."""
 
-# Measures of one bond with a notional of a million, consistent with each other.
-_MEASURE_EXAMPLES: dict[str, float] = {
-    "pv": 1_024_530.25, "pv_base": 1_107_619.65, "clean_price": 102.34, "dirty_price": 102.45, "accrued_interest": 0.11,
-    "yield_to_maturity": 0.0263, "macaulay_duration": 6.43, "modified_duration": 6.27, "convexity": 46.1, "z_spread": 0.0021,
-    "weighted_average_life": 6.96, "dv01": -694.2, "cs01": -694.2, "fx_delta": 11_076.2, "theta_1d": 79.8,
-}  # fmt: skip
-
 
 def meaning(name: str) -> tuple[str, Any] | None:
     """Description and example of a name; None if the name is not in the glossary."""
     for measure, definition in MEASURES.items():
         if measure == name:
-            return f"{definition.title}: {definition.unit}; {definition.sign}.", _MEASURE_EXAMPLES.get(name)
+            return f"{definition.title}: {definition.unit}; {definition.sign}.", definition.example
     return FIELDS.get(name)
 
 

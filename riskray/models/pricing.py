@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from pricers.measures import Measure
 from riskray.models.common import CurrencyCode, Distinct, JsonObject, Model
 from riskray.models.position import Position
+from riskray.models.result import RiskFactor
 
 POSITIONS_MAX = 1000
 
@@ -42,16 +43,18 @@ class PriceRequest(Model):
 
 
 class PricedPosition(Model):
-    """One position's measures. `values` has each requested measure; null if it does not apply to the product."""
+    """One position's measures. `values` has each requested measure that is one number; null if it does not apply to the product."""
 
     position_id: str
     product: str
-    values: dict[Measure, float | list[float] | None]
-    leg_curves: list[str | None] = Field(
-        default=[],
-        description="Discount curve of each leg, if a measure by leg is requested; `key_rate_dv01` has the pillars of the first leg's "
-        "curve, then those of the second.",
-        examples=[["EUR-GOVT"]],
+    values: dict[Measure, float | None]
+    factor_nos: list[int] | None = Field(
+        description="Factors that the position is sensitive to, by number in `factors`; null if neither `key_rate_dv01` nor `fx_delta` "
+        "is requested.",
+        examples=[[0]],
+    )
+    sensitivities: list[float] | None = Field(
+        description="One number for each bucket of each of these factors, one factor after the other.", examples=[[-12.1, -682.3]]
     )
 
 
@@ -72,8 +75,6 @@ class PriceAnswer(Model):
     market_id: str = Field(description="Id of the market; if the request has a name, id of its last upload.")
     as_of: date = Field(description="Valuation date, which is the date of the market.")
     base_currency: CurrencyCode
-    curves: dict[str, list[str]] = Field(
-        default={}, description="Pillars of every curve in `leg_curves`.", examples=[{"EUR-GOVT": ["1Y", "2Y", "5Y", "10Y"]}]
-    )
+    factors: list[RiskFactor] = Field(default=[], description="Those that `results` name.")
     results: list[PricedPosition]
     failures: list[PriceFailure]

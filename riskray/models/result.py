@@ -1,57 +1,79 @@
-"""Results: rollups, ladders, failures and the flow-by-flow explanation of one value."""
+"""Results: rollups, sensitivities, failures and the flow-by-flow explanation of one value."""
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from pricers.market.factors import FactorKind
+from pricers.measures import ADDITIVE_MEASURES
 from riskray.models.common import CurrencyCode, Model
+from riskray.models.measured import measured
 
 
-class Rollup(Model):
-    """Sums over the positions of one group. Failed positions are counted, but not included in the sums."""
-
+class _Counts(Model):
     group: dict[str, str] = Field(examples=[{"book": "BOOK-07", "product": "FIXED_BOND"}])
     ok_count: int
     failed_count: int
-    pv: float | None = Field(description="Present value in the native currency; null if the group mixes currencies.")
-    pv_base: float
-    dv01: float
-    cs01: float
-    fx_delta: float
-    theta_1d: float
+    pv: float | None = Field(description="Native currency; null where the group mixes currencies.")
 
 
-class FxRollup(Model):
-    """FX delta of one group with respect to one currency."""
-
-    group: dict[str, str]
-    currency: CurrencyCode
-    fx_delta: float
-
-
-class KeyRateRollup(Model):
-    """Key-rate DV01 of one group with respect to one pillar of one curve."""
-
-    group: dict[str, str]
-    curve: str
-    pillar: str
-    pillar_days: int
-    dv01: float
-
-
-class RunTotals(Model):
-    """The totals of a run."""
-
+class _RunCounts(Model):
     run_id: str
     base_currency: CurrencyCode
     position_count: int
     ok_count: int
     failed_count: int
-    pv_base: float
-    dv01: float
-    cs01: float
-    fx_delta: float
-    theta_1d: float
+
+
+if TYPE_CHECKING:
+
+    class _MeasuredGroup(_Counts):
+        pv_base: float
+
+        def __getattr__(self, name: str) -> float: ...
+
+    class _MeasuredRun(_RunCounts):
+        pv_base: float
+
+        def __getattr__(self, name: str) -> float: ...
+else:
+    _MeasuredGroup = measured(_Counts, ADDITIVE_MEASURES, float)
+    _MeasuredRun = measured(_RunCounts, ADDITIVE_MEASURES, float)
+
+
+class Rollup(_MeasuredGroup):
+    """Sums over the positions of one group. Failed positions are counted and not in the sums."""
+
+
+class RunTotals(_MeasuredRun):
+    """A run in one object."""
+
+
+class RiskFactor(Model):
+    """What sensitivities of a run refer to by number: a curve or a currency, with its buckets."""
+
+    factor_no: int = Field(ge=0, description="Number in `factor_nos`.")
+    kind: FactorKind = Field(description="What is moved: zero rates, spreads, a currency.")
+    name: str = Field(description="Of the curve or currency; unique within the kind.", examples=["EUR-GOVT-AAA"])
+    unit: str
+    bump: float = Field(
+        description="Size of the bump: 0.0001 added to a zero rate or spread is 1 bp; 0.01 of a price is 1 %.", examples=[0.0001]
+    )
+    bucket_labels: list[str]
+    bucket_days: list[int] | None = Field(description="Days from the valuation date to each bucket; null where buckets are no dates.")
+    is_sparse: bool = Field(description="Whether positions hold pairs (bucket number, value) instead of one number a bucket.")
+
+
+class Sensitivity(Model):
+    """What one group is worth more after the bump of one bucket of one factor."""
+
+    group: dict[str, str]
+    kind: FactorKind = Field(description="Kind of the factor.")
+    factor: str
+    bucket: str
+    bucket_days: int | None
+    sensitivity: float
 
 
 class FailureSummary(Model):

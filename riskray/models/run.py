@@ -72,11 +72,11 @@ class RunRequest(Model):
         "`drop_scenario` excludes the scenario from every figure.",
     )
 
-    carry_from: str | None = Field(
+    reuse_from: str | None = Field(
         default=None,
         description="Id of an ended run with equal portfolio, date, base currency and measures: only its failed positions and those that "
-        "depend on a difference between the two markets are valued; the other results are carried over, bit for bit. The run has the "
-        "shards of that run unless `rows_per_shard` differs; a shard of other positions is valued as a whole, as are all vectors.",
+        "depend on a difference between the two markets are valued; the other results are reused, bit for bit. The run has the "
+        "shards of that run unless `rows_per_shard` differs. Vectors are computed for all positions.",
     )
 
     @model_validator(mode="after")
@@ -120,7 +120,7 @@ class Progress(Model):
     cancelled_count: int
     shard_count: int
     shards_done: int
-    carried_count: int = Field(default=0, description="Number of priced positions whose results were carried over from `carried_from`.")
+    reused_count: int = Field(default=0, description="Number of priced positions whose results are reused from `reused_from`.")
 
 
 class Run(Model):
@@ -138,7 +138,7 @@ class Run(Model):
     scenario_set_id: str | None = Field(default=None, description="Id of the scenario set under which the portfolio was valued.")
     vectors: Vectors = Field(default="none", description="P&L vectors that the run stores.")
     failure_policy: FailurePolicy = Field(default="drop_position", description="Treatment of a position without value in some scenario.")
-    carried_from: str | None = Field(default=None, description="Id of the run from which unchanged results were carried over.")
+    reused_from: str | None = Field(default=None, description="Id of the earlier run whose unchanged results are reused.")
     progress: Progress
     preflight: Preflight
     created_at: datetime

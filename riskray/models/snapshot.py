@@ -33,11 +33,11 @@ class StoredCurve(Model):
     curve_no: int = Field(
         ge=0,
         description="Number among the market's curves, discount curves first; among the curves of its kind in markets stored before "
-        "version 0.2.0. `leg_curve_nos` of results has the numbers of discount curves.",
+        "version 0.2.0.",
     )
     name: str = Field(examples=["EUR-GOVT"])
     currency: str = Field(description="Currency of a discount curve; empty for a spread curve.", examples=["EUR"])
-    pillars: list[str] = Field(description="Tenors or dates, in the order of a leg's `key_rate_dv01`.", examples=[["1Y", "10Y"]])
+    pillars: list[str] = Field(description="Tenors or dates: the buckets of the curve's sensitivities.", examples=[["1Y", "10Y"]])
     pillar_days: list[int] = Field(description="Days from the valuation date to each pillar.", examples=[[365, 3653]])
     zero_rates: list[float] = Field(
         description="Zero rates, continuously compounded, ACT/365F, decimal a year; a spread curve's are added to a discount curve's.",

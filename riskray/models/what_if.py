@@ -1,12 +1,14 @@
 """What-if: a stored run compared with itself under another market or with other positions."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
+from pricers.measures import ADDITIVE_MEASURES
 from riskray.models.common import CurrencyCode, Model
 from riskray.models.hierarchy import Dimension
 from riskray.models.market_data import CurveDocument, SpreadCurveDocument
+from riskray.models.measured import measured_with_titles
 from riskray.models.position import Position
 from riskray.models.pricing import EXAMPLE_POSITION, POSITIONS_MAX, PriceFailure
 from riskray.models.rate_units import RatesChecked
@@ -91,19 +93,24 @@ class MeasureChange(Model):
     difference: float = Field(description="`what_if` less `base`.")
 
 
-class WhatIfGroup(Model):
-    """One group before and after the changes. A measure that the stored run has not computed is null."""
-
+class _GroupBeforeAndAfter(Model):
     group: dict[str, str] = Field(description="Values of the grouping dimensions.", examples=[{"book": "BOOK-07"}])
     ok_count_base: int = Field(description="Number of priced positions in the stored run.")
     ok_count_what_if: int = Field(description="Number of priced positions after the changes.")
     failed_count_base: int = Field(description="Number of positions without value in the stored run.")
     failed_count_what_if: int = Field(description="Number of positions without value after the changes.")
-    pv_base: MeasureChange | None = Field(description="Present value.")
-    dv01: MeasureChange | None = Field(description="DV01: change in value for one basis point.")
-    cs01: MeasureChange | None = Field(description="CS01: change in value for one basis point of credit spread.")
-    fx_delta: MeasureChange | None = Field(description="FX delta: change in value if every foreign currency rises by 1 %.")
-    theta_1d: MeasureChange | None = Field(description="Theta: change in value over one day.")
+
+
+if TYPE_CHECKING:
+
+    class _ChangedGroup(_GroupBeforeAndAfter):
+        def __getattr__(self, name: str) -> MeasureChange | None: ...
+else:
+    _ChangedGroup = measured_with_titles(_GroupBeforeAndAfter, ADDITIVE_MEASURES, MeasureChange | None)
+
+
+class WhatIfGroup(_ChangedGroup):
+    """One group before and after the changes. A measure that the stored run has not computed is null."""
 
 
 class WhatIfAnswer(Model):

@@ -3,13 +3,12 @@
 A pricer should answer a bad row with a status. One that raises has an error of its own; the other rows of the batch need not suffer.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
 from pricers.status import RowStatus
-from riskray.engine.shard import ShardPositions, ShardResult, failed_shard
-from riskray.engine.sums import merge
+from riskray.engine.shard import ShardPositions, ShardResult, failed_shard, joined
 from riskray.errors import RiskrayError
 from riskray.runs.loading import describe_positions, prepare_positions
 
@@ -22,7 +21,7 @@ def value_row_by_row_where_needed(table: pa.Table, *, product: str, first_positi
 
     Costs one valuation for most rows and about 2 log2(rows) small ones for each bad row.
     """
-    return _joined(list(_parts(table, product, first_position_no, value_part)))
+    return joined(list(_parts(table, product, first_position_no, value_part)))
 
 
 def lowered_row_by_row_where_needed(table: pa.Table, *, product: str, first_position_no: int, as_of: int) -> list[ShardPositions]:
@@ -59,12 +58,3 @@ def _parts(table: pa.Table, product: str, first: int, value_part: ValuePart) -> 
             else:
                 positions = describe_positions(part, product=product, first_position_no=start)
                 yield failed_shard(positions, status=RowStatus.PRICER_ERROR, message=f"{type(error).__name__}: {error}")
-
-
-def _joined(results: Sequence[ShardResult]) -> ShardResult:
-    return ShardResult(
-        results=pa.concat_batches([result.results for result in results]),
-        failures=pa.concat_batches([result.failures for result in results]),
-        sums=merge([result.sums for result in results]),
-        seconds={},
-    )

@@ -1,21 +1,16 @@
 """What a finished run says about how it came about: enough to do it again and to explain its speed."""
 
-from functools import cache
-from importlib.metadata import version
 from typing import Any
 
-import riskray
 from riskray.config import Settings
-from riskray.engine.carry import market_difference
+from riskray.runs.code_version import code_manifest
+from riskray.runs.reuse import market_difference
 from riskray.snapshots.kinds import MARKETS, PORTFOLIOS, SCENARIO_SETS
 from riskray.store import snapshots
 from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun
 from riskray.store.markets import load_market
 from riskray.store.runs import get_run, run_keys
-
-PACKAGES = ("numpy", "numba", "scipy", "pyarrow", "ray", "QuantLib")
-"""The libraries whose versions may move a last bit or a second."""
 
 
 def manifest(database: Database, run: ClaimedRun, *, settings: Settings, seconds: dict[str, float]) -> dict[str, Any]:
@@ -26,8 +21,8 @@ def manifest(database: Database, run: ClaimedRun, *, settings: Settings, seconds
         "base_currency": run.base_currency,
         "measures": list(run.measures),
         **_scenarios(database, run),
-        **_carried(database, run),
-        "versions": {"riskray": riskray.__version__, **package_versions()},
+        **_reused(database, run),
+        **code_manifest(settings),
         "settings": {
             "rows_per_shard": run.rows_per_shard,
             "pricer_actors": settings.pricer_actors,
@@ -48,15 +43,15 @@ def _rounded(seconds: dict[str, float]) -> dict[str, float]:
     return {phase: round(spent, 6) for phase, spent in sorted(seconds.items())}
 
 
-def _carried(database: Database, run: ClaimedRun) -> dict[str, Any]:
-    if run.carried_from_run_no is None:
+def _reused(database: Database, run: ClaimedRun) -> dict[str, Any]:
+    if run.reused_from_run_no is None:
         return {}
     stored = get_run(database, run_id=run.run_id)
-    assert stored.carried_from is not None
-    market_id = run_keys(database, run_id=stored.carried_from)["market_id"]
+    assert stored.reused_from is not None
+    market_id = run_keys(database, run_id=stored.reused_from)["market_id"]
     before, after = (load_market(database, market_id=id_, base_currency=run.base_currency) for id_ in (market_id, run.market_id))
     changed = {kind: sorted(names) for kind, names in vars(market_difference(before, after)).items()}
-    return {"carried": {"run_id": stored.carried_from, "position_count": stored.progress.carried_count, "market_difference": changed}}
+    return {"reused": {"run_id": stored.reused_from, "position_count": stored.progress.reused_count, "market_difference": changed}}
 
 
 def _scenarios(database: Database, run: ClaimedRun) -> dict[str, Any]:
@@ -72,9 +67,3 @@ def _scenarios(database: Database, run: ClaimedRun) -> dict[str, Any]:
 def _sha256(database: Database, kind: snapshots.Kind[Any], snapshot_id: str) -> str:
     digest: bytes = snapshots.get(database, kind, snapshot_id).content_hash
     return digest.hex()
-
-
-@cache
-def package_versions() -> dict[str, str]:
-    """Versions of PACKAGES by lower-case name."""
-    return {name.lower(): version(name) for name in PACKAGES}

@@ -1,13 +1,14 @@
 """Submitting a run: names to snapshots, pre-flight, plan, one transaction."""
 
-from pricers.market.market import CurveKind
+from pricers.market.factors import factors_of
+from pricers.market.market import CurveKind, Market
 from pricers.registry import known_products
 from riskray.config import Settings
 from riskray.engine.plan import MarketNames, plan_shards, preflight
 from riskray.errors import PreflightFailed
 from riskray.models.run import Preflight, Run, RunRequest
-from riskray.runs.carry import require_same_question
 from riskray.runs.loading import load_scenarios
+from riskray.runs.reuse import require_same_question
 from riskray.snapshots.kinds import MARKETS, PORTFOLIOS, SCENARIO_SETS, ScenarioSetRecord
 from riskray.store import snapshots
 from riskray.store.database import Database
@@ -26,15 +27,16 @@ def submit_run(
     """Store a run with its shards and its first event; answers it and whether it is new. The grid is not told: see `Grid.wake`.
 
     Raises NotFound for the portfolio, the market or the scenario set, InvalidRequest for the base currency, a scenario set that moves
-    what the market lacks, a run to carry from that asked for something else, or a reused idempotency key, Conflict for one that
-    cannot be carried from, and PreflightFailed under `preflight="strict"` when the market lacks anything.
+    what the market lacks, a run to reuse that asked for something else, or an idempotency key used before, Conflict for a run that
+    cannot be reused, and PreflightFailed under `preflight="strict"` when the market lacks anything.
     """
     market = snapshots.get(database, MARKETS, request.market)
     portfolio = snapshots.get(database, PORTFOLIOS, request.portfolio)
     scenarios = find_scenario_set(database, request)
     scenario_set_no = None if scenarios is None else scenarios.scenario_set_no
-    found = run_preflight(database, market_id=market.market_id, portfolio_no=portfolio.portfolio_no, scenario_set_no=scenario_set_no,
-                          position_count=portfolio.position_count, base_currency=request.base_currency)  # fmt: skip
+    loaded = load_market(database, market_id=market.market_id, base_currency=request.base_currency)
+    found = run_preflight(database, market=loaded, portfolio_no=portfolio.portfolio_no, scenario_set_no=scenario_set_no,
+                          position_count=portfolio.position_count)  # fmt: skip
     if request.preflight == "strict" and found.gaps:
         raise PreflightFailed(
             f"the market {market.market_id} lacks {len(found.gaps)} things that the portfolio {portfolio.portfolio_id} needs, for up to "
@@ -42,13 +44,13 @@ def submit_run(
             [{"loc": ["market", gap.kind, gap.name], "msg": _gap_message(gap.kind, gap.name, gap.product, gap.position_count),
               "code": f"missing_{gap.kind}"} for gap in found.gaps],
         )  # fmt: skip
-    rows_per_shard, carried_from_run_no = request.rows_per_shard or settings.rows_per_shard, None
-    if request.carry_from is not None:
-        base = get_run(database, run_id=request.carry_from)
+    rows_per_shard, reused_from_run_no = request.rows_per_shard or settings.rows_per_shard, None
+    if request.reuse_from is not None:
+        base = get_run(database, run_id=request.reuse_from)
         require_same_question(base, request, market=market, portfolio=portfolio, settings=settings)
         keys = run_keys(database, run_id=base.run_id)
-        # In the shards of that run, unless asked otherwise: only a shard of the same positions can be carried.
-        rows_per_shard, carried_from_run_no = request.rows_per_shard or keys["rows_per_shard"], keys["run_no"]
+        # In the shards of that run, unless asked otherwise: actors may have compiled them.
+        rows_per_shard, reused_from_run_no = request.rows_per_shard or keys["rows_per_shard"], keys["run_no"]
     if scenarios is not None and request.vectors_wanted == "position":
         rows_per_shard = min(rows_per_shard, max(1, VECTOR_BYTES_MAX // (8 * scenarios.scenario_count)))
     shards = plan_shards(read_products(database, portfolio_no=portfolio.portfolio_no), rows_per_shard=rows_per_shard)
@@ -57,10 +59,10 @@ def submit_run(
         base_currency=request.base_currency, measures=[measure.value for measure in request.measures], rows_per_shard=rows_per_shard,
         position_count=portfolio.position_count, preflight=found.model_dump(mode="json"),
         scenario_set_no=scenario_set_no, vectors=request.vectors_wanted, failure_policy=request.failure_policy,
-        traceparent=current_traceparent(), carried_from_run_no=carried_from_run_no,
+        traceparent=current_traceparent(), reused_from_run_no=reused_from_run_no,
     )  # fmt: skip
     return insert_run(
-        database, new_run, shards=shards,
+        database, new_run, shards=shards, factors=factors_of(loaded),
         idempotency_key=idempotency_key, request_fingerprint=fingerprint,
     )  # fmt: skip
 
@@ -79,10 +81,11 @@ def preflight_run(database: Database, request: RunRequest) -> Preflight:
     portfolio, scenarios = snapshots.get(database, PORTFOLIOS, request.portfolio), find_scenario_set(database, request)
     return run_preflight(
         database,
-        market_id=snapshots.get(database, MARKETS, request.market).market_id,
+        market=load_market(
+            database, market_id=snapshots.get(database, MARKETS, request.market).market_id, base_currency=request.base_currency
+        ),
         portfolio_no=portfolio.portfolio_no,
         position_count=portfolio.position_count,
-        base_currency=request.base_currency,
         scenario_set_no=None if scenarios is None else scenarios.scenario_set_no,
     )
 
@@ -90,22 +93,17 @@ def preflight_run(database: Database, request: RunRequest) -> Preflight:
 def run_preflight(
     database: Database,
     *,
-    market_id: str,
+    market: Market,
     portfolio_no: int,
     position_count: int,
-    base_currency: str,
     scenario_set_no: int | None = None,
 ) -> Preflight:
-    """What a stored market lacks for a stored portfolio.
-
-    Raises InvalidRequest for an unknown base currency, and for a scenario set that moves factors that the market lacks.
-    """
-    market = load_market(database, market_id=market_id, base_currency=base_currency)
+    """What a market lacks for a stored portfolio. Raises InvalidRequest for a scenario set that moves factors that the market lacks."""
     if scenario_set_no is not None:
         load_scenarios(database, scenario_set_no=scenario_set_no, market=market)
     names = MarketNames(
         curves={kind: market.names(kind) for kind in CurveKind},
-        currencies=frozenset(market.fx_to_base) | {base_currency},
+        currencies=frozenset(market.fx_to_base) | {market.base_currency},
     )
     needed = read_requirements(database, portfolio_no=portfolio_no)
     return preflight(needed, position_count=position_count, market=names, products=known_products())

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 import pyarrow as pa
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Composed, Identifier, Literal
 
 import sql
 from riskray.store.binary_copy import HEADER, TRAILER, encode_rows
@@ -64,8 +64,19 @@ def _copy_statement(name: str, schema: pa.Schema) -> Composed:
     return compose(name, columns=schema.names if "{columns}" in sql.load(name) else ())
 
 
-def compose(name: str, **identifiers: Sequence[str]) -> Composed:
-    """The named query with lists of names in its braces, each name quoted as an identifier."""
-    text = sql.load(name)
-    lists: dict[str, Any] = {key: SQL(", ").join(Identifier(item) for item in items) for key, items in identifiers.items() if items}
-    return SQL(text).format(**lists)
+def compose(name: str, **identifiers: Sequence[str] | Composed) -> Composed:
+    """The named query with lists of names in its braces, each name quoted as an identifier, or with what `for_each` made."""
+    lists: dict[str, Any] = {
+        key: items if isinstance(items, Composed) else SQL(", ").join(Identifier(item) for item in items)
+        for key, items in identifiers.items()
+        if items
+    }
+    return SQL(sql.load(name)).format(**lists)
+
+
+def for_each(name: str, measures: Sequence[str]) -> Composed:
+    """The named part of a query once a measure, with commas between: `{measure}` and `{size}` are names, `{text}` is the measure's own."""
+    part = SQL(sql.load(name))
+    return SQL(", ").join(
+        part.format(measure=Identifier(measure), size=Identifier(f"{measure}_size"), text=Literal(measure)) for measure in measures
+    )

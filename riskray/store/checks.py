@@ -3,8 +3,12 @@
 The rules are the queries `check_*` of sql/queries/checks.sql, each with a sentence that says what it holds.
 """
 
+from psycopg.sql import SQL, Composed
+
 import sql
+from pricers.measures import ADDITIVE_MEASURES
 from riskray.store import migrations
+from riskray.store.arrow import compose, for_each
 from riskray.store.database import Database
 
 LEASE_S = 30.0
@@ -24,7 +28,8 @@ def check_invariants(database: Database, *, lease_s: float = LEASE_S) -> list[st
         connection.execute(sql.load("begin_consistent_read"))
         for name in sorted(sql.queries()):
             if name.startswith("check_"):
-                problems += [row["problem"] for row in connection.execute(sql.load(name), {"lease_s": lease_s}).fetchall()]
+                query = _compared() if name == "check_rollups_match_results" else SQL(sql.load(name))
+                problems += [row["problem"] for row in connection.execute(query, {"lease_s": lease_s}).fetchall()]
         orphans = connection.execute(sql.load("list_orphan_partitions")).fetchall()
     return problems + [f"table {row['name']} belongs to no run; deleting any large run frees it" for row in orphans]
 
@@ -39,3 +44,8 @@ def find_warnings(database: Database) -> list[str]:
         f"and delete {row['portfolio_id']} with its runs"
         for row in rows
     ]
+
+
+def _compared() -> Composed:
+    parts = {"rolled_up": "rolled_up_measure", "added_up": "added_up_measure", "compared": "compared_measure"}
+    return compose("check_rollups_match_results", **{name: for_each(part, ADDITIVE_MEASURES) for name, part in parts.items()})

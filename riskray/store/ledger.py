@@ -63,7 +63,7 @@ class ClaimedRun:
     vectors: Vectors = "none"
     failure_policy: FailurePolicy = "drop_position"
     traceparent: str | None = None
-    carried_from_run_no: int | None = None
+    reused_from_run_no: int | None = None
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,12 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class EarlierRows:
-    """A finished shard of an earlier run, of the same positions."""
+class EarlierRun:
+    """Where the results of a finished run are, and the market that they were made under."""
 
     run_no: int
     storage_no: int
-    market_no: int
     market_id: str
-    failed_count: int
-    exact_sums: bytes
 
 
 @dataclass(frozen=True)
@@ -151,15 +148,17 @@ def _shard(row: DictRow) -> Shard:
     return Shard(row["shard_no"], row["product"], PositionRange(row["first_position_no"], row["row_count"]), row["attempts"])
 
 
-def earlier_shard(database: Database, *, run_no: int, numbers: PositionRange) -> EarlierRows | None:
-    """The finished shard of a run that holds exactly these positions; None where the run was cut up otherwise."""
-    row = database.fetch_one("earlier_shard", {"run_no": run_no, "first_position_no": numbers.first, "row_count": numbers.count})
-    return None if row is None else EarlierRows(**row)
+def earlier_run(database: Database, *, run_no: int) -> EarlierRun:
+    """A run whose results are reused. Raises NotFound."""
+    row = database.fetch_one("earlier_run", {"run_no": run_no})
+    if row is None:
+        raise NotFound("run number", str(run_no))
+    return EarlierRun(**row)
 
 
-def earlier_results(database: Database, rows: EarlierRows, *, numbers: PositionRange) -> pa.Table:
-    """The priced positions of a shard, columns of RESULT_SCHEMA in order of position_no."""
-    parameters = {"storage_no": rows.storage_no, "run_no": rows.run_no, **numbers.parameters}
+def earlier_results(database: Database, run: EarlierRun, *, numbers: PositionRange) -> pa.Table:
+    """A run's priced positions of a range, columns of RESULT_SCHEMA in order of position_no."""
+    parameters = {"storage_no": run.storage_no, "run_no": run.run_no, **numbers.parameters}
     return arrow.read(database, "earlier_results", parameters, columns=RESULT_SCHEMA.names)
 
 
@@ -242,7 +241,7 @@ class ShardContent:
         exact_sums: of the priced positions, as `ShardSums.to_bytes` makes them.
         seconds: by phase.
         vectors: P&L of every position, None where they are not wanted.
-        carried: ranges [first, end) of positions whose rows come from the run that this one carries from.
+        reused: ranges [first, end) of positions whose rows come from the earlier run that this one reuses.
     """
 
     results: Rows
@@ -250,7 +249,7 @@ class ShardContent:
     exact_sums: bytes
     seconds: Mapping[str, float]
     vectors: PositionVectors | None = None
-    carried: Sequence[tuple[int, int]] = ()
+    reused: Sequence[tuple[int, int]] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -336,8 +335,8 @@ class ShardCommit:
         entry = {
             "exact_sums": content.exact_sums,
             "seconds": Jsonb(dict(content.seconds)),
-            "carried": Multirange([Range(first, end) for first, end in content.carried]),
-            "carried_count": sum(end - first for first, end in content.carried),
+            "reused": Multirange([Range(first, end) for first, end in content.reused]),
+            "reused_count": sum(end - first for first, end in content.reused),
         }
         if connection.execute(sql.load("finish_shard"), {**keys, **counts, **entry}).rowcount == 0:
             raise _DoneMeanwhile

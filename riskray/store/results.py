@@ -9,16 +9,20 @@ from itertools import chain, islice
 from typing import Any, Literal
 
 import pyarrow as pa
+from psycopg.sql import SQL, Composed
 
+import sql
+from pricers.measures import ADDITIVE_MEASURES
 from riskray.engine.result_schema import RESULT_SCHEMA
 from riskray.errors import Conflict, InvalidRequest, NotFound
 from riskray.models.position_result import PositionOrigin
-from riskray.models.result import FailureSummary, FxRollup, KeyRateRollup, Rollup, RunTotals
+from riskray.models.result import FailureSummary, RiskFactor, Rollup, RunTotals, Sensitivity
 from riskray.models.run import Run
 from riskray.store import arrow
 from riskray.store.database import Database
+from riskray.store.factors import run_factors
 from riskray.store.portfolios import POSITION_NO_END, POSITION_SCHEMA, find_position
-from riskray.store.runs import get_run, run_keys
+from riskray.store.runs import get_run, run_keys, run_no_of
 
 RESULT_COLUMNS: tuple[str, ...] = (*POSITION_SCHEMA.names, *RESULT_SCHEMA.names[1:])
 """position_no, what the portfolio says of the position, and every measure."""
@@ -139,7 +143,7 @@ def get_result(database: Database, *, run_id: str, position_id: str) -> dict[str
 
 
 def position_origin(database: Database, *, run_id: str, position_id: str) -> PositionOrigin:
-    """The run that valued a position's row, through all runs that carried it. Raises NotFound."""
+    """The run that valued a position's row, through all runs that have reused it. Raises NotFound."""
     keys = run_keys(database, run_id=run_id)
     found = find_position(database, portfolio_no=keys["portfolio_no"], position_id=position_id, within=f"run {run_id}")
     row = database.fetch_one("position_origin", {"run_no": keys["run_no"], "position_no": found["position_no"]})
@@ -164,25 +168,33 @@ def rollups(database: Database, *, run_id: str, group_by: Sequence[str], filters
     Raises NotFound, InvalidRequest for another group, and Conflict when the run has not ended.
     """
     from_positions = "counterparty" in group_by or filters.counterparties or filters.position_ids
-    query = "position_rollups" if from_positions else "rollups"
-    return [Rollup(group=group, **row) for group, row in _grouped(database, query, run_id, group_by, allowed=GROUPS, filters=filters)]
+    query, part = ("position_rollups", "position_rollup_measure") if from_positions else ("rollups", "rollup_measure")
+    composed = arrow.compose(query, sums=arrow.for_each(part, ADDITIVE_MEASURES))
+    return [Rollup(group=group, **row) for group, row in _grouped(database, composed, run_id, group_by, allowed=GROUPS, filters=filters)]
 
 
-def fx_rollups(database: Database, *, run_id: str, group_by: Sequence[str], filters: ResultFilter = ALL_POSITIONS) -> list[FxRollup]:
-    """FX delta by currency of the leg, and by any of book and product; `filters`: books and products. Raises as `rollups`."""
-    rows = _grouped(database, "fx_rollups", run_id, group_by, allowed=GROUPS[:2], filters=filters)
-    return [FxRollup(group=group, **row) for group, row in rows]
+def sensitivities(
+    database: Database,
+    *,
+    run_id: str,
+    group_by: Sequence[str],
+    kinds: Sequence[str] = (),
+    factors: Sequence[str] = (),
+    filters: ResultFilter = ALL_POSITIONS,
+) -> list[Sensitivity]:
+    """Sums of sensitivities by factor and bucket, and by any of book and product, in order of the group and the factor.
 
-
-def key_rate_rollups(
-    database: Database, *, run_id: str, group_by: Sequence[str], curve: str | None = None, filters: ResultFilter = ALL_POSITIONS
-) -> list[KeyRateRollup]:
-    """Key-rate DV01 by curve and pillar, and by any of book and product; `curve`: only that one; `filters`: books and products.
-
-    Raises as `rollups`.
+    `kinds`, `factors`: only these, all where none is given; `filters`: books and products. Raises as `rollups`.
     """
-    rows = _grouped(database, "key_rate_rollups", run_id, group_by, allowed=GROUPS[:2], filters=filters, curve=curve)
-    return [KeyRateRollup(group=group, **row) for group, row in rows]
+    chosen = {"kinds": list(kinds) or None, "factors": list(factors) or None}
+    rows = _grouped(database, SQL(sql.load("sensitivities")), run_id, group_by, allowed=GROUPS[:2], filters=filters, **chosen)
+    return [Sensitivity(group=group, **row) for group, row in rows]
+
+
+def risk_factors(database: Database, *, run_id: str) -> list[RiskFactor]:
+    """What the sensitivities of a run refer to, by number. Raises NotFound."""
+    factors = run_factors(database, run_no=run_no_of(database, run_id=run_id))
+    return [RiskFactor.model_validate({"factor_no": number, **asdict(factor)}) for number, factor in enumerate(factors)]
 
 
 def top_results(
@@ -228,7 +240,7 @@ def checked_columns(columns: Sequence[str] | None) -> list[str]:
 
 def _grouped(
     database: Database,
-    query: str,
+    query: SQL | Composed,
     run_id: str,
     group_by: Sequence[str],
     *,
@@ -244,7 +256,9 @@ def _grouped(
         raise InvalidRequest(f"cannot group by {', '.join(map(repr, unknown))}; choose of {', '.join(allowed)}", problems)
     _require_final(get_run(database, run_id=run_id))
     chosen = {f"by_{name}": name in group_by for name in GROUPS}
-    rows = database.fetch_all(query, {**run_keys(database, run_id=run_id), **chosen, **filters.parameters(), **parameters})
+    with database.connection() as connection:
+        given = {**run_keys(database, run_id=run_id), **chosen, **filters.parameters(), **parameters}
+        rows = connection.execute(query, given).fetchall()
     ordered = [name for name in GROUPS if name in group_by]
     dropped = set(allowed)
     return [({name: row[name] for name in ordered}, {key: value for key, value in row.items() if key not in dropped}) for row in rows]

@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
 
 import sql
-from riskray.engine.result_schema import FX_ROLLUP_SCHEMA, KEY_RATE_ROLLUP_SCHEMA, ROLLUP_SCHEMA
+from riskray.engine.result_schema import ROLLUP_SCHEMA, SENSITIVITY_SCHEMA
 from riskray.errors import NotFound, StoreError
 from riskray.models.common import JsonObject
 from riskray.models.event import EventKind
@@ -41,8 +41,7 @@ def finalise_run(
     run_no: int,
     epoch: int,
     rollups: Rows,
-    fx_rollups: Rows,
-    key_rate_rollups: Rows,
+    sensitivities: Rows,
     manifest: Callable[[], JsonObject],
     key: "Future[None] | None" = None,
 ) -> RunState:
@@ -54,7 +53,7 @@ def finalise_run(
     Returns SUCCEEDED, or PARTIAL if positions failed. Idempotent. Raises LeaseLost, and StoreError if results, failures, ledger and counts
     do not add up; then the run stays RUNNING and nothing is written.
     """
-    tables = (rollups, fx_rollups, key_rate_rollups)
+    tables = (rollups, sensitivities)
     return _finish(database, run_no=run_no, epoch=epoch, state=None, tables=tables, manifest=manifest, key=key)
 
 
@@ -79,14 +78,13 @@ def cancel_run(
     epoch: int,
     manifest: JsonObject,
     rollups: Rows | None = None,
-    fx_rollups: Rows | None = None,
-    key_rate_rollups: Rows | None = None,
+    sensitivities: Rows | None = None,
 ) -> None:
     """End a run as CANCELLED. Results of finished shards are kept; rollups, if given, sum these. Raises LeaseLost.
 
     The caller must add up rollups after `cancel_pending_shards`, because a shard that an actor still has may commit until then.
     """
-    tables = (rollups, fx_rollups, key_rate_rollups)
+    tables = (rollups, sensitivities)
     _finish(database, run_no=run_no, epoch=epoch, state=RunState.CANCELLED, tables=tables, manifest=lambda: manifest)
 
 
@@ -105,7 +103,7 @@ def _finish(
     epoch: int,
     state: RunState | None,
     manifest: Callable[[], JsonObject | None],
-    tables: tuple[Rows | None, Rows | None, Rows | None] = (None, None, None),
+    tables: tuple[Rows | None, Rows | None] = (None, None),
     key: "Future[None] | None" = None,
     error: tuple[str | None, str | None] = (None, None),
 ) -> RunState:
@@ -180,8 +178,7 @@ def _build_key(connection: Connection, storage_no: int) -> None:
     connection.execute(SQL(sql.load("analyze_partition")).format(partition=partition))
 
 
-def _copy_rollups(connection: Connection, run_no: int, tables: tuple[Rows | None, Rows | None, Rows | None]) -> None:
-    names = ("copy_rollups", "copy_fx_rollups", "copy_key_rate_rollups")
-    for name, table, schema in zip(names, tables, (ROLLUP_SCHEMA, FX_ROLLUP_SCHEMA, KEY_RATE_ROLLUP_SCHEMA), strict=True):
+def _copy_rollups(connection: Connection, run_no: int, tables: tuple[Rows | None, Rows | None]) -> None:
+    for name, table, schema in zip(("copy_rollups", "copy_sensitivities"), tables, (ROLLUP_SCHEMA, SENSITIVITY_SCHEMA), strict=True):
         if table is not None:
             arrow.copy_in(connection, name, table, schema=schema, keys={"run_no": run_no})

@@ -16,12 +16,14 @@ from psycopg.sql import SQL, Identifier, Literal
 from psycopg.types.json import Jsonb
 
 import sql
+from pricers.market.factors import Factor
 from riskray.engine.plan import ProductRange
 from riskray.errors import Conflict, InvalidRequest, NotFound, StoreError
 from riskray.models.common import JsonObject
 from riskray.models.event import EventKind, RunEvent
 from riskray.models.run import Executor, FailurePolicy, Progress, Run, RunState, Vectors
 from riskray.store.database import Connection, Database
+from riskray.store.factors import insert_factors
 
 OWN_STORAGE_POSITIONS_MIN = 20_000
 """A run of so many positions gets a partition. Making one takes a few milliseconds and a few catalogue rows for ever after, deleting
@@ -48,7 +50,7 @@ class NewRun:
     vectors: Vectors = "none"
     failure_policy: FailurePolicy = "drop_position"
     traceparent: str | None = None
-    carried_from_run_no: int | None = None
+    reused_from_run_no: int | None = None
 
 
 def new_run_id() -> str:
@@ -61,10 +63,11 @@ def insert_run(
     new_run: NewRun,
     *,
     shards: Sequence[ProductRange],
+    factors: Sequence[Factor] = (),
     idempotency_key: str | None = None,
     request_fingerprint: bytes | None = None,
 ) -> tuple[Run, bool]:
-    """Store a run, its shards and its first event: all of it or nothing. Answers the run and whether it is new.
+    """Store a run, its shards, its factors and its first event: all of it or nothing. Answers the run and whether it is new.
 
     With an `idempotency_key` that is known, the run it made is the answer, if `request_fingerprint` is the same too; else the key was
     used for another request, which raises InvalidRequest. Raises Conflict when what it refers to was deleted meanwhile, and ValueError
@@ -87,6 +90,7 @@ def insert_run(
             if row is None:
                 return False
             insert_shards(connection, run_no=row["run_no"], first_shard_no=0, shards=shards)
+            insert_factors(connection, run_no=row["run_no"], factors=factors)
             data = {"position_count": new_run.position_count, "shard_count": len(shards), "executor": new_run.executor}
             add_event(connection, run_no=row["run_no"], seq=1, kind=EventKind.SUBMITTED, data=data)
             if row["storage_no"]:
@@ -97,9 +101,7 @@ def insert_run(
         created = database.retrying(insert)
     except StoreError as error:
         if isinstance(error.__cause__, ForeignKeyViolation):
-            raise Conflict(
-                "the market, the portfolio, the scenario set or the run to carry from was deleted meanwhile; submit anew"
-            ) from error
+            raise Conflict("the market, the portfolio, the scenario set or the run to reuse was deleted meanwhile; submit anew") from error
         raise
     if not created and idempotency_key is not None:
         return _replayed(database, run_id, idempotency_key, request_fingerprint)
@@ -177,16 +179,16 @@ def request_cancel(database: Database, *, run_id: str) -> Run:
 
 
 def delete_run(database: Database, *, run_id: str) -> None:
-    """Delete a finished run and all it left. Raises NotFound, and Conflict while it is queued or running or another carries from it."""
+    """Delete a finished run and all it left. Raises NotFound, and Conflict while it is queued or running or another reuses its results."""
     with database.transaction() as connection:
         row = connection.execute(sql.load("lock_run_to_delete"), {"run_id": run_id}).fetchone()
         if row is None:
             raise NotFound("run", run_id)
         if not RunState(row["state"]).is_final:
             raise Conflict(f"run {run_id} is {row['state']}; cancel it first")
-        carrying = connection.execute(sql.load("find_run_that_carries"), {"run_no": row["run_no"]}).fetchone()
-        if carrying is not None:
-            raise Conflict(f"run {carrying['run_id']} has results carried from run {run_id}; delete that one first")
+        reusing = connection.execute(sql.load("find_run_that_reuses"), {"run_no": row["run_no"]}).fetchone()
+        if reusing is not None:
+            raise Conflict(f"run {reusing['run_id']} reuses results of run {run_id}; delete that one first")
         if row["storage_no"] == 0:
             connection.execute(sql.load("delete_shared_results"), {"run_no": row["run_no"]})
         connection.execute(sql.load("delete_run"), {"run_no": row["run_no"]})

@@ -1,3 +1,7 @@
+-- name: added_up_measure
+-- A measure's sum over results and the size of its terms, for `check_rollups_match_results`.
+coalesce(sum({measure}), 0) AS {measure}, coalesce(sum(abs({measure})), 0) AS {size}
+
 -- name: begin_consistent_read
 -- Starts a transaction whose queries all see one snapshot of the data and have no time limit.
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY
@@ -121,26 +125,17 @@ SELECT format('portfolio %%s counts %%s positions, has %%s rows numbered %%s to 
 SELECT format('run %%s: %%s of the rollups is %%s, of the results %%s', run.run_id, sums.name, sums.rolled_up, sums.added_up) AS problem
   FROM run
  CROSS JOIN LATERAL (
-       SELECT sum(ok_count) AS ok_count, sum(failed_count) AS failed_count, sum(pv_base) AS pv_base, sum(dv01) AS dv01, sum(cs01) AS cs01,
-              sum(fx_delta) AS fx_delta, sum(theta_1d) AS theta_1d
+       SELECT sum(ok_count) AS ok_count, sum(failed_count) AS failed_count, {rolled_up}
          FROM result_rollup
         WHERE result_rollup.run_no = run.run_no
        ) rollup
  CROSS JOIN LATERAL (
-       SELECT coalesce(sum(pv_base), 0) AS pv_base, coalesce(sum(abs(pv_base)), 0) AS pv_base_size,
-              coalesce(sum(dv01), 0) AS dv01, coalesce(sum(abs(dv01)), 0) AS dv01_size,
-              coalesce(sum(cs01), 0) AS cs01, coalesce(sum(abs(cs01)), 0) AS cs01_size,
-              coalesce(sum(fx_delta), 0) AS fx_delta, coalesce(sum(abs(fx_delta)), 0) AS fx_delta_size,
-              coalesce(sum(theta_1d), 0) AS theta_1d, coalesce(sum(abs(theta_1d)), 0) AS theta_1d_size
+       SELECT {added_up}
          FROM position_result
         WHERE position_result.storage_no = run.storage_no AND position_result.run_no = run.run_no
        ) result
  CROSS JOIN LATERAL (
-       VALUES ('pv_base', rollup.pv_base, result.pv_base, result.pv_base_size),
-              ('dv01', rollup.dv01, result.dv01, result.dv01_size),
-              ('cs01', rollup.cs01, result.cs01, result.cs01_size),
-              ('fx_delta', rollup.fx_delta, result.fx_delta, result.fx_delta_size),
-              ('theta_1d', rollup.theta_1d, result.theta_1d, result.theta_1d_size),
+       VALUES {compared},
               ('ok_count', rollup.ok_count, run.ok_count, 0),
               ('failed_count', rollup.failed_count, run.failed_count, 0)
        ) sums (name, rolled_up, added_up, size)
@@ -170,6 +165,14 @@ SELECT format('run %%s has %%s positions and its shards hold %%s', run.run_id, r
        SELECT coalesce(sum(row_count), 0) AS n FROM run_shard WHERE run_shard.run_no = run.run_no AND state <> 'SPLIT'
        ) shard
  WHERE shard.n <> run.position_count
+
+-- name: compared_measure
+-- A measure's two sums side by side, for `check_rollups_match_results`.
+({text}, rollup.{measure}, result.{measure}, result.{size})
+
+-- name: rolled_up_measure
+-- A measure's sum over rollups, for `check_rollups_match_results`.
+sum({measure}) AS {measure}
 
 -- name: unsoundly_read_portfolios
 -- Portfolios with rejected rows that were read only by reader versions that could change the good rows.

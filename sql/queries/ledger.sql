@@ -30,7 +30,7 @@ RETURNING run.run_no, run.run_id, run.epoch, run.storage_no, run.market_no, mark
           market.as_of, run.base_currency, run.measures, run.rows_per_shard, run.position_count,
           run.cancel_requested_at IS NOT NULL AS cancel_requested, run.created_at, run.scenario_set_no,
           (SELECT scenario_set_id FROM scenario_set WHERE scenario_set.scenario_set_no = run.scenario_set_no) AS scenario_set_id,
-          run.vectors, run.failure_policy, run.traceparent, run.carried_from_run_no, run.event_seq
+          run.vectors, run.failure_policy, run.traceparent, run.carried_from_run_no AS reused_from_run_no, run.event_seq
 
 -- name: claimed_run
 -- The current state of a run.
@@ -40,14 +40,6 @@ SELECT state::text AS state, epoch, storage_no FROM run WHERE run_no = %(run_no)
 -- Failed positions of a shard, from Arrow.
 COPY position_failure (run_no, position_no, code, message, remedy) FROM STDIN (FORMAT binary)
 
--- name: copy_fx_rollups
--- Sums by currency of the leg, from Arrow.
-COPY result_fx_rollup (run_no, book, product, currency, fx_delta) FROM STDIN (FORMAT binary)
-
--- name: copy_key_rate_rollups
--- Sums by curve, a number a pillar, from Arrow.
-COPY result_ladder_rollup (run_no, book, product, curve_no, dv01) FROM STDIN (FORMAT binary)
-
 -- name: copy_results
 -- Priced positions of a shard, from Arrow.
 COPY position_result (storage_no, run_no, {columns}) FROM STDIN (FORMAT binary)
@@ -55,6 +47,10 @@ COPY position_result (storage_no, run_no, {columns}) FROM STDIN (FORMAT binary)
 -- name: copy_rollups
 -- Sums by book, product and currency, from Arrow.
 COPY result_rollup (run_no, {columns}) FROM STDIN (FORMAT binary)
+
+-- name: copy_sensitivities
+-- Sums of sensitivities by factor, from Arrow.
+COPY result_sensitivity (run_no, {columns}) FROM STDIN (FORMAT binary)
 
 -- name: count_shard
 -- Adds a shard to its run's counts, if the claim is still valid.
@@ -82,16 +78,15 @@ SELECT shard_no, row_count, ok_count, failed_count, exact_sums, seconds
 -- The numbers of positions in the finished shards.
 SELECT shard_no, product, first_position_no, row_count, attempts FROM run_shard WHERE run_no = %(run_no)s AND state = 'DONE' ORDER BY shard_no
 
--- name: earlier_shard
--- What a run left of exactly these positions.
-SELECT run.run_no, run.storage_no, run.market_no, market.market_id, shard.failed_count, shard.exact_sums
+-- name: earlier_run
+-- Where the results of a run are, and the market that they were made under.
+SELECT run.run_no, run.storage_no, market.market_id
   FROM run
   JOIN market_snapshot market USING (market_no)
-  JOIN run_shard shard USING (run_no)
- WHERE run.run_no = %(run_no)s AND shard.state = 'DONE' AND shard.first_position_no = %(first_position_no)s AND shard.row_count = %(row_count)s
+ WHERE run.run_no = %(run_no)s
 
 -- name: earlier_results
--- Priced positions of a range, to be carried.
+-- Priced positions of a range, to be reused.
 SELECT {columns}
   FROM position_result
  WHERE storage_no = %(storage_no)s AND run_no = %(run_no)s
@@ -117,7 +112,7 @@ RETURNING event_seq, ok_count, failed_count, cancelled_count
 -- Marks a shard as done, once.
 UPDATE run_shard
    SET state = 'DONE', epoch = %(epoch)s, ok_count = %(ok_count)s, failed_count = %(failed_count)s, exact_sums = %(exact_sums)s,
-       seconds = %(seconds)s, carried = %(carried)s, carried_count = %(carried_count)s, attempts = attempts + 1, finished_at = now()
+       seconds = %(seconds)s, carried = %(reused)s, carried_count = %(reused_count)s, attempts = attempts + 1, finished_at = now()
  WHERE run_no = %(run_no)s AND shard_no = %(shard_no)s AND state = 'PENDING'
 
 -- name: hold_claim

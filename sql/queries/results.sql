@@ -94,19 +94,6 @@ SELECT failure.code, position.product, count(*) AS position_count,
  GROUP BY failure.code, position.product
  ORDER BY count(*) DESC, failure.code, position.product
 
--- name: fx_rollups
--- FX delta by currency of the leg, over the groups asked for.
-SELECT CASE WHEN %(by_book)s THEN book END AS book,
-       CASE WHEN %(by_product)s THEN product END AS product,
-       currency,
-       sum(fx_delta ORDER BY book, product) AS fx_delta
-  FROM result_fx_rollup
- WHERE run_no = %(run_no)s
-   AND (%(books)s::text[] IS NULL OR book = ANY (%(books)s::text[]))
-   AND (%(products)s::text[] IS NULL OR product = ANY (%(products)s::text[]))
- GROUP BY 1, 2, 3
- ORDER BY 1, 2, 3
-
 -- name: get_failure
 -- The failure of one position.
 SELECT position.position_id, position.product, position.book, position.counterparty, position.currency, position.notional,
@@ -121,50 +108,30 @@ SELECT {columns}
   FROM (
        SELECT position.position_id, position.product, position.book, position.counterparty, position.currency, position.notional, r.*
          FROM position
-         JOIN position_result r ON r.storage_no = %(storage_no)s AND r.run_no = %(run_no)s AND r.position_no = position.position_no
+         JOIN priced_position r ON r.storage_no = %(storage_no)s AND r.run_no = %(run_no)s AND r.position_no = position.position_no
         WHERE position.portfolio_no = %(portfolio_no)s AND position.position_id = %(position_id)s
        ) result
 
--- name: key_rate_rollups
--- Key-rate DV01 by curve and pillar, over the groups asked for; a run has its ladders in one of two tables, according to its age.
-SELECT CASE WHEN %(by_book)s THEN rollup.book END AS book,
-       CASE WHEN %(by_product)s THEN rollup.product END AS product,
-       curve.name AS curve,
-       curve.pillar_labels[pillar.number] AS pillar,
-       curve.pillar_days[pillar.number] AS pillar_days,
-       sum(pillar.dv01 ORDER BY rollup.book, rollup.product) AS dv01
-  FROM (
-       SELECT run_no, book, product, curve_no, dv01 FROM result_ladder_rollup WHERE run_no = %(run_no)s
-        UNION ALL
-       SELECT run_no, book, product, curve_no, array_agg(dv01 ORDER BY pillar_no)
-         FROM result_key_rate_rollup
-        WHERE run_no = %(run_no)s
-        GROUP BY run_no, book, product, curve_no
-       ) rollup
- CROSS JOIN LATERAL unnest(rollup.dv01) WITH ORDINALITY AS pillar (dv01, number)
-  JOIN market_curve curve ON curve.market_no = %(market_no)s AND curve.kind = 'discount' AND curve.curve_no = rollup.curve_no
- WHERE (%(curve)s::text IS NULL OR curve.name = %(curve)s)
-   AND (%(books)s::text[] IS NULL OR rollup.book = ANY (%(books)s::text[]))
-   AND (%(products)s::text[] IS NULL OR rollup.product = ANY (%(products)s::text[]))
- GROUP BY 1, 2, 3, 4, 5, pillar.number
- ORDER BY 1, 2, 3, pillar.number
-
 -- name: position_origin
--- From a run to the one that valued a position's row, through those that carried it.
+-- From a run to the one that valued a position's row, through those that reused it.
 WITH RECURSIVE step AS (
-     SELECT run_no, carried_from_run_no, 0 AS carried_times FROM run WHERE run_no = %(run_no)s
+     SELECT run_no, carried_from_run_no, 0 AS reused_times FROM run WHERE run_no = %(run_no)s
       UNION ALL
-     SELECT earlier.run_no, earlier.carried_from_run_no, step.carried_times + 1
+     SELECT earlier.run_no, earlier.carried_from_run_no, step.reused_times + 1
        FROM step
        JOIN run_shard shard ON shard.run_no = step.run_no AND shard.carried @> %(position_no)s::integer
        JOIN run earlier ON earlier.run_no = step.carried_from_run_no
 )
-SELECT run.run_id AS valued_in, market.market_id, step.carried_times
+SELECT run.run_id AS valued_in, market.market_id, step.reused_times
   FROM step
   JOIN run USING (run_no)
   JOIN market_snapshot market USING (market_no)
- ORDER BY step.carried_times DESC
+ ORDER BY step.reused_times DESC
  LIMIT 1
+
+-- name: position_rollup_measure
+-- A measure added up from positions, for `position_rollups`.
+coalesce(sum(r.{measure} ORDER BY position.position_no), 0) AS {measure}
 
 -- name: position_rollups
 -- Sums over any groups, computed from the positions in their order.
@@ -175,11 +142,7 @@ SELECT CASE WHEN %(by_book)s THEN position.book END AS book,
        count(r.position_no) AS ok_count,
        count(failure.position_no) AS failed_count,
        CASE WHEN min(position.currency) = max(position.currency) THEN coalesce(sum(r.pv ORDER BY position.position_no), 0) END AS pv,
-       coalesce(sum(r.pv_base ORDER BY position.position_no), 0) AS pv_base,
-       coalesce(sum(r.dv01 ORDER BY position.position_no), 0) AS dv01,
-       coalesce(sum(r.cs01 ORDER BY position.position_no), 0) AS cs01,
-       coalesce(sum(r.fx_delta ORDER BY position.position_no), 0) AS fx_delta,
-       coalesce(sum(r.theta_1d ORDER BY position.position_no), 0) AS theta_1d
+       {sums}
   FROM position
   LEFT JOIN position_result r ON r.storage_no = %(storage_no)s AND r.run_no = %(run_no)s AND r.position_no = position.position_no
   LEFT JOIN position_failure failure ON failure.run_no = %(run_no)s AND failure.position_no = position.position_no
@@ -215,7 +178,7 @@ SELECT failure.position_no, position.position_id, position.product, position.boo
 SELECT {columns}
   FROM (
        SELECT position.position_id, position.product, position.book, position.counterparty, position.currency, position.notional, r.*
-         FROM position_result r
+         FROM priced_position r
          JOIN position ON position.portfolio_no = %(portfolio_no)s AND position.position_no = r.position_no
         WHERE r.storage_no = %(storage_no)s AND r.run_no = %(run_no)s AND r.position_no > %(after_position_no)s
           AND position.position_no > %(after_position_no)s
@@ -230,6 +193,10 @@ SELECT {columns}
  ORDER BY position_no
  LIMIT %(limit)s
 
+-- name: rollup_measure
+-- A measure added up over stored sums, for `rollups`.
+sum({measure} ORDER BY book, product, currency) AS {measure}
+
 -- name: rollups
 -- Sums over the given dimensions; native amounts only for a group with one currency.
 SELECT CASE WHEN %(by_book)s THEN book END AS book,
@@ -238,11 +205,7 @@ SELECT CASE WHEN %(by_book)s THEN book END AS book,
        sum(ok_count) AS ok_count,
        sum(failed_count) AS failed_count,
        CASE WHEN min(currency) = max(currency) THEN sum(pv ORDER BY book, product, currency) END AS pv,
-       sum(pv_base ORDER BY book, product, currency) AS pv_base,
-       sum(dv01 ORDER BY book, product, currency) AS dv01,
-       sum(cs01 ORDER BY book, product, currency) AS cs01,
-       sum(fx_delta ORDER BY book, product, currency) AS fx_delta,
-       sum(theta_1d ORDER BY book, product, currency) AS theta_1d
+       {sums}
   FROM result_rollup
  WHERE run_no = %(run_no)s
    AND (%(books)s::text[] IS NULL OR book = ANY (%(books)s::text[]))
@@ -251,12 +214,31 @@ SELECT CASE WHEN %(by_book)s THEN book END AS book,
  GROUP BY 1, 2, 3
  ORDER BY 1, 2, 3
 
+-- name: sensitivities
+-- Sums of sensitivities by factor and bucket, over the groups asked for.
+SELECT CASE WHEN %(by_book)s THEN sums.book END AS book,
+       CASE WHEN %(by_product)s THEN sums.product END AS product,
+       sums.kind,
+       sums.name AS factor,
+       factor.bucket_labels[sums.bucket_no + 1] AS bucket,
+       factor.bucket_days[sums.bucket_no + 1] AS bucket_days,
+       sum(sums.sensitivity ORDER BY sums.book, sums.product) AS sensitivity
+  FROM sensitivity sums
+  JOIN factor ON factor.run_no = sums.run_no AND factor.factor_no = sums.factor_no
+ WHERE sums.run_no = %(run_no)s
+   AND (%(kinds)s::text[] IS NULL OR sums.kind = ANY (%(kinds)s::text[]))
+   AND (%(factors)s::text[] IS NULL OR sums.name = ANY (%(factors)s::text[]))
+   AND (%(books)s::text[] IS NULL OR sums.book = ANY (%(books)s::text[]))
+   AND (%(products)s::text[] IS NULL OR sums.product = ANY (%(products)s::text[]))
+ GROUP BY 1, 2, 3, 4, 5, 6, sums.factor_no, sums.bucket_no
+ ORDER BY 1, 2, sums.factor_no, sums.bucket_no
+
 -- name: top_results
 -- The priced positions with the largest, smallest or largest absolute values of a measure.
 SELECT {columns}
   FROM (
        SELECT position.position_id, position.product, position.book, position.counterparty, position.currency, position.notional, r.*
-         FROM position_result r
+         FROM priced_position r
          JOIN position ON position.portfolio_no = %(portfolio_no)s AND position.position_no = r.position_no
         WHERE r.storage_no = %(storage_no)s AND r.run_no = %(run_no)s AND r.{measure} IS NOT NULL
           AND (%(books)s::text[] IS NULL OR position.book = ANY (%(books)s::text[]))

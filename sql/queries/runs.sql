@@ -57,7 +57,7 @@ SELECT event.seq, event.at, event.kind, event.data
 -- The run created with an Idempotency-Key.
 SELECT run_id, request_fingerprint FROM run WHERE idempotency_key = %(idempotency_key)s
 
--- name: find_run_that_carries
+-- name: find_run_that_reuses
 -- Any run with results of another.
 SELECT run_id FROM run WHERE carried_from_run_no = %(run_no)s ORDER BY run_no LIMIT 1
 
@@ -72,7 +72,7 @@ SELECT run.run_id, run.name, run.state::text AS state, run.executor, portfolio.p
        run.created_at, run.started_at, run.finished_at, run.cancel_requested_at, run.lease_until,
        CASE WHEN run.state = 'RUNNING' AND run.lease_until > clock_timestamp() THEN run.claimed_at END AS driven_since,
        run.error_code, run.error_detail, run.manifest, run.position_count, run.ok_count, run.failed_count, run.cancelled_count,
-       shards.shard_count, shards.shards_done, shards.carried_count, earlier.run_id AS carried_from
+       shards.shard_count, shards.shards_done, shards.reused_count, earlier.run_id AS reused_from
   FROM run
   JOIN market_snapshot market USING (market_no)
   JOIN portfolio_snapshot portfolio USING (portfolio_no)
@@ -80,7 +80,7 @@ SELECT run.run_id, run.name, run.state::text AS state, run.executor, portfolio.p
   LEFT JOIN run earlier ON earlier.run_no = run.carried_from_run_no
  CROSS JOIN LATERAL (
        SELECT count(*) FILTER (WHERE shard.state <> 'SPLIT') AS shard_count, count(*) FILTER (WHERE shard.state = 'DONE') AS shards_done,
-              coalesce(sum(shard.carried_count) FILTER (WHERE shard.state = 'DONE'), 0)::integer AS carried_count
+              coalesce(sum(shard.carried_count) FILTER (WHERE shard.state = 'DONE'), 0)::integer AS reused_count
          FROM run_shard shard
         WHERE shard.run_no = run.run_no
        ) shards
@@ -100,6 +100,14 @@ WITH event AS (
 )
 SELECT pg_notify('run_event', run_no::text) FROM event
 
+-- name: insert_factors
+-- Numbers the factors of a run; those that it has stay.
+INSERT INTO run_factor (run_no, factor_no, kind, name, unit, bump, bucket_labels, bucket_days, is_sparse)
+SELECT %(run_no)s, factor.factor_no, factor.kind, factor.name, factor.unit, factor.bump, factor.bucket_labels, factor.bucket_days, factor.is_sparse
+  FROM jsonb_to_recordset(%(factors)s) AS factor (
+       factor_no smallint, kind text, name text, unit text, bump float8, bucket_labels text[], bucket_days integer[], is_sparse boolean)
+    ON CONFLICT DO NOTHING
+
 -- name: insert_run
 -- A new run, unless its id or idempotency key is taken; a large one is stored under its own number.
 WITH number AS (SELECT nextval(pg_get_serial_sequence('run', 'run_no'))::integer AS run_no)
@@ -110,7 +118,7 @@ OVERRIDING SYSTEM VALUE
 SELECT run_no, %(run_id)s, %(name)s, %(executor)s, %(market_no)s, %(portfolio_no)s, %(base_currency)s, %(measures)s, %(rows_per_shard)s,
        CASE WHEN %(own_storage)s THEN run_no ELSE 0 END, %(position_count)s, %(preflight)s, %(scenario_set_no)s,
        %(vectors)s, %(failure_policy)s, %(traceparent)s, %(idempotency_key)s, %(request_fingerprint)s,
-       %(carried_from_run_no)s, 1
+       %(reused_from_run_no)s, 1
   FROM number
     ON CONFLICT DO NOTHING
 RETURNING run_no, storage_no
@@ -143,7 +151,7 @@ SELECT run.run_id, run.name, run.state::text AS state, run.executor, portfolio.p
        run.created_at, run.started_at, run.finished_at, run.cancel_requested_at, run.lease_until,
        CASE WHEN run.state = 'RUNNING' AND run.lease_until > clock_timestamp() THEN run.claimed_at END AS driven_since,
        run.error_code, run.error_detail, run.manifest, run.position_count, run.ok_count, run.failed_count, run.cancelled_count,
-       shards.shard_count, shards.shards_done, shards.carried_count, earlier.run_id AS carried_from
+       shards.shard_count, shards.shards_done, shards.reused_count, earlier.run_id AS reused_from
   FROM (
        SELECT run.*
          FROM run
@@ -164,7 +172,7 @@ SELECT run.run_id, run.name, run.state::text AS state, run.executor, portfolio.p
   LEFT JOIN run earlier ON earlier.run_no = run.carried_from_run_no
  CROSS JOIN LATERAL (
        SELECT count(*) FILTER (WHERE shard.state <> 'SPLIT') AS shard_count, count(*) FILTER (WHERE shard.state = 'DONE') AS shards_done,
-              coalesce(sum(shard.carried_count) FILTER (WHERE shard.state = 'DONE'), 0)::integer AS carried_count
+              coalesce(sum(shard.carried_count) FILTER (WHERE shard.state = 'DONE'), 0)::integer AS reused_count
          FROM run_shard shard
         WHERE shard.run_no = run.run_no
        ) shards
@@ -196,6 +204,14 @@ SELECT executor, count(*)::integer AS run_count, extract(epoch FROM clock_timest
  WHERE state IN ('QUEUED', 'RUNNING') AND (state = 'QUEUED' OR lease_until < clock_timestamp())
  GROUP BY executor
 
+-- name: run_factors
+-- What the sensitivities of a run's results refer to, by number.
+SELECT factor_no, kind, name, unit, bump, bucket_labels, bucket_days, is_sparse FROM factor WHERE run_no = %(run_no)s ORDER BY factor_no
+
 -- name: set_cancel_requested
 -- Requests a cancellation, which the coordinator reads at its next heartbeat.
 UPDATE run SET cancel_requested_at = now(), event_seq = event_seq + 1 WHERE run_no = %(run_no)s RETURNING event_seq
+
+-- name: stored_factors
+-- The factors that this version stored of a run.
+SELECT factor_no, kind, name, unit, bump, bucket_labels, bucket_days, is_sparse FROM run_factor WHERE run_no = %(run_no)s ORDER BY factor_no

@@ -86,7 +86,7 @@ def test_price_agrees_with_the_run_to_the_last_bit(client, database, finished):
     rows = {row["position_id"]: row for row in priced.results.to_pylist()}
     for position_id, row in rows.items():
         stored = get_result(database, run_id=finished.run_id, position_id=position_id)
-        for name in ("product", "pv", "pv_base", "dv01", "fx_delta", "theta_1d", "yield_to_maturity", "key_rate_dv01", "leg_fx_delta"):
+        for name in ("product", "pv", "pv_base", "dv01", "fx_delta", "theta_1d", "yield_to_maturity", "factor_nos", "sensitivities"):
             assert row[name] == stored[name], (position_id, name)
 
 

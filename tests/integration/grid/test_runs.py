@@ -43,7 +43,7 @@ def _rows(grid, run):
 
 def _rollups(grid, run):
     """Every stored sum as its bits."""
-    tables = ("result_rollup", "result_fx_rollup", "result_ladder_rollup")
+    tables = ("result_rollup", "result_sensitivity")
     with grid.database.transaction() as connection:
         found = [
             connection.execute(

@@ -50,8 +50,9 @@ def test_run_is_submitted_watched_and_read(client: Client, tmp_path: Path) -> No
     totals = handle.totals()
     assert (totals.ok_count, totals.failed_count) == (14, 1)
     assert math.fsum(row.pv_base for row in handle.rollup("book", "product")) == pytest.approx(totals.pv_base, rel=1e-14)
-    assert {row.currency for row in handle.fx("book")} >= {"EUR"}
-    assert {row.curve for row in handle.key_rates(curve="EUR-GOVT")} == {"EUR-GOVT"}
+    assert {(row.kind, row.factor) for row in handle.sensitivities("book")} >= {("RATE", "EUR-GOVT"), ("CURRENCY", "EUR")}
+    assert {row.factor for row in handle.sensitivities(kind=["RATE"], factor=["EUR-GOVT"])} == {"EUR-GOVT"}
+    assert [factor.factor_no for factor in handle.factors()] == list(range(len(handle.factors())))
     assert handle.failure_summary()[0].code == "MISSING_CURVE"
     assert [row["position_id"] for row in handle.failures().to_arrow().to_pylist()] == ["BD-000090"]
     explanation = handle.explain("BD-000001")
@@ -62,16 +63,16 @@ def test_run_is_submitted_watched_and_read(client: Client, tmp_path: Path) -> No
     assert len((tmp_path / "results.csv").read_text().splitlines()) == 15
 
 
-def test_run_carries_from_another_and_says_where_a_position_was_valued(client: Client) -> None:
+def test_run_reuses_another_and_says_where_a_position_was_valued(client: Client) -> None:
     first = client.submit(portfolio="desk", market="close", wait_s=30)
-    second = client.submit(portfolio="desk", market="close", carry_from=first.run_id, wait_s=30)
-    assert (second.run.carried_from, second.run.progress.carried_count) == (first.run_id, 14)
+    second = client.submit(portfolio="desk", market="close", reuse_from=first.run_id, wait_s=30)
+    assert (second.run.reused_from, second.run.progress.reused_count) == (first.run_id, 14)
     assert second.positions().to_arrow().equals(first.positions().to_arrow())
     assert client.position_origin(second.run_id, "BD-000001").valued_in == first.run_id
     assert client.position_origin(second.run_id, "BD-000090").valued_in == second.run_id
-    with pytest.raises(InvalidRequest, match=f"base_currency is EUR, but run {first.run_id} has USD.*submit without carry_from"):
-        client.submit(portfolio="desk", market="close", base_currency="EUR", carry_from=first.run_id)
-    with pytest.raises(Conflict, match=f"{second.run_id} has results carried from run {first.run_id}; delete that one first"):
+    with pytest.raises(InvalidRequest, match=f"base_currency is EUR, but run {first.run_id} has USD.*submit without reuse_from"):
+        client.submit(portfolio="desk", market="close", base_currency="EUR", reuse_from=first.run_id)
+    with pytest.raises(Conflict, match=f"{second.run_id} reuses results of run {first.run_id}; delete that one first"):
         client.delete_run(first.run_id)
 
 

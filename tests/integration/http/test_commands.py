@@ -177,14 +177,14 @@ def test_file_that_cannot_be_written_is_named_in_one_line(
     assert (ended.value.code, last.startswith(f"error: {target}"), "No such file or directory" in last) == (1, True, True)
 
 
-def test_ad_hoc_price_shows_the_ladder_by_curve_and_pillar(client: Client, tmp_path: Path) -> None:
+def test_ad_hoc_price_shows_sensitivities_by_factor_and_bucket(client: Client, tmp_path: Path) -> None:
     client.upload_market(market_document())
     file = tmp_path / "bond.json"
     file.write_text(json.dumps(bond(1)), encoding="utf-8")
     done = command("price", str(file), "--market", "close", "--measures", "pv,key_rate_dv01")
     assert done.exit_code == 0, done.output
-    assert [line.split()[:3] for line in done.stdout.splitlines() if "USD-GOVT" in line] == [
-        ["BD-000001", "USD-GOVT", pillar] for pillar in ("3M", "1Y", "2Y", "5Y", "10Y")
+    assert [line.split()[:4] for line in done.stdout.splitlines() if "USD-GOVT" in line] == [
+        ["BD-000001", "RATE", "USD-GOVT", pillar] for pillar in ("3M", "1Y", "2Y", "5Y", "10Y")
     ]
 
 

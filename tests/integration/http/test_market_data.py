@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.fixtures.services import Api
-from tests.fixtures.stored_snapshots import bond, fx_forward, market_document, store_portfolio
+from tests.fixtures.stored_snapshots import bond, market_document, store_portfolio
 
 URL = "/api/v1/market-data/snapshots"
 
@@ -127,7 +127,7 @@ def test_answer_in_a_format_that_is_not_offered_is_406(api: Api) -> None:
     assert (answer.status_code, answer.json()["error"]) == (406, "not_acceptable")
 
 
-def test_curves_are_listed_by_the_numbers_that_results_have(api: Api) -> None:
+def test_curves_are_listed_with_their_pillars(api: Api) -> None:
     api.http.post(URL, json=market_document())
     curves = api.http.get(f"{URL}/close/curves").json()
     assert [(curve["kind"], curve["curve_no"], curve["name"]) for curve in curves] == [
@@ -137,13 +137,6 @@ def test_curves_are_listed_by_the_numbers_that_results_have(api: Api) -> None:
     ]
     assert curves[1]["pillars"] == ["3M", "1Y", "2Y", "5Y", "10Y"]
     assert curves[1]["zero_rates"] == pytest.approx([0.02, 0.021, 0.022, 0.023, 0.024], abs=1e-15)
-    store_portfolio(api.database, [bond(1), fx_forward(2)])
-    run = api.http.post("/api/v1/runs", json={"portfolio": "desk", "market": "close"}, headers={"Prefer": "wait=60"}).json()
-    rows = api.http.get(f"/api/v1/results/{run['run_id']}/positions").json()["data"]
-    for row in rows:
-        legs = [curves[number] for number in row["leg_curve_nos"]]
-        assert len(row["key_rate_dv01"]) == sum(len(leg["pillars"]) for leg in legs)
-    assert {row["position_id"]: row["leg_curve_nos"] for row in rows} == {"BD-000001": [1], "FX-000002": [0, 1]}
 
 
 def test_list_is_paged_newest_first_in_the_house_shape(api: Api) -> None:

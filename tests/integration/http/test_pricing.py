@@ -24,10 +24,14 @@ def test_position_priced_ad_hoc_has_the_value_it_has_in_a_run(market: Api) -> No
     store_portfolio(market.database, [bond(1), fx_forward(2)])
     run = market.http.post("/api/v1/runs", json={"portfolio": "desk", "market": "close"}, headers={"Prefer": "wait=60"}).json()
     rows = market.http.get(f"/api/v1/results/{run['run_id']}/positions").json()["data"]
-    answer = price(market, fx_forward(2), bond(1), measures=["pv", "dv01", "key_rate_dv01"])
-    priced = {item["position_id"]: item["values"] for item in answer["results"]}
+    answer = price(market, fx_forward(2), bond(1), measures=["pv", "dv01", "key_rate_dv01", "fx_delta"])
+    priced = {item["position_id"]: item for item in answer["results"]}
     for row in rows:
-        assert priced[row["position_id"]] == {name: row[name] for name in ("pv", "dv01", "key_rate_dv01")}
+        found = priced[row["position_id"]]
+        assert found["values"] == {name: row[name] for name in ("pv", "dv01", "fx_delta")}
+        assert (found["factor_nos"], found["sensitivities"]) == (row["factor_nos"], row["sensitivities"])
+    factors = market.http.get(f"/api/v1/results/{run['run_id']}/factors").json()
+    assert answer["factors"] == [factor for factor in factors if factor["kind"] != "SPREAD"]
 
 
 def test_only_requested_measures_are_answered(market: Api) -> None:
@@ -44,18 +48,22 @@ def test_answer_says_which_market_and_date_a_name_stood_for(market: Api) -> None
     assert again == {**answer, "market": stored["market_id"]}
 
 
-def test_key_rates_come_with_the_curves_and_pillars_they_belong_to(market: Api) -> None:
+def test_sensitivities_come_with_the_factors_and_buckets_they_belong_to(market: Api) -> None:
     answer = price(market, fx_forward(2), bond(1), measures=["key_rate_dv01"])
-    assert answer["curves"] == {"EUR-GOVT": ["3M", "1Y", "2Y", "5Y", "10Y", "30Y"], "USD-GOVT": ["3M", "1Y", "2Y", "5Y", "10Y"]}
+    assert {factor["name"]: factor["bucket_labels"] for factor in answer["factors"]} == {
+        "EUR-GOVT": ["3M", "1Y", "2Y", "5Y", "10Y", "30Y"], "USD-GOVT": ["3M", "1Y", "2Y", "5Y", "10Y"],
+    }  # fmt: skip
     by_id = {item["position_id"]: item for item in answer["results"]}
     forward, dollar_bond = by_id["FX-000002"], by_id["BD-000001"]
-    assert (forward["leg_curves"], dollar_bond["leg_curves"]) == (["EUR-GOVT", "USD-GOVT"], ["USD-GOVT"])
-    assert (len(forward["values"]["key_rate_dv01"]), len(dollar_bond["values"]["key_rate_dv01"])) == (6 + 5, 5)
+    assert (forward["factor_nos"], dollar_bond["factor_nos"]) == ([0, 1], [1])
+    assert (len(forward["sensitivities"]), len(dollar_bond["sensitivities"])) == (6 + 5, 5)
+    assert forward["values"] == {}
 
 
-def test_curves_are_left_out_where_no_measure_is_by_leg(market: Api) -> None:
+def test_factors_are_left_out_where_no_bucketed_measure_is_asked_for(market: Api) -> None:
     answer = price(market, bond(1), measures=["pv"])
-    assert (answer["curves"], answer["results"][0]["leg_curves"]) == ({}, [])
+    (result,) = answer["results"]
+    assert (answer["factors"], result["factor_nos"], result["sensitivities"]) == ([], None, None)
 
 
 def test_measure_that_the_product_has_not_is_null(market: Api) -> None:

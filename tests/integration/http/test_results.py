@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 from collections.abc import Callable, Iterator
 
@@ -103,17 +104,43 @@ def test_unknown_group_is_refused_with_the_known_ones(valued: Valued) -> None:
 
 
 def test_ladder_adds_up_to_the_dv01(valued: Valued) -> None:
-    ladder = valued.get("/key-rates").json()
-    assert {row["curve"] for row in ladder} == {"EUR-GOVT", "USD-GOVT"}
-    assert math.fsum(row["dv01"] for row in ladder) == pytest.approx(valued.get("/totals").json()["dv01"], rel=1e-3)
-    only = valued.get("/key-rates", params={"curve": "EUR-GOVT", "group_by": "book"}).json()
-    assert {row["curve"] for row in only} == {"EUR-GOVT"}
+    ladder = valued.get("/sensitivities", params={"kind": "RATE"}).json()
+    assert {row["factor"] for row in ladder} == {"EUR-GOVT", "USD-GOVT"}
+    assert [row["bucket"] for row in ladder if row["factor"] == "USD-GOVT"] == ["3M", "1Y", "2Y", "5Y", "10Y"]
+    assert math.fsum(row["sensitivity"] for row in ladder) == pytest.approx(valued.get("/totals").json()["dv01"], rel=1e-3)
+    only = valued.get("/sensitivities", params={"factor": "EUR-GOVT", "group_by": "book"}).json()
+    assert {row["factor"] for row in only} == {"EUR-GOVT"}
+    assert valued.get("/sensitivities", params={"kind": "DV01"}).status_code == 422
 
 
-def test_fx_delta_is_by_currency_of_the_leg(valued: Valued) -> None:
-    rows = valued.get("/fx").json()
-    assert [row["currency"] for row in rows if row["fx_delta"] != 0] == ["EUR"]
-    assert math.fsum(row["fx_delta"] for row in rows) == pytest.approx(valued.get("/totals").json()["fx_delta"], rel=1e-12)
+def test_fx_delta_is_by_currency_of_the_flows(valued: Valued) -> None:
+    rows = valued.get("/sensitivities", params={"kind": "CURRENCY"}).json()
+    assert [(row["factor"], row["bucket"], row["bucket_days"]) for row in rows] == [("EUR", "EUR", None)]
+    assert rows[0]["sensitivity"] == pytest.approx(valued.get("/totals").json()["fx_delta"], rel=1e-12)
+    assert valued.get("/sensitivities").json() == [*valued.get("/sensitivities", params={"kind": "RATE"}).json(), *rows]
+
+
+def test_sensitivities_of_positions_add_up_to_those_of_the_run(valued: Valued) -> None:
+    factors = valued.get("/factors").json()
+    assert [factor["factor_no"] for factor in factors] == list(range(len(factors)))
+    added: dict[tuple[str, str, str], float] = {}
+    for row in rows_of(valued):
+        named = [factors[number] for number in row["factor_nos"]]
+        buckets = [(factor["kind"], factor["name"], label) for factor in named for label in factor["bucket_labels"]]
+        for bucket, value in zip(buckets, row["sensitivities"], strict=True):
+            added[bucket] = added.get(bucket, 0.0) + value
+    sums = {(row["kind"], row["factor"], row["bucket"]): row["sensitivity"] for row in valued.get("/sensitivities").json()}
+    assert added == pytest.approx(sums, rel=1e-12)
+
+
+def test_file_of_positions_says_what_its_factors_are(valued: Valued) -> None:
+    factors = valued.get("/factors").json()
+    arrow = valued.get("/positions", params={"format": "arrow"})
+    assert json.loads(pa.ipc.open_stream(arrow.content).schema.metadata[b"riskray.factors"]) == factors
+    parquet = valued.get("/positions", params={"format": "parquet", "columns": "sensitivities"})
+    assert json.loads(pq.read_schema(io.BytesIO(parquet.content)).metadata[b"riskray.factors"]) == factors
+    plain = valued.get("/positions", params={"format": "arrow", "columns": "pv"})
+    assert b"riskray.factors" not in pa.ipc.open_stream(plain.content).schema.metadata
 
 
 def test_formats_hold_the_same_rows(valued: Valued) -> None:
@@ -127,9 +154,9 @@ def test_formats_hold_the_same_rows(valued: Valued) -> None:
     assert pq.read_table(io.BytesIO(parquet.content)).to_pylist() == table.to_pylist()
     lines = list(csv.DictReader(io.StringIO(text.text)))
     assert [float(line["pv"]) for line in lines] == [row["pv"] for row in pages]
-    first = next(row for row in pages if row["key_rate_dv01"])
+    first = next(row for row in pages if row["sensitivities"])
     line = next(line for line in lines if line["position_id"] == first["position_id"])
-    assert [float(number) for number in line["key_rate_dv01"].split(";")] == first["key_rate_dv01"]
+    assert [float(number) for number in line["sensitivities"].split(";")] == first["sensitivities"]
 
 
 def test_file_has_the_columns_asked_for(valued: Valued) -> None:
@@ -219,7 +246,7 @@ def test_run_under_way_answers_409_unless_partial_is_asked_for(api: Api) -> None
 
 
 def test_unknown_run_is_404(api: Api) -> None:
-    for path in ("/totals", "/rollup", "/fx", "/key-rates", "/positions", "/failures", "/failures/summary", "/positions/P"):
+    for path in ("/totals", "/rollup", "/factors", "/sensitivities", "/positions", "/failures", "/failures/summary", "/positions/P"):
         answer = api.http.get(f"/api/v1/results/run-0{path}")
         assert (answer.status_code, answer.json()["error"]) == (404, "not_found"), path
         assert "'run-0'; `riskray run list` or GET /api/v1/runs lists" in answer.json()["detail"], path

@@ -177,9 +177,9 @@ def test_rollup_by_counterparty_adds_up_to_the_totals(run: tuple[RunHandle, np.n
 
 def test_ladder_of_a_node_is_that_of_its_books(client: Client, run: tuple[RunHandle, np.ndarray]) -> None:
     handle, _ = run
-    node = {(row.curve, row.pillar): row.dv01 for row in handle.key_rates(hierarchy="desks", node="RATES")}
-    books = [row for row in handle.key_rates("book") if row.group["book"] in ("BOOK-A", "BOOK-B")]
-    assert sum(node.values()) == pytest.approx(sum(row.dv01 for row in books), rel=1e-12)
+    node = {(row.kind, row.factor, row.bucket): row.sensitivity for row in handle.sensitivities(hierarchy="desks", node="RATES")}
+    books = [row for row in handle.sensitivities("book") if row.group["book"] in ("BOOK-A", "BOOK-B")]
+    assert sum(node.values()) == pytest.approx(sum(row.sensitivity for row in books), rel=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["parquet", "arrow", "csv"])
@@ -188,8 +188,10 @@ def test_views_are_downloaded_as_they_are_answered(client: Client, run: tuple[Ru
     grouped = [row.model_dump() for row in handle.rollup("book", "counterparty")]
     views: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
         "rollup": ({"group_by": ("book", "counterparty")}, [{**row.pop("group"), **row} for row in grouped]),
-        "key-rates": ({"curve": "EUR-GOVT"}, [row.model_dump(exclude={"group"}) for row in handle.key_rates(curve="EUR-GOVT")]),
-        "fx": ({"book": "BOOK-A"}, [row.model_dump(exclude={"group"}) for row in handle.fx(book="BOOK-A")]),
+        "sensitivities": (
+            {"factor": ["EUR-GOVT"], "book": "BOOK-A"},
+            [row.model_dump(exclude={"group"}) for row in handle.sensitivities(factor=["EUR-GOVT"], book="BOOK-A")],
+        ),
         "top": ({"by": "dv01", "limit": 3}, [row.model_dump() for row in handle.top("dv01", limit=3)]),
     }
     for view, (question, expected) in views.items():
@@ -259,14 +261,14 @@ def test_filter_that_nothing_passes_is_told(
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr("riskray.cli.output.say", said.append)
-    assert "USD" in command("fx", run[0].run_id, "--book", "BOOK-A")
+    assert "USD" in command("sensitivities", run[0].run_id, "--book", "BOOK-A")
     assert said == []
-    command("fx", run[0].run_id, "--book", "TYPO")
+    command("sensitivities", run[0].run_id, "--book", "TYPO")
     assert len(said) == 1
     assert "no rows" in said[0]
 
 
-@pytest.mark.parametrize("name", ["rollup", "key-rates", "fx"])
+@pytest.mark.parametrize("name", ["rollup", "sensitivities"])
 def test_tables_of_sums_say_their_currency_and_what_is_in_no_sum(
     command: Callable[..., Any], run: tuple[RunHandle, np.ndarray], name: str
 ) -> None:
@@ -332,10 +334,11 @@ def test_ladders_are_printed_as_the_sdk_has_them(
     client: OpenClient, run: tuple[RunHandle, np.ndarray], command: Callable[..., Any]
 ) -> None:
     run_id = run[0].run_id
-    rungs = [rung.model_dump(mode="json") for rung in client.key_rates(run_id, ["product"], curve="EUR-GOVT")]
-    assert command("key-rates", run_id, "--by", "product", "--curve", "EUR-GOVT", "--json") == rungs
-    assert {rung["pillar"] for rung in rungs} == {"3M", "1Y", "2Y", "5Y", "10Y", "30Y"}
-    assert "EUR-GOVT" in command("key-rates", run_id)
-    deltas = client.fx(run_id, book="BOOK-A")
-    assert command("fx", run_id, "--book", "BOOK-A", "--json") == [delta.model_dump(mode="json") for delta in deltas]
-    assert f"{deltas[0].fx_delta:,.2f}" in command("fx", run_id, "--book", "BOOK-A")
+    rungs = [rung.model_dump(mode="json") for rung in client.sensitivities(run_id, ["product"], factor=["EUR-GOVT"])]
+    assert command("sensitivities", run_id, "--by", "product", "--factor", "EUR-GOVT", "--json") == rungs
+    assert {rung["bucket"] for rung in rungs} == {"3M", "1Y", "2Y", "5Y", "10Y", "30Y"}
+    (delta,) = client.sensitivities(run_id, kind=["CURRENCY"], book="BOOK-A")
+    shown = command("sensitivities", run_id, "--kind", "currency", "--book", "BOOK-A")
+    assert f"{delta.sensitivity:,.2f}" in shown
+    assert "CURRENCY: change in base currency after a bump of 0.01" in shown
+    assert "RATE" not in shown

@@ -152,7 +152,7 @@ def test_address_asks_the_same_as_the_body(valued: Valued) -> None:
 
 def test_parametric_figure_is_normal_in_the_runs_own_sensitivities(valued: Valued) -> None:
     answer = valued.var(confidences=[0.99], method="parametric", group_by=["book"]).json()
-    ladder = {(row["curve"], row["pillar"]): row["dv01"] for row in valued.get("/key-rates").json()}
+    ladder = {(row["factor"], row["bucket"]): row["sensitivity"] for row in valued.get("/sensitivities").json()}
     document = valued.api.http.get("/api/v1/scenarios/sets/shocks/matrix?format=json").json()
     moves = np.array([scenario["values"] for scenario in document["scenarios"]])
     sensitivities = np.array([ladder["EUR-GOVT", "5Y"], ladder["USD-GOVT", "5Y"]]) * 1e4

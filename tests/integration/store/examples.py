@@ -9,8 +9,9 @@ from uuid import uuid4
 import numpy as np
 import pyarrow as pa
 
+from pricers.market.factors import Factor, FactorKind
 from riskray.engine.plan import PositionRange, ProductRange, Requirement
-from riskray.engine.result_schema import FAILURE_SCHEMA, FX_ROLLUP_SCHEMA, KEY_RATE_ROLLUP_SCHEMA, RESULT_SCHEMA, ROLLUP_SCHEMA
+from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA, ROLLUP_SCHEMA, SENSITIVITY_SCHEMA
 from riskray.models.run import ALL_MEASURES, Run
 from riskray.portfolio.batches import PortfolioBatch
 from riskray.snapshots.content import SnapshotContent
@@ -23,6 +24,11 @@ from riskray.store.runs import NewRun, insert_run
 
 BOOKS, CURRENCIES = ("ALPHA", "BETA"), ("EUR", "USD")
 LEASE_S = 30.0
+FACTORS = (
+    Factor(FactorKind.RATE, "EUR-ESTR", "base currency", 1e-4, ("1Y", "2Y"), (365, 731), is_sparse=False),
+    Factor(FactorKind.CURRENCY, "EUR", "base currency", 0.01, ("EUR",), None, is_sparse=False),
+    Factor(FactorKind.INFLATION, "surface", "base currency", 1e-4, tuple(f"{n}Y" for n in range(9)), None, is_sparse=True),
+)
 
 
 def content_hash(text: str) -> bytes:
@@ -76,7 +82,7 @@ def shards_of(count: int, rows_per_shard: int = 5) -> list[ProductRange]:
 
 def store_run(database: Database, *, count: int = 10, rows_per_shard: int = 5, executor: str = "pool") -> Run:
     shards = shards_of(count, rows_per_shard)
-    return insert_run(database, new_run(database, count=count, executor=executor), shards=shards)[0]
+    return insert_run(database, new_run(database, count=count, executor=executor), shards=shards, factors=FACTORS)[0]
 
 
 def claim(database: Database, *, lease_s: float = LEASE_S) -> ClaimedRun:
@@ -100,8 +106,7 @@ def content_of(shard: Shard | ProductRange, *, failed: frozenset[int] = frozense
     columns: dict[str, list[object]] = {name: [None] * len(priced) for name in RESULT_SCHEMA.names}
     columns |= {
         "position_no": list(priced), "pv": [2.0 * n for n in priced], "pv_base": [3.0 * n for n in priced],
-        "leg_curve_nos": [[0] for _ in priced], "leg_fx_delta": [[0.5 * n] for n in priced],
-        "key_rate_dv01": [[0.1, 0.2 * n] for n in priced],
+        "factor_nos": [[0, 1] for _ in priced], "sensitivities": [[0.1, 0.2 * n, 0.5 * n] for n in priced],
     }  # fmt: skip
     bad = [n for n in numbers if n in failed]
     failures = {
@@ -126,10 +131,14 @@ def rollup_tables() -> dict[str, pa.Table]:
     sums = {name: [1.0, 10.0, 100.0] for name in ROLLUP_SCHEMA.names[5:]}
     return {
         "rollups": pa.table({**groups, "ok_count": [1, 2, 3], "failed_count": [0, 1, 0], **sums}, schema=ROLLUP_SCHEMA),
-        "fx_rollups": pa.table({**groups, "fx_delta": [1.0, 10.0, 100.0]}, schema=FX_ROLLUP_SCHEMA),
-        "key_rate_rollups": pa.table(
-            {"book": ["ALPHA", "BETA"], "product": ["FIXED_BOND"] * 2, "curve_no": [0, 0], "dv01": [[-1.0, -3.0], [-2.0, -4.0]]},
-            schema=KEY_RATE_ROLLUP_SCHEMA,
+        "sensitivities": pa.table(
+            {
+                "book": ["ALPHA", "ALPHA", "BETA", "BETA"],
+                "product": ["FIXED_BOND"] * 4,
+                "factor_no": [0, 1, 0, 2],
+                "sensitivities": [[-1.0, -3.0], [11.0], [-2.0, -4.0], [2.0, 3.0, 0.5, 7.0, 0.25]],
+            },
+            schema=SENSITIVITY_SCHEMA,
         ),
     }
 
@@ -144,5 +153,4 @@ def true_rollups(count: int) -> dict[str, pa.Table]:
         "pv": [2.0 * sum(numbers) for _, _, numbers in groups], "pv_base": [3.0 * sum(numbers) for _, _, numbers in groups],
     }  # fmt: skip
     zeros = {name: [0.0] * len(groups) for name in ROLLUP_SCHEMA.names if name not in columns}
-    empty = {"fx_rollups": FX_ROLLUP_SCHEMA.empty_table(), "key_rate_rollups": KEY_RATE_ROLLUP_SCHEMA.empty_table()}
-    return {"rollups": pa.table({**columns, **zeros}, schema=ROLLUP_SCHEMA), **empty}
+    return {"rollups": pa.table({**columns, **zeros}, schema=ROLLUP_SCHEMA), "sensitivities": SENSITIVITY_SCHEMA.empty_table()}

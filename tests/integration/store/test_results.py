@@ -9,8 +9,9 @@ from riskray.errors import Conflict, InvalidRequest, NotFound
 from riskray.store import ledger, results, run_end, runs
 from riskray.store.arrow import compose
 from riskray.store.database import Database
+from riskray.store.factors import run_factors
 from riskray.store.results import ResultFilter
-from tests.integration.store.examples import claim, commit, content_of, rollup_tables, shards_of, store_run
+from tests.integration.store.examples import FACTORS, claim, commit, content_of, rollup_tables, shards_of, store_run
 
 pytestmark = pytest.mark.postgres
 
@@ -76,7 +77,7 @@ def test_unknown_column_is_named_with_the_known_ones(database: Database, run_id:
 
 def test_one_position_is_found_whether_priced_or_failed(database: Database, run_id: str) -> None:
     priced = results.get_result(database, run_id=run_id, position_id="P000004")
-    assert (priced["pv"], priced["key_rate_dv01"], priced["book"]) == (8.0, [0.1, 0.8], "ALPHA")
+    assert (priced["pv"], priced["factor_nos"], priced["sensitivities"], priced["book"]) == (8.0, [0, 1], [0.1, 0.8, 2.0], "ALPHA")
     failed = results.get_result(database, run_id=run_id, position_id="P000003")
     assert (failed["code"], failed["message"], failed["remedy"]) == ("MATURED", "position 3 has matured", "drop it")
     with pytest.raises(NotFound, match="no position 'P9' in run"):
@@ -110,28 +111,31 @@ def test_sums_are_taken_over_the_groups_asked_for(database: Database, run_id: st
         results.rollups(database, run_id=run_id, group_by=["desk"])
 
 
-def test_risk_to_currencies_and_pillars_is_named(database: Database, run_id: str) -> None:
-    fx = results.fx_rollups(database, run_id=run_id, group_by=[])
-    assert [(row.group, row.currency, row.fx_delta) for row in fx] == [({}, "EUR", 101.0), ({}, "USD", 10.0)]
-    ladder = results.key_rate_rollups(database, run_id=run_id, group_by=["book"])
-    assert [(row.group, row.curve, row.pillar, row.pillar_days, row.dv01) for row in ladder] == [
-        ({"book": "ALPHA"}, "EUR-ESTR", "1Y", 365, -1.0), ({"book": "ALPHA"}, "EUR-ESTR", "2Y", 731, -3.0),
-        ({"book": "BETA"}, "EUR-ESTR", "1Y", 365, -2.0), ({"book": "BETA"}, "EUR-ESTR", "2Y", 731, -4.0),
+def test_sensitivities_are_named_by_factor_and_bucket(database: Database, run_id: str) -> None:
+    by_book = results.sensitivities(database, run_id=run_id, group_by=["book"])
+    assert [(row.group, row.kind, row.factor, row.bucket, row.bucket_days, row.sensitivity) for row in by_book] == [
+        ({"book": "ALPHA"}, "RATE", "EUR-ESTR", "1Y", 365, -1.0), ({"book": "ALPHA"}, "RATE", "EUR-ESTR", "2Y", 731, -3.0),
+        ({"book": "ALPHA"}, "CURRENCY", "EUR", "EUR", None, 11.0),
+        ({"book": "BETA"}, "RATE", "EUR-ESTR", "1Y", 365, -2.0), ({"book": "BETA"}, "RATE", "EUR-ESTR", "2Y", 731, -4.0),
+        ({"book": "BETA"}, "INFLATION", "surface", "3Y", None, 0.5), ({"book": "BETA"}, "INFLATION", "surface", "7Y", None, 0.25),
     ]  # fmt: skip
-    whole = results.key_rate_rollups(database, run_id=run_id, group_by=[], curve="EUR-ESTR")
-    assert [(row.group, row.pillar, row.dv01) for row in whole] == [({}, "1Y", -3.0), ({}, "2Y", -7.0)]
-    assert results.key_rate_rollups(database, run_id=run_id, group_by=[], curve="USD-SOFR") == []
+    whole = results.sensitivities(database, run_id=run_id, group_by=[], kinds=["RATE"])
+    assert [(row.group, row.bucket, row.sensitivity) for row in whole] == [({}, "1Y", -3.0), ({}, "2Y", -7.0)]
+    assert results.sensitivities(database, run_id=run_id, group_by=[], factors=["EUR-ESTR"]) == whole
+    assert results.sensitivities(database, run_id=run_id, group_by=[], kinds=["CURRENCY"], factors=["EUR-ESTR"]) == []
+    (alpha,) = results.sensitivities(database, run_id=run_id, group_by=[], kinds=["CURRENCY"], filters=ResultFilter(books=("ALPHA",)))
+    assert (alpha.group, alpha.factor, alpha.sensitivity) == ({}, "EUR", 11.0)
+    with pytest.raises(InvalidRequest, match="cannot group by 'currency'; choose of book, product"):
+        results.sensitivities(database, run_id=run_id, group_by=["currency"])
 
 
-def test_ladders_that_an_older_version_wrote_by_pillar_are_read(database: Database, run_id: str) -> None:
-    written = results.key_rate_rollups(database, run_id=run_id, group_by=["book", "product"])
-    with database.transaction() as connection:
-        connection.execute(
-            "INSERT INTO result_key_rate_rollup SELECT run_no, book, product, curve_no, pillar.number - 1, pillar.dv01"
-            " FROM result_ladder_rollup CROSS JOIN LATERAL unnest(dv01) WITH ORDINALITY AS pillar (dv01, number)"
-        )
-        connection.execute("DELETE FROM result_ladder_rollup")
-    assert results.key_rate_rollups(database, run_id=run_id, group_by=["book", "product"]) == written
+def test_factors_are_listed_with_what_a_sensitivity_means(database: Database, run_id: str) -> None:
+    listed = results.risk_factors(database, run_id=run_id)
+    assert [(row.factor_no, row.kind, row.name, row.bucket_labels, row.bucket_days, row.is_sparse) for row in listed[:2]] == [
+        (0, "RATE", "EUR-ESTR", ["1Y", "2Y"], [365, 731], False), (1, "CURRENCY", "EUR", ["EUR"], None, False),
+    ]  # fmt: skip
+    assert (listed[0].unit, listed[0].bump, listed[2].is_sparse) == ("base currency", 1e-4, True)
+    assert run_factors(database, run_no=runs.run_no_of(database, run_id=run_id)) == FACTORS
 
 
 def test_sums_of_a_run_that_has_not_ended_are_refused(database: Database) -> None:

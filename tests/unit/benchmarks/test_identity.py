@@ -14,8 +14,8 @@ from benchmarks.identity import __main__ as command
 from benchmarks.identity import archive, canonical, inputs
 from benchmarks.identity.comparison import ColumnComparison, compare
 from benchmarks.identity.figures import Figures, figures, figures_of_rows
-from riskray.models.result import KeyRateRollup
-from riskray.models.snapshot import StoredCurve
+from pricers.market.factors import FactorKind
+from riskray.models.result import RiskFactor, Sensitivity
 from tests.fixtures.planted_faults import one_fault_each
 
 PILLARS = {"EUR-GOVT": ["1Y", "10Y"], "USD-GOVT": ["2Y"]}
@@ -25,42 +25,47 @@ LADDERS: dict[str, list[tuple[str, list[float]]]] = {
 }
 
 
-def stored_curves(order: Sequence[str]) -> list[StoredCurve]:
-    """The discount curves with the numbers of their places, and a spread curve."""
-    numbered = [("discount", number, name, name[:3], PILLARS[name]) for number, name in enumerate(order)]
+def risk_factors(curves: Sequence[str]) -> list[RiskFactor]:
+    """The discount curves in this order, and the euro."""
+    named = [*((FactorKind.RATE, name, PILLARS[name]) for name in curves), (FactorKind.CURRENCY, "EUR", ["EUR"])]
     return [
-        StoredCurve(
-            kind=kind, curve_no=number, name=name, currency=currency, pillars=pillars, pillar_days=list(range(len(pillars))),
-            zero_rates=[0.01] * len(pillars),
+        RiskFactor(
+            factor_no=number, kind=kind, name=name, unit="base currency", bump=1e-4, bucket_labels=labels, bucket_days=None, is_sparse=False
         )
-        for kind, number, name, currency, pillars in [*numbered, ("spread", 0, "CORP", "", ["5Y"])]
-    ]  # fmt: skip
+        for number, (kind, name, labels) in enumerate(named)
+    ]
 
 
 def download(curves: Sequence[str], rows: Sequence[str]) -> pa.Table:
-    """Two positions as a download has them, with curves by their number."""
-    legs = {"bond": [0.5], "forward": [1.25, 0.0]}
+    """Two positions as a download has them, with factors by their number."""
+    fx_delta = {"bond": 0.5, "forward": 1.25}
     scalars: dict[str, list[float | None]] = {"pv": [50.0, 0.125], "pv_base": [55.0, 0.25], "yield_to_maturity": [0.03, None]}
     place = [list(LADDERS).index(name) for name in rows]
+    ladders = {name: sorted((curves.index(curve), ladder) for curve, ladder in LADDERS[name]) for name in rows}
     return pa.table(
         {
             "position_no": range(len(rows)),
             "position_id": rows,
             **{name: ["x"] * len(rows) for name in canonical.GROUPS},
             **{name: pa.array([values[row] for row in place], pa.float64()) for name, values in scalars.items()},
-            "leg_curve_nos": [[curves.index(curve) for curve, _ in LADDERS[name]] for name in rows],
-            "leg_fx_delta": [legs[name] for name in rows],
-            "key_rate_dv01": [[value for _, ladder in LADDERS[name] for value in ladder] for name in rows],
+            "factor_nos": [[*(number for number, _ in ladders[name]), len(curves)] for name in rows],
+            "sensitivities": [[*(value for _, ladder in ladders[name] for value in ladder), fx_delta[name]] for name in rows],
         }
     )
 
 
 def results(curves: Sequence[str] = ("EUR-GOVT", "USD-GOVT"), rows: Sequence[str] = ("bond", "forward")) -> dict[str, Figures]:
-    found, terms = canonical.positions(download(curves, rows), curves=stored_curves(curves), base_currency="USD")
-    ladder = [
-        KeyRateRollup(group={}, curve=curve, pillar=pillar, pillar_days=1, dv01=-1.0) for curve in curves for pillar in PILLARS[curve]
+    found, terms = canonical.positions(download(curves, rows), factors=risk_factors(curves))
+    sums = [
+        Sensitivity(group={}, kind=factor.kind, factor=factor.name, bucket=label, bucket_days=1, sensitivity=-1.0)
+        for factor in risk_factors(curves)
+        for label in factor.bucket_labels
     ]
-    return found | {"ladder_rollups": canonical.ladder_rollups({"": ladder}, terms)}
+    ladder, deltas = sums[:-1], sums[-1:]
+    return found | {
+        "ladder_rollups": canonical.ladder_rollups({"": ladder}, terms),
+        "fx_rollups": canonical.fx_rollups({"": deltas}, terms),
+    }
 
 
 def verdicts(before: Mapping[str, Figures], after: Mapping[str, Figures], **options: Any) -> dict[str, ColumnComparison]:

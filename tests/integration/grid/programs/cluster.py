@@ -22,7 +22,7 @@ START_ATTEMPTS = 3
 EVERYTHING = 100_000
 RAY_LABELS = ("Component", "NodeAddress", "SessionName", "Version", "WorkerId", "JobId", "NodeId", "IsHeadNode", "otel_scope")
 """Tags that Ray adds to every metric."""
-ROLLUP_TABLES = ("result_rollup", "result_fx_rollup", "result_ladder_rollup")
+ROLLUP_TABLES = ("result_rollup", "result_sensitivity")
 _OF_RUN = "SELECT t.* FROM {table} t JOIN run USING (run_no) WHERE run_id = %s ORDER BY 2, 3, 4, 5"
 T = TypeVar("T")
 

@@ -86,9 +86,6 @@ def test_from_bytes_of_anything_else_raises():
 
 
 @settings(deadline=None)  # the first example compiles
-@given(st.lists(finite, max_size=40), st.lists(finite, max_size=40))
-def test_terms_taken_out_again_leave_the_bytes_of_the_others(kept, removed):
-    both = _sums([*kept, *removed])
-    both.add_sums(np.zeros(1, np.int64), _sums(removed).negated())
-    assert both.to_bytes() == _sums(kept).to_bytes()
-    assert both.taken(np.array([0, 0])).round().tolist() == [*_sums(kept).round()] * 2
+@given(st.lists(finite, max_size=40))
+def test_sums_taken_by_number_are_the_same(values):
+    assert _sums(values).taken(np.array([0, 0])).round().tolist() == [*_sums(values).round()] * 2

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from pricers.contract.columns import Contracts, Text
+from pricers.market.factors import factors_of
 from pricers.market.market import Curve, CurveKind, Market
 from pricers.measures import Measure
 from pricers.status import RowStatus
 from pricers.value.valuation import Valuation
 from riskray.engine.shard import ShardPositions, failed_shard, shard_result
-from riskray.engine.sums import ShardSums, merge, roll_up
+from riskray.engine.sums import ShardSums, merge, roll_up, shard_sums
 
 ALL = frozenset(Measure)
 
@@ -20,10 +21,12 @@ ALL = frozenset(Measure)
 def _curve(name, currency, pillars):
     days = np.arange(1, pillars + 1, dtype=np.int32) * 365
     labels = tuple(f"{n}Y" for n in range(1, pillars + 1))
-    return Curve(name, CurveKind.RATE, currency, "LINEAR_ZERO", labels, days, np.full(pillars, 0.03))
+    kind = CurveKind.RATE if currency else CurveKind.SPREAD
+    return Curve(name, kind, currency, "LINEAR_ZERO", labels, days, np.full(pillars, 0.03))
 
 
-MARKET = Market(20_000, "USD", (_curve("EUR", "EUR", 2), _curve("USD", "USD", 3)), {"USD": 1.0, "EUR": 1.1})
+MARKET = Market(20_000, "USD", (_curve("EUR", "EUR", 2), _curve("USD", "USD", 3), _curve("CORP", "", 1)), {"USD": 1.0, "EUR": 1.1})
+FACTORS = factors_of(MARKET)
 
 
 def _positions(books=("X", "Y", "X"), first=10):
@@ -44,11 +47,16 @@ def _valuation(**changes):
             Measure.FX_DELTA: np.array([0.5, nan, 0.25]),
         },
         "factor_offsets": np.array([0, 3, 3, 5]),
-        "factor_nos": np.array([0, 1, 2, 0, 2], np.int16),
+        "factor_nos": np.array([0, 1, 3, 0, 3], np.int16),
         "bucket_offsets": np.array([0, 2, 5, 6, 8, 9]),
         "sensitivities": np.array([1.0, 2.0, 3.0, 4.0, 5.0, 0.5, 0.5, 0.25, 0.25]),
     }
     return Valuation(**(fields | changes))
+
+
+def _sums(**positions):
+    described = _positions(**positions)
+    return shard_sums(described, shard_result(described, _valuation(), market=MARKET, measures=ALL), factors=FACTORS)
 
 
 def test_results_hold_the_priced_rows_with_null_where_a_measure_does_not_apply():
@@ -57,9 +65,8 @@ def test_results_hold_the_priced_rows_with_null_where_a_measure_does_not_apply()
     assert [row["pv"] for row in rows] == [1.5, -0.5]
     assert [row["cs01"] for row in rows] == [None, 0.0625]
     assert [row["convexity"] for row in rows] == [None, None]
-    assert [row["leg_curve_nos"] for row in rows] == [[0, 1], [0]]
-    assert [row["leg_fx_delta"] for row in rows] == [[0.5, 0.0], [0.25]]
-    assert [row["key_rate_dv01"] for row in rows] == [[1.0, 2.0, 3.0, 4.0, 5.0], [0.5, 0.25]]
+    assert [row["factor_nos"] for row in rows] == [[0, 1, 3], [0, 3]]  # curves, a spread curve, and then the foreign currency
+    assert [row["sensitivities"] for row in rows] == [[1.0, 2.0, 3.0, 4.0, 5.0, 0.5], [0.5, 0.25, 0.25]]
 
 
 def test_failures_carry_code_message_and_remedy():
@@ -72,27 +79,22 @@ def test_failures_carry_code_message_and_remedy():
 
 
 def test_sums_are_by_book_currency_and_pillar_and_leave_failed_rows_out():
-    result = shard_result(_positions(books=("X", "Y", "X")), _valuation(), market=MARKET, measures=ALL)
-    rollups = roll_up([result.sums.to_bytes()])
+    rollups = roll_up([_sums(books=("X", "Y", "X")).to_bytes()], factors=FACTORS)
     assert rollups.groups.to_pylist() == [
         {"book": "X", "product": "FX_FWD", "currency": "EUR", "ok_count": 2, "failed_count": 0, "pv": 1.0, "pv_base": 1.25,
          "dv01": -0.125, "cs01": 0.0625, "fx_delta": 0.75, "theta_1d": 0.0},
         {"book": "Y", "product": "FX_FWD", "currency": "EUR", "ok_count": 0, "failed_count": 1, "pv": 0.0, "pv_base": 0.0,
          "dv01": 0.0, "cs01": 0.0, "fx_delta": 0.0, "theta_1d": 0.0},
     ]  # fmt: skip
-    assert [(row["currency"], row["fx_delta"]) for row in rollups.fx.to_pylist()] == [("EUR", 0.75), ("USD", 0.0)]
-    ladders = [(row["curve_no"], row["dv01"]) for row in rollups.key_rates.to_pylist()]
-    assert ladders == [(0, [1.5, 2.25]), (1, [3.0, 4.0, 5.0])]
+    by_factor = [(row["book"], row["factor_no"], row["sensitivities"]) for row in rollups.sensitivities.to_pylist()]
+    assert by_factor == [("X", 0, [1.5, 2.25]), ("X", 1, [3.0, 4.0, 5.0]), ("X", 3, [0.75])]
 
 
 def test_merged_sums_are_the_same_bytes_in_any_order():
-    parts = [
-        shard_result(_positions(books=books), _valuation(), market=MARKET, measures=ALL).sums
-        for books in (("X", "Y", "X"), ("Y", "Y", "Z"), ("A", "A", "A"))
-    ]
+    parts = [_sums(books=books) for books in (("X", "Y", "X"), ("Y", "Y", "Z"), ("A", "A", "A"))]
     there = merge(parts).to_bytes()
     assert merge(parts[::-1]).to_bytes() == there
-    assert merge([merge(parts[:2]), ShardSums.from_bytes(parts[2].to_bytes())]).to_bytes() == there
+    assert merge([merge(parts[:2]), ShardSums.from_bytes(parts[2].to_bytes(), factors=FACTORS)]).to_bytes() == there
 
 
 def test_measures_not_asked_for_are_null():
@@ -104,14 +106,15 @@ def test_measures_not_asked_for_are_null():
         sensitivities=np.empty(0),
     )
     row = shard_result(_positions(), valuation, market=MARKET, measures=only).results.to_pylist()[0]
-    assert row["leg_fx_delta"] is None
-    assert row["key_rate_dv01"] is None
+    assert row["factor_nos"] is None
+    assert row["sensitivities"] is None
 
 
 def test_shard_without_a_priced_row_has_failures_only():
     result = failed_shard(_positions(), status=RowStatus.WORKER_CRASHED)
     assert (result.ok_count, result.failed_count) == (0, 3)
-    assert roll_up([result.sums.to_bytes()]).groups.column("failed_count").to_pylist() == [2, 1]
+    rollups = roll_up([shard_sums(_positions(), result, factors=()).to_bytes()], factors=())
+    assert rollups.groups.column("failed_count").to_pylist() == [2, 1]
     assert set(result.failures.column("code").to_pylist()) == {"WORKER_CRASHED"}
 
 
@@ -121,6 +124,7 @@ def test_shard_without_a_priced_row_has_failures_only():
         ({"status": np.zeros(3, np.uint8)}, "status OK with a present value of nan"),
         ({"status": np.array([0, 7, 7], np.uint8)}, "position number 12.*MISSING_CURVE"),
         ({"factor_offsets": np.array([0, 2, 3, 5])}, "a failed row has sensitivities"),
+        ({"factor_nos": np.array([1, 0, 3, 0, 3], np.int16)}, "one number for each bucket of RATE USD"),
     ],
 )
 def test_pricer_that_breaks_its_contract_raises(changes, message):

@@ -1,14 +1,11 @@
 """A pricer that raises on a batch: the rows it cannot take fail alone, the others are as if they had come by themselves."""
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
 from pricers.status import RowStatus
-from riskray.engine.exact_sum import ExactSums
-from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA, ROLLUP_MEASURES
+from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.engine.shard import ShardResult
-from riskray.engine.sums import FxSums, GroupSums, LadderSums, ShardSums, roll_up
 from riskray.errors import StoreUnavailable
 from riskray.runs.isolation import value_row_by_row_where_needed
 
@@ -23,17 +20,9 @@ def _value_part(table, first):
     if (values < 0).any():
         raise ZeroDivisionError("no negative values")
     rows = [{"position_no": first + i, "pv": value, "pv_base": value} for i, value in enumerate(values.tolist())]
-    sums = ExactSums(len(ROLLUP_MEASURES))
-    sums.add(np.zeros(len(values), np.int64), values)
-    count = np.array([len(values)])
-    nothing = ExactSums(0)
     return ShardResult(
         pa.RecordBatch.from_pylist([dict.fromkeys(RESULT_SCHEMA.names) | row for row in rows], schema=RESULT_SCHEMA),
         pa.RecordBatch.from_pylist([], schema=FAILURE_SCHEMA),
-        ShardSums(
-            GroupSums([("B", "P", "USD")], count, 0 * count, sums), FxSums([], nothing), LadderSums([], np.empty(0, np.int64), nothing)
-        ),
-        {},
     )
 
 
@@ -51,9 +40,6 @@ def test_rows_that_raise_fail_alone_and_the_others_are_priced_in_order(bad):
     failures = result.failures.to_pylist()
     assert [row["position_no"] for row in failures] == [100 + n for n in bad]
     assert {(row["code"], row["message"]) for row in failures} == {("PRICER_ERROR", "ZeroDivisionError: no negative values")}
-    totals = roll_up([result.sums.to_bytes()]).groups
-    assert sum(totals.column("pv").to_pylist()) == sum(good)
-    assert sum(totals.column("failed_count").to_pylist()) == len(bad)
 
 
 def test_trouble_with_the_database_is_no_fault_of_the_rows():

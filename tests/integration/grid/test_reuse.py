@@ -1,4 +1,4 @@
-"""Runs that carry results: the same bits as a run that values everything, and every carried row says where it comes from."""
+"""Runs that reuse results: the same bits as a run that values everything, and every reused row says where it comes from."""
 
 import copy
 
@@ -71,7 +71,7 @@ def _eur_curve_is_gone(document):
 def _everything(grid, run):
     """All rows, failures and sums of a run, floats as their bits."""
     keys = ("run_no", "storage_no")
-    tables = ("position_result", "position_failure", "result_rollup", "result_fx_rollup", "result_ladder_rollup")
+    tables = ("position_result", "position_failure", "result_rollup", "result_sensitivity", "run_factor")
     found = {}
     with grid.database.transaction() as connection:
         for table in tables:
@@ -87,7 +87,7 @@ def _bits(value):
 
 
 @pytest.mark.parametrize(
-    ("change", "carried_count"),
+    ("change", "reused_count"),
     [
         # 11 priced positions have nothing to do with EUR: bonds in USD. 3 of them are in a shard with bonds in EUR.
         (_eur_curve_up, 11),
@@ -95,29 +95,29 @@ def _bits(value):
         (_spot_up, 11),
         (_new_curve_first, 37),
         (_eur_curve_has_fewer_pillars, 11),
-        (_eur_curve_is_gone, 8),
+        (_eur_curve_is_gone, 11),
     ],
 )
-def test_run_that_carries_has_the_bits_of_one_that_values_everything(grid, stored, base, change, carried_count):
+def test_run_that_reuses_results_has_the_bits_of_one_that_values_everything(grid, stored, base, change, reused_count):
     market = _changed(grid, change.__name__, change)
-    run = grid.execute(stored.portfolio_id, market=market, carry_from=base.run_id)
+    run = grid.execute(stored.portfolio_id, market=market, reuse_from=base.run_id)
     whole = grid.execute(stored.portfolio_id, market=market, rows_per_shard=7)
     assert _everything(grid, run) == _everything(grid, whole)
-    assert run.progress.carried_count == carried_count
-    assert (run.carried_from, run.progress.shard_count) == (base.run_id, base.progress.shard_count)
-    assert (run.manifest["carried"]["run_id"], run.manifest["carried"]["position_count"]) == (base.run_id, carried_count)
+    assert run.progress.reused_count == reused_count
+    assert (run.reused_from, run.progress.shard_count) == (base.run_id, base.progress.shard_count)
+    assert (run.manifest["reused"]["run_id"], run.manifest["reused"]["position_count"]) == (base.run_id, reused_count)
     assert check_invariants(grid.database) == []
 
 
 def test_manifest_names_what_differs_between_the_two_markets(grid, stored, base):
     market = _changed(grid, "two changes", lambda document: (_spread_up(document), _spot_up(document)))
-    run = grid.execute(stored.portfolio_id, market=market, carry_from=base.run_id)
-    assert run.manifest["carried"]["market_difference"] == {"curves": ["CORP-A"], "currencies": ["EUR"]}
+    run = grid.execute(stored.portfolio_id, market=market, reuse_from=base.run_id)
+    assert run.manifest["reused"]["market_difference"] == {"curves": ["CORP-A"], "currencies": ["EUR"]}
 
 
-def test_run_that_carries_goes_on_from_its_ledger_after_its_coordinator_died(grid, stored, base):
+def test_run_that_reuses_results_goes_on_from_its_ledger_after_its_coordinator_died(grid, stored, base):
     market = _changed(grid, "resumed", _eur_curve_up)
-    run, first = grid.submit(stored.portfolio_id, market=market, carry_from=base.run_id), grid.coordinator()
+    run, first = grid.submit(stored.portfolio_id, market=market, reuse_from=base.run_id), grid.coordinator()
     claimed = grid.claim(run, first)
     shards = pending_shards(grid.database, run_no=claimed.run_no)
     pricer = Pricer(grid.settings, "pricer-that-loses-its-coordinator")
@@ -127,15 +127,15 @@ def test_run_that_carries_goes_on_from_its_ledger_after_its_coordinator_died(gri
     assert not pricer.execute(claimed, shards[1]).committed
     whole = grid.execute(stored.portfolio_id, market=market)
     assert _everything(grid, resumed) == _everything(grid, whole)
-    assert resumed.progress.carried_count == 11
+    assert resumed.progress.reused_count == 11
     assert check_invariants(grid.database) == []
 
 
-def test_vectors_of_a_run_that_carries_are_those_of_a_run_that_values_everything(grid, stored, base):
-    store_scenarios(grid.database, ["up", "down"], {"zero/EUR-GOVT/10Y": [0.01, -0.01], "fx/EUR": [0.05, -0.05]}, name="carried")
+def test_vectors_of_a_run_that_reuses_results_are_those_of_a_run_that_values_everything(grid, stored, base):
+    store_scenarios(grid.database, ["up", "down"], {"zero/EUR-GOVT/10Y": [0.01, -0.01], "fx/EUR": [0.05, -0.05]}, name="reused")
     market = _changed(grid, "with vectors", _spread_up)
-    run = grid.execute(stored.portfolio_id, market=market, carry_from=base.run_id, scenario_set="carried", vectors="group")
-    whole = grid.execute(stored.portfolio_id, market=market, scenario_set="carried", vectors="group")
+    run = grid.execute(stored.portfolio_id, market=market, reuse_from=base.run_id, scenario_set="reused", vectors="group")
+    whole = grid.execute(stored.portfolio_id, market=market, scenario_set="reused", vectors="group")
     with grid.database.transaction() as connection:
         vectors = [
             connection.execute(
@@ -146,13 +146,13 @@ def test_vectors_of_a_run_that_carries_are_those_of_a_run_that_values_everything
             for each in (run, whole)
         ]
     assert vectors[0] == vectors[1] != []
-    assert run.progress.carried_count == 32
+    assert run.progress.reused_count == 32
 
 
 def test_under_the_same_market_only_failed_positions_are_valued(grid, stored, base):
-    run = grid.execute(stored.portfolio_id, carry_from=base.run_id)
+    run = grid.execute(stored.portfolio_id, reuse_from=base.run_id)
     assert _everything(grid, run) == _everything(grid, base)
-    assert (run.state, run.progress.carried_count, run.progress.ok_count) == (RunState.PARTIAL, 37, 37)
+    assert (run.state, run.progress.reused_count, run.progress.ok_count) == (RunState.PARTIAL, 37, 37)
     failed = read_failures(grid.database, run_id=run.run_id, limit=EVERYTHING).column("position_id").to_pylist()
     assert failed == read_failures(grid.database, run_id=base.run_id, limit=EVERYTHING).column("position_id").to_pylist()
 
@@ -161,18 +161,19 @@ def test_measures_that_were_not_asked_for_stay_away(grid, stored):
     only = {"measures": ["pv", "dv01"], **IN_SHARDS}
     first = grid.execute(stored.portfolio_id, **only)
     market = _changed(grid, "fewer measures", _eur_curve_up)
-    run = grid.execute(stored.portfolio_id, market=market, carry_from=first.run_id, measures=["dv01", "pv"])
+    run = grid.execute(stored.portfolio_id, market=market, reuse_from=first.run_id, measures=["dv01", "pv"])
     assert _everything(grid, run) == _everything(grid, grid.execute(stored.portfolio_id, market=market, **only))
-    assert run.progress.carried_count == 11
+    assert run.progress.reused_count == 11
 
 
-def test_run_in_other_shards_is_valued_whole_and_right(grid, stored, base):
-    run = grid.execute(stored.portfolio_id, carry_from=base.run_id, rows_per_shard=7)
-    assert run.progress.carried_count == 0
+@pytest.mark.parametrize("rows_per_shard", [7, 1000])
+def test_run_in_other_shards_reuses_as_much(grid, stored, base, rows_per_shard):
+    run = grid.execute(stored.portfolio_id, reuse_from=base.run_id, rows_per_shard=rows_per_shard)
+    assert run.progress.reused_count == 37
     assert _everything(grid, run) == _everything(grid, base)
 
 
-def test_other_portfolio_currency_measures_or_date_cannot_be_carried(grid, stored, base):
+def test_other_portfolio_currency_measures_or_date_cannot_be_reused(grid, stored, base):
     other = store_portfolio(grid.database, [bond(1)], name="other")
     tomorrow = _changed(grid, "tomorrow", lambda document: document.update(as_of="2024-03-29"))
     for wrong, named in (
@@ -181,42 +182,49 @@ def test_other_portfolio_currency_measures_or_date_cannot_be_carried(grid, store
         ({"measures": ["pv"]}, "measures is"),
         ({"market": tomorrow}, "market is of 2024-03-29"),
     ):
-        with pytest.raises(InvalidRequest, match=f"{named}.*{base.run_id}.*submit without carry_from"):
-            grid.submit(**{"portfolio": stored.portfolio_id, "carry_from": base.run_id, **wrong})
+        with pytest.raises(InvalidRequest, match=f"{named}.*{base.run_id}.*submit without reuse_from"):
+            grid.submit(**{"portfolio": stored.portfolio_id, "reuse_from": base.run_id, **wrong})
     with pytest.raises(NotFound, match="run-none"):
-        grid.submit(stored.portfolio_id, carry_from="run-none")
+        grid.submit(stored.portfolio_id, reuse_from="run-none")
 
 
-def test_run_that_has_not_ended_cannot_be_carried_from_and_one_that_was_cannot_be_deleted(grid, stored, base):
+def test_run_that_has_not_ended_cannot_be_reused_and_one_that_is_cannot_be_deleted(grid, stored, base):
     waiting = grid.submit(stored.portfolio_id)
     with pytest.raises(Conflict, match="is QUEUED"):
-        grid.submit(stored.portfolio_id, carry_from=waiting.run_id)
+        grid.submit(stored.portfolio_id, reuse_from=waiting.run_id)
     grid.drive(waiting)
-    run = grid.execute(stored.portfolio_id, carry_from=waiting.run_id)
-    with pytest.raises(Conflict, match=f"{run.run_id} has results carried from run {waiting.run_id}"):
+    run = grid.execute(stored.portfolio_id, reuse_from=waiting.run_id)
+    with pytest.raises(Conflict, match=f"{run.run_id} reuses results of run {waiting.run_id}"):
         delete_run(grid.database, run_id=waiting.run_id)
     delete_run(grid.database, run_id=run.run_id)
     delete_run(grid.database, run_id=waiting.run_id)
 
 
-def test_results_of_other_code_are_not_carried(grid, stored, base, monkeypatch):
-    monkeypatch.setattr("riskray.__version__", "0.0.1")
-    with pytest.raises(Conflict, match=f"{base.run_id} was made by other code"):
-        grid.submit(stored.portfolio_id, carry_from=base.run_id)
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("riskray.__version__", "0.0.1", "riskray: then .*, now 0.0.1"),
+        ("riskray.runs.code_version.pricer_sources", lambda modules: "a change", "pricer sources: then [0-9a-f]{64}, now a change"),
+    ],
+)
+def test_results_of_other_code_are_not_reused(grid, stored, base, monkeypatch, name, value, said):
+    monkeypatch.setattr(name, value)
+    with pytest.raises(Conflict, match=rf"{base.run_id} was made by other code \({said}\)"):
+        grid.submit(stored.portfolio_id, reuse_from=base.run_id)
 
 
 def test_rows_read_back_are_those_of_the_earlier_run(grid, stored, base):
-    run = grid.execute(stored.portfolio_id, carry_from=base.run_id)
+    run = grid.execute(stored.portfolio_id, reuse_from=base.run_id)
     rows = [read_results(grid.database, run_id=each.run_id, limit=EVERYTHING) for each in (base, run)]
     assert rows[0].equals(rows[1])
 
 
-def test_origin_of_a_row_is_found_through_all_runs_that_carried_it(grid, stored, base):
-    second = grid.execute(stored.portfolio_id, market=_changed(grid, "second", _spread_up), carry_from=base.run_id)
-    third = grid.execute(stored.portfolio_id, market=_changed(grid, "third", _new_curve_first), carry_from=second.run_id)
+def test_origin_of_a_row_is_found_through_all_runs_that_reused_it(grid, stored, base):
+    second = grid.execute(stored.portfolio_id, market=_changed(grid, "second", _spread_up), reuse_from=base.run_id)
+    third = grid.execute(stored.portfolio_id, market=_changed(grid, "third", _new_curve_first), reuse_from=second.run_id)
     origins = [position_origin(grid.database, run_id=third.run_id, position_id=name) for name in ("BD-000001", "BD-000007", "FX-000001")]
     # The spread of BD-000005 went up and down again; BD-000007 never had a value; the others are as they were in the first run.
-    assert [(origin.valued_in, origin.carried_times) for origin in origins] == [(base.run_id, 2), (third.run_id, 0), (base.run_id, 2)]
+    assert [(origin.valued_in, origin.reused_times) for origin in origins] == [(base.run_id, 2), (third.run_id, 0), (base.run_id, 2)]
     back = position_origin(grid.database, run_id=third.run_id, position_id="BD-000005")
     assert (back.valued_in, back.market_id) == (third.run_id, third.market_id)
     assert position_origin(grid.database, run_id=second.run_id, position_id="BD-000005").valued_in == second.run_id
