@@ -24,7 +24,7 @@ from riskray.grid.messages import PricerStatus, ShardReport
 from riskray.grid.pool import PricerPool
 from riskray.models.run import RunState
 from riskray.store.database import Database
-from riskray.store.ledger import ClaimedRun, Shard, commit_shard, pending_shards
+from riskray.store.ledger import ClaimedRun, Shard, ShardCommit, ShardContent, pending_shards
 from riskray.store.run_end import cancel_run
 
 NO_RESULTS = pa.RecordBatch.from_pylist([], schema=RESULT_SCHEMA)
@@ -143,10 +143,11 @@ def ledger_cost(database: Database, run: ClaimedRun, *, writers: int, shards: in
             except queue.Empty:
                 return
             row = {"position_no": shard.numbers.first, "code": "PRICER_ERROR", "message": "benchmark", "remedy": "none"}
-            commit_shard(
-                database, run_no=run.run_no, storage_no=run.storage_no, epoch=run.epoch, shard_no=shard.shard_no, results=NO_RESULTS,
-                failures=pa.RecordBatch.from_pylist([row], schema=FAILURE_SCHEMA), exact_sums=b"", seconds={},
-            )  # fmt: skip
+            failures = pa.RecordBatch.from_pylist([row], schema=FAILURE_SCHEMA)
+            content = ShardContent(NO_RESULTS, failures, exact_sums=b"", seconds={})
+            ShardCommit(
+                database, run_no=run.run_no, storage_no=run.storage_no, epoch=run.epoch, shard_no=shard.shard_no, content=content
+            ).commit()
 
     threads = [threading.Thread(target=write) for _ in range(writers)]
     started = time.perf_counter()

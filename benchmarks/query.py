@@ -27,15 +27,13 @@ import psutil
 from benchmarks.empty_endpoint import EMPTY_PATH, serve_empty_endpoint
 from benchmarks.temporary_stack import temporary_stack
 from riskray.client import Client
-from riskray.engine.plan import Requirement
 from riskray.market.reader import write_market
+from riskray.models.hierarchy import DIMENSIONS
 from riskray.models.run import Run
-from riskray.models.tail_risk import DIMENSIONS
-from riskray.portfolio.batches import prepare_portfolio
 from riskray.portfolio.generate import generate_portfolio
+from riskray.runs.uploads import store_portfolio
 from riskray.snapshots.demo import demo_market
 from riskray.store.database import Database
-from riskray.store.portfolios import insert_portfolio
 from riskray.store.results import RESULT_COLUMNS
 
 PAGE_ROWS = 1_000
@@ -88,12 +86,7 @@ def _run(database: Database, client: Client, *, positions: int, scenarios: int, 
         "kind": "monte_carlo", "history": "demo-history", "window": 500, "gap_policy": "carry_forward", "count": scenarios, "seed": seed,
     }  # fmt: skip
     scenario_set = client.create_scenario_set("benchmark", market=market, definition=definition).scenario_set_id
-    prepared = prepare_portfolio(generate_portfolio(positions, seed=seed, as_of=document.as_of))
-    record, _ = insert_portfolio(
-        database, name="benchmark", content_hash=prepared.content_hash, positions=prepared.positions,
-        batches=prepared.batches,
-        requirements=[Requirement(**row) for row in prepared.requirements.to_pylist()],
-    )  # fmt: skip
+    record, _ = store_portfolio(database, generate_portfolio(positions, seed=seed, as_of=document.as_of), name="benchmark")
     started = time.perf_counter()
     run = client.submit(portfolio=record.portfolio_id, market=market, scenario_set=scenario_set).wait()
     _say(f"{run.run_id} is {run.state} after {time.perf_counter() - started:.1f} s")

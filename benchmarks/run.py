@@ -29,14 +29,12 @@ import sql
 from benchmarks.temporary_stack import temporary_stack
 from riskray.client import Client
 from riskray.config import Settings
-from riskray.engine.plan import Requirement
 from riskray.market.reader import write_market
 from riskray.models.run import Run
-from riskray.portfolio.batches import prepare_portfolio
 from riskray.portfolio.generate import generate_portfolio
+from riskray.runs.uploads import store_portfolio
 from riskray.snapshots.demo import demo_market
 from riskray.store.database import Database, database_url
-from riskray.store.portfolios import insert_portfolio
 from riskray.store.runs import run_keys
 
 GIB = 1024**3
@@ -95,12 +93,7 @@ def _store(database: Database, client: Client, *, positions: int, seed: int) -> 
     started = time.perf_counter()
     document = demo_market()
     market = client.upload_market(write_market(document, format="json"))
-    prepared = prepare_portfolio(generate_portfolio(positions, seed=seed, as_of=document.as_of))
-    record, _ = insert_portfolio(
-        database, name="benchmark", content_hash=prepared.content_hash, positions=prepared.positions,
-        batches=prepared.batches,
-        requirements=[Requirement(**row) for row in prepared.requirements.to_pylist()],
-    )  # fmt: skip
+    record, _ = store_portfolio(database, generate_portfolio(positions, seed=seed, as_of=document.as_of), name="benchmark")
     return {"market": market.market_id, "portfolio": record.portfolio_id, "seconds": time.perf_counter() - started}
 
 

@@ -19,20 +19,14 @@ from typing import Any
 from benchmarks.run import stack_processes
 from benchmarks.temporary_stack import temporary_stack
 from riskray.config import Settings
-from riskray.engine.plan import Requirement
 from riskray.logs import configure_logs
-from riskray.market.build import market_curve_rows
-from riskray.market.reader import canonical_json, content_hash
 from riskray.models.event import EventKind
-from riskray.models.market_data import MarketDocument
 from riskray.models.run import RunRequest
-from riskray.portfolio.batches import prepare_portfolio
 from riskray.portfolio.generate import generate_portfolio
+from riskray.runs.uploads import store_market, store_portfolio
 from riskray.snapshots.demo import demo_market
 from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun, claim_run
-from riskray.store.markets import MarketCurve, insert_market
-from riskray.store.portfolios import insert_portfolio
 from riskray.store.runs import delete_run, events_after, get_run
 
 ACTORS = (1, 2)
@@ -54,7 +48,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with temporary_stack(pricer_actors=max(ACTORS)) as settings, Database(settings) as database:
         _join(settings)
-        market = _store_market(database)
+        market = store_market(database, demo_market())[0].market_id
         large = _store_portfolio(database, positions=arguments.positions, seed=arguments.seed)
         timed = _runs_by_actors(
             settings, database, portfolio=large, market=market, repeats=arguments.repeats, rows_per_shard=arguments.rows_per_shard
@@ -71,29 +65,8 @@ def _join(settings: Settings) -> None:
     connect(settings)
 
 
-def _store_market(database: Database) -> str:
-    document: MarketDocument = demo_market()
-    rows: list[dict[str, Any]] = market_curve_rows(document).to_pylist()
-    lists = ("pillar_labels", "pillar_days", "zero_rates")
-    curves = [MarketCurve(**{**row, **{name: tuple(row[name]) for name in lists}}) for row in rows]
-    record, _ = insert_market(
-        database,
-        name=document.name,
-        as_of=document.as_of,
-        content_hash=content_hash(document),
-        document=canonical_json(document),
-        curves=curves,
-    )
-    return record.market_id
-
-
 def _store_portfolio(database: Database, *, positions: int, seed: int) -> str:
-    prepared = prepare_portfolio(generate_portfolio(positions, seed=seed, as_of=demo_market().as_of))
-    record, _ = insert_portfolio(
-        database, name=f"scaling {positions}", content_hash=prepared.content_hash, positions=prepared.positions,
-        batches=prepared.batches,
-        requirements=[Requirement(**row) for row in prepared.requirements.to_pylist()],
-    )  # fmt: skip
+    record, _ = store_portfolio(database, generate_portfolio(positions, seed=seed, as_of=demo_market().as_of), name=f"scaling {positions}")
     return record.portfolio_id
 
 

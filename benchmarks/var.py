@@ -24,23 +24,23 @@ import pyarrow as pa
 from benchmarks.temporary_stack import temporary_stack
 from pricers import Market
 from riskray.client import Client
-from riskray.engine.plan import Requirement
 from riskray.market.build import build_market
 from riskray.market.reader import write_market
 from riskray.models.run import Run
-from riskray.models.scenario import GapPolicy, HistoricalDefinition
+from riskray.models.scenario import GapPolicy, HistoricalDefinition, MatrixDefinition
 from riskray.models.tail_risk import NodeFilter
-from riskray.portfolio.batches import prepare_portfolio
 from riskray.portfolio.generate import generate_portfolio
+from riskray.runs.uploads import store_portfolio
 from riskray.scenario import codec
 from riskray.scenario.bind import bind
 from riskray.scenario.compile import compile_scenarios
 from riskray.scenario.history_sources import ecb_fx_history, generate_rate_history, joined
+from riskray.snapshots.content import scenario_set_content
 from riskray.snapshots.demo import demo_market
+from riskray.snapshots.kinds import SCENARIO_SETS
+from riskray.store import snapshots
 from riskray.store.database import Database
-from riskray.store.portfolios import insert_portfolio
 from riskray.store.results import read_results
-from riskray.store.scenarios import insert_scenario_set
 from riskray.store.vectors import read_group_vectors, read_position_vectors
 from tests.oracles.quantlib_portfolio import quantlib_rate
 
@@ -120,10 +120,8 @@ def _historical_moves(market: Market, *, count: int) -> codec.ScenarioMatrix:
 
 
 def _store_scenarios(database: Database, matrix: codec.ScenarioMatrix) -> str:
-    return insert_scenario_set(
-        database, name="benchmark", content_hash=codec.content_hash(matrix), kind="matrix", definition='{"kind":"matrix"}', market_id=None,
-        scenario_count=len(matrix.labels), factor_count=len(matrix.factors), payload=codec.encode(matrix),
-    )[0].scenario_set_id  # fmt: skip
+    content = scenario_set_content(MatrixDefinition(), matrix, market_id=None)
+    return snapshots.store(database, SCENARIO_SETS, name="benchmark", content=content)[0].scenario_set_id
 
 
 def _store_portfolio(database: Database, *, positions: int, seed: int) -> tuple[str, dict[str, pa.Table]]:
@@ -132,12 +130,7 @@ def _store_portfolio(database: Database, *, positions: int, seed: int) -> tuple[
     tables = generate_portfolio(positions, seed=seed, as_of=demo_market().as_of)
     step = max(1, positions // QUANTLIB_POSITIONS)
     sample = {product: table.take(pa.array(np.arange(0, table.num_rows, step))) for product, table in tables.items()}
-    prepared = prepare_portfolio(tables)
-    record, _ = insert_portfolio(
-        database, name=f"benchmark {positions}", content_hash=prepared.content_hash, positions=prepared.positions,
-        batches=prepared.batches,
-        requirements=[Requirement(**row) for row in prepared.requirements.to_pylist()],
-    )  # fmt: skip
+    record, _ = store_portfolio(database, tables, name=f"benchmark {positions}")
     _say(f"stored {positions} positions in {time.perf_counter() - started:.1f} s")
     return record.portfolio_id, sample
 

@@ -3,7 +3,7 @@
 A query file is a list of blocks:
 
     -- name: claim_run
-    -- Takes the oldest run that nobody holds.          (one line: what it does)
+    -- Takes the oldest run without a lease.            (one line: what it does)
     UPDATE run SET ... WHERE ... %(owner)s
 
 The text of a block is trusted, values travel as named parameters; where a block has `{columns}`, psycopg.sql fills in quoted

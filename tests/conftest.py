@@ -1,4 +1,4 @@
-"""Suite-wide set-up: an environment that is the same on every machine, made before anything of riskray or Ray is imported.
+"""Suite-wide set-up: an environment that is equal on every machine, created before riskray or Ray is imported.
 
 Fixtures live in the plug-in files of `tests/fixtures/`, named in `pytest_plugins` below.
 """
@@ -12,11 +12,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-# The same examples in every run: a red suite says something about the change, not about the day. Slow machines are no failures.
+# Every run uses identical examples, so that a failure is caused by the change under test. Slow examples are not failures.
 hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("suite")
 
-# Ray puts sockets below its temporary directory, and a socket's path holds about 100 characters: so this one is short.
+# Ray creates sockets below its temporary directory, whose path is short because a socket's path holds about 100 characters.
 _SUITE_DIRECTORY = Path(tempfile.mkdtemp(prefix="rr-"))
 
 

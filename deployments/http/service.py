@@ -22,6 +22,7 @@ from riskray.errors import StoreError
 from riskray.models.glossary import describe_parameters
 from riskray.models.health import DeepHealth, Health
 from riskray.store.database import Database
+from riskray.store.health import database_health
 
 log = structlog.get_logger(__name__)
 
@@ -114,7 +115,7 @@ def _health_router(service: str, database: Database) -> APIRouter:
     def deep_health() -> JSONResponse:
         started = time.perf_counter()
         try:
-            state = database.health()
+            state = database_health(database)
             healthy = bool(state["migrated"])
         except StoreError as error:
             state, healthy = {"error": error.code, "detail": str(error)}, False

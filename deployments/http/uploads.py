@@ -84,17 +84,6 @@ class UploadGate:
                 yield Upload(cast(BinaryIO, content), known, "")
 
 
-def required_name(name: str, what: str) -> str:
-    """The name under which to store an upload. Raises InvalidRequest if it is missing or cannot be part of an address."""
-    name = name.strip()
-    if not name:
-        raise InvalidRequest(f"the {what} needs a name: add ?name=... to the address")
-    if "/" in name or name in (".", ".."):
-        message = f"the name {name!r} cannot be part of an address; remove the slash" if "/" in name else f"{name!r} is not a valid name"
-        raise InvalidRequest(message, [{"loc": ["name"], "msg": message, "code": "invalid_name"}])
-    return name
-
-
 def _refuse_packed(encoding: str) -> None:
     if encoding.strip().lower() != "identity":
         raise UnsupportedFormat(f"Content-Encoding {encoding!r} is not accepted; send the file uncompressed, or as Parquet")

@@ -1,12 +1,10 @@
 """Two runs side by side: what differs, and why the value changed."""
 
-import asyncio
 from contextlib import nullcontext
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from cachetools import LRUCache
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
@@ -15,20 +13,16 @@ from deployments.http.downloads import Format, FormatQuery, encoded, negotiated,
 from deployments.http.errors import error_responses
 from deployments.http.paging import Cursor, CursorLimit, cursor_page, decode_cursor, decode_id_cursor
 from riskray.config import Settings
-from riskray.errors import InvalidRequest
 from riskray.figures.pnl import ExplainedPnl, largest_first, pnl_by, pnl_by_pillar, total_pnl
 from riskray.grid.client import Grid
 from riskray.lru_cache import LruCache
 from riskray.models.common import CursorPage
 from riskray.models.comparison import PnlAnswer, PositionDifference, PositionPnl, RunDifference
 from riskray.models.run import Run
-from riskray.runs.pnl import BUCKET_SCHEMA, PNL_SCHEMA, PnlPart, plan_parts
+from riskray.runs.pnl_explainer import PnlExplainer
 from riskray.store import comparisons as store
 from riskray.store.database import Database
-from riskray.store.runs import run_keys
 
-EXPLAINED_BYTES_MAX = 256 * 1024**2
-"""P&L explains that a replica remembers, for the next question to the same two runs; a million positions take about 150 MB."""
 ORDERS_BYTES_MAX = 64 * 1024**2
 """Orders of explained positions that pages are cut from; a million positions take 8 MB."""
 _FORMATS = (Format.JSON, Format.ARROW, Format.PARQUET, Format.CSV)
@@ -93,52 +87,6 @@ def create_difference_router(database: Database) -> APIRouter:
     return router
 
 
-def _bytes_kept(found: ExplainedPnl) -> int:
-    """One that is larger than the budget is kept until the next one comes."""
-    return int(min(found.positions.nbytes, EXPLAINED_BYTES_MAX))
-
-
-class _Explainer:
-    """Asks the grid why values changed, and remembers the last answers: finished runs do not change."""
-
-    def __init__(self, database: Database, grid: Grid, rows_per_part: int) -> None:
-        self._database, self._grid, self._rows_per_part = database, grid, rows_per_part
-        self._known: LRUCache[tuple[str, str], ExplainedPnl] = LRUCache(EXPLAINED_BYTES_MAX, getsizeof=_bytes_kept)
-        self._asking: dict[tuple[str, str], asyncio.Task[ExplainedPnl]] = {}
-
-    async def explain(self, run_id: str, other_run_id: str) -> tuple[Run, Run, ExplainedPnl]:
-        """The two runs, and every position of them. Raises as `comparable_runs`; InvalidRequest when the dates are out of order."""
-        earlier, later = await run_in_threadpool(self._comparable, run_id, other_run_id)
-        key = (run_id, other_run_id)
-        if key not in self._known:
-            # Requests for the same pair share one computation, and a client that disconnects does not cancel it for the others.
-            if key not in self._asking:
-                self._asking[key] = asyncio.create_task(self._ask(earlier, later))
-                self._asking[key].add_done_callback(lambda _: self._asking.pop(key, None))
-            self._known[key] = await asyncio.shield(self._asking[key])
-        return earlier, later, self._known[key]
-
-    def _comparable(self, run_id: str, other_run_id: str) -> tuple[Run, Run]:
-        earlier, later = store.comparable_runs(self._database, before=run_id, after=other_run_id)
-        if earlier.as_of > later.as_of:
-            message = f"run {run_id} is of {earlier.as_of}, after run {other_run_id} of {later.as_of}; name the earlier run first"
-            raise InvalidRequest(message, [{"loc": ["other_run_id"], "msg": message, "code": "out_of_order"}])
-        return earlier, later
-
-    async def _ask(self, earlier: Run, later: Run) -> ExplainedPnl:
-        parts = await run_in_threadpool(self._parts, earlier, later)
-        answers = await self._grid.explain_pnl(parts)
-        positions = [PNL_SCHEMA.empty_table(), *(answer["positions"] for answer in answers)]
-        buckets = [BUCKET_SCHEMA.empty_table(), *(answer["buckets"] for answer in answers)]
-        return ExplainedPnl(pa.concat_tables(positions).combine_chunks(), pa.concat_tables(buckets).combine_chunks())
-
-    def _parts(self, earlier: Run, later: Run) -> list[PnlPart]:
-        before, after = (run_keys(self._database, run_id=run.run_id) for run in (earlier, later))
-        return plan_parts(
-            self._database, before=before, after=after, as_of_t0=earlier.as_of, as_of_t1=later.as_of, rows_per_part=self._rows_per_part
-        )
-
-
 def _pnl_metadata(earlier: Run, later: Run) -> dict[str, str]:
     return {
         "riskray.run_id_t0": earlier.run_id,
@@ -165,7 +113,7 @@ class _PnlPages:
 def create_pnl_router(settings: Settings, database: Database, grid: Grid) -> APIRouter:
     """P&L explain: priced on warm actors, not here."""
     router = APIRouter(tags=["comparisons"])
-    explainer = _Explainer(database, grid, settings.rows_per_shard)
+    explainer = PnlExplainer(database, grid, settings.rows_per_shard)
     pages = _PnlPages()
 
     @router.get("/{run_id}/pnl/{other_run_id}", summary="Why the value changed between two runs", responses=error_responses(404, 409))

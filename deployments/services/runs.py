@@ -24,7 +24,6 @@ from deployments.http.paging import OffsetPage
 from deployments.http.service import create_service
 from deployments.http.serving import serve_application
 from deployments.services.run_events import RunBell, UndrivenWatch, wait_for_ring
-from deployments.services.what_if import create_what_if_router
 from riskray.config import Settings
 from riskray.errors import NotFound, StoreUnavailable
 from riskray.extensions import load_pricers
@@ -32,11 +31,10 @@ from riskray.grid.client import Grid
 from riskray.models.common import Page
 from riskray.models.event import EventKind, RunEvent
 from riskray.models.run import Preflight, Run, RunRequest, RunState
-from riskray.runs.loading import load_market
-from riskray.runs.submit import find_scenario_set, run_preflight, submit_run
+from riskray.models.what_if import WhatIfAnswer, WhatIfRequest
+from riskray.runs.submit import preflight_run, submit_run
+from riskray.runs.what_if import WhatIf
 from riskray.store.database import Database
-from riskray.store.markets import get_market
-from riskray.store.portfolios import get_portfolio
 from riskray.store.runs import delete_run, events_after, get_run, list_runs, request_cancel, run_no_of
 
 if TYPE_CHECKING:
@@ -168,16 +166,7 @@ def _submit_router(database: Database, api: RunsApi) -> APIRouter:
 
     @router.post("/preflight", summary="What a run would miss, without running it", responses=error_responses(400, 404))
     def preflight(body: RunRequest) -> Preflight:
-        market = get_market(database, market=body.market)
-        portfolio = get_portfolio(database, portfolio=body.portfolio)
-        scenarios = find_scenario_set(database, body)
-        return run_preflight(
-            database,
-            market=load_market(database, market_id=market.market_id, base_currency=body.base_currency),
-            portfolio_no=portfolio.portfolio_no,
-            position_count=portfolio.position_count,
-            scenario_set_no=None if scenarios is None else scenarios.scenario_set_no,
-        )
+        return preflight_run(database, body)
 
     return router
 
@@ -243,6 +232,39 @@ def _runs_router(database: Database, api: RunsApi) -> APIRouter:
     return router
 
 
+def _what_if_router(settings: Settings, database: Database, grid: Grid, api: RunsApi) -> APIRouter:
+    """The what-if route."""
+    router = APIRouter(tags=["what-if"])
+    use_case = WhatIf(settings, database, grid, api)
+
+    @router.post(
+        "/{run_id}/what-if",
+        summary="What if the market or the positions were different?",
+        responses={
+            202: {
+                "model": WhatIfAnswer,
+                "description": "The run under the changed market has not ended; repeat the request with the same body.",
+            },
+            **error_responses(400, 404, 409),
+        },
+    )
+    async def what_if(request: Request, response: Response, run_id: str, body: WhatIfRequest) -> WhatIfAnswer:
+        """Compare a stored run with itself under a changed market (shocks, replaced curves, new quotes), or with positions removed, scaled
+        or added.
+
+        A changed market is stored, and its run is a normal run on actors that have already compiled the positions, so differences, P&L
+        explain and drill-down work on it; the same request finds the same run. A change of positions values only the added positions.
+        """
+        answer = await use_case.answer(run_id, body)
+        if answer.total is None:
+            response.status_code = 202
+            response.headers["Retry-After"] = str(RUN_RETRY_AFTER_S)
+            response.headers["Location"] = f"{request.scope.get('root_path', '')}/{answer.what_if_run_id}"
+        return answer
+
+    return router
+
+
 def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
     """The runs service."""
     load_pricers(settings)
@@ -253,7 +275,7 @@ def create_app(settings: Settings, database: Database, grid: Grid) -> FastAPI:
         description=DESCRIPTION,
         settings=settings,
         database=database,
-        routers=[_submit_router(database, api), _runs_router(database, api), create_what_if_router(settings, database, grid, api)],
+        routers=[_submit_router(database, api), _runs_router(database, api), _what_if_router(settings, database, grid, api)],
         on_shutdown=bell.close,
     )
 

@@ -1,6 +1,5 @@
-"""Scenarios over HTTP: scenario sets, and beside them the market histories they come from and the hierarchies they are read by."""
+"""The scenarios service over HTTP: scenario sets, the market histories they come from, and the hierarchies that aggregate results."""
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Body, FastAPI, Query, Request, Response
@@ -9,57 +8,35 @@ from starlette.concurrency import run_in_threadpool
 from deployments.http.downloads import Format, FormatQuery, file_answer, negotiated
 from deployments.http.errors import error_responses
 from deployments.http.limits import UPLOADS_AT_ONCE
-from deployments.http.paging import OffsetPage
 from deployments.http.service import create_service
 from deployments.http.serving import serve_application
-from deployments.http.uploads import RatesUnchecked, Upload, UploadGate, required_name, upload_body
-from deployments.services.hierarchies import create_hierarchy_router
-from deployments.services.histories import create_history_router
-from pricers.market.market import Market
+from deployments.http.snapshots import add_snapshot_routes, stored_answer, stored_responses
+from deployments.http.uploads import RatesUnchecked, UploadGate, upload_body
 from riskray.config import Settings
-from riskray.errors import InvalidRequest, NotFound
-from riskray.market.build import build_market
-from riskray.market.stored import stored_market
-from riskray.models.common import CurrencyCode, Page
-from riskray.models.scenario import (
-    MatrixDefinition,
-    ScenarioDefinition,
-    ScenarioSet,
-    ScenarioSetDetail,
-    ScenarioSetRequest,
-    StressDefinition,
-)
-from riskray.scenario.bind import bind
-from riskray.scenario.codec import ScenarioMatrix, content_hash, decode, encode, write_matrix
-from riskray.scenario.compile import compile_scenarios
-from riskray.scenario.history import decode as decode_history
-from riskray.scenario.matrix import read_matrix
+from riskray.models.common import CurrencyCode
+from riskray.models.hierarchy import HierarchyDocument, StoredHierarchy
+from riskray.models.scenario import DemoHistoryRequest, MarketHistory, MatrixDefinition, ScenarioSet, ScenarioSetRequest
+from riskray.runs import scenario_sets, uploads
+from riskray.scenario.codec import write_matrix
+from riskray.scenario.history import write_history
+from riskray.snapshots.kinds import HIERARCHIES, HISTORIES, SCENARIO_SETS
+from riskray.store import snapshots
 from riskray.store.database import Database
-from riskray.store.markets import MarketRecord, get_market, get_market_document
-from riskray.store.scenarios import (
-    ScenarioSetRecord,
-    delete_scenario_set,
-    get_history,
-    get_history_payload,
-    get_scenario_set,
-    get_scenario_set_content,
-    insert_scenario_set,
-    list_scenario_sets,
-)
 
 if TYPE_CHECKING:
     from ray.serve import Application
 
 DESCRIPTION = """
 A scenario set is a matrix of factor moves: named scenarios down, factors (`zero/<curve>/<pillar>`, `spread/<curve>/<pillar>`, `credit`,
-`fx/<CCY>`) across. It is made of stress shocks, of the moves of a market history, by Monte Carlo from a history, or uploaded. It is
-immutable and known by the hash of its moves. A run with a scenario set stores P&L vectors, from which VaR, ES and stress results are
-read. Wherever a set, a history or a hierarchy is asked for, give its id or its name; a name means its last upload.
+`fx/<CCY>`) across. It is created from stress shocks, from the moves of a market history, by Monte Carlo from a history, or by an upload. It
+is immutable and identified by the hash of its moves. A run with a scenario set stores P&L vectors, from which VaR, ES and stress results
+are computed. Wherever a set, a history or a hierarchy is required, give its id or name; a name means its last upload.
 """
-NAMES_SHOWN_MAX = 1000
-_FORMATS = (Format.JSON, Format.CSV, Format.PARQUET, Format.ARROW)
+_MATRIX_FORMATS = (Format.JSON, Format.CSV, Format.PARQUET, Format.ARROW)
 
-_EXAMPLE_CSV = "scenario,zero/EUR-GOVT/10Y,fx/EUR\ncrash,-0.0100,-0.08\nrally,0.0050,0.04\n"
+_HISTORY_FORMATS = (Format.CSV, Format.PARQUET)
+_EXAMPLE_HISTORY = "date,zero/EUR-GOVT/10Y,fx/EUR\n2024-03-27,0.0239,1.0826\n2024-03-28,0.0243,1.0811\n"
+_EXAMPLE_MATRIX_FILE = "scenario,zero/EUR-GOVT/10Y,fx/EUR\ncrash,-0.0100,-0.08\nrally,0.0050,0.04\n"
 _EXAMPLE_MATRIX: dict[str, Any] = {
     "factors": ["zero/EUR-GOVT/10Y", "fx/EUR"],
     "scenarios": [{"name": "crash", "values": [-0.01, -0.08]}, {"name": "rally", "values": [0.005, 0.04]}],
@@ -112,173 +89,162 @@ _EXAMPLES: dict[str, Any] = {
 }
 
 
-def scenario_set_model(record: ScenarioSetRecord) -> ScenarioSet:
-    """A stored set as the API describes it."""
-    fields = {name: getattr(record, name) for name in ScenarioSet.model_fields}
-    return ScenarioSet(**{**fields, "content_hash": record.content_hash.hex()})
-
-
-def _market(database: Database, market: str, *, base_currency: str) -> tuple[MarketRecord, Market]:
-    record = get_market(database, market=market)
-    document = stored_market(get_market_document(database, market_id=record.market_id))
-    return record, build_market(document, base_currency=base_currency)
-
-
-def create_set(database: Database, request: ScenarioSetRequest) -> tuple[ScenarioSet, bool]:
-    """Compile a definition against a market and store it; the set and whether it is new.
-
-    Raises NotFound for the market or the history, InvalidRequest where the definition does not fit them.
-    """
-    definition, name = request.definition, required_name(request.name, "scenario set")
-    if isinstance(definition, MatrixDefinition):
-        message = "a matrix is uploaded as a file: POST it to /sets/matrix as CSV, Parquet or JSON"
-        raise InvalidRequest(message, [{"loc": ["definition", "kind"], "msg": message, "code": "not_allowed"}])
-    history = None
-    numeraire = definition.numeraire if isinstance(definition, StressDefinition) else ""
-    if not isinstance(definition, StressDefinition):
-        stored = get_history(database, history=definition.history)
-        history = decode_history(get_history_payload(database, history_no=stored.history_no))
-        definition = definition.model_copy(update={"history": stored.history_id})
-        numeraire = history.numeraire
-    record, market = _market(database, request.market, base_currency=numeraire)
-    matrix = compile_scenarios(definition, market=market, history=history)
-    return _store(database, name, definition, matrix, market_id=record.market_id)
-
-
-def _store(
-    database: Database, name: str, definition: ScenarioDefinition, matrix: ScenarioMatrix, *, market_id: str | None
-) -> tuple[ScenarioSet, bool]:
-    record, created = insert_scenario_set(
-        database,
-        name=name,
-        content_hash=content_hash(matrix),
-        kind=definition.kind,
-        definition=definition.model_dump_json(),
-        market_id=market_id,
-        scenario_count=len(matrix.labels),
-        factor_count=len(matrix.factors),
-        payload=encode(matrix),
-    )
-    return scenario_set_model(record), created
-
-
-def _store_matrix(
-    database: Database, upload: Upload, name: str, definition: MatrixDefinition, market: str | None, rates_unchecked: bool
-) -> tuple[ScenarioSet, bool]:
-    matrix = read_matrix(upload.content, format=upload.format, numeraire=definition.numeraire, rates_unchecked=rates_unchecked)
-    definition = definition.model_copy(update={"numeraire": matrix.numeraire})  # the file may say itself
-    market_id = None
-    if market is not None:
-        record, view = _market(database, market, base_currency=matrix.numeraire)
-        bind(matrix, market=view)  # refuses factors that the market has not got
-        market_id = record.market_id
-    return _store(database, name, definition, matrix, market_id=market_id)
-
-
-def _unmoved(database: Database, record: ScenarioSetRecord, matrix: ScenarioMatrix) -> tuple[str, ...] | None:
-    if record.market_id is None:
-        return None
-    try:
-        _, market = _market(database, record.market_id, base_currency=matrix.numeraire)
-    except NotFound:
-        return None
-    return bind(matrix, market=market).untouched
-
-
-def _detail(database: Database, scenario_set: str) -> ScenarioSetDetail:
-    record = get_scenario_set(database, scenario_set=scenario_set)
-    definition, payload = get_scenario_set_content(database, scenario_set_no=record.scenario_set_no)
-    matrix = decode(payload)
-    return ScenarioSetDetail.model_validate(
-        {
-            **scenario_set_model(record).model_dump(),
-            "definition": json.loads(definition),
-            "numeraire": matrix.numeraire,
-            "labels": matrix.labels[:NAMES_SHOWN_MAX],
-            "factors": [factor.header for factor in matrix.factors[:NAMES_SHOWN_MAX]],
-            "unmoved": _unmoved(database, record, matrix),
-        }
-    )
-
-
-def create_set_router(database: Database) -> APIRouter:
+def _set_router(database: Database) -> APIRouter:
     """Routes of scenario sets."""
     router = APIRouter(tags=["scenario sets"])
     gate = UploadGate(UPLOADS_AT_ONCE)
-    known: dict[int | str, dict[str, Any]] = {200: {"model": ScenarioSet, "description": "These moves are stored already."}}
 
-    def created_answer(request: Request, response: Response, stored: ScenarioSet, created: bool) -> ScenarioSet:
-        response.status_code = 201 if created else 200
-        response.headers["Location"] = f"{request.scope.get('root_path', '')}/sets/{stored.scenario_set_id}"
-        return stored
+    responses = stored_responses(ScenarioSet, 400, 404)
 
-    @router.post("/sets", status_code=201, summary="Make a scenario set", responses={**known, **error_responses(400, 404)})
+    @router.post("/sets", status_code=201, summary="Create a scenario set", responses=responses)
     def define_scenario_set(
         request: Request, response: Response, wanted: Annotated[ScenarioSetRequest, Body(openapi_examples=_EXAMPLES)]
     ) -> ScenarioSet:
         """Stress shocks, moves of a history, or Monte Carlo from a history: compiled now, against the curves and pillars of a market."""
-        return created_answer(request, response, *create_set(database, wanted))
+        return stored_answer(request, response, SCENARIO_SETS, *scenario_sets.create_scenario_set(database, wanted))
 
     @router.post(
         "/sets/matrix",
         status_code=201,
         summary="Upload a matrix of moves",
         response_model=ScenarioSet,
-        responses={**known, **error_responses(400, 404, 413, 415)},
-        openapi_extra=upload_body(csv=_EXAMPLE_CSV, document=_EXAMPLE_MATRIX),
+        responses=stored_responses(ScenarioSet, 400, 404, 413, 415),
+        openapi_extra=upload_body(csv=_EXAMPLE_MATRIX_FILE, document=_EXAMPLE_MATRIX),
     )
     async def upload_matrix(
         request: Request,
         response: Response,
         name: Annotated[str, Query(max_length=200, description="Name that means this content from now on; default: the file's name.")] = "",
-        numeraire: Annotated[CurrencyCode, Query(description="Currency of the FX moves, where the file does not say itself.")] = "USD",
-        market: Annotated[str | None, Query(description="Refuse factors that this market (id or name) has not got.")] = None,
+        numeraire: Annotated[CurrencyCode, Query(description="Currency of the FX moves, if the file does not name it.")] = "USD",
+        market: Annotated[str | None, Query(description="Refuse factors that this market (id or name) lacks.")] = None,
         description: Annotated[str, Query(max_length=2000, description="Where the moves come from.")] = "",
         rates_unchecked: RatesUnchecked = False,
     ) -> ScenarioSet:
         """The column `scenario` has the names; every other column is a factor. `zero/EUR-GOVT/5Y relative` heads relative moves."""
         async with gate.receive(request) as upload:
-            chosen = required_name(name or upload.stem, "scenario set")
-            definition = MatrixDefinition(numeraire=numeraire, description=description)
-            stored, created = await run_in_threadpool(_store_matrix, database, upload, chosen, definition, market, rates_unchecked)
-        return created_answer(request, response, stored, created)
+            scenario_set, created = await run_in_threadpool(
+                scenario_sets.upload_matrix,
+                database,
+                upload.content,
+                format=upload.format,
+                name=name or upload.stem,
+                definition=MatrixDefinition(numeraire=numeraire, description=description),
+                market=market,
+                rates_unchecked=rates_unchecked,
+            )
+        return stored_answer(request, response, SCENARIO_SETS, scenario_set, created)
 
-    @router.get("/sets", summary="List uploads of scenario sets, newest first")
-    def list_sets(
-        page: OffsetPage, name: Annotated[str | None, Query(description="Only uploads under this name.")] = None
-    ) -> Page[ScenarioSet]:
-        records, total = list_scenario_sets(database, offset=page.offset, limit=page.limit, name=name)
-        return page.page([scenario_set_model(record) for record in records], total)
-
-    @router.get("/sets/{scenario_set}", summary="Describe a scenario set", responses=error_responses(404))
-    def describe_scenario_set(scenario_set: str) -> ScenarioSetDetail:
-        """How it was made, and the names of its scenarios and factors (the first thousand)."""
-        return _detail(database, scenario_set)
+    add_snapshot_routes(
+        router,
+        database,
+        SCENARIO_SETS,
+        describe=scenario_sets.describe_scenario_set,
+        list_operation="list_sets",
+        description="Its definition, and the names of its scenarios and factors (the first thousand).",
+    )
 
     @router.get(
         "/sets/{scenario_set}/matrix",
         summary="Download the moves",
         response_class=Response,
-        responses={200: {"content": {kind.media_type: {} for kind in _FORMATS}}, **error_responses(404, 406)},
+        responses={200: {"content": {kind.media_type: {} for kind in _MATRIX_FORMATS}}, **error_responses(404, 406)},
     )
     def download_matrix(request: Request, scenario_set: str, asked: FormatQuery = None) -> Response:
-        """One row a scenario, one column a factor; uploading the file again gives the same set."""
-        kind = negotiated(request, asked, offered=_FORMATS)
-        record = get_scenario_set(database, scenario_set=scenario_set)
-        _, payload = get_scenario_set_content(database, scenario_set_no=record.scenario_set_no)
-        return file_answer(write_matrix(decode(payload), format=kind.value), kind, record.scenario_set_id, record.content_hash)
+        """One row per scenario, one column per factor; an upload of the file returns the same set."""
+        kind = negotiated(request, asked, offered=_MATRIX_FORMATS)
+        record = snapshots.get(database, SCENARIO_SETS, scenario_set)
+        body = write_matrix(scenario_sets.load_matrix(database, record.scenario_set_id), format=kind.value)
+        return file_answer(body, kind, record.scenario_set_id, record.content_hash)
 
-    @router.delete("/sets/{scenario_set}", status_code=204, summary="Delete a set no run uses", responses=error_responses(404, 409))
-    def remove_scenario_set(scenario_set: str) -> None:
-        """Its names are deleted with it; given one of several names, only that name is deleted."""
-        delete_scenario_set(database, scenario_set=scenario_set)
+    return router
 
+
+def _history_router(database: Database) -> APIRouter:
+    """Routes of market histories."""
+    router = APIRouter(tags=["market histories"])
+    gate = UploadGate(UPLOADS_AT_ONCE)
+
+    @router.post(
+        "/histories",
+        status_code=201,
+        summary="Store a market history",
+        response_model=MarketHistory,
+        responses=stored_responses(MarketHistory, 400, 413, 415),
+        openapi_extra=upload_body(csv=_EXAMPLE_HISTORY),
+    )
+    async def upload_history(
+        request: Request,
+        response: Response,
+        name: Annotated[str, Query(max_length=200, description="Name that means this content from now on; default: the file's name.")] = "",
+        numeraire: Annotated[CurrencyCode, Query(description="Currency of the FX prices, if the file does not name it.")] = "USD",
+        rates_unchecked: RatesUnchecked = False,
+    ) -> MarketHistory:
+        """CSV or Parquet: `date` and one column a factor, or the columns `date`, `factor`, `value`. Missing values are allowed; the
+        gap policy of a scenario set says how it treats them."""
+        async with gate.receive(request) as upload:
+            history, created = await run_in_threadpool(
+                uploads.upload_history,
+                database,
+                upload.content,
+                format=upload.format,
+                name=name or upload.stem,
+                numeraire=numeraire,
+                rates_unchecked=rates_unchecked,
+            )
+        return stored_answer(request, response, HISTORIES, history, created)
+
+    @router.post(
+        "/histories/demo",
+        status_code=201,
+        summary="Create a demo history",
+        responses=stored_responses(MarketHistory, 400, 404),
+    )
+    def make_demo_history(request: Request, response: Response, wanted: DemoHistoryRequest) -> MarketHistory:
+        """The ECB's euro reference rates since 1999 as published; zero rates and spreads generated to end at the market's own."""
+        return stored_answer(request, response, HISTORIES, *uploads.create_demo_history(database, wanted))
+
+    add_snapshot_routes(
+        router,
+        database,
+        HISTORIES,
+        describe=uploads.describe_history,
+        list_operation="list_market_histories",
+        description="With its gaps: missing values by factor, and the longest gap between dates.",
+    )
+
+    @router.get(
+        "/histories/{history}/levels",
+        summary="Download the levels",
+        response_class=Response,
+        responses={200: {"content": {kind.media_type: {} for kind in _HISTORY_FORMATS}}, **error_responses(404, 406)},
+    )
+    def download_levels(request: Request, history: str, asked: FormatQuery = None) -> Response:
+        """One row per date, one column per factor; an upload of the file returns the same history."""
+        kind = negotiated(request, asked, offered=_HISTORY_FORMATS)
+        record = snapshots.get(database, HISTORIES, history)
+        levels = uploads.load_history(database, record.history_id)
+        return file_answer(write_history(levels, format=kind.value), kind, record.history_id, record.content_hash)
+
+    return router
+
+
+def _hierarchy_router(database: Database) -> APIRouter:
+    """Routes of hierarchies."""
+    router = APIRouter(tags=["hierarchies"])
+    responses = stored_responses(StoredHierarchy, 400)
+
+    @router.post("/hierarchies", status_code=201, summary="Store a hierarchy", responses=responses)
+    def create_hierarchy(request: Request, response: Response, document: HierarchyDocument) -> StoredHierarchy:
+        """Refused if it has a cycle or a node from which no path leads to the root; `errors` names each."""
+        return stored_answer(request, response, HIERARCHIES, *uploads.store_hierarchy(database, document))
+
+    add_snapshot_routes(router, database, HIERARCHIES, describe=uploads.describe_hierarchy, list_operation="list_stored_hierarchies")
     return router
 
 
 def create_app(settings: Settings, database: Database) -> FastAPI:
     """The scenarios service."""
-    routers = [create_set_router(database), create_history_router(database), create_hierarchy_router(database)]
+    routers = [_set_router(database), _history_router(database), _hierarchy_router(database)]
     return create_service("scenarios", description=DESCRIPTION, settings=settings, database=database, routers=routers, takes_files=True)
 
 

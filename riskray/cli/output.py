@@ -162,6 +162,31 @@ def read_json(file: Path, what: str) -> Any:
         raise InvalidRequest(f"{name} is not valid JSON for {what}: {error}") from error
 
 
+def format_of(path: Path, formats: Sequence[str]) -> Any:
+    """The format named by a file's ending. Raises InvalidRequest for an ending that `formats` does not contain."""
+    suffix = path.suffix.removeprefix(".").lower()
+    if suffix not in formats:
+        raise InvalidRequest(f"{path} has the ending {path.suffix!r}; use one of {', '.join(f'.{kind}' for kind in formats)}")
+    return suffix
+
+
+def report_file(file: Path, *, as_json: bool) -> None:
+    """Report the file that was written."""
+    size = file.stat().st_size
+    if as_json:
+        print_json({"file": str(file), "bytes": size})
+    else:
+        say(f"wrote {file} ({size:,} bytes)")
+
+
+def report_deleted(key: str, *, as_json: bool) -> None:
+    """Report what was deleted."""
+    if as_json:
+        print_json({"deleted": key})
+    else:
+        print_line(f"deleted {key}")
+
+
 def event_line(event: "RunEvent") -> str:
     """Time, kind and main facts of one event. An event kind that this version does not know is shown with its fields."""
     told = _LINES.get(event.kind.value, _fields)(event.data)

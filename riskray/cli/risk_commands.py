@@ -1,6 +1,5 @@
 """`riskray var`, `stress`, `sensitivities`, `top`, `diff` and `pnl`: queries of finished runs."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,11 +7,11 @@ import typer
 
 from pricers.market.factors import FactorKind
 from pricers.measures import MEASURES, Measure
-from riskray.cli.output import Json, print_json, print_line, print_table
-from riskray.cli.run_commands import shown, sums_title
-from riskray.cli.snapshot_commands import format_of
+from riskray.cli.output import Json, format_of, print_json, print_line, print_table
+from riskray.cli.run_commands import EXPORT_FORMATS, shown, sums_title
+from riskray.models.position_result import Order
 from riskray.models.problems import arguments_checked
-from riskray.models.tail_risk import Allocation, NodeFilter, QuantileConvention, VarAnswer
+from riskray.models.tail_risk import Allocation, NodeFilter, QuantileConvention, VarAnswer, VarMethod
 
 RunId = Annotated[str, typer.Argument(help="Id of a run.")]
 By = Annotated[str, typer.Option("--by", help="Group by: comma-separated, any of book, product, currency, counterparty.")]
@@ -23,29 +22,6 @@ Counterparties = Annotated[list[str], typer.Option("--counterparty", help="Only 
 HierarchyKey = Annotated[str | None, typer.Option("--hierarchy", help="Hierarchy id or name; requires --node.")]
 NodeName = Annotated[str | None, typer.Option("--node", help="Node of the hierarchy.")]
 Children = Annotated[bool, typer.Option("--children", help="Group by the node's children in the hierarchy.")]
-
-
-class Method(StrEnum):
-    """How VaR is computed."""
-
-    FULL_REVALUATION = "full_revaluation"
-    PARAMETRIC = "parametric"
-
-
-class ExportFormat(StrEnum):
-    """Formats of a file of positions."""
-
-    PARQUET = "parquet"
-    CSV = "csv"
-    ARROW = "arrow"
-
-
-class Order(StrEnum):
-    """Which end of a measure's range comes first."""
-
-    ABSOLUTE = "absolute"
-    HIGHEST = "highest"
-    LOWEST = "lowest"
 
 
 def groups_of(by: str) -> list[Any]:
@@ -60,8 +36,8 @@ def var(
         list[float] | None, typer.Option("--confidence", help="Confidence level, between 0 and 1; may be repeated. Default: 0.99.")
     ] = None,
     method: Annotated[
-        Method, typer.Option(help="Full revaluation from the scenario vectors, or a normal distribution from sensitivities.")
-    ] = Method.FULL_REVALUATION,
+        VarMethod, typer.Option(help="Full revaluation from the scenario vectors, or a normal distribution from sensitivities.")
+    ] = "full_revaluation",
     convention: Annotated[QuantileConvention, typer.Option(help="How VaR is read from the sorted losses.")] = QuantileConvention.HIGHER,
     allocation: Annotated[Allocation, typer.Option(help="How VaR is allocated to the groups.")] = Allocation.TAIL_AVERAGE,
     book: Books = [],  # noqa: B006  typer copies the default
@@ -81,7 +57,7 @@ def var(
         filters = NodeFilter(books=tuple(book), products=tuple(product), currencies=tuple(currency), counterparties=tuple(counterparty))
     with Client() as client:
         answer = client.var(
-            run_id, groups_of(by), confidence=confidence or [0.99], method=method.value, convention=convention, allocation=allocation,
+            run_id, groups_of(by), confidence=confidence or [0.99], method=method, convention=convention, allocation=allocation,
             filters=filters, hierarchy=hierarchy, node=node, by_children=children, tail_scenario_count=tail,
         )  # fmt: skip
     if as_json:
@@ -175,7 +151,7 @@ def top(
     run_id: RunId,
     by: Annotated[str, typer.Option("--by", help="A measure.")] = Measure.PV_BASE.value,
     limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=1000, help="Number of positions to show.")] = 20,
-    order: Annotated[Order, typer.Option(help="Show the largest absolute, the largest or the smallest values.")] = Order.ABSOLUTE,
+    order: Annotated[Order, typer.Option(help="Show the largest absolute, the largest or the smallest values.")] = "absolute",
     book: Books = [],  # noqa: B006
     product: Products = [],  # noqa: B006
     currency: Currencies = [],  # noqa: B006
@@ -186,9 +162,7 @@ def top(
     from riskray.client import Client
 
     with Client() as client:
-        rows = client.top(
-            run_id, by, order=order.value, limit=limit, book=book, product=product, currency=currency, counterparty=counterparty
-        )
+        rows = client.top(run_id, by, order=order, limit=limit, book=book, product=product, currency=currency, counterparty=counterparty)
         base_currency = client.get_run(run_id).base_currency
     if as_json:
         print_json(rows)
@@ -250,7 +224,7 @@ def pnl(
     """Explain the change in value between two runs: carry, rates, credit, FX, new and dead positions, residual."""
     from riskray.client import Client
 
-    kind: Any = None if file is None else format_of(file, ExportFormat)
+    kind: Any = None if file is None else format_of(file, EXPORT_FORMATS)
     with Client() as client:
         answer = client.pnl(before, after, groups_of(by))
         if file is not None:

@@ -3,16 +3,26 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from riskray.cli.output import ExitCode, Json, chatter, event_line, print_json, print_line, print_table, read_json, say
-from riskray.cli.snapshot_commands import report_deleted
+from riskray.cli.output import (
+    ExitCode,
+    Json,
+    chatter,
+    event_line,
+    format_of,
+    print_json,
+    print_line,
+    print_table,
+    read_json,
+    report_deleted,
+    say,
+)
 from riskray.config import Settings
-from riskray.errors import InvalidRequest
+from riskray.models.run import Executor, FailurePolicy, PreflightMode, Vectors
 
 if TYPE_CHECKING:
     from riskray.client import RunHandle
@@ -26,41 +36,7 @@ run_commands = typer.Typer(no_args_is_help=True, help="Runs: submit, execute, st
 RunId = Annotated[str, typer.Argument(help="Id of a run.")]
 
 
-class Preflight(StrEnum):
-    """How a run treats missing market data."""
-
-    FLAG = "flag"
-    STRICT = "strict"
-
-
-class Executor(StrEnum):
-    """Which process drives the run."""
-
-    POOL = "pool"
-    JOB = "job"
-
-
-class VectorsWanted(StrEnum):
-    """The P&L vectors that a run stores."""
-
-    NONE = "none"
-    GROUP = "group"
-    POSITION = "position"
-
-
-class FailurePolicy(StrEnum):
-    """How a run treats a position that has no value in some scenario."""
-
-    DROP_POSITION = "drop_position"
-    DROP_SCENARIO = "drop_scenario"
-
-
-class ExportFormat(StrEnum):
-    """Formats of an export."""
-
-    PARQUET = "parquet"
-    CSV = "csv"
-    ARROW = "arrow"
+EXPORT_FORMATS = ("parquet", "csv", "arrow")
 
 
 def exit_code_of_run(run: "Run") -> ExitCode:
@@ -137,18 +113,16 @@ def submit(
     base_currency: Annotated[str, typer.Option(help="Currency of base-currency measures.")] = "USD",
     measures: Annotated[str, typer.Option(help="Comma-separated; default: all.")] = "",
     name: Annotated[str, typer.Option(help="A label for the run.")] = "",
-    preflight: Annotated[
-        Preflight, typer.Option(help="strict: refuse the run if the market lacks any data that it needs.")
-    ] = Preflight.FLAG,
-    executor: Annotated[Executor, typer.Option(help="job: wait for `riskray run execute`.")] = Executor.POOL,
+    preflight: Annotated[PreflightMode, typer.Option(help="strict: refuse the run if the market lacks any data that it needs.")] = "flag",
+    executor: Annotated[Executor, typer.Option(help="job: wait for `riskray run execute`.")] = "pool",
     rows_per_shard: Annotated[int | None, typer.Option(min=1, help="Positions per shard; does not change results.")] = None,
     scenarios: Annotated[
         str | None, typer.Option(help="Scenario set id or name; the portfolio is also valued under each scenario.")
     ] = None,
-    vectors: Annotated[VectorsWanted | None, typer.Option(help="P&L vectors to store; default: group if --scenarios is given.")] = None,
+    vectors: Annotated[Vectors | None, typer.Option(help="P&L vectors to store; default: group if --scenarios is given.")] = None,
     failure_policy: Annotated[
         FailurePolicy, typer.Option(help="If a position has no value in some scenario: leave out the position, or the scenario.")
-    ] = FailurePolicy.DROP_POSITION,
+    ] = "drop_position",
     reuse_from: Annotated[
         str | None,
         typer.Option(help="Id of an ended run: value only what failed there or depends on what has changed, reuse the rest."),
@@ -168,18 +142,18 @@ def submit(
             base_currency=base_currency,
             measures=_measures(measures) if measures else list(ALL_MEASURES),
             name=name,
-            preflight=preflight.value,
-            executor=executor.value,
+            preflight=preflight,
+            executor=executor,
             rows_per_shard=rows_per_shard,
             scenario_set=scenarios,
-            vectors=None if vectors is None else vectors.value,
-            failure_policy=failure_policy.value,
+            vectors=vectors,
+            failure_policy=failure_policy,
             reuse_from=reuse_from,
             idempotency_key=idempotency_key,
         )
         run = watch_handle(handle) if wait else handle.run
     print_run(run, as_json=as_json)
-    if executor is Executor.JOB and not run.state.is_final:
+    if executor == "job" and not run.state.is_final:
         say('the run waits for a job to execute it, for instance: eval "$(riskray env)" &&')
         say(f"  ray job submit --submission-id {run.run_id} -- riskray run execute {run.run_id} --partial-ok")
     raise typer.Exit(exit_code_of_run(run))
@@ -346,11 +320,9 @@ def export(
     """Write one row per position to a file."""
     from riskray.client import Client
 
-    kind = file.suffix.removeprefix(".").lower()
-    if kind not in set(ExportFormat):
-        raise InvalidRequest(f"{file} has the ending {file.suffix!r}; use one of {', '.join(f'.{name}' for name in ExportFormat)}")
+    kind = format_of(file, EXPORT_FORMATS)
     with Client() as client:
-        rows = client.export(run_id, file, format=cast(Any, kind), failed=failed, book=book or [], product=product or [])
+        rows = client.export(run_id, file, format=kind, failed=failed, book=book or [], product=product or [])
     if as_json:
         print_json({"file": str(file), "rows": rows})
     else:

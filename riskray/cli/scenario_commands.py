@@ -1,36 +1,46 @@
 """`riskray scenario`, `riskray history` and `riskray hierarchy`: scenario sets, their market histories, and hierarchies."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from riskray.cli.output import Json, print_json, print_line, print_table, read_json
-from riskray.cli.snapshot_commands import Limit, Name, Offset, RatesUnchecked, format_of, report_deleted, report_file, show_snapshot
+from riskray.cli.output import Json, format_of, print_json, print_line, read_json, report_file
+from riskray.cli.snapshot_commands import RatesUnchecked
+from riskray.cli.snapshot_group import Key, add_snapshot_commands
+from riskray.snapshots.kinds import HIERARCHIES, HISTORIES, SCENARIO_SETS
 
 scenario_commands = typer.Typer(no_args_is_help=True, help="Scenario sets: create, upload, list, show, download, delete.")
 history_commands = typer.Typer(no_args_is_help=True, help="Market histories: upload, demo, list, show, download, delete.")
 hierarchy_commands = typer.Typer(no_args_is_help=True, help="Hierarchies that aggregate results: create, list, show, delete.")
 
-Key = Annotated[str, typer.Argument(help="Id or name.")]
 Numeraire = Annotated[str, typer.Option(help="Currency of FX moves or prices, if the file does not name it.")]
+MATRIX_FORMATS = ("csv", "parquet", "json", "arrow")
+HISTORY_FORMATS = ("csv", "parquet")
 
-
-class MatrixFormat(StrEnum):
-    """Formats of a matrix of moves."""
-
-    CSV = "csv"
-    PARQUET = "parquet"
-    JSON = "json"
-    ARROW = "arrow"
-
-
-class HistoryFormat(StrEnum):
-    """Formats of a history."""
-
-    CSV = "csv"
-    PARQUET = "parquet"
+add_snapshot_commands(
+    scenario_commands,
+    SCENARIO_SETS,
+    columns={
+        "scenario set": "scenario_set_id", "name": "name", "version": "version", "kind": "kind", "scenarios": "scenario_count",
+        "factors": "factor_count", "stored": "created_at",
+    },
+    description=": how it was made, its scenarios and factors",
+)  # fmt: skip
+add_snapshot_commands(
+    history_commands,
+    HISTORIES,
+    columns={
+        "history": "history_id", "name": "name", "version": "version", "dates": "row_count", "factors": lambda item: len(item.factors),
+        "first": "first_date", "last": "last_date",
+    },
+    description=" and what it lacks",
+)  # fmt: skip
+add_snapshot_commands(
+    hierarchy_commands,
+    HIERARCHIES,
+    columns={"hierarchy": "hierarchy_id", "name": "name", "version": "version", "dimension": "dimension", "stored": "created_at"},
+)
 
 
 @scenario_commands.command("create")
@@ -71,30 +81,6 @@ def upload_scenario_matrix(
         print_line(stored.scenario_set_id)
 
 
-@scenario_commands.command("list")
-def list_scenario_sets(name: Name = None, limit: Limit = 50, offset: Offset = 0, as_json: Json = False) -> None:
-    """List uploads of scenario sets, newest first."""
-    from riskray.client import Client
-
-    with Client() as client:
-        page = client.list_scenario_sets(name=name, offset=offset, limit=limit)
-    if as_json:
-        print_json(page)
-        return
-    rows = [(item.scenario_set_id, item.name, item.version, item.kind, item.scenario_count, item.factor_count, item.created_at)
-            for item in page.data]  # fmt: skip
-    print_table(["scenario set", "name", "version", "kind", "scenarios", "factors", "stored"], rows)
-
-
-@scenario_commands.command("show")
-def show_scenario_set(scenario_set: Key, as_json: Json = False) -> None:
-    """Describe a scenario set: how it was made, its scenarios and factors."""
-    from riskray.client import Client
-
-    with Client() as client:
-        show_snapshot(client.get_scenario_set(scenario_set), as_json=as_json)
-
-
 @scenario_commands.command("download")
 def download_scenario_set(
     scenario_set: Key,
@@ -104,20 +90,10 @@ def download_scenario_set(
     """Write the moves to a file."""
     from riskray.client import Client
 
-    kind = format_of(file, MatrixFormat)
+    kind = format_of(file, MATRIX_FORMATS)
     with Client() as client:
         client.download_scenario_set(scenario_set, file, format=kind)
     report_file(file, as_json=as_json)
-
-
-@scenario_commands.command("delete")
-def delete_scenario_set(scenario_set: Key, as_json: Json = False) -> None:
-    """Delete a scenario set that no run uses."""
-    from riskray.client import Client
-
-    with Client() as client:
-        client.delete_scenario_set(scenario_set)
-    report_deleted(scenario_set, as_json=as_json)
 
 
 @history_commands.command("upload")
@@ -157,30 +133,6 @@ def create_demo_history(
         print_line(stored.history_id)
 
 
-@history_commands.command("list")
-def list_histories(name: Name = None, limit: Limit = 50, offset: Offset = 0, as_json: Json = False) -> None:
-    """List uploads of market histories, newest first."""
-    from riskray.client import Client
-
-    with Client() as client:
-        page = client.list_histories(name=name, offset=offset, limit=limit)
-    if as_json:
-        print_json(page)
-        return
-    rows = [(item.history_id, item.name, item.version, item.row_count, len(item.factors), item.first_date, item.last_date)
-            for item in page.data]  # fmt: skip
-    print_table(["history", "name", "version", "dates", "factors", "first", "last"], rows)
-
-
-@history_commands.command("show")
-def show_history(history: Key, as_json: Json = False) -> None:
-    """Describe a market history and what it lacks."""
-    from riskray.client import Client
-
-    with Client() as client:
-        show_snapshot(client.get_history(history), as_json=as_json)
-
-
 @history_commands.command("download")
 def download_history(
     history: Key, file: Annotated[Path, typer.Argument(help="Output file, ending in .parquet or .csv.")], as_json: Json = False
@@ -188,20 +140,10 @@ def download_history(
     """Write the levels to a file."""
     from riskray.client import Client
 
-    kind = format_of(file, HistoryFormat)
+    kind = format_of(file, HISTORY_FORMATS)
     with Client() as client:
         client.download_history(history, file, format=kind)
     report_file(file, as_json=as_json)
-
-
-@history_commands.command("delete")
-def delete_history(history: Key, as_json: Json = False) -> None:
-    """Delete a market history; scenario sets created from it are kept."""
-    from riskray.client import Client
-
-    with Client() as client:
-        client.delete_history(history)
-    report_deleted(history, as_json=as_json)
 
 
 @hierarchy_commands.command("create")
@@ -218,36 +160,3 @@ def create_hierarchy(
         print_json(stored)
     else:
         print_line(stored.hierarchy_id)
-
-
-@hierarchy_commands.command("list")
-def list_hierarchies(name: Name = None, limit: Limit = 50, offset: Offset = 0, as_json: Json = False) -> None:
-    """List uploads of hierarchies, newest first."""
-    from riskray.client import Client
-
-    with Client() as client:
-        page = client.list_hierarchies(name=name, offset=offset, limit=limit)
-    if as_json:
-        print_json(page)
-        return
-    rows = [(item.hierarchy_id, item.name, item.version, item.dimension, item.created_at) for item in page.data]
-    print_table(["hierarchy", "name", "version", "dimension", "stored"], rows)
-
-
-@hierarchy_commands.command("show")
-def show_hierarchy(hierarchy: Key, as_json: Json = False) -> None:
-    """Describe a hierarchy."""
-    from riskray.client import Client
-
-    with Client() as client:
-        show_snapshot(client.get_hierarchy(hierarchy), as_json=as_json)
-
-
-@hierarchy_commands.command("delete")
-def delete_hierarchy(hierarchy: Key, as_json: Json = False) -> None:
-    """Delete a hierarchy."""
-    from riskray.client import Client
-
-    with Client() as client:
-        client.delete_hierarchy(hierarchy)
-    report_deleted(hierarchy, as_json=as_json)

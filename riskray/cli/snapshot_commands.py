@@ -1,52 +1,38 @@
 """`riskray market` and `riskray portfolio`: upload, list, download and delete snapshots, and generate portfolios."""
 
 from datetime import date
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from riskray.cli.output import Json, print_json, print_line, print_table, problem_line, say
-from riskray.errors import InvalidRequest
+from riskray.cli.output import Json, format_of, print_json, print_line, print_table, problem_line, report_file, say
+from riskray.cli.snapshot_group import Key, add_snapshot_commands
 from riskray.models.common import Problem
+from riskray.snapshots.kinds import MARKETS, PORTFOLIOS
 
 market_commands = typer.Typer(no_args_is_help=True, help="Market snapshots: upload, demo, list, show, curves, download, delete.")
 portfolio_commands = typer.Typer(no_args_is_help=True, help="Portfolio snapshots: generate, upload, list, show, download, delete.")
 
-Name = Annotated[str | None, typer.Option(help="Only uploads under this name.")]
-Limit = Annotated[int, typer.Option(min=1, max=1000, help="Most lines.")]
-Offset = Annotated[int, typer.Option(min=0, help="Lines to skip.")]
 RatesUnchecked = Annotated[
     bool, typer.Option("--rates-unchecked", help="Accept rates, and moves of rates, so large that they look like per cent or basis points.")
 ]
 
 LEFT_OUT_SHOWN_MAX = 10
+MARKET_FORMATS = ("json", "csv", "parquet")
+PORTFOLIO_FORMATS = ("csv", "json", "parquet", "arrow")
 
-
-class MarketFormat(StrEnum):
-    """Formats of a market file."""
-
-    JSON = "json"
-    CSV = "csv"
-    PARQUET = "parquet"
-
-
-class PortfolioFormat(StrEnum):
-    """Formats of a portfolio file."""
-
-    CSV = "csv"
-    JSON = "json"
-    PARQUET = "parquet"
-    ARROW = "arrow"
-
-
-def format_of(path: Path, formats: type[StrEnum]) -> Any:
-    """The format named by a file's ending. Raises InvalidRequest for an unknown ending."""
-    suffix = path.suffix.removeprefix(".").lower()
-    if suffix not in [kind.value for kind in formats]:
-        raise InvalidRequest(f"{path} has the ending {path.suffix!r}; use one of {', '.join(f'.{kind}' for kind in formats)}")
-    return suffix
+add_snapshot_commands(
+    market_commands,
+    MARKETS,
+    columns={"market": "market_id", "name": "name", "version": "version", "as of": "as_of", "stored": "created_at"},
+)
+add_snapshot_commands(
+    portfolio_commands,
+    PORTFOLIOS,
+    columns={"portfolio": "portfolio_id", "name": "name", "version": "version", "positions": "position_count", "stored": "created_at"},
+    description=": its products, books and currencies",
+)
 
 
 @market_commands.command("upload")
@@ -82,31 +68,8 @@ def upload_demo_market(as_json: Json = False) -> None:
         print_line(market.market_id)
 
 
-@market_commands.command("list")
-def list_markets(name: Name = None, limit: Limit = 50, offset: Offset = 0, as_json: Json = False) -> None:
-    """List uploads of markets, newest first."""
-    from riskray.client import Client
-
-    with Client() as client:
-        page = client.list_markets(name=name, offset=offset, limit=limit)
-    if as_json:
-        print_json(page)
-        return
-    rows = [(market.market_id, market.name, market.version, market.as_of, market.created_at) for market in page.data]
-    print_table(["market", "name", "version", "as of", "stored"], rows)
-
-
-@market_commands.command("show")
-def show_market(market: Annotated[str, typer.Argument(help="Id or name.")], as_json: Json = False) -> None:
-    """Describe a market."""
-    from riskray.client import Client
-
-    with Client() as client:
-        show_snapshot(client.get_market(market), as_json=as_json)
-
-
 @market_commands.command("curves")
-def show_curves(market: Annotated[str, typer.Argument(help="Id or name.")], as_json: Json = False) -> None:
+def show_curves(market: Key, as_json: Json = False) -> None:
     """Show zero rates of a market's curves by pillar, and the numbers by which results identify the curves."""
     from riskray.client import Client
 
@@ -125,27 +88,17 @@ def show_curves(market: Annotated[str, typer.Argument(help="Id or name.")], as_j
 
 @market_commands.command("download")
 def download_market(
-    market: Annotated[str, typer.Argument(help="Id or name.")],
+    market: Key,
     file: Annotated[Path, typer.Argument(help="Output file, ending in .json, .csv or .parquet.")],
     as_json: Json = False,
 ) -> None:
     """Write a market to a file."""
     from riskray.client import Client
 
-    kind = format_of(file, MarketFormat)
+    kind = format_of(file, MARKET_FORMATS)
     with Client() as client:
         file.write_bytes(client.download_market(market, format=kind))
     report_file(file, as_json=as_json)
-
-
-@market_commands.command("delete")
-def delete_market(market: Annotated[str, typer.Argument(help="Id or name.")], as_json: Json = False) -> None:
-    """Delete a market that no run uses, with its names; given a name, delete only the last upload under that name."""
-    from riskray.client import Client
-
-    with Client() as client:
-        client.delete_market(market)
-    report_deleted(market, as_json=as_json)
 
 
 @portfolio_commands.command("generate")
@@ -176,7 +129,7 @@ def write_generated(file: Path, *, positions: int, seed: int, as_of: date, broke
     from riskray.portfolio.generate import generate_portfolio
     from riskray.portfolio.writer import write_portfolio
 
-    kind = format_of(file, PortfolioFormat)
+    kind = format_of(file, PORTFOLIO_FORMATS)
     tables = generate_portfolio(positions, seed=seed, as_of=as_of, broken_fraction=broken_fraction)
     batches = ((batch.product, decode_batch(batch.payload)) for batch in prepare_portfolio(tables).batches)
     with file.open("wb") as out:
@@ -205,52 +158,19 @@ def upload_portfolio(
     print_line(portfolio.portfolio_id)
 
 
-@portfolio_commands.command("list")
-def list_portfolios(name: Name = None, limit: Limit = 50, offset: Offset = 0, as_json: Json = False) -> None:
-    """List uploads of portfolios, newest first."""
-    from riskray.client import Client
-
-    with Client() as client:
-        page = client.list_portfolios(name=name, offset=offset, limit=limit)
-    if as_json:
-        print_json(page)
-        return
-    rows = [(item.portfolio_id, item.name, item.version, item.position_count, item.created_at) for item in page.data]
-    print_table(["portfolio", "name", "version", "positions", "stored"], rows)
-
-
-@portfolio_commands.command("show")
-def show_portfolio(portfolio: Annotated[str, typer.Argument(help="Id or name.")], as_json: Json = False) -> None:
-    """Describe a portfolio: its products, books and currencies."""
-    from riskray.client import Client
-
-    with Client() as client:
-        show_snapshot(client.get_portfolio(portfolio), as_json=as_json)
-
-
 @portfolio_commands.command("download")
 def download_portfolio(
-    portfolio: Annotated[str, typer.Argument(help="Id or name.")],
+    portfolio: Key,
     file: Annotated[Path, typer.Argument(help="Output file, ending in .parquet, .csv, .json or .arrow.")],
     as_json: Json = False,
 ) -> None:
     """Write a portfolio to a file."""
     from riskray.client import Client
 
-    kind = format_of(file, PortfolioFormat)
+    kind = format_of(file, PORTFOLIO_FORMATS)
     with Client() as client:
         client.download_portfolio(portfolio, file, format=kind)
     report_file(file, as_json=as_json)
-
-
-@portfolio_commands.command("delete")
-def delete_portfolio(portfolio: Annotated[str, typer.Argument(help="Id or name.")], as_json: Json = False) -> None:
-    """Delete a portfolio that no run uses, with its names; given a name, delete only the last upload under that name."""
-    from riskray.client import Client
-
-    with Client() as client:
-        client.delete_portfolio(portfolio)
-    report_deleted(portfolio, as_json=as_json)
 
 
 def say_left_out(problems: list[Problem]) -> None:
@@ -259,28 +179,3 @@ def say_left_out(problems: list[Problem]) -> None:
         say(f"left out: {problem_line(problem.loc, problem.msg)}")
     if len(problems) > LEFT_OUT_SHOWN_MAX:
         say(f"and {len(problems) - LEFT_OUT_SHOWN_MAX} more; use --json to list all")
-
-
-def show_snapshot(snapshot: Any, *, as_json: bool) -> None:
-    """Print name and value of every field."""
-    if as_json:
-        print_json(snapshot)
-    else:
-        print_table(["", ""], [(name, value) for name, value in snapshot.model_dump(mode="json").items()])
-
-
-def report_deleted(key: str, *, as_json: bool) -> None:
-    """Report what was deleted."""
-    if as_json:
-        print_json({"deleted": key})
-    else:
-        print_line(f"deleted {key}")
-
-
-def report_file(file: Path, *, as_json: bool) -> None:
-    """Report the file that was written."""
-    size = file.stat().st_size
-    if as_json:
-        print_json({"file": str(file), "bytes": size})
-    else:
-        say(f"wrote {file} ({size:,} bytes)")

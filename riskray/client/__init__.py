@@ -30,6 +30,7 @@ from riskray.client.payload import Source, payload_of
 from riskray.client.results import ResultTable, RunHandle
 from riskray.client.risk import RiskCalls
 from riskray.client.scenarios import ScenarioCalls
+from riskray.client.snapshots import SnapshotCalls
 from riskray.client.transport import ApiError, Refused, RunTimeout, Transport, Truncated, Unreachable
 from riskray.config import Settings
 from riskray.errors import Overloaded, StoreUnavailable
@@ -41,7 +42,8 @@ from riskray.models.pricing import PriceAnswer, PriceRequest
 from riskray.models.problems import arguments_checked
 from riskray.models.result import Explanation, FailureSummary, RiskFactor, Rollup, RunTotals, Sensitivity
 from riskray.models.run import ALL_MEASURES, FailurePolicy, Preflight, Run, RunRequest, Vectors
-from riskray.models.snapshot import MarketSnapshot, MarketUpload, PortfolioDetail, PortfolioSnapshot, PortfolioUpload, StoredCurve
+from riskray.models.snapshot import MarketUpload, PortfolioUpload, StoredCurve
+from riskray.snapshots.kinds import MARKETS, PORTFOLIOS
 
 EVENT_READ_TIMEOUT_S = 30.0
 
@@ -50,7 +52,7 @@ Format = Literal["json", "csv", "parquet", "arrow"]
 __all__ = ["ApiError", "Client", "ResultTable", "RunHandle", "RunTimeout", "Truncated", "Unreachable"]
 
 
-class Client(ScenarioCalls, RiskCalls):
+class Client(SnapshotCalls, ScenarioCalls, RiskCalls):
     """A client of one API. Settings come from the environment (RISKRAY_API_URL, RISKRAY_API_TOKEN) unless given."""
 
     def __init__(self, settings: Settings | None = None, *, deadline_s: float = 60.0, http: httpx.Client | None = None) -> None:
@@ -71,57 +73,33 @@ class Client(ScenarioCalls, RiskCalls):
         """
         content, media_type = payload_of(source)
         params = given({"allow_partial": str(allow_partial).lower(), "rates_unchecked": "true" if rates_unchecked else None})
-        return self._post_content("/api/v1/market-data/snapshots", content, media_type, MarketUpload, params=params)
-
-    def list_markets(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[MarketSnapshot]:
-        """Return a page of uploads of markets, newest first; `name`: only those under this name."""
-        return self._get("/api/v1/market-data/snapshots", Page[MarketSnapshot], name=name, offset=offset, limit=limit)
-
-    def get_market(self, market: str) -> MarketSnapshot:
-        """Return a market by id or name."""
-        return self._get(f"/api/v1/market-data/snapshots/{segment(market)}", MarketSnapshot)
+        return self._post_content(MARKETS.path, content, media_type, MarketUpload, params=params)
 
     def market_curves(self, market: str) -> list[StoredCurve]:
         """Return a market's curves as positions are valued on them."""
-        return self._get(f"/api/v1/market-data/snapshots/{segment(market)}/curves", list[StoredCurve])
+        return self._get(f"{MARKETS.path}/{segment(market)}/curves", list[StoredCurve])
 
     def download_market(self, market: str, *, format: Format = "json") -> bytes:
         """Return the market's document."""
-        path = f"/api/v1/market-data/snapshots/{segment(market)}/document"
+        path = f"{MARKETS.path}/{segment(market)}/document"
         return self.transport.send("GET", path, repeatable=True, params={"format": format}).content
-
-    def delete_market(self, market: str) -> None:
-        """Delete a market that no run uses, with its names; given a name, delete only the last upload under it."""
-        self.transport.send("DELETE", f"/api/v1/market-data/snapshots/{segment(market)}", repeatable=True)
 
     def upload_portfolio(self, source: Source, *, name: str = "", allow_partial: bool = False) -> PortfolioUpload:
         """Store a portfolio: a file (CSV, JSON, Parquet), an Arrow table, a DataFrame, or a list of dictionaries."""
         content, media_type = payload_of(source)
         chosen = name or (Path(source).stem if isinstance(source, (str, Path)) else "")
         params = given({"name": chosen, "allow_partial": str(allow_partial).lower()})
-        return self._post_content("/api/v1/portfolios", content, media_type, PortfolioUpload, params=params)
-
-    def list_portfolios(self, *, name: str | None = None, offset: int = 0, limit: int = 50) -> Page[PortfolioSnapshot]:
-        """Return a page of uploads of portfolios, newest first; `name`: only those under this name."""
-        return self._get("/api/v1/portfolios", Page[PortfolioSnapshot], name=name, offset=offset, limit=limit)
-
-    def get_portfolio(self, portfolio: str) -> PortfolioDetail:
-        """Return a portfolio by id or name, with a summary of its content."""
-        return self._get(f"/api/v1/portfolios/{segment(portfolio)}", PortfolioDetail)
+        return self._post_content(PORTFOLIOS.path, content, media_type, PortfolioUpload, params=params)
 
     def download_portfolio(self, portfolio: str, path: str | Path, *, format: Format = "parquet") -> Path:
         """Write all contracts to a file and return its path. Raises Truncated, and then leaves no file."""
         target = Path(path)
-        self._save(f"/api/v1/portfolios/{segment(portfolio)}/download", target, params={"format": format})
+        self._save(f"{PORTFOLIOS.path}/{segment(portfolio)}/download", target, params={"format": format})
         return target
-
-    def delete_portfolio(self, portfolio: str) -> None:
-        """Delete a portfolio that no run uses, with its names; given a name, delete only the last upload under it."""
-        self.transport.send("DELETE", f"/api/v1/portfolios/{segment(portfolio)}", repeatable=True)
 
     def products(self) -> list[ProductDescription]:
         """Return the products that can be priced, with their columns."""
-        return self._get("/api/v1/portfolios/products", list[ProductDescription])
+        return self._get(f"{PORTFOLIOS.path}/products", list[ProductDescription])
 
     # -------------------------------------------------------------------------------------------------------------- runs
 

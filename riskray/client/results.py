@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 from riskray.client.transport import RunTimeout, Truncated
 from riskray.models.comparison import PnlAnswer, RunDifference
 from riskray.models.event import EventKind, RunEvent
+from riskray.models.hierarchy import Dimension
 from riskray.models.position_result import PositionResult
 from riskray.models.result import Explanation, FailureSummary, RiskFactor, Rollup, RunTotals, Sensitivity
 from riskray.models.run import Run
-from riskray.models.tail_risk import Dimension, StressAnswer, VarAnswer
+from riskray.models.tail_risk import StressAnswer, VarAnswer
 from riskray.models.what_if import WhatIfAnswer
 
 if TYPE_CHECKING:

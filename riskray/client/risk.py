@@ -8,11 +8,11 @@ from riskray.client.calls import Calls, given, segment
 from riskray.client.results import ResultTable
 from riskray.models.common import CursorPage
 from riskray.models.comparison import PnlAnswer, PositionPnl, RunDifference
-from riskray.models.position_result import PositionResult
+from riskray.models.hierarchy import Dimension
+from riskray.models.position_result import Order, PositionResult
 from riskray.models.problems import arguments_checked
 from riskray.models.tail_risk import (
     Allocation,
-    Dimension,
     NodeFilter,
     PositionScenarioFailure,
     QuantileConvention,
@@ -133,7 +133,7 @@ class RiskCalls(Calls):
         run_id: str,
         by: str = "pv_base",
         *,
-        order: Literal["absolute", "highest", "lowest"] = "absolute",
+        order: Order = "absolute",
         limit: int = 20,
         **filters: Any,
     ) -> list[PositionResult]:

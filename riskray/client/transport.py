@@ -127,6 +127,7 @@ class Transport:
             wait=lambda state: max(_tried(state).wait_s or 0.0, _JITTERED_PAUSE(state)),
             stop=lambda state: patience.is_over(state, refused_s=self.connect_patience_s),
             before_sleep=patience.warn,
+            sleep=time.sleep,
             retry_error_callback=_tried,
         )
         tried = attempts(self._try, method, path, content=content, params=params, headers=headers, timeout_s=timeout_s)

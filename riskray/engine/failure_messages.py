@@ -1,4 +1,4 @@
-"""What a failed row says: its status in words, and the terms of the contract that it is about, so that nobody has to guess which one."""
+"""Messages of failed rows: the status in words, and the terms of the contract to which it refers."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -37,7 +37,7 @@ def contract_messages(status: np.ndarray, *, columns: Columns, contracts: Contra
 
 
 def market_messages(compiled: Compiled, status: np.ndarray, *, market: Market) -> dict[int, str]:
-    """Row -> message for the rows that a market has not got the data of, with the names that it lacks."""
+    """Row -> message for the rows whose data a market lacks, with the missing names."""
     rows = np.flatnonzero((status != int(RowStatus.OK)) & (compiled.status == int(RowStatus.OK)))
     return {row: _sentence(RowStatus(status[row]), _gaps(RowStatus(status[row]), compiled, row, market)) for row in rows.tolist()}
 

@@ -6,7 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
 from riskray.errors import InvalidRequest, NotFound
-from riskray.models.tail_risk import Dimension, HierarchyDocument
+from riskray.models.hierarchy import Dimension, HierarchyDocument
 
 _LISTED_MAX: Final = 20
 

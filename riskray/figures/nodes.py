@@ -10,9 +10,11 @@ from scipy.sparse import csr_array
 
 from riskray.errors import InvalidRequest
 from riskray.figures.hierarchy import Hierarchy
-from riskray.models.tail_risk import DIMENSIONS, Dimension, HierarchyDocument, NodeFilter, NodeRequest
+from riskray.models.hierarchy import DIMENSIONS, Dimension, HierarchyDocument
+from riskray.models.tail_risk import NodeFilter, NodeRequest
+from riskray.snapshots.kinds import HIERARCHIES
+from riskray.store import snapshots
 from riskray.store.database import Database
-from riskray.store.scenarios import get_hierarchy, get_hierarchy_document
 
 FILTER_OF: Final[dict[Dimension, str]] = {
     "book": "books", "product": "products", "currency": "currencies", "counterparty": "counterparties",
@@ -57,8 +59,8 @@ def resolve_node(database: Database, request: NodeRequest) -> Node:
     group_by = tuple(request.group_by)
     if request.hierarchy is None or request.node is None:
         return Node(request.filters, group_by, None, None, by_children=False)
-    record = get_hierarchy(database, hierarchy=request.hierarchy)
-    text = get_hierarchy_document(database, hierarchy_no=record.hierarchy_no)
+    record = snapshots.get(database, HIERARCHIES, request.hierarchy)
+    text = snapshots.read_document(database, HIERARCHIES, record.hierarchy_id)
     hierarchy = Hierarchy.of(HierarchyDocument.model_validate_json(text))
     leaves = hierarchy.leaves(request.node) or (request.node,)
     field = FILTER_OF[hierarchy.dimension]

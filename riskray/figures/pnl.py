@@ -10,7 +10,7 @@ from jaxtyping import Int
 
 from riskray.errors import InvalidRequest
 from riskray.models.comparison import PnlBucket, PnlGroup, PnlParts
-from riskray.models.tail_risk import DIMENSIONS, Dimension
+from riskray.models.hierarchy import DIMENSIONS, Dimension
 
 _FIGURES = tuple(name for name in PnlParts.model_fields if not name.endswith("_count"))
 

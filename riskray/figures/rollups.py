@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 
 from riskray.engine.result_schema import ROLLUP_MEASURES
 from riskray.lru_cache import LruCache
+from riskray.models.hierarchy import DIMENSIONS, Dimension
 from riskray.models.result import Rollup
-from riskray.models.tail_risk import DIMENSIONS, Dimension
 from riskray.store import results as store
 from riskray.store.database import Database
 from riskray.store.results import ALL_POSITIONS, ResultFilter, stream_failures, stream_results

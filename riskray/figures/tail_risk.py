@@ -10,9 +10,6 @@ from riskray.errors import Conflict, InvalidRequest
 from riskray.figures.estimators import contributions, delta_tail_risk, move_covariance, tail_risk, tail_weights, worst_scenarios
 from riskray.figures.nodes import Node, Parts, parts_of, resolve_node
 from riskray.figures.vectors import VectorReader
-from riskray.market.build import build_market
-from riskray.market.stored import stored_market
-from riskray.models.run import Run
 from riskray.models.tail_risk import (
     Contribution,
     NodeRequest,
@@ -26,7 +23,7 @@ from riskray.models.tail_risk import (
 from riskray.scenario.codec import ScenarioMatrix
 from riskray.scenario.sensitivities import factor_sensitivities
 from riskray.store.database import Database
-from riskray.store.markets import get_market, get_market_document
+from riskray.store.markets import load_market
 from riskray.store.results import ResultFilter, risk_factors, rollups, sensitivities
 from riskray.store.runs import get_run
 from riskray.store.vectors import VectorRun
@@ -177,7 +174,8 @@ def _parametric(database: Database, reader: VectorReader, run_id: str, run: Vect
         values = [row.group[dimension] for row in rollups(database, run_id=run_id, group_by=[dimension])]
         node.hierarchy.require_places(values)
     matrix = reader.matrix(run)
-    market = _market_of(database, get_run(database, run_id=run_id))
+    stored = get_run(database, run_id=run_id)
+    market = load_market(database, market_id=stored.market_id, base_currency=stored.base_currency)
     sums = _sensitivities(database, run_id, node, matrix, market)
     keys = sorted(sums.values)
     if not keys:
@@ -259,9 +257,3 @@ def _sensitivities(database: Database, run_id: str, node: Node, matrix: Scenario
         )
         sums.values[key], sums.left_out = found.values, found.left_out
     return sums
-
-
-def _market_of(database: Database, run: Run) -> Market:
-    record = get_market(database, market=run.market_id)
-    document = stored_market(get_market_document(database, market_id=record.market_id))
-    return build_market(document, base_currency=run.base_currency)

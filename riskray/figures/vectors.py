@@ -9,11 +9,13 @@ from scipy.sparse import csr_array
 from riskray.errors import InvalidRequest
 from riskray.figures.nodes import Groups, Node
 from riskray.lru_cache import LruCache
-from riskray.models.tail_risk import DIMENSIONS, Dimension, NodeFilter
+from riskray.models.hierarchy import DIMENSIONS, Dimension
+from riskray.models.tail_risk import NodeFilter
 from riskray.scenario.codec import ScenarioMatrix, decode
+from riskray.snapshots.kinds import SCENARIO_SETS
+from riskray.store import snapshots
 from riskray.store.database import Database
 from riskray.store.results import ResultFilter, stream_failures, stream_results
-from riskray.store.scenarios import get_scenario_set_content
 from riskray.store.vectors import (
     Family,
     GroupVectors,
@@ -65,7 +67,7 @@ class VectorReader:
         """The scenario set of a run."""
 
         def load() -> ScenarioMatrix:
-            return decode(get_scenario_set_content(self._database, scenario_set_no=run.scenario_set_no)[1])
+            return decode(snapshots.read_payload(self._database, SCENARIO_SETS, run.scenario_set_id))
 
         return self._matrices.get_or_load(run.scenario_set_id, load)
 

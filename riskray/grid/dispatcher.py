@@ -18,10 +18,10 @@ import queue
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from ray.exceptions import ActorDiedError, RayError, RayTaskError
@@ -98,6 +98,33 @@ class ShardTask:
         return (self.run.run_no, self.run.epoch, self.shard.shard_no)
 
 
+class LaneState(StrEnum):
+    """Whether an actor takes shards."""
+
+    JOINING = "joining"
+    """An actor beyond the first `pricer_actors` that is not yet warm for the first time: it may have to wait for a node."""
+    UP = "up"
+    DOWN = "down"
+    """Dead, restarting or hanging."""
+
+
+class _Sign(StrEnum):
+    """What the dispatcher observes of an actor."""
+
+    ANSWERED = "answered"
+    LOST = "lost"
+
+
+_NEXT_STATE: Final = {
+    (LaneState.JOINING, _Sign.ANSWERED): LaneState.UP,
+    (LaneState.JOINING, _Sign.LOST): LaneState.JOINING,
+    (LaneState.UP, _Sign.ANSWERED): LaneState.UP,
+    (LaneState.UP, _Sign.LOST): LaneState.DOWN,
+    (LaneState.DOWN, _Sign.ANSWERED): LaneState.UP,
+    (LaneState.DOWN, _Sign.LOST): LaneState.DOWN,
+}
+
+
 @dataclass
 class _Lane:
     """One actor and the shards sent to it, oldest first; the actor works on the first."""
@@ -105,9 +132,7 @@ class _Lane:
     number: int
     place: int = 0
     """Position among the lanes that have joined."""
-    is_up: bool = True
-    has_joined: bool = True
-    """False until an actor beyond the first `pricer_actors` is warm for the first time: it may have to wait for a node."""
+    state: LaneState = LaneState.UP
     in_flight: deque[ShardTask] = field(default_factory=deque)
     head_since: float = 0.0
     suspect: ShardTask | None = None
@@ -116,9 +141,15 @@ class _Lane:
     probe_since: float = 0.0
     heard_at: float = -math.inf
     """When the actor last responded."""
-    has_just_said_idle: bool = False
-    is_reserved: bool = False
-    """Reserved for a suspect shard: no other shard is sent."""
+
+    def saw(self, sign: _Sign) -> None:
+        """Change the state after an observation."""
+        self.state = _NEXT_STATE[self.state, sign]
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the actor takes shards."""
+        return self.state is LaneState.UP
 
 
 class Dispatcher:
@@ -134,6 +165,8 @@ class Dispatcher:
         self._looked_at = -math.inf
         self._waiting: dict[tuple[int, int], Backlog[ShardTask]] = {}
         self._suspects: list[tuple[float, ShardTask]] = []
+        self._idle: set[int] = set()
+        """Numbers of the actors that have reported since the last look that they are idle."""
         self._events: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
         self._thread.start()
@@ -165,8 +198,8 @@ class Dispatcher:
 
     def pricers_by_state(self) -> dict[str, int]:
         """Number of actors that are up, down (dead or restarting), and joining (starting or waiting for a CPU)."""
-        states = Counter("joining" if not lane.has_joined else "up" if lane.is_up else "down" for lane in list(self._lanes))
-        return {state: states[state] for state in ("up", "down", "joining")}
+        states = Counter(lane.state for lane in list(self._lanes))
+        return {state.value: states[state] for state in LaneState}
 
     # ---------------------------------------------------------------------------------------------------- the thread
 
@@ -194,8 +227,7 @@ class Dispatcher:
                 self._looked_at = time.monotonic()
                 self._adapt_size()
                 self._look_after_lanes()
-            self._place_suspects()
-            self._fill()
+            self._fill(reserved=self._place_suspects())
 
     def _next_events(self) -> list[tuple[Any, ...]]:
         """All events since the last call, taken together because handling them visits every actor; empty after a timeout."""
@@ -206,36 +238,42 @@ class Dispatcher:
                 events.append(self._events.get_nowait())
         return events
 
-    def _fill(self) -> None:
-        """Send shards one at a time, to actors with the fewest shards first, until none has room: a few shards spread over all actors."""
+    def _fill(self, *, reserved: Set[int]) -> None:
+        """Send one shard to each actor, those with the fewest shards first, and repeat until no actor has room or no shard waits.
+
+        A few shards thus spread over all actors. `reserved`: numbers of the actors that receive none.
+        """
+        open_lanes = [lane for lane in self._lanes if lane.number not in reserved]
         while self._waiting:
-            lanes = sorted(filter(self._has_room, self._lanes), key=lambda lane: len(lane.in_flight))
+            lanes = sorted(filter(self._has_room, open_lanes), key=lambda lane: len(lane.in_flight))
             if not sum(self._give(lane) for lane in lanes):
                 return
 
-    def _place_suspects(self) -> None:
-        """Send each suspect shard to its actor once that is idle; until then the actor is reserved for it and probed repeatedly."""
+    def _place_suspects(self) -> set[int]:
+        """Send each suspect shard to its actor once that is idle; until then the actor is reserved for it and probed repeatedly.
+
+        Returns the numbers of the reserved actors.
+        """
         now = time.monotonic()
-        for lane in self._lanes:
-            lane.is_reserved = False
+        reserved: set[int] = set()
         for since, task in list(self._suspects):
             own = self._joined[task.shard.shard_no % len(self._joined)]
             lane = own if own.is_up else next((other for other in self._joined if other.is_up), own)
-            if not lane.is_up or lane.is_reserved:
+            if not lane.is_up or lane.number in reserved:
                 continue
-            lane.is_reserved = True
+            reserved.add(lane.number)
             if lane.in_flight:
                 continue
-            if lane.has_just_said_idle or now - since > SUSPECT_PATIENCE_S:
+            if lane.number in self._idle or now - since > SUSPECT_PATIENCE_S:
                 self._suspects.remove((since, task))
                 self._send(lane, task)
             elif lane.probe is None and now - lane.probe_since > LOOK_S:
                 self._probe(lane)
-        for lane in self._lanes:
-            lane.has_just_said_idle = False
+        self._idle.clear()
+        return reserved
 
     def _has_room(self, lane: _Lane) -> bool:
-        if lane.is_reserved or not self._is_free(lane):
+        if not self._is_free(lane):
             return False
         if lane.in_flight or time.monotonic() - lane.heard_at < IDLE_S:
             return True
@@ -332,13 +370,13 @@ class Dispatcher:
         """
         for number in range(self._settings.pricer_actors, count):
             if len(self._lanes) < count and not any(lane.number == number for lane in self._lanes):
-                self._lanes.append(_Lane(number, is_up=False, has_joined=False))
+                self._lanes.append(_Lane(number, state=LaneState.JOINING))
         leaving = [lane for lane in self._lanes if lane.number >= self._settings.pricer_actors and not lane.is_up and not lane.in_flight]
         for lane in leaving[: max(len(self._lanes) - count, 0)]:
             self._lanes.remove(lane)
             lane.probe = None  # a late response to the probe is ignored
             self._pool.end(lane.number)  # a waiting actor would keep requesting a node
-            if lane.has_joined:
+            if lane.state is not LaneState.JOINING:
                 self._join([other for other in self._joined if other is not lane])
 
     # ------------------------------------------------------------------------------------------------- health of actors
@@ -356,7 +394,7 @@ class Dispatcher:
 
     def _take_down(self, lane: _Lane, loss: Loss) -> None:
         """Send the actor no shards until it responds; the shard that it was working on becomes suspect."""
-        lane.is_up = False
+        lane.saw(_Sign.LOST)
         lane.probe = None
         lane.suspect, lane.suspect_loss = lane.in_flight[0], loss
 
@@ -369,7 +407,9 @@ class Dispatcher:
 
     def _probe(self, lane: _Lane) -> None:
         actor = self._pool.handle(lane.number)
-        reference = actor.status.remote(reserve=True) if lane.has_joined else actor.warm.options(max_task_retries=-1).remote()
+        reference = (
+            actor.warm.options(max_task_retries=-1).remote() if lane.state is LaneState.JOINING else actor.status.remote(reserve=True)
+        )
         lane.probe, lane.probe_since = reference, time.monotonic()
         reference.future().add_done_callback(lambda future: self._events.put(("probed", lane, (reference, future))))
 
@@ -384,17 +424,21 @@ class Dispatcher:
             if lane.in_flight:
                 lane.probe = None  # the errors of its shards will arrive
             else:
-                lane.is_up, lane.probe = False, _FAILED_PROBE
+                lane.saw(_Sign.LOST)
+                lane.probe = _FAILED_PROBE
             return
         lane.probe, lane.heard_at = None, time.monotonic()
-        lane.has_just_said_idle = lane.has_joined and future.result().work is None
-        if not lane.is_up:
-            lane.is_up, lane.suspect = True, None
-            if not lane.has_joined:
-                lane.has_joined = True
-                self._join([*self._joined, lane])
+        was = lane.state
+        lane.saw(_Sign.ANSWERED)
+        if was is LaneState.JOINING:
+            self._join([*self._joined, lane])
             return
         status: PricerStatus = future.result()
+        if status.work is None:
+            self._idle.add(lane.number)
+        if was is LaneState.DOWN:
+            lane.suspect = None
+            return
         is_ours = bool(lane.in_flight) and status.work == lane.in_flight[0].key
         if is_ours and status.busy_s > self._settings.shard_timeout_s:
             self._kill(lane)
@@ -407,7 +451,7 @@ class Dispatcher:
             self._take_down(lane, Loss.TIMEOUT)
             self._pool.replace_process(lane.number)
         else:
-            lane.is_up = False  # it hangs with another dispatcher's shard, or is restarting
+            lane.saw(_Sign.LOST)  # it hangs with a shard of another dispatcher, or is restarting
 
 
 def _reason(ended: Ended) -> str:

@@ -27,12 +27,12 @@ from riskray.grid.dispatcher import Dispatcher, Ended, Loss, ShardTask
 from riskray.grid.pool import PricerPool
 from riskray.grid.vector_phase import VectorsStopped, write_vectors
 from riskray.models.run import RunState
-from riskray.runs.loading import load_market
 from riskray.runs.manifest import manifest, with_seconds
 from riskray.store import ledger, run_end
 from riskray.store.database import Database
 from riskray.store.factors import require_factors
 from riskray.store.ledger import ClaimedRun, Shard
+from riskray.store.markets import load_market
 
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.1, 2.0
 

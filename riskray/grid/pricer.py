@@ -53,14 +53,16 @@ from riskray.logs import configure_logs
 from riskray.lru_cache import LruCache
 from riskray.models.result import ExplainedFlow, Explanation
 from riskray.portfolio.contracts import contracts_from_arrow
-from riskray.runs import loading as snapshots
+from riskray.runs import loading
 from riskray.runs.isolation import lowered_row_by_row_where_needed, value_row_by_row_where_needed
 from riskray.runs.pnl import PnlPart, explain_part
 from riskray.runs.reuse import PartlyReused, reuse_rows
-from riskray.store import ledger
+from riskray.snapshots.kinds import MARKETS
+from riskray.store import ledger, snapshots
 from riskray.store.database import Database
-from riskray.store.ledger import ClaimedRun, Shard
-from riskray.store.markets import get_market
+from riskray.store.health import database_health
+from riskray.store.ledger import ClaimedRun, Shard, ShardCommit, ShardContent
+from riskray.store.markets import load_market
 from riskray.store.portfolios import find_position
 from riskray.store.runs import run_keys
 from riskray.store.vectors import GroupVectors, PositionVectors
@@ -179,11 +181,10 @@ class Pricer:
         sums = shard_sums(positions, result, factors=factors).to_bytes()
         seconds["gather"] = seconds.get("gather", 0.0) + time.perf_counter() - started
         started = time.perf_counter()
-        committed = ledger.commit_shard(
-            self._database, run_no=run.run_no, storage_no=run.storage_no, epoch=run.epoch, shard_no=shard.shard_no,
-            results=result.results, failures=result.failures, exact_sums=sums, seconds=seconds, vectors=vectors,
-            reused=reused,
-        )  # fmt: skip
+        content = ShardContent(result.results, result.failures, exact_sums=sums, seconds=seconds, vectors=vectors, reused=reused)
+        committed = ShardCommit(
+            self._database, run_no=run.run_no, storage_no=run.storage_no, epoch=run.epoch, shard_no=shard.shard_no, content=content
+        ).commit()
         seconds["write"] = time.perf_counter() - started
         self._shards_done += 1
         _log.debug("shard done", committed=committed, ok=result.ok_count, failed=result.failed_count, **seconds)
@@ -194,7 +195,7 @@ class Pricer:
         return ShardReport(shard.shard_no, committed, result.ok_count, result.failed_count, seconds)
 
     def _market(self, market_id: str, base_currency: str) -> Market:
-        load = partial(snapshots.load_market, self._database, market_id=market_id, base_currency=base_currency)
+        load = partial(load_market, self._database, market_id=market_id, base_currency=base_currency)
         return self._markets.get_or_load((market_id, base_currency), load)
 
     def _find_market(self, market: str) -> str:
@@ -204,18 +205,18 @@ class Pricer:
         """
         if market in self._market_ids:
             return market
-        market_id = get_market(self._database, market=market).market_id
+        market_id = snapshots.get(self._database, MARKETS, market).market_id
         self._market_ids.add(market_id)
         return market_id
 
     def _table(self, run: ClaimedRun, shard: Shard) -> pa.Table:
-        return snapshots.load_table(self._database, portfolio_no=run.portfolio_no, numbers=shard.numbers)
+        return loading.load_table(self._database, portfolio_no=run.portfolio_no, numbers=shard.numbers)
 
     def _load(self, run: ClaimedRun, shard: Shard, seconds: dict[str, float]) -> ShardPositions:
         def load() -> ShardPositions:
-            positions, spent = snapshots.load_positions(
+            positions, spent = loading.load_positions(
                 self._database, portfolio_no=run.portfolio_no, product=shard.product,
-                numbers=shard.numbers, as_of=snapshots.day_number(run.as_of),
+                numbers=shard.numbers, as_of=loading.day_number(run.as_of),
             )  # fmt: skip
             for phase, spent_s in spent.items():
                 seconds[phase] += spent_s
@@ -258,7 +259,7 @@ class Pricer:
         except Exception:  # whatever a pricer may raise
             return lowered_row_by_row_where_needed(
                 self._table(run, shard), product=shard.product, first_position_no=shard.numbers.first,
-                as_of=snapshots.day_number(run.as_of),
+                as_of=loading.day_number(run.as_of),
             )  # fmt: skip
 
     def net(self, run: ClaimedRun, shards: Sequence[Shard]) -> tuple[Any, ...]:
@@ -325,8 +326,8 @@ class Pricer:
 
         keys = run_keys(self._database, run_id=run_id)
         found = find_position(self._database, portfolio_no=keys["portfolio_no"], position_id=position_id, within=f"run {run_id}")
-        table = snapshots.load_table(self._database, portfolio_no=keys["portfolio_no"], numbers=PositionRange(found["position_no"], 1))
-        spec = snapshots.find_pricer(found["product"])
+        table = loading.load_table(self._database, portfolio_no=keys["portfolio_no"], numbers=PositionRange(found["position_no"], 1))
+        spec = loading.find_pricer(found["product"])
         if spec is None:
             raise NotFound("product", found["product"])
         if spec.lower is None:
@@ -355,7 +356,7 @@ class Pricer:
         """
         with self._busy():
             warm_kernels()
-            self._database.health()
+            database_health(self._database)
 
     @ray.method(concurrency_group=CONTROL)
     def status(self, *, reserve: bool = False) -> PricerStatus:
@@ -379,7 +380,7 @@ class Pricer:
         )
 
     def __repr__(self) -> str:
-        """Its name in Ray's dashboard and logs."""
+        """The actor's name in Ray's dashboard and logs."""
         return self._name
 
     @contextmanager
@@ -419,11 +420,11 @@ FAILURE_SCHEMA_NAMED = pa.schema([pa.field("position_id", pa.string()), pa.field
 
 def _described(table: pa.Table, shard: Shard) -> ShardPositions:
     """Book and currency of the shard's positions, without their terms."""
-    return snapshots.describe_positions(table, product=shard.product, first_position_no=shard.numbers.first)
+    return loading.describe_positions(table, product=shard.product, first_position_no=shard.numbers.first)
 
 
 def _value(positions: ShardPositions, market: Market, measures: frozenset[Measure]) -> ShardResult:
-    spec = snapshots.find_pricer(positions.product)
+    spec = loading.find_pricer(positions.product)
     if spec is None:
         return failed_shard(positions, status=RowStatus.UNSUPPORTED_PRODUCT)
     return value_shard(positions, spec=spec, market=market, measures=measures)
@@ -457,7 +458,7 @@ def _value_in_parts(table: pa.Table, product: str, first: int, market: Market, m
 
 
 def _value_part(table: pa.Table, first: int, *, product: str, market: Market, measures: frozenset[Measure]) -> ShardResult:
-    return _value(snapshots.prepare_positions(table, product=product, first_position_no=first, as_of=market.as_of), market, measures)
+    return _value(loading.prepare_positions(table, product=product, first_position_no=first, as_of=market.as_of), market, measures)
 
 
 def _named(rows: pa.RecordBatch, table: pa.Table, product: str, first: int, schema: pa.Schema) -> pa.Table:

@@ -77,7 +77,7 @@ def stop_grid(settings: Settings) -> None:
     PricerPool(settings).shrink(0)
 
 
-def execute_run(settings: Settings, run_id: str) -> Run:
+def drive_to_end(settings: Settings, run_id: str) -> Run:
     """Drive one run to its end in this process, on the cluster's pool; returns the finished run.
 
     `riskray run execute RUN_ID`, and therefore a job of `ray job submit`, calls this. If another process drives the run, the function waits

@@ -14,7 +14,7 @@ from pricers.market.market import Market
 from pricers.value.netting import LadderGrid
 from riskray.engine.vectors import FAMILIES, NettedFamily, NettedPositions, ScenarioFailures, merge_netted
 from riskray.lru_cache import LruCache
-from riskray.runs import loading as snapshots
+from riskray.runs import loading
 from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun
 from riskray.store.vectors import POSITION_SCENARIO_FAILURE_SCHEMA, SCENARIO_FAILURE_SCHEMA, VectorCell
@@ -42,7 +42,7 @@ class VectorNets:
     def grid(self, run: ClaimedRun, market: Market) -> LadderGrid:
         """The run's scenarios on its market."""
         assert run.scenario_set_no is not None
-        load = partial(snapshots.load_scenarios, self._database, scenario_set_no=run.scenario_set_no, market=market)
+        load = partial(loading.load_scenarios, self._database, scenario_set_no=run.scenario_set_no, market=market)
         key = (run.market_id, run.base_currency, run.scenario_set_id or run.scenario_set_no)  # coordinators of older versions send no id
         return self._grids.get_or_load(key, lambda: LadderGrid(market=market, scenarios=load()))
 

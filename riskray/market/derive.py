@@ -32,7 +32,7 @@ def replaced(
     """The document with these curves in place of those of the same names, and these rates of quoted pairs.
 
     Raises:
-        InvalidRequest: a name or pair that the document has not got, or one that is given twice.
+        InvalidRequest: a name or pair that the document lacks, or one that is given twice.
     """
     rates = dict(fx_rates or {})
     pairs = [spot.pair for spot in document.fx_spots]

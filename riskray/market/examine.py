@@ -1,8 +1,8 @@
 """Everything that is wrong with a market document in one answer, and what is left of it without its bad parts.
 
 A part is a whole curve, spread curve, quote or entry of `fx_discount_curves`: a curve without one of its points is another curve, and
-would give other numbers without a word. Two parts of one name are both bad. What nobody can decide, such as two quotes that contradict
-each other, leaves nothing.
+would give other numbers without a word. Two parts of one name are both bad. A contradiction without a right answer, such as between two
+quotes, leaves nothing.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,12 +1,15 @@
 """The outcome of one position in a run: its measures, or the reason for its failure."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from pricers.measures import SCALAR_MEASURES, Measure
 from riskray.models.common import Model
 from riskray.models.measured import measured
+
+Order = Literal["absolute", "highest", "lowest"]
+"""Positions by a measure: the largest absolute values first, or from either end."""
 
 
 class _PositionOfRun(Model):

@@ -33,6 +33,8 @@ class RunState(StrEnum):
         return self not in (RunState.QUEUED, RunState.RUNNING)
 
 
+PreflightMode = Literal["flag", "strict"]
+"""What to do with positions that lack market data: flag them and value the others, or refuse the run."""
 Executor = Literal["pool", "job"]
 """What may claim a run: any coordinator, or only a process of `riskray run execute`."""
 
@@ -45,7 +47,7 @@ class RunRequest(Model):
     base_currency: CurrencyCode = "USD"
     measures: Distinct[Measure] = Field(default=list(ALL_MEASURES), min_length=1, description="Measures to compute; the others are null.")
     name: str = Field(default="", max_length=200, description="Label of the run.", examples=["end of day"])
-    preflight: Literal["flag", "strict"] = Field(
+    preflight: PreflightMode = Field(
         default="flag",
         description="`flag`: positions without market data fail, and the others are valued. `strict`: the run is refused if any position "
         "lacks market data.",

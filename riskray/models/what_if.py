@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
 from pricers.measures import ADDITIVE_MEASURES
 from riskray.models.common import CurrencyCode, Model
+from riskray.models.hierarchy import Dimension
 from riskray.models.market_data import CurveDocument, SpreadCurveDocument
 from riskray.models.measured import measured_with_titles
 from riskray.models.position import Position
@@ -13,7 +14,6 @@ from riskray.models.pricing import EXAMPLE_POSITION, POSITIONS_MAX, PriceFailure
 from riskray.models.rate_units import RatesChecked
 from riskray.models.run import RunState
 from riskray.models.scenario import Shock
-from riskray.models.tail_risk import Dimension
 
 CHANGED_POSITIONS_MAX = 10_000
 WHAT_IF_WAIT_S_MAX = 50

@@ -12,17 +12,15 @@ from pricers.registry import PricerSpec, UnknownProductError, compile_contracts,
 from riskray.engine.failure_messages import contract_messages
 from riskray.engine.plan import PositionRange
 from riskray.engine.shard import ShardPositions
-from riskray.market.build import build_market
-from riskray.market.stored import stored_market
 from riskray.models.instrument import UNASSIGNED
 from riskray.portfolio.batches import decode_batch
 from riskray.portfolio.contracts import contracts_from_arrow, position_fields
 from riskray.scenario.bind import bind
 from riskray.scenario.codec import decode
+from riskray.snapshots.kinds import SCENARIO_SETS
+from riskray.store import snapshots
 from riskray.store.database import Database
-from riskray.store.markets import get_market_document
 from riskray.store.portfolios import read_batches
-from riskray.store.scenarios import get_scenario_set_content
 
 _EPOCH = date(1970, 1, 1)
 _CURRENCY_COLUMN = "currency"
@@ -33,15 +31,9 @@ def day_number(day: date) -> int:
     return (day - _EPOCH).days
 
 
-def load_market(database: Database, *, market_id: str, base_currency: str) -> Market:
-    """A stored market as arrays. Raises InvalidRequest for a base currency that the market does not know."""
-    document = stored_market(get_market_document(database, market_id=market_id))
-    return build_market(document, base_currency=base_currency)
-
-
 def load_scenarios(database: Database, *, scenario_set_no: int, market: Market) -> Scenarios:
-    """A stored scenario set as moves of a market. Raises InvalidRequest naming the factors that the market has not got."""
-    _, payload = get_scenario_set_content(database, scenario_set_no=scenario_set_no)
+    """A stored scenario set as moves of a market. Raises InvalidRequest that names the factors that the market lacks."""
+    payload = snapshots.read_payload(database, SCENARIO_SETS, scenario_set_no)
     return bind(decode(payload), market=market).scenarios
 
 

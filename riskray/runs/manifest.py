@@ -4,21 +4,20 @@ from typing import Any
 
 from riskray.config import Settings
 from riskray.runs.code_version import code_manifest
-from riskray.runs.loading import load_market
 from riskray.runs.reuse import market_difference
+from riskray.snapshots.kinds import MARKETS, PORTFOLIOS, SCENARIO_SETS
+from riskray.store import snapshots
 from riskray.store.database import Database
 from riskray.store.ledger import ClaimedRun
-from riskray.store.markets import get_market
-from riskray.store.portfolios import get_portfolio
+from riskray.store.markets import load_market
 from riskray.store.runs import get_run, run_keys
-from riskray.store.scenarios import get_scenario_set
 
 
 def manifest(database: Database, run: ClaimedRun, *, settings: Settings, seconds: dict[str, float]) -> dict[str, Any]:
     """`seconds`: by phase, summed over shards (so over actors), and of the finish."""
     return {
-        "market": {"market_id": run.market_id, "sha256": get_market(database, market=run.market_id).content_hash.hex()},
-        "portfolio": {"portfolio_id": run.portfolio_id, "sha256": get_portfolio(database, portfolio=run.portfolio_id).content_hash.hex()},
+        "market": {"market_id": run.market_id, "sha256": _sha256(database, MARKETS, run.market_id)},
+        "portfolio": {"portfolio_id": run.portfolio_id, "sha256": _sha256(database, PORTFOLIOS, run.portfolio_id)},
         "base_currency": run.base_currency,
         "measures": list(run.measures),
         **_scenarios(database, run),
@@ -58,9 +57,13 @@ def _reused(database: Database, run: ClaimedRun) -> dict[str, Any]:
 def _scenarios(database: Database, run: ClaimedRun) -> dict[str, Any]:
     if run.scenario_set_id is None:
         return {}
-    scenarios = get_scenario_set(database, scenario_set=run.scenario_set_id)
     return {
-        "scenarios": {"scenario_set_id": scenarios.scenario_set_id, "sha256": scenarios.content_hash.hex()},
+        "scenarios": {"scenario_set_id": run.scenario_set_id, "sha256": _sha256(database, SCENARIO_SETS, run.scenario_set_id)},
         "vectors": run.vectors,
         "failure_policy": run.failure_policy,
     }
+
+
+def _sha256(database: Database, kind: snapshots.Kind[Any], snapshot_id: str) -> str:
+    digest: bytes = snapshots.get(database, kind, snapshot_id).content_hash
+    return digest.hex()

@@ -17,7 +17,7 @@ from pricers.value.pnl_attribution import PnlExplanation, explain_pnl
 from riskray.engine.plan import PositionRange
 from riskray.models.instrument import UNASSIGNED
 from riskray.portfolio.contracts import contracts_from_arrow
-from riskray.runs import loading as snapshots
+from riskray.runs import loading
 from riskray.store.database import Database
 from riskray.store.portfolios import read_products, stream_positions
 
@@ -55,9 +55,9 @@ class PnlPart:
     numbers: PositionRange
     """Of the earlier portfolio."""
     later_position_nos: bytes | None = None
-    """int32 of each row: its number in the later portfolio, -1 where that has not got it; None where the portfolios are the same."""
+    """int32 of each row: its number in the later portfolio, -1 if that lacks the position; None if the portfolios are the same."""
     added_position_nos: bytes = b""
-    """int32: numbers in the later portfolio of positions that the earlier has not got."""
+    """int32: numbers in the later portfolio of positions that the earlier portfolio lacks."""
 
 
 def plan_parts(
@@ -97,7 +97,7 @@ def plan_parts(
 @dataclass(frozen=True)
 class _LaterPositions:
     later_no: np.ndarray
-    """int32[position_no of the earlier portfolio]: number in the later one, -1 where that has not got it."""
+    """int32[position_no of the earlier portfolio]: number in the later one, -1 if that lacks the position."""
     added: Mapping[str, np.ndarray]
     """By product the numbers, int32, of positions that only the later portfolio has."""
 
@@ -128,7 +128,7 @@ def explain_part(database: Database, part: PnlPart, *, load_market: Callable[[st
     """PNL_SCHEMA as `positions` and BUCKET_SCHEMA as `buckets`. A product that is no sum of cash flows fails with UNSUPPORTED_PRODUCT."""
     rows = _rows(database, part)
     market_t0, market_t1 = load_market(part.market_id_t0, part.base_currency), load_market(part.market_id_t1, part.base_currency)
-    spec = snapshots.find_pricer(part.product)
+    spec = loading.find_pricer(part.product)
     if spec is None or spec.lower is None:
         return {"positions": _failed(rows.table, part.product, spec), "buckets": BUCKET_SCHEMA.empty_table()}
     contracts = contracts_from_arrow(spec.columns, rows.table)
@@ -170,7 +170,7 @@ def _load(database: Database, portfolio_no: int, position_nos: np.ndarray) -> pa
     if not position_nos.size:
         return pa.table({})
     first, last = int(position_nos.min()), int(position_nos.max())
-    table = snapshots.load_table(database, portfolio_no=portfolio_no, numbers=PositionRange(first, last - first + 1))
+    table = loading.load_table(database, portfolio_no=portfolio_no, numbers=PositionRange(first, last - first + 1))
     return (
         table if position_nos.size == table.num_rows and np.all(np.diff(position_nos) == 1) else table.take(pa.array(position_nos - first))
     )

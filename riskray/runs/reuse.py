@@ -26,10 +26,9 @@ from riskray.models.run import Run, RunRequest, RunState
 from riskray.portfolio.contracts import contracts_from_arrow
 from riskray.runs.code_version import code_difference
 from riskray.runs.loading import find_pricer
+from riskray.snapshots.kinds import MarketRecord, PortfolioRecord
 from riskray.store.database import Database
 from riskray.store.ledger import earlier_results, earlier_run
-from riskray.store.markets import MarketRecord
-from riskray.store.portfolios import PortfolioRecord
 
 # ------------------------------------------------------------------------------------------------------------ may it be reused?
 

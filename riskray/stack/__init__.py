@@ -96,10 +96,10 @@ def stop_stack(settings: Settings, *, report: Report) -> bool:
 def execute_run(settings: Settings, run_id: str) -> Run:
     """Drive a run to its end from this process, on the pool of the cluster. Raises NotFound, StackError."""
     enter_environment(settings)
-    from riskray.grid.start import execute_run as drive  # Ray reads its variables when it is imported
+    from riskray.grid.start import drive_to_end  # Ray reads its variables when it is imported
 
     configure_logs(settings, component="job")
-    return drive(settings, run_id)
+    return drive_to_end(settings, run_id)
 
 
 def require_startable(settings: Settings) -> None:

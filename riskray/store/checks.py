@@ -19,7 +19,7 @@ SOUND_READER_VERSION = 2
 def check_invariants(database: Database, *, lease_s: float = LEASE_S) -> list[str]:
     """Every violation in a sentence; an empty list means that the database is sound.
 
-    Reads all results, so it takes seconds to minutes. `lease_s`: as in the settings; a run that nobody has held for twice as long is
+    Reads all results, so it takes seconds to minutes. `lease_s`: as in the settings; a run without a lease for twice as long is
     reported. Raises StoreNotMigrated when the schema is not this version's.
     """
     migrations.require_current(database)

@@ -18,13 +18,11 @@ import tenacity
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import ExecStatus
 from psycopg.rows import DictRow, dict_row
-from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 import sql
 from riskray.config import Settings
 from riskray.errors import StoreError, StoreUnavailable
-from riskray.store import migrations
 from riskray.store.embedded import EmbeddedPostgres
 from riskray.store.errors import explain, is_transient
 
@@ -32,7 +30,6 @@ LOCK_TIMEOUT_S = 10.0  # longer than riskray's transactions hold contended locks
 IDLE_IN_TRANSACTION_TIMEOUT_S = 60.0  # a shard's transaction waits only for the database
 TCP_TIMEOUT_S = 20.0  # sent data not acknowledged for this time means that the peer or the network has failed
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 10, 5, 2
-HEALTH_TIMEOUT_S = 2.0
 CHECK_TIMEOUT_S = 1.0  # a round trip is short, but a stopped server keeps its sockets open without responding
 RECONNECT_S = 5.0  # the pool's pauses double; after this time the next request reconnects itself instead of waiting for minutes
 RETRY_DEADLINE_S = 30.0
@@ -187,23 +184,6 @@ class Database:
         """Import the libraries of Arrow reads, so that a service's first reader need not wait for them."""
         import adbc_driver_postgresql.dbapi  # noqa: F401
 
-    def health(self) -> dict[str, Any]:
-        """The database's state for /health/deep. Raises StoreUnavailable within a few seconds."""
-        with self.connection(timeout_s=HEALTH_TIMEOUT_S) as connection:
-            started = time.perf_counter()
-            row = connection.execute(sql.load("server_state")).fetchone()
-            latency_ms = 1000 * (time.perf_counter() - started)
-        missing = migrations.pending(self)
-        statistics = self.pool_statistics()
-        return {
-            "target": self.target,
-            **(row or {}),
-            "latency_ms": round(latency_ms, 3),
-            "migrated": not missing,
-            "missing_migrations": missing,
-            "pool": {name: statistics[name] for name in ("pool_size", "pool_max", "pool_available", "requests_waiting")},
-        }
-
     def pool_statistics(self) -> dict[str, int]:
         """Present connections and requests of the pool, and the milliseconds (`requests_wait_ms`) waited since the start."""
         found = self._pool.get_stats()
@@ -234,11 +214,6 @@ class Database:
             connection = self._arrow_root.adbc_clone()
         with connection:
             yield connection
-
-
-def jsonb(value: Any) -> Jsonb:
-    """A value for a jsonb parameter."""
-    return Jsonb(value)
 
 
 def _check_connection(connection: Connection) -> None:

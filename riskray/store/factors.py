@@ -4,15 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from psycopg.types.json import Jsonb
+
 import sql
 from pricers.market.factors import Factor, FactorKind
-from riskray.store.database import Connection, Database, jsonb
+from riskray.store.database import Connection, Database
 
 
 def insert_factors(connection: Connection, *, run_no: int, factors: Sequence[Factor]) -> None:
     """Number a run's factors by their places; those that it has already stay."""
     rows = [{"factor_no": number, **asdict(factor)} for number, factor in enumerate(factors)]
-    connection.execute(sql.load("insert_factors"), {"run_no": run_no, "factors": jsonb(rows)})
+    connection.execute(sql.load("insert_factors"), {"run_no": run_no, "factors": Jsonb(rows)})
 
 
 def run_factors(database: Database, *, run_no: int) -> tuple[Factor, ...]:

@@ -1,19 +1,20 @@
 """The work ledger of a run: claim, lease, shards, commit. What a coordinator and its pricer actors write until the end (`run_end`).
 
-Every claim has its own epoch, and every write here is conditional on it: whoever lost the run gets LeaseLost and has changed nothing.
+Every claim has its own epoch, and every write here is conditional on it: a coordinator without the run gets LeaseLost and changes nothing.
 Computing is at least once; the visible effect of a shard is exactly once, because its results, its mark in the ledger, the counts of
 its run and its event are one transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from uuid import UUID
 
 import pyarrow as pa
 from psycopg.errors import UniqueViolation
 from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
@@ -24,7 +25,7 @@ from riskray.errors import LeaseLost, NotFound, StoreError
 from riskray.models.event import EventKind
 from riskray.models.run import FailurePolicy, RunState, Vectors
 from riskray.store import arrow
-from riskray.store.database import Connection, Database, jsonb
+from riskray.store.database import Connection, Database
 from riskray.store.errors import lost_connection
 from riskray.store.runs import add_event, insert_shards
 from riskray.store.vectors import GroupVectors, PositionVectors, write_group_vectors, write_position_vectors, write_scenario_failures
@@ -115,7 +116,7 @@ def claim_run(
 
 
 def renew_lease(database: Database, *, run_no: int, epoch: int, lease_s: float) -> bool:
-    """Keep the run for `lease_s` more seconds; answers whether somebody wants it cancelled. Raises LeaseLost."""
+    """Keep the run for `lease_s` more seconds; returns whether a client asked to cancel it. Raises LeaseLost."""
     parameters = {"run_no": run_no, "epoch": epoch, "lease_s": lease_s}
     row = database.retrying(lambda: database.fetch_one("renew_lease", parameters), deadline_s=lease_s / 4)
     if row is None:
@@ -170,7 +171,7 @@ def failed_position_nos(database: Database, *, run_no: int, numbers: PositionRan
 def write_run_vectors(
     database: Database, *, run_no: int, epoch: int, vectors: GroupVectors, failures: tuple[pa.Table, pa.Table] | None = None
 ) -> None:
-    """Write the vectors of groups, in place of any that an earlier attempt wrote. Nobody sees them before the run's end.
+    """Write the vectors of groups, in place of any that an earlier attempt wrote. They are not visible before the run's end.
 
     `failures`: scenarios and positions without value, as `write_scenario_failures` takes them. Raises LeaseLost.
     """
@@ -184,7 +185,7 @@ def write_run_vectors(
             if failures is not None:
                 connection.execute(sql.load("delete_scenario_failures"), {"run_no": run_no})
                 write_scenario_failures(connection, run_no=run_no, scenarios=failures[0], positions=failures[1])
-            # Last, because heartbeats wait for this lock; whoever takes the run over finds all of this or nothing.
+            # Last, because heartbeats wait for this lock; the next coordinator of the run finds all of this or nothing.
             if connection.execute(sql.load("hold_claim"), {"run_no": run_no, "epoch": epoch}).fetchone() is None:
                 raise lease_lost(run_no, epoch)
 
@@ -231,65 +232,117 @@ def split_shard(database: Database, *, run_no: int, epoch: int, shard_no: int, r
         return parts
 
 
-def commit_shard(
-    database: Database,
-    *,
-    run_no: int,
-    storage_no: int,
-    epoch: int,
-    shard_no: int,
-    results: Rows,
-    failures: Rows,
-    exact_sums: bytes,
-    seconds: dict[str, float],
-    vectors: PositionVectors | None = None,
-    reused: Sequence[tuple[int, int]] = (),
-) -> bool:
-    """Write a shard: results, failures, ledger, counts and event in one transaction.
+@dataclass(frozen=True)
+class ShardContent:
+    """The outcome of a shard.
 
-    `results`: RESULT_SCHEMA, `failures`: FAILURE_SCHEMA, together one row for each position of the shard; `vectors`: where they are
-    wanted for every position; `reused`: ranges [first, end) of positions whose rows come from the earlier run that this one reuses.
-    Answers whether this call wrote the shard; False means that it was done or split before, and nothing was written. Raises LeaseLost
-    when the run belongs to another claim or has ended. Passing troubles of the database are retried; when the connection breaks during
-    COMMIT, the ledger says whether it took effect.
+    Attributes:
+        results, failures: RESULT_SCHEMA and FAILURE_SCHEMA, together one row for each position of the shard.
+        exact_sums: of the priced positions, as `ShardSums.to_bytes` makes them.
+        seconds: by phase.
+        vectors: P&L of every position, None where they are not wanted.
+        reused: ranges [first, end) of positions whose rows come from the earlier run that this one reuses.
     """
-    counts = {"ok_count": results.num_rows, "failed_count": failures.num_rows}
-    content = {
-        "exact_sums": exact_sums, "seconds": jsonb(seconds), "reused": Multirange([Range(first, end) for first, end in reused]),
-        "reused_count": sum(end - first for first, end in reused),
-    }  # fmt: skip
-    answer_lost = False
 
-    def look() -> str:
-        return _writable_state(database, run_no=run_no, shard_no=shard_no, epoch=epoch, row_count=sum(counts.values()))
+    results: Rows
+    failures: Rows
+    exact_sums: bytes
+    seconds: Mapping[str, float]
+    vectors: PositionVectors | None = None
+    reused: Sequence[tuple[int, int]] = ()
 
-    def commit() -> bool:
-        nonlocal answer_lost
-        if answer_lost:  # wait until the server has ended the transaction whose COMMIT got no answer, then look
-            with database.transaction() as connection:
-                connection.execute(sql.load("lock_shard"), {"run_no": run_no, "shard_no": shard_no})
-        state = look()
+    @property
+    def counts(self) -> dict[str, int]:
+        """Priced and failed positions."""
+        return {"ok_count": self.results.num_rows, "failed_count": self.failures.num_rows}
+
+
+class ShardCommit:
+    """Writes one shard to the database: results, failures, ledger, counts and event in one transaction."""
+
+    def __init__(self, database: Database, *, run_no: int, storage_no: int, epoch: int, shard_no: int, content: ShardContent) -> None:
+        self._database, self._content = database, content
+        self._run_no, self._storage_no, self._epoch, self._shard_no = run_no, storage_no, epoch, shard_no
+        self._answer_lost = False
+        """Whether the connection broke during a COMMIT, so that only the ledger shows whether the COMMIT took effect."""
+
+    def commit(self) -> bool:
+        """Write the shard. Returns whether this call wrote it; False means that it was done or split before, and nothing was written.
+
+        Transient errors of the database are retried. Raises LeaseLost when the run belongs to another claim or has ended.
+        """
+        return self._database.retrying(self._attempt, deadline_s=COMMIT_DEADLINE_S)
+
+    def _attempt(self) -> bool:
+        if self._answer_lost:
+            self._await_lost_transaction()
+        state = self.look()
         if state != "PENDING":
-            return answer_lost and state == "DONE"
+            return self._answer_lost and state == "DONE"
         try:
-            with database.transaction() as connection:
-                keys = {"storage_no": storage_no, "run_no": run_no}
-                given = _given(results)
-                arrow.copy_in(connection, "copy_results", results.select(given.names), schema=given, keys=keys)
-                if failures.num_rows:
-                    arrow.copy_in(connection, "copy_failures", failures, schema=FAILURE_SCHEMA, keys={"run_no": run_no})
-                if vectors is not None:
-                    write_position_vectors(connection, run_no=run_no, first_position_no=vectors.first_position_no, pnl=vectors.pnl)
-                return _mark_done(connection, run_no, shard_no, epoch, counts, content)
+            return self.write()
         except _DoneMeanwhile:
             return False
         except StoreError as error:
-            if isinstance(error.__cause__, UniqueViolation) and look() != "PENDING":
+            if isinstance(error.__cause__, UniqueViolation) and self.look() != "PENDING":
                 return False  # the shared partition has its key at all times, so the slower of two attempts stumbles over it
-            answer_lost = answer_lost or lost_connection(error)
+            self._answer_lost = self._answer_lost or lost_connection(error)
             raise
 
-    return database.retrying(commit, deadline_s=COMMIT_DEADLINE_S)
+    def _await_lost_transaction(self) -> None:
+        """Wait until the server has ended the transaction whose COMMIT got no response."""
+        with self._database.transaction() as connection:
+            connection.execute(sql.load("lock_shard"), {"run_no": self._run_no, "shard_no": self._shard_no})
+
+    def look(self) -> str:
+        """The shard's state, read before its rows travel to the server. Raises LeaseLost, and ValueError for a wrong number of rows."""
+        shard_no, run_no = self._shard_no, self._run_no
+        row = self._database.fetch_one("shard_and_claim", {"run_no": run_no, "shard_no": shard_no})
+        if row is None:
+            raise NotFound("shard", f"{shard_no} of run {run_no}")
+        if row["state"] == "PENDING" and (row["epoch"] != self._epoch or row["run_state"] != RunState.RUNNING):
+            raise lease_lost(run_no, self._epoch)
+        if row["state"] == "CANCELLED":
+            raise lease_lost(run_no, self._epoch)
+        row_count = sum(self._content.counts.values())
+        if row["row_count"] != row_count:
+            raise ValueError(f"shard {shard_no} of run {run_no} has {row['row_count']} positions, got results and failures of {row_count}")
+        return str(row["state"])
+
+    def write(self) -> bool:
+        """Write everything in one transaction; True. Raises LeaseLost, and StoreError as the database does."""
+        content, run_no = self._content, self._run_no
+        with self._database.transaction() as connection:
+            given = _given(content.results)
+            keys = {"storage_no": self._storage_no, "run_no": run_no}
+            arrow.copy_in(connection, "copy_results", content.results.select(given.names), schema=given, keys=keys)
+            if content.failures.num_rows:
+                arrow.copy_in(connection, "copy_failures", content.failures, schema=FAILURE_SCHEMA, keys={"run_no": run_no})
+            if content.vectors is not None:
+                write_position_vectors(
+                    connection, run_no=run_no, first_position_no=content.vectors.first_position_no, pnl=content.vectors.pnl
+                )
+            self._mark_done(connection)
+            return True
+
+    def _mark_done(self, connection: Connection) -> None:
+        """Ledger, counts and event; fenced by the epoch and unique by the ledger."""
+        content, counts = self._content, self._content.counts
+        keys = {"run_no": self._run_no, "epoch": self._epoch, "shard_no": self._shard_no}
+        run = connection.execute(sql.load("count_shard"), {**keys, **counts}).fetchone()
+        if run is None:
+            raise lease_lost(self._run_no, self._epoch)
+        entry = {
+            "exact_sums": content.exact_sums,
+            "seconds": Jsonb(dict(content.seconds)),
+            "reused": Multirange([Range(first, end) for first, end in content.reused]),
+            "reused_count": sum(end - first for first, end in content.reused),
+        }
+        if connection.execute(sql.load("finish_shard"), {**keys, **counts, **entry}).rowcount == 0:
+            raise _DoneMeanwhile
+        data = {"shard_no": self._shard_no, **counts}
+        seq = run.pop("event_seq")
+        add_event(connection, run_no=self._run_no, seq=seq, kind=EventKind.SHARD_DONE, data={**data, **run})
 
 
 def lease_lost(run_no: int, epoch: int) -> LeaseLost:
@@ -305,37 +358,11 @@ class _DoneMeanwhile(Exception):
 
 
 def _given(results: Rows) -> pa.Schema:
-    """The columns with a value in any row: the others, such as measures that nobody asked for, are null without being written."""
+    """The columns with a value in any row: the others, such as measures that the run did not request, are null without being written."""
     if results.schema.names != RESULT_SCHEMA.names:
         raise ValueError(f"results must have the columns {RESULT_SCHEMA.names}, have {results.schema.names}")
     rows = results.num_rows
     return pa.schema([field for field in RESULT_SCHEMA if rows == 0 or results.column(field.name).null_count < rows])
-
-
-def _writable_state(database: Database, *, run_no: int, shard_no: int, epoch: int, row_count: int) -> str:
-    """The shard's state, read before its rows travel to the server."""
-    row = database.fetch_one("shard_and_claim", {"run_no": run_no, "shard_no": shard_no})
-    if row is None:
-        raise NotFound("shard", f"{shard_no} of run {run_no}")
-    if row["state"] == "PENDING" and (row["epoch"] != epoch or row["run_state"] != RunState.RUNNING):
-        raise lease_lost(run_no, epoch)
-    if row["state"] == "CANCELLED":
-        raise lease_lost(run_no, epoch)
-    if row["row_count"] != row_count:
-        raise ValueError(f"shard {shard_no} of run {run_no} has {row['row_count']} positions, got results and failures of {row_count}")
-    return str(row["state"])
-
-
-def _mark_done(connection: Connection, run_no: int, shard_no: int, epoch: int, counts: dict[str, int], content: dict[str, Any]) -> bool:
-    keys = {"run_no": run_no, "epoch": epoch, "shard_no": shard_no}
-    run = connection.execute(sql.load("count_shard"), {**keys, **counts}).fetchone()
-    if run is None:
-        raise lease_lost(run_no, epoch)
-    if connection.execute(sql.load("finish_shard"), {**keys, **counts, **content}).rowcount == 0:
-        raise _DoneMeanwhile
-    seq = run.pop("event_seq")
-    add_event(connection, run_no=run_no, seq=seq, kind=EventKind.SHARD_DONE, data={"shard_no": shard_no, **counts, **run})
-    return True
 
 
 def _next_event(connection: Connection, run_no: int, epoch: int) -> int:

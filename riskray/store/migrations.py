@@ -5,16 +5,13 @@ during a migration, the migration is rolled back, because DDL is transactional i
 """
 
 import hashlib
-from typing import TYPE_CHECKING
 
 import sql
 from riskray.errors import StoreNotMigrated
-
-if TYPE_CHECKING:
-    from riskray.store.database import Connection, Database
+from riskray.store.database import Connection, Database
 
 
-def migrate(database: "Database") -> list[str]:
+def migrate(database: Database) -> list[str]:
     """Migrate the schema to this version. Returns the names of the files applied by this call, in order.
 
     Raises StoreNotMigrated if the database was migrated with other files.
@@ -33,13 +30,13 @@ def migrate(database: "Database") -> list[str]:
     return applied
 
 
-def pending(database: "Database") -> list[str]:
+def pending(database: Database) -> list[str]:
     """Names of the files not yet applied. Raises StoreNotMigrated if an applied file was edited or is unknown."""
     with database.connection() as connection:
         return _pending(connection, database.target)
 
 
-def require_current(database: "Database") -> None:
+def require_current(database: Database) -> None:
     """Raise StoreNotMigrated unless the schema is that of this version."""
     if missing := pending(database):
         raise StoreNotMigrated(
@@ -53,7 +50,7 @@ def checksum(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _pending(connection: "Connection", target: str) -> list[str]:
+def _pending(connection: Connection, target: str) -> list[str]:
     files = sql.migrations()
     exists = connection.execute(sql.load("schema_migration_exists")).fetchone()
     applied = connection.execute(sql.load("list_schema_migrations")).fetchall() if exists and exists["found"] else []

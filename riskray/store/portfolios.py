@@ -2,8 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
@@ -12,9 +11,10 @@ import sql
 from riskray.engine.plan import PositionRange, ProductRange, Requirement
 from riskray.errors import NotFound
 from riskray.portfolio.batches import PortfolioBatch
+from riskray.snapshots.content import SnapshotContent
+from riskray.snapshots.kinds import PORTFOLIOS, PortfolioRecord
 from riskray.store import arrow, snapshots
 from riskray.store.database import Connection, Database
-from riskray.store.snapshots import SnapshotKind
 
 POSITION_SCHEMA = pa.schema(
     [
@@ -27,26 +27,6 @@ POSITION_SCHEMA = pa.schema(
 
 ANALYZE_POSITIONS_MIN = 10_000  # takes about 0.1 s; below, the planner's guesses do no harm
 POSITION_NO_END = 2**31 - 1  # past every position
-
-
-@dataclass(frozen=True)
-class PortfolioRecord:
-    """A stored portfolio without its positions, under one of its names; `created_at`: of the upload under this name."""
-
-    portfolio_no: int
-    portfolio_id: str
-    name: str
-    version: int
-    content_hash: bytes
-    position_count: int
-    rejected_count: int
-    created_at: datetime
-
-
-PORTFOLIOS = SnapshotKind(
-    "portfolio", prefix="pf", table="portfolio_snapshot", key="portfolio", record=PortfolioRecord, used_by_runs=True,
-    delete_rows="delete_positions",
-)  # fmt: skip
 
 
 def insert_portfolio(
@@ -70,40 +50,14 @@ def insert_portfolio(
             f"{len(batches)} batches hold {sum(b.numbers.count for b in batches)} contracts, but there are {positions.num_rows} positions"
         )
 
-    def insert(connection: Connection) -> int | None:
-        row = connection.execute(
-            sql.load("insert_portfolio"),
-            {
-                "portfolio_id": PORTFOLIOS.snapshot_id(content_hash), "name": name, "content_hash": content_hash,
-                "position_count": positions.num_rows, "rejected_count": rejected_count,
-            },
-        ).fetchone()  # fmt: skip
-        if row is None:
-            return None
-        _insert_content(connection, row["snapshot_no"], positions, batches, requirements)
-        return int(row["snapshot_no"])
+    def fill(connection: Connection, portfolio_no: int) -> None:
+        _insert_content(connection, portfolio_no, positions, batches, requirements)
 
-    record, created = snapshots.store(
-        database, PORTFOLIOS, name=name, content_hash=content_hash, insert=insert, reader_version=reader_version
-    )
+    content = SnapshotContent(content_hash, {"position_count": positions.num_rows, "rejected_count": rejected_count})
+    record, created = snapshots.store(database, PORTFOLIOS, name=name, content=content, fill=fill, reader_version=reader_version)
     if created and record.position_count >= ANALYZE_POSITIONS_MIN:
         database.execute("analyze_positions")
     return record, created
-
-
-def get_portfolio(database: Database, *, portfolio: str) -> PortfolioRecord:
-    """By id, or the last upload of a name. Raises NotFound."""
-    return snapshots.get(database, PORTFOLIOS, portfolio)
-
-
-def list_portfolios(database: Database, *, offset: int, limit: int, name: str | None = None) -> tuple[list[PortfolioRecord], int]:
-    """A page of uploads, newest first, and the length of the whole list."""
-    return snapshots.list_uploads(database, PORTFOLIOS, offset=offset, limit=limit, name=name)
-
-
-def delete_portfolio(database: Database, *, portfolio: str) -> None:
-    """As `snapshots.delete`. Raises NotFound, and Conflict when a run uses it."""
-    snapshots.delete(database, PORTFOLIOS, portfolio)
 
 
 def read_batches(database: Database, *, portfolio_no: int, numbers: PositionRange) -> list[PortfolioBatch]:

@@ -8,6 +8,7 @@ from concurrent.futures import Future, wait
 from typing import Any
 
 from psycopg.sql import SQL, Identifier
+from psycopg.types.json import Jsonb
 
 import sql
 from riskray.engine.result_schema import ROLLUP_SCHEMA, SENSITIVITY_SCHEMA
@@ -16,7 +17,7 @@ from riskray.models.common import JsonObject
 from riskray.models.event import EventKind
 from riskray.models.run import RunState
 from riskray.store import arrow
-from riskray.store.database import Connection, Database, jsonb
+from riskray.store.database import Connection, Database
 from riskray.store.ledger import COMMIT_DEADLINE_S, Rows, lease_lost
 from riskray.store.runs import add_event, partition_of
 
@@ -145,7 +146,7 @@ def _finish(
 def _write_end(
     connection: Connection, run_no: int, final: RunState, manifest: JsonObject | None, error: tuple[str | None, str | None]
 ) -> None:
-    parameters = {"run_no": run_no, "state": final.value, "manifest": None if manifest is None else jsonb(manifest)}
+    parameters = {"run_no": run_no, "state": final.value, "manifest": None if manifest is None else Jsonb(manifest)}
     parameters |= {"error_code": error[0], "error_detail": error[1]}
     data = {"state": final.value, **(connection.execute(sql.load("finish_run"), parameters).fetchone() or {})}
     add_event(connection, run_no=run_no, seq=data.pop("event_seq"), kind=EventKind.FINISHED, data=data)

@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from psycopg.errors import ForeignKeyViolation
 from psycopg.sql import SQL, Identifier, Literal
+from psycopg.types.json import Jsonb
 
 import sql
 from pricers.market.factors import Factor
@@ -21,7 +22,7 @@ from riskray.errors import Conflict, InvalidRequest, NotFound, StoreError
 from riskray.models.common import JsonObject
 from riskray.models.event import EventKind, RunEvent
 from riskray.models.run import Executor, FailurePolicy, Progress, Run, RunState, Vectors
-from riskray.store.database import Connection, Database, jsonb
+from riskray.store.database import Connection, Database
 from riskray.store.factors import insert_factors
 
 OWN_STORAGE_POSITIONS_MIN = 20_000
@@ -29,7 +30,7 @@ OWN_STORAGE_POSITIONS_MIN = 20_000
 the rows of a run this size from the shared partition takes about as long and leaves garbage; interactive runs are far smaller."""
 
 LISTEN_PAUSE_S = 1.0
-SWEEP_TIMEOUT_S = 5.0  # whoever deletes a run waits so long for its readers
+SWEEP_TIMEOUT_S = 5.0  # time for which the deletion of a run waits for its readers
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def insert_run(
             row = connection.execute(
                 sql.load("insert_run"),
                 {
-                    **vars(new_run), "run_id": run_id, "measures": list(new_run.measures), "preflight": jsonb(new_run.preflight),
+                    **vars(new_run), "run_id": run_id, "measures": list(new_run.measures), "preflight": Jsonb(new_run.preflight),
                     "own_storage": new_run.position_count >= OWN_STORAGE_POSITIONS_MIN, "idempotency_key": idempotency_key,
                     "request_fingerprint": request_fingerprint,
                 },
@@ -116,7 +117,7 @@ def get_run(database: Database, *, run_id: str) -> Run:
 
 
 def queued_runs(database: Database) -> dict[str, tuple[int, float]]:
-    """How many runs nobody drives, and the seconds since the oldest was submitted, for each executor."""
+    """Number of runs that no coordinator drives, and the seconds since the oldest was submitted, for each executor."""
     found = {row["executor"]: (row["run_count"], row["oldest_s"]) for row in database.fetch_all("queued_runs")}
     return {executor: found.get(executor, (0, 0.0)) for executor in get_args(Executor)}
 
@@ -249,7 +250,7 @@ def listen(database: Database, *, stop: threading.Event | None = None) -> Iterat
 
 def add_event(connection: Connection, *, run_no: int, seq: int, kind: EventKind, data: JsonObject) -> None:
     """Append an event; `seq` comes from run.event_seq, raised in the same transaction, so that numbers have no gaps."""
-    connection.execute(sql.load("insert_event"), {"run_no": run_no, "seq": seq, "kind": kind.value, "data": jsonb(data)})
+    connection.execute(sql.load("insert_event"), {"run_no": run_no, "seq": seq, "kind": kind.value, "data": Jsonb(data)})
 
 
 def insert_shards(connection: Connection, *, run_no: int, first_shard_no: int, shards: Sequence[ProductRange]) -> None:

@@ -14,8 +14,9 @@ from jaxtyping import Float
 
 import sql
 from riskray.errors import Conflict, InvalidRequest, NotFound
+from riskray.models.hierarchy import Dimension
 from riskray.models.run import FailurePolicy, RunState, Vectors
-from riskray.models.tail_risk import Dimension, NodeFilter
+from riskray.models.tail_risk import NodeFilter
 from riskray.store import arrow
 from riskray.store.database import Connection, Database
 

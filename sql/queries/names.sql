@@ -32,9 +32,22 @@ SELECT snapshot.{number} AS snapshot_no, {columns}, upload.name, upload.version,
              LIMIT 1),
            (SELECT upload_no FROM snapshot_name WHERE kind = %(kind)s AND name = %(name)s ORDER BY version DESC LIMIT 1))
 
+-- name: get_snapshot_content
+-- A part of a snapshot's content.
+SELECT {content} AS content FROM {table} WHERE {key} = %(key)s
+
 -- name: hold_snapshot
 -- A snapshot by id, locked against deletion until the end of the transaction.
 SELECT {number} AS snapshot_no, content_hash FROM {table} WHERE {id} = %(id)s FOR KEY SHARE
+
+-- name: insert_snapshot
+-- A snapshot, unless its content is known; the caller holds the lock of the name. Name and version serve the version before.
+INSERT INTO {table} ({id}, name, version, content_hash, {columns})
+SELECT %(snapshot_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)s, {values}
+  FROM {table}
+ WHERE name = %(name)s
+    ON CONFLICT DO NOTHING
+RETURNING {number} AS snapshot_no
 
 -- name: list_uploads
 -- A page of uploads, newest first, with the length of the whole list.

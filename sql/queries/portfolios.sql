@@ -24,15 +24,6 @@ SELECT position_no, position_id, product, book, counterparty, currency, notional
   FROM position
  WHERE portfolio_no = %(portfolio_no)s AND position_id = %(position_id)s
 
--- name: insert_portfolio
--- A snapshot, unless its content is known; the caller holds the lock of the name. Name and version serve the version before.
-INSERT INTO portfolio_snapshot (portfolio_id, name, version, content_hash, position_count, rejected_count)
-SELECT %(portfolio_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)s, %(position_count)s, %(rejected_count)s
-  FROM portfolio_snapshot
- WHERE name = %(name)s
-    ON CONFLICT DO NOTHING
-RETURNING portfolio_no AS snapshot_no
-
 -- name: insert_portfolio_batch
 -- Contracts of one product, contiguous in position_no.
 INSERT INTO portfolio_batch (portfolio_no, batch_no, product, first_position_no, row_count, payload)

@@ -27,14 +27,6 @@ DELETE FROM scenario_vector WHERE run_no = %(run_no)s AND family = %(family)s AN
 WITH positions AS (DELETE FROM position_scenario_failure WHERE run_no = %(run_no)s)
 DELETE FROM scenario_failure WHERE run_no = %(run_no)s
 
--- name: get_hierarchy_document
--- The hierarchy as it was uploaded.
-SELECT document::text AS document FROM hierarchy WHERE hierarchy_no = %(hierarchy_no)s
-
--- name: get_history_payload
--- The levels of a history.
-SELECT payload FROM market_history WHERE history_no = %(history_no)s
-
 -- name: get_run_vectors
 -- The scenario vectors of a run.
 SELECT run.run_no, run.vectors, run.failure_policy, run.state::text AS state, run.base_currency, run.portfolio_no,
@@ -42,39 +34,6 @@ SELECT run.run_no, run.vectors, run.failure_policy, run.state::text AS state, ru
   FROM run
   LEFT JOIN scenario_set USING (scenario_set_no)
  WHERE run.run_id = %(run_id)s
-
--- name: get_scenario_set_content
--- How a scenario set was made, and its moves.
-SELECT definition::text AS definition, payload FROM scenario_set WHERE scenario_set_no = %(scenario_set_no)s
-
--- name: insert_hierarchy
--- A snapshot, unless its content is known; the caller holds the lock of the name. Name and version serve the version before.
-INSERT INTO hierarchy (hierarchy_id, name, version, content_hash, dimension, document)
-SELECT %(hierarchy_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)s, %(dimension)s, %(document)s::json
-  FROM hierarchy
- WHERE name = %(name)s
-    ON CONFLICT DO NOTHING
-RETURNING hierarchy_no AS snapshot_no
-
--- name: insert_history
--- A snapshot, unless its content is known; the caller holds the lock of the name. Name and version serve the version before.
-INSERT INTO market_history (history_id, name, version, content_hash, factors, first_date, last_date, row_count, payload)
-SELECT %(history_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)s, %(factors)s, %(first_date)s, %(last_date)s,
-       %(row_count)s, %(payload)s
-  FROM market_history
- WHERE name = %(name)s
-    ON CONFLICT DO NOTHING
-RETURNING history_no AS snapshot_no
-
--- name: insert_scenario_set
--- A snapshot, unless its content is known; the caller holds the lock of the name. Name and version serve the version before.
-INSERT INTO scenario_set (scenario_set_id, name, version, content_hash, kind, definition, market_id, scenario_count, factor_count, payload)
-SELECT %(scenario_set_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)s, %(kind)s, %(definition)s::json, %(market_id)s,
-       %(scenario_count)s, %(factor_count)s, %(payload)s
-  FROM scenario_set
- WHERE name = %(name)s
-    ON CONFLICT DO NOTHING
-RETURNING scenario_set_no AS snapshot_no
 
 -- name: read_group_vectors
 -- Vectors of one family whose group has one of the given values, in order of the group.

@@ -1,4 +1,4 @@
-"""What exists in an AWS account, by kind of resource: to see that an apply made things and that a destroy left none."""
+"""The resources of an AWS account by kind, to check that an apply creates them and a destroy removes all of them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ class Account:
     """Clients of one (stand-in for an) account, by service."""
 
     def __init__(self, endpoint: str, region: str) -> None:
-        """`endpoint` answers for every service."""
+        """`endpoint` serves all AWS services."""
         self._session = boto3.session.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=region)
         self._endpoint = endpoint
         self._clients: dict[str, Any] = {}

@@ -1,8 +1,8 @@
-"""AWS on this machine: moto's server, and the part of EKS that moto has not got. Run as a module; prints its port, serves until ended.
+"""AWS on this machine: moto's server, and the part of EKS that moto lacks. Run as a module, it prints its port and serves until ended.
 
-moto 5.2 knows EKS clusters and node groups, but no add-ons, access entries, access policies or Pod Identity associations. For these,
-`EksAdditions` keeps what it is given and gives it back: enough to see what Terraform asks for and that it takes all of it away again.
-It also gives a cluster the security group that EKS makes for it, and remembers its access and upgrade settings, which moto drops.
+moto 5.2 has EKS clusters and node groups, but no add-ons, access entries, access policies or Pod Identity associations. `EksAdditions`
+stores these and returns them, which is enough to check that Terraform creates the right resources and removes all of them. It also gives a
+cluster the security group that EKS creates for it, and stores its access and upgrade settings, which moto drops.
 """
 
 import io
@@ -28,9 +28,9 @@ Answer = tuple[int, Body]
 
 
 class OneAtATime:
-    """Another WSGI application, entered by one request at a time: moto's stores are not made for threads.
+    """A WSGI application that admits one request at a time, because moto's stores are not thread-safe.
 
-    Two at once can end one in a 500 after it has stored its resource; Terraform asks again and is told that the resource already exists.
+    Of two concurrent requests, one can fail with 500 after storing its resource; Terraform's retry then finds that the resource exists.
     """
 
     def __init__(self, other: Any) -> None:
@@ -38,16 +38,16 @@ class OneAtATime:
         self._lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """WSGI. The answer is complete before the next request begins."""
+        """Handle a WSGI request; the response is complete before the next request begins."""
         with self._lock:
             return list(self._other(environ, start_response))
 
 
 class EksAdditions:
-    """EKS's missing routes in front of another WSGI application. State: kind → (cluster, identifier) → what describe answers."""
+    """EKS's missing routes in front of a WSGI application. State: kind → (cluster, identifier) → response of describe."""
 
     def __init__(self, other: Any) -> None:
-        """`other` answers every request that is not ours."""
+        """`other` handles all requests that are not for these routes."""
         self._other = other
         self._kept: dict[str, dict[tuple[str, str], Body]] = {"addons": {}, "access-entries": {}, "access-policies": {}, "associations": {}}
         self._routes: list[tuple[re.Pattern[str], Callable[[str, str, str, Body], Answer]]] = [

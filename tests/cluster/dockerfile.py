@@ -1,4 +1,4 @@
-"""What is wrong with a Dockerfile, as far as that can be seen without building it: beside hadolint, or where hadolint is not there."""
+"""The problems of a Dockerfile that can be found without building it, in addition to hadolint or in its absence."""
 
 import json
 import re
@@ -25,7 +25,7 @@ INSTRUCTIONS = {
     "VOLUME": set(),
     "WORKDIR": set(),
 }
-"""Instructions and their flags. ADD and MAINTAINER are left out on purpose: nobody should use them."""
+"""Instructions and their flags. ADD and MAINTAINER are left out deliberately, because they should not be used."""
 
 _OCI_LABELS = {"title", "description", "licenses", "version", "revision", "created", "source"}
 

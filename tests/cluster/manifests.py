@@ -1,4 +1,4 @@
-"""Manifests as kustomize builds them, and strict schemas for each of their kinds: what no schema names is a problem."""
+"""Manifests as kustomize builds them, and strict schemas for each of their kinds: an unknown field is a problem."""
 
 import copy
 import os
@@ -46,7 +46,7 @@ def read_all(text: str) -> list[Any]:
 
 
 def find_tool(name: str) -> str | None:
-    """A program beside this interpreter, where the development dependencies put it, or on PATH."""
+    """A program in this interpreter's directory, where the development dependencies install it, or on PATH."""
     return shutil.which(name, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
 
 
@@ -236,7 +236,7 @@ def _foreign_problems(manifest: Manifest, spec: type[_Strict]) -> list[str]:
 
 
 def problems_of(manifest: Manifest) -> list[str]:
-    """What is wrong with an object, empty when nothing is. Skips the test for a KubeRay kind where its CRDs are not there."""
+    """The problems of an object; empty if it is valid. Skips the test for a KubeRay kind if its CRDs are missing."""
     name = (manifest["apiVersion"], manifest["kind"])
     if name in _FOREIGN:
         return _foreign_problems(manifest, _FOREIGN[name])
@@ -254,7 +254,7 @@ def problems_of(manifest: Manifest) -> list[str]:
     return []
 
 
-# What a map's keys may be is the writer's own affair below these names.
+# Below these names, a map may have any keys.
 FREE = {"labels", "annotations", "matchLabels", "nodeSelector", "requests", "limits", "rayStartParams", "data", "capacity"}
 
 

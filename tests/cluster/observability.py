@@ -1,4 +1,4 @@
-"""Strict models of what `cluster/observability` holds, and the names of metrics that its queries may use."""
+"""Strict models of the files in `cluster/observability`, and the names of metrics that their queries may use."""
 
 import re
 from functools import cache
@@ -235,7 +235,7 @@ class Dashboard(Strict):
 
 
 def problems_of_query(expression: str) -> list[str]:
-    """What is wrong with a query: its syntax, a metric that nobody records, a label that its metric does not have."""
+    """The problems of a query: invalid syntax, a metric that is not recorded, a label that its metric does not have."""
     try:
         parsed = promql_parser.parse(expression.replace("$__rate_interval", "5m"))
     except ValueError as error:
@@ -270,7 +270,7 @@ def _problems_of_selector(name: str, labels: list[str]) -> list[str]:
     theirs = name.removeprefix("ray_")
     if name.startswith("ray_") and {theirs, re.sub(r"_(total|bucket|sum|count)$", "", theirs)} & _recorded_by_ray():
         return []
-    return [f"nobody records {name}"]
+    return [f"nothing records {name}"]
 
 
 def _ours(name: str) -> Metric | None:

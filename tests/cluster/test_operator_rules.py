@@ -1,4 +1,4 @@
-"""What KubeRay 1.7's operator refuses though its schemas allow it, after ray-operator/controllers/ray/utils/validation.go."""
+"""Rules of KubeRay 1.7's operator beyond its schemas, from ray-operator/controllers/ray/utils/validation.go."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""cluster/kuberay/release.sh with a kubectl that only writes down what it is asked and answers as a cluster would."""
+"""cluster/kuberay/release.sh with a kubectl that records its arguments and responds as a cluster would."""
 
 import os
 import stat
@@ -36,7 +36,7 @@ class Release(NamedTuple):
 
 
 class Cluster(NamedTuple):
-    """How a cluster answers."""
+    """The responses of a cluster."""
 
     migrate: str = "SuccessCriteriaMet Complete"
     smoke: str = "Complete"

@@ -1,4 +1,4 @@
-"""The Terraform configuration as text: format, validity, and the rules that hold for every file of it. Nothing is created here."""
+"""The Terraform configuration as text: format, validity, and rules for all of its files. These tests create no resources."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.cluster.terraform import FILLED_IN, LOCAL_OVERRIDE, SOURCE, Terraform
 FILES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.tf"))
 PLACEHOLDER = re.compile(r"<[^>\n]+>")
 
-# Free text and on-off: there is nothing to check.
+# Free text and switches, which need no validation.
 WITHOUT_VALIDATION = {"protect_data", "edge_firewall_enabled", "github_oidc_provider_exists"}
 
 

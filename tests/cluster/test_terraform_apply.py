@@ -1,7 +1,7 @@
-"""Apply the Terraform configuration to a stand-in for AWS, look at what exists, and destroy it.
+"""Apply the Terraform configuration to a stand-in for AWS, check the resources, and destroy them.
 
-The stand-in is moto with the EKS routes that it lacks (`aws_stand_in.py`), so no resource is left out. It stores rather than enforces:
-what is seen here is that Terraform asks for the right things in an order that works, and takes everything away again.
+The stand-in is moto with the EKS routes that it lacks (`aws_stand_in.py`), so that no resource is left out. It stores resources without
+enforcing rules: the tests show that Terraform requests the right resources in an order that works, and removes all of them.
 """
 
 import json
@@ -337,12 +337,12 @@ def test_every_alarm_and_event_reaches_the_encrypted_topic(outputs: dict[str, An
 
 
 def test_state_is_locked_while_terraform_works(outputs: dict[str, Any], installation: Installation, account: Account) -> None:
-    lock = {"ID": "1", "Operation": "OperationTypeApply", "Who": "somebody else", "Created": "2026-01-01T00:00:00Z"}
+    lock = {"ID": "1", "Operation": "OperationTypeApply", "Who": "another user", "Created": "2026-01-01T00:00:00Z"}
     account["s3"].put_object(Bucket=STATE_BUCKET, Key="riskray/dev.tfstate.tflock", Body=json.dumps(lock).encode())
     said = installation.terraform.run("apply", "-auto-approve", "-no-color", *VARIABLES, ok=False)
     account["s3"].delete_object(Bucket=STATE_BUCKET, Key="riskray/dev.tfstate.tflock")
     assert "Error acquiring the state lock" in said
-    assert "somebody else" in said
+    assert "another user" in said
 
 
 # ---------------------------------------------------------------------------------------------------------- all of it

@@ -1,4 +1,4 @@
-"""The pipelines: valid for actionlint and GitHub's schema, clean for zizmor, and no stronger than they need to be."""
+"""The pipelines: valid for actionlint and GitHub's schema, clean for zizmor, and with no more permissions than they need."""
 
 import json
 import re

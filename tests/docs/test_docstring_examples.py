@@ -1,4 +1,4 @@
-"""Every example in a docstring prints what it says, in whatever module it stands."""
+"""Every example in a docstring of any module prints the output that the docstring shows."""
 
 import ast
 import doctest
@@ -11,7 +11,7 @@ from pricers import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("pricers", "riskray", "deployments", "sql")
-# Only modules with an example are imported: the others may need what a test process has not got.
+# Only modules with an example are imported, because others may need an environment that a test process does not have.
 MODULES = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for package in PACKAGES

@@ -37,7 +37,7 @@ def test_commands_exist() -> None:
         command: Any = root
         for word in words:
             if not hasattr(command, "commands"):
-                break  # what follows are arguments
+                break  # the remaining words are arguments
             assert word in command.commands, f"riskray {' '.join(words)}"
             command = command.commands[word]
             checked += 1

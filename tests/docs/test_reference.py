@@ -1,4 +1,4 @@
-"""The generated reference pages say what the code says."""
+"""The generated reference pages are up to date with the code."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The identity command's figures on the running stack: all kinds are there, twice the same, and a fault in any column is found."""
+"""The identity command's figures on the running stack: all kinds exist, two collections are equal, and a fault in any column is found."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""What a RayService does, without Kubernetes: a head and a worker of `ray start`, and the Serve configuration given to the head.
+"""A RayService without Kubernetes: a head and a worker of `ray start`, and the Serve configuration deployed to the head.
 
-Nobody runs `riskray up` there. The application `grid` has to bring up coordinator and pricers; replicas have to stay on the head, and
-pricers on the worker.
+`riskray up` does not run. The application `grid` must start coordinator and pricers; replicas must stay on the head, and pricers on the
+worker.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The whole stack as its users meet it: command line, HTTP, SDK, SQL, Ray jobs, and a pricer that dies in the middle of a run."""
+"""The whole stack as its users see it: command line, HTTP, SDK, SQL, Ray jobs, and a pricer that dies during a run."""
 
 import json
 import math
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 POSITIONS = 10_000
 KILLED_POSITIONS = 100_000
 PRICER_TITLES = ("ray::Pricer", "ray::value ")
-"""What a pricer's process calls itself: while it values a shard, the name of that task."""
+"""The title of a pricer's process, which is the name of the task while it values a shard."""
 
 
 @pytest.fixture(scope="module")

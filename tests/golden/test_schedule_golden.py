@@ -39,7 +39,7 @@ def test_schedule_equals_the_published_one(case):
     for dates, published in ((built.unadjusted, case["expected_unadjusted"]), (built.adjusted, case["expected_adjusted"])):
         if published:
             assert dates.astype("datetime64[D]").astype(str).tolist() == published.split()
-    if case["expected_regular"]:  # one character a period, "?" where the source is silent
+    if case["expected_regular"]:  # one character per period, "?" if the source does not say
         periods = ["01"[regular] for regular in built.is_regular[1:].tolist()]
         assert len(periods) == len(case["expected_regular"])
         assert all(published in ("?", period) for period, published in zip(periods, case["expected_regular"], strict=True))

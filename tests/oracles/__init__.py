@@ -1,1 +1,1 @@
-"""Independent values to compare riskray's with: QuantLib builders and comparisons over random contracts. Benchmarks import them."""
+"""Independent values for comparison with riskray's: QuantLib builders and comparisons over random contracts. Benchmarks import them."""

@@ -97,7 +97,7 @@ def _add_stubs(contract: dict[str, Any], *, months: int, rng: np.random.Generato
     elif rng.random() < 0.3 and life > 160 * months:
         end = "INITIAL" if contract["roll_rule"] == "BACKWARD" else "FINAL"
         contract["stub"] = f"{rng.choice(['SHORT', 'LONG'])}_{end}"
-        # QuantLib has no kinds of stubs: it is given the date, which a month's last business day would move off the grid.
+        # QuantLib has no stub conventions, so that it needs the date, which the last business day of a month would move off the grid.
         contract["end_of_month"] = False
 
 
@@ -107,7 +107,7 @@ def _month_end(day: int) -> int:
 
 
 def quantlib_schedule(contract: dict[str, Any]) -> Any:
-    """QuantLib's schedule of a contract. Raises RuntimeError where it refuses one."""
+    """QuantLib's schedule of a contract. Raises RuntimeError if QuantLib refuses the contract."""
     first, penultimate = (contract.get(name) for name in ("first_coupon_date", "penultimate_coupon_date"))
     if contract.get("stub", "").startswith("LONG"):
         unadjusted = _rolled(contract, "UNADJUSTED", first=None, penultimate=None)
@@ -157,7 +157,7 @@ def add_sinking(contract: dict[str, Any], *, rng: np.random.Generator) -> None:
 
 
 def quantlib_bond(contract: dict[str, Any]) -> Any:
-    """The same bond in QuantLib. Raises RuntimeError where QuantLib refuses it."""
+    """The bond in QuantLib. Raises RuntimeError if QuantLib refuses it."""
     calendar, notional = terms.CALENDARS[contract["calendar"]], abs(contract["notional"])
     convention, issue = terms.CONVENTIONS[contract["payment_convention"]], terms.date_of(contract["issue_date"])
     schedule = quantlib_schedule(contract)
@@ -365,7 +365,7 @@ def _differences(
 
 
 def _settlement_measures(contract: dict[str, Any], bond: Any, *, settlement: Any, structure: Any, curve: Any) -> dict[Measure, float]:
-    """QuantLib's prices, yield and durations on a settlement date; without a yield where it finds none."""
+    """QuantLib's prices, yield and durations on a settlement date; without a yield if QuantLib finds none."""
     functions, frequency = ql.BondFunctions, terms.FREQUENCIES[contract["frequency"]][1]
     schedule = quantlib_schedule(contract)
     accrued = functions.accruedAmount(bond, settlement)

@@ -88,7 +88,7 @@ def random_forwards(count: int, *, as_of: int, market: Market, rng: np.random.Ge
             row["spot_lag"] = int(rng.integers(0, 3))
         else:
             row["delivery_date"] = as_of + int(rng.choice([0, 1, -1, *rng.integers(-30, 3650, 20)]))
-            if rng.random() < 0.3:  # not yet fixed, so worth what the deliverable is
+            if rng.random() < 0.3:  # not yet fixed, so that its value is that of the deliverable forward
                 row |= {"settlement_type": "NON_DELIVERABLE", "fixing_date": row["delivery_date"]}
         rows.append(row)
     return rows

@@ -1,7 +1,7 @@
 """Amortising loans against QuantLib: cash flows, PV, prices, yields and durations of AmortizingFixedRateBond.
 
-QuantLib is given the notionals of every period: those of `sinkingNotionals` where it has them (annuity tables without stub,
-interest-only period or balloon), else those of a plain cash-flow table over QuantLib's own accrual periods, prepayments included.
+QuantLib gets the notionals of every period: those of `sinkingNotionals` if it has them (annuity tables without stub, interest-only
+period or balloon), otherwise those of a plain cash-flow table over QuantLib's own accrual periods, including prepayments.
 """
 
 from typing import Any
@@ -81,7 +81,7 @@ def _faults(i: int, row: dict[str, Any], reference: Reference, valued: Valuation
     amounts = np.array([lowered.cashflows.amount[flows], lowered.cashflows.principal[flows]])
     expected = np.array([reference.amount, reference.principal])
     notional = abs(row["notional"])
-    # Small amounts are differences of balances: what counts is the size of the row's payments.
+    # Small amounts are differences of balances, so that the tolerance is relative to the size of the row's payments.
     differences = {"amount": float(np.max(np.abs(amounts - expected), initial=0.0) / np.max(np.abs(expected), initial=1e-6 * notional))}
     differences["pv"] = abs(float(valued.values[Measure.PV][i]) - reference.pv) / notional
     for measure, expected_value in reference.measures.items():
@@ -129,7 +129,7 @@ def _random_loan(as_of: int, rng: np.random.Generator) -> dict[str, Any]:
         "discount_curve": f"{currency}-{rng.choice(['LINEAR', 'FLAT-FORWARD'])}",
     }
     if row["day_count"] == "BUS/252":
-        row["calendar"] = row["calendar"] or "BR"  # without one it is refused
+        row["calendar"] = row["calendar"] or "BR"  # riskray refuses the row without a calendar
     if rng.random() < 0.4 and start <= as_of:
         row["drawn_balance"] = abs(row["notional"]) * float(rng.uniform(0.2, 1.0))
     if rng.random() < 0.5:

@@ -1,4 +1,4 @@
-"""What one product's comparison with QuantLib found; the common form of the `accuracy_*` benchmarks."""
+"""The result of one product's comparison with QuantLib, common to the `accuracy_*` modules."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Comparison:
-    """`contracts` contracts of one product valued here and by QuantLib under the same curves.
+    """The comparison of `contracts` contracts of one product, valued by riskray and by QuantLib under equal curves.
 
     A mismatch is a contract that differs in status, cash-flow dates, an amount (1e-9 relative), PV (1e-10 of notional), or a yield or
     duration (1e-9); each is counted once, and the first few are described in `details`.

@@ -31,7 +31,7 @@ PER_YEAR = {"ONCE": 0, "EVERY_FOUR_MONTHS": 3, "EVERY_FOUR_WEEKS": 13, "BIWEEKLY
 }  # fmt: skip
 YIELD_ACCURACY = 1e-14
 ROOT_STEPS_MAX = 1000
-NOTIONAL_SCALE = 100.0  # QuantLib's yield solver stops on absolute values: it is given bonds of this size
+NOTIONAL_SCALE = 100.0  # QuantLib's yield solver stops on absolute values, so that it needs bonds of this size
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class LoanOracle:
         return dates is not None and quasi_coupon_schedule(dates[0]) is not None
 
     def bond(self, row: dict[str, Any]) -> ql.Bond | None:
-        """The loan as a bond of today's balances, None where it has no value."""
+        """The loan as a bond of the present balances; None if it has no value."""
         table = self._table(row)
         if isinstance(table, RowStatus):
             return None
@@ -79,7 +79,7 @@ class LoanOracle:
         return _bond(row, schedule, [*balances, *[0.0] * (len(coupons) - len(balances))], counter)
 
     def _table(self, row: dict[str, Any]) -> RowStatus | tuple[ql.Schedule, list[Any], list[float], ql.DayCounter, int]:
-        """Schedule, coupons, balance at the start of each, day counter and number of the first coupon to come; or why there is none."""
+        """Schedule, coupons, balance at the start of each, day counter and number of the first future coupon; or why there is none."""
         dates = _dates(row)
         if dates is None:
             return RowStatus.INVALID_SCHEDULE
@@ -152,7 +152,7 @@ class LoanOracle:
         price = ql.BondPrice(clean, ql.BondPrice.Clean)
         measures = {Measure.CLEAN_PRICE: clean_model, Measure.DIRTY_PRICE: clean_model + accrued, Measure.ACCRUED_INTEREST: accrued}
         if unit.notional(settlement) < 1e-3 * NOTIONAL_SCALE:
-            return measures  # QuantLib's solvers stop early on the last crumbs of a loan
+            return measures  # QuantLib's solvers stop early on a small remaining balance
         if counts_beyond_coupons(row["day_count"], schedule, bond):
             return measures
         functions, frequency = ql.BondFunctions, FREQUENCIES[row["frequency"]][1]

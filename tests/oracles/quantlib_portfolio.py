@@ -18,7 +18,7 @@ from tests.oracles.accuracy_bonds import quantlib_bond
 from tests.oracles.quantlib_loans import LoanOracle
 from tests.oracles.quantlib_terms import date_of, term_structure, with_spreads
 
-TOLERANCE: Final = 1e-6  # of the value: looser than the accuracy benchmarks, which prove more than that the same contract is valued
+TOLERANCE: Final = 1e-6  # of the value: looser than in the accuracy benchmarks, because it only proves that both value one contract
 _EPOCH: Final = date(1970, 1, 1)
 CURRENCIES: Final = {
     "EUR": ql.EURCurrency(), "USD": ql.USDCurrency(), "GBP": ql.GBPCurrency(), "JPY": ql.JPYCurrency(), "CHF": ql.CHFCurrency(),
@@ -29,7 +29,7 @@ CURRENCIES: Final = {
 def quantlib_rate(
     tables: Mapping[str, pa.Table], *, market: Market, scenarios: Scenarios, scenario_count: int, processes: int
 ) -> dict[str, float]:
-    """Valuations a second of so many processes at once, each valuing every instrument of the sample under `scenario_count` scenarios.
+    """Valuations per second of parallel processes, each of which values all instruments of the sample under `scenario_count` scenarios.
 
     Instruments and shifted curves are built before the clock starts; relinking the curves is timed, as it notifies the instruments.
     """

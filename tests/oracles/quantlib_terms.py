@@ -125,7 +125,7 @@ def counts_beyond_coupons(day_count: str, schedule: Any, bond: Any) -> bool:
 
 
 def term_structure(curve: Curve, *, as_of: int) -> Any:
-    """QuantLib's curve with the same pillars and interpolation; equal to ours up to the last pillar."""
+    """QuantLib's curve with the pillars and interpolation of a curve; both are equal up to the last pillar."""
     dates = [date_of(as_of), *(date_of(as_of + int(day)) for day in curve.pillar_days)]
     if curve.interpolation == "LOG_LINEAR_DISCOUNT":
         factors = np.exp(-curve.zero_rates * curve.pillar_days / 365.0)

@@ -1,7 +1,7 @@
-"""Coupon schedules of many contracts at once.
+"""Coupon schedules of batches of contracts.
 
-Layout is CSR by row: row i has dates `offsets[i]:offsets[i + 1]`, and a row that cannot be scheduled has none and a reason. The rules
-are those of `pricers.time.schedule`.
+The layout is CSR by row: row i has dates `offsets[i]:offsets[i + 1]`, and a row that cannot be scheduled has no dates and a reason. The
+rules are those of `pricers.time.schedule`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def schedules(
     Returns:
         The dates; a row that cannot be scheduled has none and its reason, its neighbours are untouched.
     Raises:
-        ValueError: arrays of different lengths, or a calendar index without a table.
+        ValueError: the arrays differ in length, or a calendar index has no table.
     References:
         See `pricers.time.schedule`.
     """

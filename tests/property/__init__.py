@@ -1,1 +1,1 @@
-"""Random contracts against independent answers."""
+"""Random contracts against independent results."""

@@ -1,7 +1,7 @@
-"""A rejected row changes no other row: whatever is wrong in a file, its good rows are stored as they are without the bad ones.
+"""A rejected row changes no other row: the valid rows of a file are stored exactly as they are without its invalid rows.
 
-Every column of every registered product is tried in every format with every fault that its kind can have; a new product is covered
-without a change here.
+Every column of every registered product is tested in every format with every fault that its kind can have; a new product is covered
+without a change of this module.
 """
 
 import csv
@@ -219,7 +219,7 @@ def read(rows, columns, form):
 
 
 def stored(rows, columns, form):
-    """Good rows as they are stored; each value is what the file says."""
+    """Valid rows in their stored form; each value equals the value in the file."""
     result = read(rows, columns, form)
     assert (result.rejected, result.problems) == (0, [])
     for product, table in result.tables.items():
@@ -230,7 +230,7 @@ def stored(rows, columns, form):
 
 
 def check(rows, columns, bad, form, expected):
-    """Among bad rows the good ones are stored to the same bits as alone; the bad rows are named and no others."""
+    """Valid rows among invalid ones are stored with the bits that they have alone; exactly the invalid rows are listed."""
     mixed, bad_rows = with_faults(rows, bad)
     result = read(mixed, columns, form)
     assert {problem["row"] for problem in result.problems} == bad_rows
@@ -256,7 +256,7 @@ def test_every_fault_of_every_column_leaves_the_other_rows_as_they_are(product, 
     expected = stored(rows, columns, form)
     faults = {column: faults_of(column, form) for column in columns}
     check(rows, columns, placed([(column, cell) for column in columns for cell in faults[column]], len(rows), rng), form, expected)
-    # A single fault beside good cells: what one odd cell makes of a column is not hidden by the others.
+    # A single fault among valid cells: further faults would hide the effect of one odd cell on a column.
     for number in range(max(map(len, faults.values())) if form == "json" else 1):
         single = [(column, cells[-number - 1]) for column, cells in faults.items() if number < len(cells)]
         check(rows, columns, placed(single, len(rows), rng), form, expected)

@@ -1,4 +1,4 @@
-"""Random contracts of all products under every kind of shock, against QuantLib on curves that are bumped the same way."""
+"""Random contracts of all products under every kind of shock, against QuantLib on equally bumped curves."""
 
 from dataclasses import replace
 from datetime import date
@@ -123,7 +123,7 @@ def test_random_contracts_under_every_shock_equal_quantlib(market: Market, scena
         for row, base, values in zip(contract_rows(product, table), today, ours, strict=True):
             expected = quantlib_value(market, product, row, 0.0)
             if expected is None or abs(abs(expected) - abs(base)) > 1e-9 * abs(base) + 1e-6:
-                continue  # terms that QuantLib reads otherwise; the accuracy benchmarks have those
+                continue  # QuantLib interprets these terms differently; the accuracy benchmarks cover them
             compared[product] += 1
             sign = np.sign(base) * np.sign(expected)
             for label, value, (world, credit) in zip(labels, values, worlds, strict=True):

@@ -1,4 +1,4 @@
-"""The grid as services use it: the detached actors, and what they answer."""
+"""The grid as services use it: the detached actors and their responses."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ import ray
 from pricers.measures import Measure
 from riskray.errors import Conflict, InvalidRequest, NotFound, Overloaded
 from riskray.grid.client import Grid
-from riskray.grid.start import execute_run, start_grid, stop_grid
+from riskray.grid.start import drive_to_end, start_grid, stop_grid
 from riskray.models.run import RunRequest, RunState
 from riskray.portfolio.reader import positions_table
 from riskray.runs.submit import submit_run
@@ -126,19 +126,19 @@ def test_explain_of_a_position_without_value_says_why(client, finished, position
         asyncio.run(client.explain(run_id=finished.run_id, position_id=position_id))
 
 
-def test_run_for_a_job_waits_for_execute_run(settings, database, portfolio, client):
+def test_run_for_a_job_waits_for_drive_to_end(settings, database, portfolio, client):
     run, _ = submit_run(database, settings, RunRequest(portfolio=portfolio.portfolio_id, market="close", executor="job"))
     client.wake()
     pool_run, _ = submit_run(database, settings, RunRequest(portfolio=portfolio.portfolio_id, market="close"))
     client.wake()
     wait_until(lambda: get_run(database, run_id=pool_run.run_id).state.is_final)
     assert get_run(database, run_id=run.run_id).state is RunState.QUEUED
-    assert execute_run(settings, run.run_id).state is RunState.PARTIAL
+    assert drive_to_end(settings, run.run_id).state is RunState.PARTIAL
 
 
-def test_execute_run_of_an_unknown_run_names_it(settings):
+def test_driving_an_unknown_run_names_it(settings):
     with pytest.raises(NotFound, match="run-none"):
-        execute_run(settings, "run-none")
+        drive_to_end(settings, "run-none")
 
 
 def test_killed_pricer_is_answered_for_by_its_next_process(client, settings):

@@ -52,7 +52,7 @@ def faulty(gated_product, ray_cluster, create_database, _template):
 
 
 class _Background:
-    """A run driven in a thread of its own; `end` waits for it and answers the finished run."""
+    """A run driven in a thread of its own; `end` waits for it and returns the finished run."""
 
     def __init__(self, grid, run):
         self._grid, self._run = grid, run
@@ -68,7 +68,7 @@ class _Background:
         return self.leave()
 
     def leave(self):
-        """Stop the coordinator, whatever the run's state."""
+        """Stop the coordinator in any state of the run."""
         self.coordinator.stop()
         self._thread.join(60)
         assert not self._thread.is_alive()
@@ -78,7 +78,7 @@ class _Background:
 
 @pytest.fixture
 def gate(tmp_path):
-    """A gate that is opened at the end in any case, so that no actor waits for ever."""
+    """A gate that is always opened at the end, so that no actor waits for ever."""
     path = tmp_path / "gate"
     yield path
     path.touch()
@@ -199,7 +199,7 @@ def test_run_of_a_coordinator_that_fell_silent_is_resumed_where_it_stopped(fault
     driver = RunDriver(claimed, settings=faulty.settings, database=faulty.database, dispatcher=faulty.dispatcher)
     outcome = []
     zombie = threading.Thread(target=lambda: outcome.append(drive_or_fail(driver, database=faulty.database)))
-    zombie.start()  # nobody renews the lease
+    zombie.start()  # without a heartbeat that renews the lease
     wait_until(lambda: len(pending_shards(faulty.database, run_no=claimed.run_no)) <= 2, what="all shards but the gated one and the next")
     successor = faulty.coordinator()
     successor.start()

@@ -1,4 +1,4 @@
-"""A run end to end: stored positions through Ray to committed rows, the same bits however it is cut up."""
+"""A run from stored positions through Ray to committed rows, with identical bits for any division into shards."""
 
 import math
 from functools import partial
@@ -7,9 +7,9 @@ import pytest
 
 from riskray.errors import InvalidRequest, NotFound, PreflightFailed
 from riskray.models.run import RunState
+from riskray.snapshots.kinds import MARKETS, PORTFOLIOS
+from riskray.store import snapshots
 from riskray.store.checks import check_invariants
-from riskray.store.markets import delete_market
-from riskray.store.portfolios import delete_portfolio
 from riskray.store.results import read_failures, read_results, totals
 from riskray.store.runs import delete_run, events_after, get_run
 from tests.fixtures.stored_snapshots import bond, fx_forward, market_document, store_market, store_portfolio
@@ -105,7 +105,7 @@ def test_run_in_another_base_currency_rescales_what_is_in_base_currency(grid, st
 
 
 def test_snapshots_under_the_numbers_of_others_are_not_taken_for_them(grid):
-    """A database that was restored under a warm pool gives numbers away again."""
+    """A database that is restored while a pool is warm assigns numbers a second time."""
     raised = market_document() | {"name": "raised"}
     raised["curves"] = [
         curve | {"points": [point | {"value": point["value"] + 0.01} for point in curve["points"]]} for curve in raised["curves"]
@@ -117,8 +117,8 @@ def test_snapshots_under_the_numbers_of_others_are_not_taken_for_them(grid):
         run = grid.execute(portfolio.portfolio_id, market=market.market_id)
         pv = _rows(grid, run)["pv"].to_pylist()
         delete_run(grid.database, run_id=run.run_id)
-        delete_portfolio(grid.database, portfolio=portfolio.portfolio_id)
-        delete_market(grid.database, market=market.market_id)
+        snapshots.delete(grid.database, PORTFOLIOS, portfolio.portfolio_id)
+        snapshots.delete(grid.database, MARKETS, market.market_id)
         return pv, market.market_no, portfolio.portfolio_no
 
     _, market_no, portfolio_no = valued(market_document() | {"name": "before"}, 0)

@@ -1,4 +1,4 @@
-"""Runs under scenarios: the vectors in the database are those of every position valued by itself, however the run went."""
+"""Runs under scenarios: whatever happens during a run, the stored vectors equal those of positions valued one by one."""
 
 import json
 
@@ -15,11 +15,13 @@ from riskray.grid.driver import RunDriver, Signal, drive_or_fail
 from riskray.models.run import RunState
 from riskray.models.scenario import StressDefinition
 from riskray.models.tail_risk import NodeFilter, NodeRequest, VarRequest
-from riskray.runs import loading as snapshots
+from riskray.runs import loading
 from riskray.scenario.stress import stress_matrix
+from riskray.snapshots.kinds import MARKETS
+from riskray.store import snapshots
 from riskray.store.checks import check_invariants
 from riskray.store.ledger import pending_shards, release_lease
-from riskray.store.markets import get_market
+from riskray.store.markets import load_market
 from riskray.store.results import read_results
 from riskray.store.runs import get_run, list_runs, request_cancel
 from riskray.store.vectors import position_scenario_failures, read_group_vectors, read_position_vectors, scenario_failures, vector_run
@@ -82,7 +84,7 @@ def _pv_base(grid, run):
 
 
 def _market(grid):
-    return snapshots.load_market(grid.database, market_id=get_market(grid.database, market="close").market_id, base_currency="USD")
+    return load_market(grid.database, market_id=snapshots.get(grid.database, MARKETS, "close").market_id, base_currency="USD")
 
 
 def _direct_pnl(grid, portfolio, *, scenario_set="moves"):
@@ -91,11 +93,11 @@ def _direct_pnl(grid, portfolio, *, scenario_set="moves"):
         query = "SELECT scenario_set_no FROM scenario_set WHERE name = %s"
         scenario_set_no = connection.execute(query, [scenario_set]).fetchone()["scenario_set_no"]
     market = _market(grid)
-    scenarios = snapshots.load_scenarios(grid.database, scenario_set_no=scenario_set_no, market=market)
+    scenarios = loading.load_scenarios(grid.database, scenario_set_no=scenario_set_no, market=market)
     pnl: list[np.ndarray] = []
     groups: dict[str, list[tuple[str, str, str]]] = {"book": [], "counterparty": []}
     for product, first, rows in (("FIXED_BOND", 0, 40), ("FX_FWD", 40, 30)):
-        positions, _ = snapshots.load_positions(
+        positions, _ = loading.load_positions(
             grid.database, portfolio_no=portfolio.portfolio_no, product=product, numbers=PositionRange(first, rows), as_of=market.as_of
         )
         assert positions.compiled is not None

@@ -173,7 +173,7 @@ def test_cancelled_run_ends_the_wait(api: Api) -> None:
 def faulty(
     answers: list[httpx.Response | Exception], *, deadline_s: float = 5.0, token: str | None = None
 ) -> tuple[Client, list[httpx.Request]]:
-    """A client of a server that gives these answers one after the other, and the requests it got."""
+    """A client of a server that returns these responses in order, and the requests that the server received."""
     requests: list[httpx.Request] = []
 
     def handle(request: httpx.Request) -> httpx.Response:

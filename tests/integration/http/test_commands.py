@@ -1,4 +1,4 @@
-"""The command line where there is nothing to start: what is deleted, and what is said where no stack runs."""
+"""Commands that start no stack: deletions, and the messages if no stack runs."""
 
 import json
 from collections.abc import Callable
@@ -134,7 +134,7 @@ def test_watch_says_that_nothing_drives_a_run_and_goes_on(
 ) -> None:
     run_id = _run_without_driver(api, client, executor)
     monkeypatch.setattr("deployments.services.run_events.UNDRIVEN_AFTER_S", 0.0)
-    monkeypatch.setattr("deployments.services.runs.EVENT_STREAM_S", 3.0)  # the test client hands a stream on at its end
+    monkeypatch.setattr("deployments.services.runs.EVENT_STREAM_S", 3.0)  # the test client returns a stream only at its end
     told: list[str] = []
 
     def say(text: str) -> None:
@@ -208,4 +208,4 @@ def test_status_says_what_to_do_where_no_stack_runs(no_stack: str) -> None:
     done = command("status")
     assert done.exit_code == 5
     assert f"{no_stack} does not respond (" in done.stdout
-    assert "`riskray up` starts it" in done.stderr
+    assert "start it with `riskray up`" in done.stderr

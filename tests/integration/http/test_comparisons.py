@@ -14,7 +14,7 @@ from tests.fixtures.services import Api, opened_api
 from tests.fixtures.stored_snapshots import bond, fx_forward, market_document, store_market, store_portfolio
 
 EARLIER = [bond(number) for number in range(20)] + [bond(90, discount_curve="EUR-X")] + [fx_forward(number) for number in range(8)]
-# BD-000003 has another coupon, BD-000004 is gone, BD-000030 is new, BD-000090 has a curve now and BD-000005 none any more.
+# BD-000003 has another coupon, BD-000004 was removed, BD-000030 was added, BD-000090 got a curve and BD-000005 lost its curve.
 LATER = [bond(number) for number in range(20) if number not in (3, 4, 5)]
 LATER += [bond(3, coupon_rate=0.07), bond(5, discount_curve="EUR-X"), bond(30), bond(90)] + [fx_forward(number) for number in range(8)]
 PARTS = ("carry", "rates", "credit", "fx", "new", "dead", "residual")

@@ -1,4 +1,4 @@
-"""The keeper of the grid: what a cluster has in the place of `riskray up`."""
+"""The keeper of the grid, which replaces `riskray up` on a cluster."""
 
 import threading
 from collections.abc import Callable
@@ -16,7 +16,7 @@ DEADLINE_S = 10.0
 
 
 def attempts(outcomes: list[bool]) -> tuple[Callable[[], None], threading.Event]:
-    """A `start` that succeeds or fails as told and at last says so."""
+    """A `start` that succeeds or fails as specified, and reports its last call."""
     done = threading.Event()
     left = list(outcomes)
 
@@ -66,7 +66,7 @@ def test_address_that_others_reach_needs_a_token(host: str) -> None:
 
 
 def test_replica_that_others_reach_refuses_to_start_without_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    # What `serve deploy deployments/serve.yaml` on a laptop would open to its network.
+    # The address that `serve deploy deployments/serve.yaml` on a laptop would open to its network.
     monkeypatch.setattr(serving, "_proxy_host", lambda: "0.0.0.0")
     with pytest.raises(StackError, match="RISKRAY_API_TOKEN must be set"):
         serving.replica_app("index", index.create_app)

@@ -1,4 +1,4 @@
-"""What all services promise: documented errors, models in one place, and no answer outside the document."""
+"""Rules of all services: documented errors, models in one place, and no response that the document does not describe."""
 
 import ast
 import json
@@ -169,12 +169,12 @@ def test_address_without_a_final_slash_is_the_services_own(services: Api, method
     assert answer.headers["allow"] == "GET, POST"
 
 
-# The pool of connections draws random pauses in its own threads, which hypothesis takes for the strategy's doing.
+# The connection pool draws random pauses in its own threads, which hypothesis would attribute to the strategy.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies:hypothesis.errors.HypothesisDeprecationWarning")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SERVICES)
 def test_generated_requests_get_documented_answers(services: Api, name: str) -> None:
-    """A short run of schemathesis, the same requests each time: documented statuses, documented bodies, no 500."""
+    """A short run of schemathesis with fixed requests: documented statuses, documented bodies, no 500."""
     schema = schemathesis.openapi.from_asgi("/openapi.json", _kept_open(services.services[f"/api/v1/{name}"]))
     for result in schema.get_all_operations():
         assert isinstance(result, Ok), result
@@ -208,7 +208,7 @@ def _check_operation(operation: Any) -> None:
     )
     @given(case=operation.as_strategy())
     def check(case: Any) -> None:
-        # hypothesis takes words from our sources: a snapshot of the name "health" would be another route.
+        # hypothesis takes words from the sources, and a snapshot with the name "health" would match another route.
         assume("health" not in (case.path_parameters or {}).values())
         answer = case.call()
         assert answer.status_code != 500, answer.text

@@ -1,4 +1,4 @@
-"""Products of modules that the settings name are known to every service that reads contracts, each in a process of its own."""
+"""Every service that reads contracts knows the products of modules that the settings name; each runs in a process of its own."""
 
 import os
 import subprocess
@@ -42,7 +42,7 @@ def test_service_knows_the_products_of_the_modules_that_the_settings_name(
         "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[3])]),
         "RISKRAY_PRICER_MODULES": f'["{module}"]',
         "RISKRAY_DATA_DIRECTORY": str(tmp_path),
-        "RISKRAY_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+        "RISKRAY_DATABASE_URL": "postgresql://no-user@127.0.0.1:1/none",
     }
     code = CREATE.format(service=service, more=more)
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)

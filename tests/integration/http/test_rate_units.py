@@ -1,4 +1,4 @@
-"""Rates in per cent and moves in basis points over HTTP, through the SDK and on the command line: refused, and insisted on."""
+"""Rates in per cent and moves in basis points over HTTP, through the SDK and on the command line: refused, or accepted on request."""
 
 import json
 from collections.abc import Callable

@@ -253,7 +253,7 @@ def test_unknown_run_is_404(api: Api) -> None:
 
 
 def test_rollup_of_a_run_under_the_number_of_an_earlier_one_is_its_own(api: Api) -> None:
-    """A database that was restored under a running service gives numbers away again."""
+    """A database that is restored while a service runs assigns numbers a second time."""
 
     def rollup_of(positions: list[dict], name: str) -> list[dict]:
         store_portfolio(api.database, positions, name=name)

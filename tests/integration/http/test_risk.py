@@ -72,7 +72,7 @@ def run(client: OpenClient) -> tuple[RunHandle, np.ndarray]:
 
 @pytest.fixture
 def command(client: OpenClient, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Runs the command line on the services; answers what it printed, as JSON where asked for."""
+    """Runs the command line on the services and returns its output, parsed if it is JSON."""
     monkeypatch.setattr("riskray.client.Client", OpenClient)
 
     def run_command(*arguments: str) -> Any:

@@ -1,4 +1,4 @@
-"""The service factory: what every service has, shown on one with routes that fail in every way."""
+"""The service factory: the common behaviour of services, tested on one with routes that fail in every way."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""With a token set, no route of any service answers without it, but for health, documentation and the index page."""
+"""If a token is set, every route of every service requires it, except health, documentation and the index page."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ def test_every_route_of_every_service_demands_the_token(guarded: Api) -> None:
                 continue
             for method in methods:
                 address = f"{prefix.rstrip('/')}{path}".replace("{", "").replace("}", "")
-                # With and without a slash at the end: a service's own address has both, and lists or stores things.
+                # With and without a final slash, because a service's own address has both forms.
                 for written in {address, address.rstrip("/") or "/"}:
                     assert guarded.http.request(method, written).status_code == 401, f"{method.upper()} {written}"
                     asked += 1

@@ -1,4 +1,4 @@
-"""What-if over HTTP: a stored run beside itself under another market or with other positions."""
+"""What-if over HTTP: a stored run compared with itself under another market or with other positions."""
 
 import copy
 from typing import Any
@@ -42,7 +42,7 @@ def rollup(api: Api, run_id: str, group_by: str = "") -> list[dict[str, Any]]:
 
 
 def assert_is_run(api: Api, groups: list[dict[str, Any]], run_id: str, group_by: str, *, tolerance: float = 1e-12) -> None:
-    """The what-if's figures are those of a run that was made of the changed things."""
+    """The what-if's figures equal those of a run of the changed market and portfolio."""
     rows = rollup(api, run_id, group_by)
     assert [group["group"] for group in groups] == [row["group"] for row in rows]
     for group, row in zip(groups, rows, strict=True):

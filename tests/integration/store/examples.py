@@ -14,10 +14,12 @@ from riskray.engine.plan import PositionRange, ProductRange, Requirement
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA, ROLLUP_SCHEMA, SENSITIVITY_SCHEMA
 from riskray.models.run import ALL_MEASURES, Run
 from riskray.portfolio.batches import PortfolioBatch
+from riskray.snapshots.content import SnapshotContent
+from riskray.snapshots.kinds import MarketRecord, PortfolioRecord
 from riskray.store.database import Database
-from riskray.store.ledger import ClaimedRun, Shard, claim_run, commit_shard
-from riskray.store.markets import MarketCurve, MarketRecord, insert_market
-from riskray.store.portfolios import POSITION_SCHEMA, PortfolioRecord, insert_portfolio
+from riskray.store.ledger import ClaimedRun, Shard, ShardCommit, ShardContent, claim_run
+from riskray.store.markets import MarketCurve, insert_market
+from riskray.store.portfolios import POSITION_SCHEMA, insert_portfolio
 from riskray.store.runs import NewRun, insert_run
 
 BOOKS, CURRENCIES = ("ALPHA", "BETA"), ("EUR", "USD")
@@ -35,9 +37,8 @@ def content_hash(text: str) -> bytes:
 
 def store_market(database: Database, name: str = "close", document: str = '{"curves":[]}') -> tuple[MarketRecord, bool]:
     curve = MarketCurve("discount", 0, "EUR-ESTR", "EUR", ("1Y", "2Y"), (365, 731), (0.02, 0.021))
-    return insert_market(
-        database, name=name, as_of=date(2024, 6, 3), content_hash=content_hash(document), document=document, curves=[curve]
-    )  # fmt: skip
+    content = SnapshotContent(content_hash(document), {"as_of": date(2024, 6, 3), "document": document})
+    return insert_market(database, name=name, content=content, curves=[curve])
 
 
 def positions_table(count: int) -> pa.Table:
@@ -117,10 +118,11 @@ def content_of(shard: Shard | ProductRange, *, failed: frozenset[int] = frozense
 
 def commit(database: Database, run: ClaimedRun, shard: Shard, *, failed: frozenset[int] = frozenset(), epoch: int | None = None) -> bool:
     content = content_of(shard, failed=failed)
-    return commit_shard(
+    rows = ShardContent(content.results, content.failures, exact_sums=f"sums {shard.shard_no}".encode(), seconds={"value": 0.5})
+    return ShardCommit(
         database, run_no=run.run_no, storage_no=run.storage_no, epoch=run.epoch if epoch is None else epoch, shard_no=shard.shard_no,
-        results=content.results, failures=content.failures, exact_sums=f"sums {shard.shard_no}".encode(), seconds={"value": 0.5},
-    )  # fmt: skip
+        content=rows,
+    ).commit()  # fmt: skip
 
 
 def rollup_tables() -> dict[str, pa.Table]:

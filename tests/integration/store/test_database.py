@@ -1,4 +1,4 @@
-"""Connections: limits, errors in plain words, retries, and COMMITs whose answer is lost."""
+"""Connections: limits, clear errors, retries, and COMMITs whose acknowledgement is lost."""
 
 import threading
 import time
@@ -13,6 +13,7 @@ from riskray.errors import InvalidRequest, StoreError, StoreNotMigrated, StoreUn
 from riskray.models.run import RunState
 from riskray.store import ledger, results, run_end, runs
 from riskray.store.database import Database
+from riskray.store.health import database_health
 from tests.fixtures.fault_proxy import Cut, fault_proxy
 from tests.fixtures.postgres import settings_for
 from tests.integration.store.examples import claim, commit, new_run, rollup_tables, shards_of, store_run
@@ -31,7 +32,7 @@ def test_unreachable_server_is_named_without_password_and_with_the_remedy() -> N
 
 def test_embedded_server_that_does_not_run_is_to_be_started(tmp_path: object) -> None:
     with Database(Settings(data_directory=tmp_path, database_url=None)) as database, pytest.raises(StoreUnavailable, match="riskray up"):
-        database.health()
+        database_health(database)
 
 
 def test_unknown_database_is_to_be_created(postgres_url: str) -> None:
@@ -50,13 +51,13 @@ def test_connection_string_that_cannot_be_read_is_refused_at_once() -> None:
 def test_server_that_comes_back_after_long_is_used_at_once(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("riskray.store.database.RECONNECT_S", 1.0)
     with fault_proxy(database_url) as proxy, Database(settings_for(proxy.url)) as database:
-        database.health()
+        database_health(database)
         proxy.go_down()
         with pytest.raises(StoreUnavailable):
-            database.health()
-        time.sleep(6.0)  # of the pool's own tries, which are 1, 2, 4, 8, ... seconds apart, the next would be in seven seconds
+            database_health(database)
+        time.sleep(6.0)  # the pool's own attempts are 1, 2, 4, 8, ... seconds apart, so that the next would be in seven seconds
         proxy.is_down = False
-        database.health()  # which waits for two seconds at most
+        database_health(database)  # which waits for two seconds at most
 
 
 def _impatient(url: str) -> Settings:
@@ -65,9 +66,12 @@ def _impatient(url: str) -> Settings:
 
 def test_server_that_says_nothing_any_more_is_unavailable_not_waited_for(database_url: str) -> None:
     with fault_proxy(database_url) as proxy, ThreadPoolExecutor(2) as threads, Database(_impatient(proxy.url)) as database:
-        database.health()
+        database_health(database)
         proxy.freeze()
-        asked: list[Future[object]] = [threads.submit(database.health), threads.submit(runs.list_runs, database, offset=0, limit=1)]
+        asked: list[Future[object]] = [
+            threads.submit(database_health, database),
+            threads.submit(runs.list_runs, database, offset=0, limit=1),
+        ]
         try:
             errors = [each.exception(timeout=30.0) for each in asked]
         finally:
@@ -80,7 +84,7 @@ def test_database_without_schema_asks_for_migration(empty_database_url: str) -> 
     with Database(settings_for(empty_database_url)) as database:
         with pytest.raises(StoreNotMigrated, match=r"riskray db migrate"):
             runs.list_runs(database, offset=0, limit=1)
-        health = database.health()
+        health = database_health(database)
         assert (health["migrated"], health["missing_migrations"][0]) == (False, "001_snapshots.sql")
 
 
@@ -90,7 +94,7 @@ def test_text_that_postgres_cannot_hold_is_the_caller_s_mistake(database: Databa
 
 
 def test_health_tells_version_latency_and_pool(database: Database) -> None:
-    health = database.health()
+    health = database_health(database)
     assert health["migrated"] is True
     assert int(health["server_version"].split(".")[0]) >= 15
     assert 0 < health["latency_ms"] < 1000

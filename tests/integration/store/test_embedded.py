@@ -1,4 +1,4 @@
-"""The embedded server: started by anybody, once, wherever the data directory is, and again after a crash."""
+"""The embedded server: any process starts it, only once, in any data directory, also after a crash."""
 
 import subprocess
 import tempfile
@@ -99,7 +99,7 @@ def test_data_directory_may_have_any_name(home: Path, name: str) -> None:
 def test_directory_of_somebody_else_is_refused_with_the_remedy(server: EmbeddedPostgres, home: Path) -> None:
     directory = EmbeddedPostgres(home / ("d" * 100))._socket_directory
     directory.mkdir(mode=0o777)
-    directory.chmod(0o777)  # whoever may write there may put a socket of his own
+    directory.chmod(0o777)  # another user who may write there could create a socket
     try:
         with pytest.raises(StackError, match="set RISKRAY_DATA_DIRECTORY to a shorter path"):
             EmbeddedPostgres(home / ("d" * 100)).start()

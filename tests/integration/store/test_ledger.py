@@ -3,7 +3,6 @@
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -130,15 +129,15 @@ def test_zombie_overtaken_between_look_and_write_is_stopped_inside_the_transacti
     run = store_run(database)
     zombie = claim(database)
     shard = ledger.pending_shards(database, run_no=zombie.run_no)[0]
-    looked = ledger._writable_state
+    looked = ledger.ShardCommit.look
 
-    def look_then_lose_the_run(*args: object, **kwargs: object) -> str:
-        state = looked(*args, **kwargs)  # type: ignore[arg-type]
+    def look_then_lose_the_run(attempt: ledger.ShardCommit) -> str:
+        state = looked(attempt)
         expire_lease(database, zombie)
         claim(database)
         return state
 
-    monkeypatch.setattr(ledger, "_writable_state", look_then_lose_the_run)
+    monkeypatch.setattr(ledger.ShardCommit, "look", look_then_lose_the_run)
     with pytest.raises(LeaseLost):
         commit(database, zombie, shard)
     assert stored_positions(database, run.run_id) == []
@@ -166,17 +165,17 @@ def test_same_shard_from_many_threads_is_written_once(database: Database, monkey
     claimed = claim(database)
     shard = ledger.pending_shards(database, run_no=claimed.run_no)[0]
     all_have_looked = threading.Barrier(6)
-    look = ledger._writable_state
+    look = ledger.ShardCommit.look
     lookers: set[int] = set()
 
-    def look_together(*args: Any, **kwargs: Any) -> str:
-        state = look(*args, **kwargs)
+    def look_together(attempt: ledger.ShardCommit) -> str:
+        state = look(attempt)
         if threading.get_ident() not in lookers:
             lookers.add(threading.get_ident())
             all_have_looked.wait(30)
         return state
 
-    monkeypatch.setattr(ledger, "_writable_state", look_together)
+    monkeypatch.setattr(ledger.ShardCommit, "look", look_together)
     with ThreadPoolExecutor(6) as pool:
         assert sorted(pool.map(lambda _: commit(database, claimed, shard), range(6))) == [False] * 5 + [True]
     assert stored_positions(database, run.run_id) == list(range(20))
@@ -203,7 +202,7 @@ def test_split_shard_is_replaced_by_its_parts(database: Database) -> None:
     parts = ledger.split_shard(database, **keys, shard_no=1, row_counts=[2, 3])
     assert [(part.shard_no, part.numbers) for part in parts] == [(2, PositionRange(5, 2)), (3, PositionRange(7, 3))]
     assert [shard.shard_no for shard in ledger.pending_shards(database, run_no=claimed.run_no)] == [0, 2, 3]
-    assert commit(database, claimed, whole) is False  # the worker that was given up answers late
+    assert commit(database, claimed, whole) is False  # the abandoned worker commits late
     for shard in ledger.pending_shards(database, run_no=claimed.run_no):
         commit(database, claimed, shard)
     assert finish(database, claimed) is RunState.SUCCEEDED

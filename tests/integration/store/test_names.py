@@ -10,7 +10,9 @@ import pytest
 
 import sql
 from riskray.errors import Conflict, NotFound, StoreError
-from riskray.store import markets, migrations, portfolios, runs, scenarios, snapshots
+from riskray.snapshots.content import SnapshotContent
+from riskray.snapshots.kinds import HIERARCHIES, HISTORIES, MARKETS, PORTFOLIOS, SCENARIO_SETS, HierarchyRecord, SnapshotKind
+from riskray.store import migrations, runs, snapshots
 from riskray.store.checks import check_invariants
 from riskray.store.database import Database
 from tests.fixtures.postgres import settings_for
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.postgres
 class Case:
     """How tests reach one kind."""
 
-    kind: snapshots.SnapshotKind[Any]
+    kind: SnapshotKind[Any, Any, Any]
     store: Callable[[Database, str, str], tuple[Any, bool]]
     """Stores the content "A", "B" or "C" under a name."""
 
@@ -49,18 +51,17 @@ class Case:
         snapshots.delete(database, self.kind, key)
 
 
-def _hierarchy(database: Database, name: str, content: str) -> tuple[scenarios.HierarchyRecord, bool]:
-    return scenarios.insert_hierarchy(
-        database, name=name, content_hash=content_hash(content), dimension="book", document=f'{{"root":"{content}"}}'
-    )
+def _hierarchy(database: Database, name: str, content: str) -> tuple[HierarchyRecord, bool]:
+    columns = {"dimension": "book", "document": f'{{"root":"{content}"}}'}
+    return snapshots.store(database, HIERARCHIES, name=name, content=SnapshotContent(content_hash(content), columns))
 
 
 CASES = [
-    Case(portfolios.PORTFOLIOS, lambda database, name, content: store_portfolio(database, name=name, content=content)),
-    Case(markets.MARKETS, lambda database, name, content: store_market(database, name, f'{{"content":"{content}"}}')),
-    Case(scenarios.HISTORIES, lambda database, name, content: store_history(database, name=name, count=6 + ord(content) % 5)),
-    Case(scenarios.SCENARIO_SETS, lambda database, name, content: store_set(database, name=name, shift=0.01 * ord(content))),
-    Case(scenarios.HIERARCHIES, _hierarchy),
+    Case(PORTFOLIOS, lambda database, name, content: store_portfolio(database, name=name, content=content)),
+    Case(MARKETS, lambda database, name, content: store_market(database, name, f'{{"content":"{content}"}}')),
+    Case(HISTORIES, lambda database, name, content: store_history(database, name=name, count=6 + ord(content) % 5)),
+    Case(SCENARIO_SETS, lambda database, name, content: store_set(database, name=name, shift=0.01 * ord(content))),
+    Case(HIERARCHIES, _hierarchy),
 ]
 every_kind = pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind.kind)
 a_large_and_a_small_kind = pytest.mark.parametrize("case", [CASES[0], CASES[2]], ids=lambda case: case.kind.kind)
@@ -142,7 +143,7 @@ def test_id_comes_before_a_name_that_looks_like_it(database: Database, case: Cas
 @every_kind
 def test_id_of_another_content_is_refused(database: Database, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     stored = case.upload(database, "eod", "A")
-    monkeypatch.setattr(snapshots.SnapshotKind, "snapshot_id", lambda *_: stored)
+    monkeypatch.setattr(SnapshotKind, "snapshot_id", lambda *_: stored)
     with pytest.raises(Conflict, match=f"another {case.kind.kind} has the id {stored}"):
         case.upload(database, "eod", "B")
     assert case.listed(database) == [(stored, "eod", 1)]
@@ -183,8 +184,8 @@ def test_uploads_and_deletions_at_once_leave_no_name_without_its_snapshot(databa
 def test_runs_are_found_by_every_name_of_their_snapshots(database: Database) -> None:
     run = store_run(database)
     market, portfolio = (
-        markets.get_market(database, market=run.market_id),
-        portfolios.get_portfolio(database, portfolio=run.portfolio_id),
+        snapshots.get(database, MARKETS, run.market_id),
+        snapshots.get(database, PORTFOLIOS, run.portfolio_id),
     )
     store_market(database, name="monday")
     store_portfolio(database, name="book", content=f"{portfolio.name} {portfolio.position_count} ")
@@ -222,7 +223,7 @@ SELECT market_id FROM market_snapshot WHERE market_id = %(key)s OR name = %(key)
 
 def _old_upload(database: Database, name: str, content: str) -> str:
     document = f'{{"content":"{content}"}}'
-    snapshot_id = markets.MARKETS.snapshot_id(content_hash(document))
+    snapshot_id = MARKETS.snapshot_id(content_hash(document))
     with database.connection() as connection:
         connection.execute(OLD_INSERT, {"id": snapshot_id, "name": name, "document": document})
     return snapshot_id

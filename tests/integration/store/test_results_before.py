@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 
 import sql
+from riskray.snapshots.content import SnapshotContent
 from riskray.store import results, runs
 from riskray.store.database import Database
 from riskray.store.factors import require_factors, run_factors
@@ -55,9 +56,8 @@ def _store_run(database: Database) -> None:
         MarketCurve("spread", 2, "CORP", "", ("1Y",), (365,), (0.01,)),
     ]
     document = '{"curves":[]}'
-    market, _ = insert_market(
-        database, name="close", as_of=date(2024, 6, 3), content_hash=content_hash(document), document=document, curves=curves
-    )
+    content = SnapshotContent(content_hash(document), {"as_of": date(2024, 6, 3), "document": document})
+    market, _ = insert_market(database, name="close", content=content, curves=curves)
     portfolio, _ = store_portfolio(database)
     with database.transaction() as connection:
         connection.execute(

@@ -8,7 +8,8 @@ import pytest
 
 from riskray.errors import Conflict, InvalidRequest, NotFound
 from riskray.models.run import RunState
-from riskray.store import ledger, portfolios, results, run_end, runs
+from riskray.snapshots.kinds import PORTFOLIOS
+from riskray.store import ledger, results, run_end, runs, snapshots
 from riskray.store.database import Database
 from tests.integration.store.examples import claim, commit, new_run, rollup_tables, shards_of, store_portfolio, store_run
 
@@ -72,7 +73,7 @@ def test_key_of_another_request_is_refused_and_nothing_is_stored(database: Datab
 
 def test_run_on_a_deleted_portfolio_is_refused(database: Database) -> None:
     request = new_run(database)
-    portfolios.delete_portfolio(database, portfolio="desk")
+    snapshots.delete(database, PORTFOLIOS, "desk")
     with pytest.raises(Conflict, match="was deleted meanwhile"):
         runs.insert_run(database, request, shards=shards_of(10))
 
@@ -90,7 +91,7 @@ def test_runs_are_listed_newest_first_and_filtered(database: Database) -> None:
     assert listed(offset=9) == ([], 3)
     assert listed(state=RunState.CANCELLED) == ([stored[0]], 1)
     assert listed(portfolio="desk")[1] == 3
-    assert listed(portfolio=portfolios.get_portfolio(database, portfolio="desk").portfolio_id) == ([stored[2]], 1)
+    assert listed(portfolio=snapshots.get(database, PORTFOLIOS, "desk").portfolio_id) == ([stored[2]], 1)
     assert listed(market="close")[1] == 3
     assert listed(name="nobody") == ([], 0)
 

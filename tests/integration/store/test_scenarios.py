@@ -11,15 +11,27 @@ import pyarrow as pa
 import pytest
 from psycopg.errors import UniqueViolation
 
-from pricers.time.dates import to_date
 from riskray.errors import Conflict, InvalidRequest, NotFound, StoreError
+from riskray.models.hierarchy import HierarchyDocument
+from riskray.models.scenario import MatrixDefinition
 from riskray.models.tail_risk import NodeFilter
 from riskray.scenario import codec, history
 from riskray.scenario.factors import parse_factor
-from riskray.store import runs, scenarios, vectors
+from riskray.snapshots.content import hierarchy_content, history_content, scenario_set_content
+from riskray.snapshots.kinds import (
+    HIERARCHIES,
+    HISTORIES,
+    KINDS,
+    SCENARIO_SETS,
+    HierarchyRecord,
+    HistoryRecord,
+    ScenarioSetRecord,
+    SnapshotKind,
+)
+from riskray.store import runs, snapshots, vectors
 from riskray.store.database import Database
 from riskray.store.vectors import VectorCell
-from tests.integration.store.examples import content_hash, store_run
+from tests.integration.store.examples import store_run
 from tests.unit.riskray.scenario.examples import history as example_history
 
 pytestmark = pytest.mark.postgres
@@ -32,91 +44,79 @@ def matrix(shift: float = 0.01) -> codec.ScenarioMatrix:
     return codec.checked_matrix(tuple("abcd"), factors, values, numeraire="USD")
 
 
-def store_set(database: Database, *, name: str = "stress", shift: float = 0.01) -> tuple[scenarios.ScenarioSetRecord, bool]:
-    made = matrix(shift)
-    return scenarios.insert_scenario_set(
-        database, name=name, content_hash=codec.content_hash(made), kind="matrix", definition='{"kind":"matrix"}', market_id=None,
-        scenario_count=len(made.labels), factor_count=len(made.factors), payload=codec.encode(made),
-    )  # fmt: skip
+def store_set(database: Database, *, name: str = "stress", shift: float = 0.01) -> tuple[ScenarioSetRecord, bool]:
+    content = scenario_set_content(MatrixDefinition(), matrix(shift), market_id=None)
+    return snapshots.store(database, SCENARIO_SETS, name=name, content=content)
 
 
-def store_history(database: Database, *, name: str = "levels", count: int = 6) -> tuple[scenarios.HistoryRecord, bool]:
-    made = example_history(count)
-    first, last = (to_date(int(made.dates[index])) for index in (0, -1))
-    return scenarios.insert_history(
-        database, name=name, content_hash=history.content_hash(made), factors=made.factors, first_date=first, last_date=last,
-        row_count=made.dates.size, payload=history.encode(made),
-    )  # fmt: skip
+def store_history(database: Database, *, name: str = "levels", count: int = 6) -> tuple[HistoryRecord, bool]:
+    return snapshots.store(database, HISTORIES, name=name, content=history_content(example_history(count)))
 
 
-def store_hierarchy(database: Database, *, name: str = "desks", root: str = "BANK") -> tuple[scenarios.HierarchyRecord, bool]:
-    document = json.dumps({"name": name, "dimension": "book", "root": root, "parents": {"ALPHA": root}})
-    return scenarios.insert_hierarchy(
-        database, name=name, content_hash=content_hash(document.replace(name, "")), dimension="book", document=document
-    )  # fmt: skip
+def store_hierarchy(database: Database, *, name: str = "desks", root: str = "BANK") -> tuple[HierarchyRecord, bool]:
+    document = HierarchyDocument(name="desks", dimension="book", root=root, parents={"ALPHA": root})
+    return snapshots.store(database, HIERARCHIES, name=name, content=hierarchy_content(document))
 
 
-def test_scenario_set_is_answered_as_it_was_stored(database: Database) -> None:
+def test_scenario_set_is_read_as_it_was_stored(database: Database) -> None:
     stored, created = store_set(database)
     assert created
     assert stored.scenario_set_id == codec.scenario_set_id(codec.content_hash(matrix()))
-    assert scenarios.get_scenario_set(database, scenario_set=stored.scenario_set_id) == stored
-    definition, payload = scenarios.get_scenario_set_content(database, scenario_set_no=stored.scenario_set_no)
-    assert definition == '{"kind":"matrix"}'
-    assert codec.content_hash(codec.decode(payload)) == stored.content_hash
+    assert snapshots.get(database, SCENARIO_SETS, stored.scenario_set_id) == stored
+    assert snapshots.read_document(database, SCENARIO_SETS, stored.scenario_set_id) == MatrixDefinition().model_dump_json()
+    for key in (stored.scenario_set_no, stored.scenario_set_id):
+        assert codec.content_hash(codec.decode(snapshots.read_payload(database, SCENARIO_SETS, key))) == stored.content_hash
 
 
-def test_history_is_answered_as_it_was_stored(database: Database) -> None:
+def test_history_is_read_as_it_was_stored(database: Database) -> None:
     stored, _ = store_history(database)
     assert (stored.first_date, stored.last_date, stored.row_count) == (date(2024, 1, 1), date(2024, 1, 6), 6)
-    again = history.decode(scenarios.get_history_payload(database, history_no=stored.history_no))
+    again = history.decode(snapshots.read_payload(database, HISTORIES, stored.history_id))
     assert history.content_hash(again) == stored.content_hash
     assert tuple(stored.factors) == again.factors
 
 
+def test_hierarchy_is_read_as_it_was_stored_whatever_the_order_of_its_children(database: Database) -> None:
+    stored, _ = store_hierarchy(database)
+    assert json.loads(snapshots.read_document(database, HIERARCHIES, stored.hierarchy_id))["parents"] == {"ALPHA": "BANK"}
+    orders = [{"A": "ROOT", "B": "ROOT"}, {"B": "ROOT", "A": "ROOT"}]
+    first, second = (hierarchy_content(HierarchyDocument(name="t", dimension="book", root="ROOT", parents=order)) for order in orders)
+    assert first == second
+
+
 @pytest.mark.parametrize(
-    ("store", "get", "list_", "delete", "argument", "change"),
+    ("store", "kind", "change"),
     [
-        (
-            store_set,
-            scenarios.get_scenario_set,
-            scenarios.list_scenario_sets,
-            scenarios.delete_scenario_set,
-            "scenario_set",
-            {"shift": 0.02},
-        ),
-        (store_history, scenarios.get_history, scenarios.list_histories, scenarios.delete_history, "history", {"count": 7}),
-        (store_hierarchy, scenarios.get_hierarchy, scenarios.list_hierarchies, scenarios.delete_hierarchy, "hierarchy", {"root": "GROUP"}),
+        (store_set, SCENARIO_SETS, {"shift": 0.02}),
+        (store_history, HISTORIES, {"count": 7}),
+        (store_hierarchy, HIERARCHIES, {"root": "GROUP"}),
     ],
 )
 def test_same_content_is_the_same_and_new_content_the_next_version(
-    database: Database, store: Callable[..., Any], get: Callable[..., Any], list_: Callable[..., Any], delete: Callable[..., Any],
-    argument: str, change: dict[str, Any],
-) -> None:  # fmt: skip
+    database: Database, store: Callable[..., Any], kind: SnapshotKind[Any, Any, Any], change: dict[str, Any]
+) -> None:
     first, created = store(database)
     again, created_again = store(database)
     second, _ = store(database, **change)
     assert (created, created_again, again) == (True, False, first)
     assert (first.version, second.version) == (1, 2)
-    assert get(database, **{argument: first.name}) == second
-    assert list_(database, offset=0, limit=1) == ([second], 2)
-    assert list_(database, offset=9, limit=1) == ([], 2)
-    delete(database, **{argument: first.name})
-    assert get(database, **{argument: first.name}) == first
-    with pytest.raises(NotFound, match="'nothing'"):
-        get(database, **{argument: "nothing"})
+    assert snapshots.get(database, kind, first.name) == second
+    assert snapshots.list_uploads(database, kind, offset=0, limit=1) == ([second], 2)
+    assert snapshots.list_uploads(database, kind, offset=9, limit=1) == ([], 2)
+    snapshots.delete(database, kind, first.name)
+    assert snapshots.get(database, kind, first.name) == first
+    with pytest.raises(NotFound, match=f"no {kind.kind} 'nothing'"):
+        snapshots.get(database, kind, "nothing")
 
 
-def test_hierarchy_document_and_contents_that_are_gone(database: Database) -> None:
-    stored, _ = store_hierarchy(database)
-    assert json.loads(scenarios.get_hierarchy_document(database, hierarchy_no=stored.hierarchy_no))["parents"] == {"ALPHA": "BANK"}
-    for read in (
-        lambda: scenarios.get_hierarchy_document(database, hierarchy_no=99),
-        lambda: scenarios.get_history_payload(database, history_no=99),
-        lambda: scenarios.get_scenario_set_content(database, scenario_set_no=99),
-    ):
-        with pytest.raises(NotFound):
-            read()
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+def test_content_that_does_not_exist_is_named(database: Database, kind: SnapshotKind[Any, Any, Any]) -> None:
+    parts = [(kind.document, snapshots.read_document), (kind.payload, snapshots.read_payload)]
+    for read in [read for column, read in parts if column is not None]:
+        with pytest.raises(NotFound, match=f"no {kind.kind} '99'"):
+            read(database, kind, 99)
+        with pytest.raises(NotFound, match=f"no {kind.kind} 'nothing'"):
+            read(database, kind, "nothing")
 
 
 # ----------------------------------------------------------------------------------------------------------------- vectors
@@ -252,8 +252,8 @@ def test_scenario_set_of_a_run_stays_and_vectors_go_with_their_run(database: Dat
     run_id, run_no = vector_run(database)
     write_cells(database, run_no)
     with pytest.raises(Conflict, match=f"is used by run {run_id}"):
-        scenarios.delete_scenario_set(database, scenario_set="stress")
+        snapshots.delete(database, SCENARIO_SETS, "stress")
     runs.delete_run(database, run_id=run_id)
-    scenarios.delete_scenario_set(database, scenario_set="stress")
+    snapshots.delete(database, SCENARIO_SETS, "stress")
     with database.connection() as connection:
         assert connection.execute("SELECT count(*) AS n FROM scenario_vector").fetchone() == {"n": 0}

@@ -1,4 +1,4 @@
-"""Market and portfolio snapshots: the same content is the same snapshot, what goes in comes out, used ones stay."""
+"""Market and portfolio snapshots: equal content is one snapshot, downloads equal uploads, and snapshots in use cannot be deleted."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,8 @@ import pytest
 from riskray.engine.plan import PositionRange, ProductRange
 from riskray.errors import Conflict, NotFound, StoreError
 from riskray.portfolio.batches import PortfolioBatch
-from riskray.store import markets, portfolios
+from riskray.snapshots.kinds import MARKETS, PORTFOLIOS, MarketRecord, PortfolioRecord
+from riskray.store import portfolios, snapshots
 from riskray.store.database import Database
 from tests.integration.store.examples import content_hash, positions_table, store_market, store_portfolio, store_run
 
@@ -21,8 +22,8 @@ def test_market_is_answered_as_it_was_stored(database: Database) -> None:
     stored, created = store_market(database, document=document)
     assert created
     assert stored.market_id == f"mkt-{content_hash(document).hex()[:16]}"
-    assert markets.get_market(database, market=stored.market_id) == stored
-    assert markets.get_market_document(database, market_id=stored.market_id) == document
+    assert snapshots.get(database, MARKETS, stored.market_id) == stored
+    assert snapshots.read_document(database, MARKETS, stored.market_id) == document
 
 
 def test_same_content_is_the_same_snapshot_and_new_content_the_next_version(database: Database) -> None:
@@ -31,23 +32,23 @@ def test_same_content_is_the_same_snapshot_and_new_content_the_next_version(data
     second, _ = store_market(database, document='{"v":2}')
     assert (again, created) == (first, False)
     assert (first.version, second.version) == (1, 2)
-    assert markets.get_market(database, market="close") == second
-    listed, total = markets.list_markets(database, offset=0, limit=1)
+    assert snapshots.get(database, MARKETS, "close") == second
+    listed, total = snapshots.list_uploads(database, MARKETS, offset=0, limit=1)
     assert (listed, total) == ([second], 2)
-    assert markets.list_markets(database, offset=5, limit=1) == ([], 2)
-    assert markets.list_markets(database, offset=0, limit=5, name="other name") == ([], 0)
+    assert snapshots.list_uploads(database, MARKETS, offset=5, limit=1) == ([], 2)
+    assert snapshots.list_uploads(database, MARKETS, offset=0, limit=5, name="other name") == ([], 0)
 
     portfolio, _ = store_portfolio(database)
     assert store_portfolio(database) == (portfolio, False)
     assert store_portfolio(database, salt="new")[0].version == 2
-    assert portfolios.list_portfolios(database, offset=0, limit=1)[1] == 2
+    assert snapshots.list_uploads(database, PORTFOLIOS, offset=0, limit=1)[1] == 2
 
 
 @pytest.mark.parametrize("same_content", [True, False])
 @pytest.mark.parametrize("kind", ["market", "portfolio"])
 def test_uploads_at_once_get_versions_without_gap_or_repeat(database: Database, kind: str, same_content: bool) -> None:
     start = threading.Barrier(6)
-    store: dict[str, Callable[[str], tuple[markets.MarketRecord | portfolios.PortfolioRecord, bool]]] = {
+    store: dict[str, Callable[[str], tuple[MarketRecord | PortfolioRecord, bool]]] = {
         "market": lambda content: store_market(database, document=f'{{"content":"{content}"}}'),
         "portfolio": lambda content: store_portfolio(database, salt=content),
     }
@@ -104,30 +105,30 @@ def test_portfolio_that_cannot_be_stored_leaves_nothing_behind(database: Databas
         portfolios.insert_portfolio(
             database, name="n", content_hash=content_hash("n"), positions=positions_table(3), batches=[batch], requirements=[]
         )  # fmt: skip
-    assert portfolios.list_portfolios(database, offset=0, limit=10) == ([], 0)
+    assert snapshots.list_uploads(database, PORTFOLIOS, offset=0, limit=10) == ([], 0)
 
 
 def test_unknown_snapshot_is_named(database: Database) -> None:
     with pytest.raises(NotFound, match="no market 'mkt-00'"):
-        markets.get_market(database, market="mkt-00")
+        snapshots.get(database, MARKETS, "mkt-00")
     with pytest.raises(NotFound, match="no portfolio 'desk'"):
-        portfolios.get_portfolio(database, portfolio="desk")
+        snapshots.get(database, PORTFOLIOS, "desk")
 
 
 def test_snapshot_that_a_run_uses_cannot_be_deleted(database: Database) -> None:
     run = store_run(database)
     with pytest.raises(Conflict, match=f"is used by run {run.run_id}"):
-        markets.delete_market(database, market=run.market_id)
+        snapshots.delete(database, MARKETS, run.market_id)
     with pytest.raises(Conflict, match=f"is used by run {run.run_id}"):
-        portfolios.delete_portfolio(database, portfolio=run.portfolio_id)
+        snapshots.delete(database, PORTFOLIOS, run.portfolio_id)
 
 
 def test_deleted_snapshot_is_gone_with_all_its_rows(database: Database) -> None:
     market, _ = store_market(database)
     portfolio, _ = store_portfolio(database)
-    markets.delete_market(database, market="close")
-    portfolios.delete_portfolio(database, portfolio="desk")
-    assert markets.list_markets(database, offset=0, limit=10) == ([], 0)
+    snapshots.delete(database, MARKETS, "close")
+    snapshots.delete(database, PORTFOLIOS, "desk")
+    assert snapshots.list_uploads(database, MARKETS, offset=0, limit=10) == ([], 0)
     with database.connection() as connection:
         for table in ("market_curve", "position", "portfolio_batch", "portfolio_requirement"):
             assert connection.execute(f"SELECT count(*) AS n FROM {table}").fetchone() == {"n": 0}

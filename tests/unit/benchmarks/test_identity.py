@@ -69,7 +69,7 @@ def results(curves: Sequence[str] = ("EUR-GOVT", "USD-GOVT"), rows: Sequence[str
 
 
 def verdicts(before: Mapping[str, Figures], after: Mapping[str, Figures], **options: Any) -> dict[str, ColumnComparison]:
-    """The columns that are not equal."""
+    """The columns that differ."""
     return {each.name: each for each in compare(before, after, **options) if each.verdict != "equal"}
 
 
@@ -206,7 +206,7 @@ def test_command_writes_compares_and_exits_with_one_on_a_difference(
     assert (status, summary["result"], summary["positions"]) == (0, "written", 7)
     status, summary, printed = run()
     assert (status, summary["result"], printed) == (0, "equal", "")
-    assert given[0] == given[1] == {"size": b"7 1"}  # the file's own inputs, whatever the generator makes now
+    assert given[0] == given[1] == {"size": b"7 1"}  # the file's own inputs, even if the generator has changed
     (_, fault), *_ = one_fault_each(found["ladder"])
     found = {**found, "ladder": fault}
     status, summary, printed = run()

@@ -1,4 +1,4 @@
-"""`from pricers import NAME` gives what the module of the name defines, whatever was imported before."""
+"""`from pricers import NAME` returns the object that its module defines, whatever was imported before."""
 
 import ast
 import importlib

@@ -1,4 +1,4 @@
-"""What kernels take from outside is read-only, so that they are compiled for one kind of array; its maker keeps an array to write to."""
+"""Arrays that kernels receive are read-only, so that kernels are compiled for one kind of array; their creator keeps a writable array."""
 
 import numpy as np
 import pytest

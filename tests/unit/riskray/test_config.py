@@ -1,4 +1,4 @@
-"""Settings as an environment gives them: every one is described, and those that do not go together are refused by name."""
+"""Settings from the environment: all are described, and contradictory ones are refused by name."""
 
 import pytest
 from pydantic import ValidationError

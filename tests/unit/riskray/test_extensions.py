@@ -1,4 +1,4 @@
-"""Pricers that others bring."""
+"""Pricers from outside this repository."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Logs: fields that are bound, and secrets that are not shown."""
+"""Logs: bound fields are shown, and secrets are not."""
 
 import json
 

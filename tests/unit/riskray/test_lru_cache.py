@@ -1,4 +1,4 @@
-"""The cache keeps what was used last within its budget."""
+"""The cache keeps the most recently used values within its budget."""
 
 from riskray.lru_cache import LruCache
 

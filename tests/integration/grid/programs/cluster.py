@@ -21,14 +21,14 @@ from tests.fixtures.stored_snapshots import bond, fx_forward
 START_ATTEMPTS = 3
 EVERYTHING = 100_000
 RAY_LABELS = ("Component", "NodeAddress", "SessionName", "Version", "WorkerId", "JobId", "NodeId", "IsHeadNode", "otel_scope")
-"""What Ray adds to every metric by itself."""
+"""Tags that Ray adds to every metric."""
 ROLLUP_TABLES = ("result_rollup", "result_sensitivity")
 _OF_RUN = "SELECT t.* FROM {table} t JOIN run USING (run_no) WHERE run_id = %s ORDER BY 2, 3, 4, 5"
 T = TypeVar("T")
 
 
 def start_head(*, num_cpus: int) -> Any:
-    """A cluster of one node, without a dashboard; nobody is connected."""
+    """A cluster of one node without a dashboard, to which no process is connected."""
     return _again(lambda: Cluster(initialize_head=True, head_node_args={"num_cpus": num_cpus, "include_dashboard": False}))
 
 
@@ -59,9 +59,9 @@ def connected(cluster: Any) -> Iterator[None]:
 
 
 def book(gate: str) -> list[dict[str, Any]]:
-    """60 bonds and forwards, of which two fail, and 20 positions that are worth their number; the first eight of these wait at the gate.
+    """60 bonds and forwards, of which two fail, and 20 positions whose value is their number; the first eight of these wait at the gate.
 
-    In shards of two positions that is as much as two actors are given at once, so the rest waits for another actor.
+    In shards of two positions, these eight are all that two actors may hold, so that the rest waits for another actor.
     """
     real = [*(bond(n) for n in range(30)), *(fx_forward(n) for n in range(30))]
     real[7] |= {"discount_curve": "EUR-X"}
@@ -102,7 +102,7 @@ def _bits(row: dict[str, Any]) -> dict[str, str]:
 
 
 def event_kinds(database: Database, run_id: str) -> list[str]:
-    """What happened to a run, in order."""
+    """The events of a run, in order."""
     return [event.kind.value for event in events_after(database, run_id=run_id)]
 
 

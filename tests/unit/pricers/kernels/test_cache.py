@@ -1,4 +1,4 @@
-"""A kernel compiled from other sources is never used, wherever in the package the sources lie."""
+"""A kernel compiled from other sources is never used, for sources in any folder of the package."""
 
 from pathlib import Path
 from typing import Any

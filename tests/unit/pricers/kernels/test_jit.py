@@ -1,4 +1,4 @@
-"""A kernel is compiled once, whatever integers its callers hand on, and computes with their values."""
+"""A kernel is compiled once for all types of integers that its callers pass, and computes with their values."""
 
 import numpy as np
 import pytest

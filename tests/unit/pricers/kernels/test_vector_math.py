@@ -1,4 +1,4 @@
-"""exp, expm1 and log: correct to 1e-15, the same bits on every machine, alone or in a vectorised loop."""
+"""exp, expm1 and log: correct to 1e-15, with identical bits on every machine, alone or in a vectorised loop."""
 
 import decimal
 import math

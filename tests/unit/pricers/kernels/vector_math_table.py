@@ -1,5 +1,5 @@
-"""Arguments and results of exp, expm1 and log as hexadecimal floats: the bits that every machine must give. Checked, not trusted: the test
-holds each entry against extended precision."""
+"""Arguments and results of exp, expm1 and log as hexadecimal floats: the bits that every machine must return. The test checks each entry
+against extended precision."""
 
 TABLE: dict[str, tuple[tuple[str, str], ...]] = {
     "exp": (

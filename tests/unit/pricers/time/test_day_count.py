@@ -102,7 +102,7 @@ def test_stub_accruals_over_quasi_coupons_equal_quantlib_icma_with_the_schedule(
     for row in np.flatnonzero((built.reason == SCHEDULED) & (np.diff(built.offsets) > 2)):
         contract, at = contract_of(contracts, row), slice(built.offsets[row], built.offsets[row + 1])
         dates, regular = built.adjusted[at], built.is_regular[at]
-        if regular[1] == regular[-1]:  # QuantLib puts the last quasi-coupon in the wrong place after a long first period
+        if regular[1] == regular[-1]:  # QuantLib misplaces the last quasi-coupon after a long first period
             continue
         anchor, direction = (dates[1], -1) if not regular[1] else (dates[-2], 1)
         start, end = (dates[0], dates[1]) if direction < 0 else (dates[-2], dates[-1])

@@ -1,4 +1,4 @@
-"""Events as lines for people."""
+"""Events as lines of text."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""JSON handed to a command, and what is said where it is none."""
+"""JSON input of commands, and the errors for invalid JSON."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tables of the command line: on a narrow terminal nothing is cut off."""
+"""Tables of the command line: a narrow terminal truncates no cell."""
 
 import io
 import sys

@@ -1,4 +1,4 @@
-"""VaR, ES and contributions: published examples, numpy on raw vectors, integrals by quadrature, and the sums that must hold."""
+"""VaR, ES and contributions: published examples, numpy on raw vectors, integrals by quadrature, and sums of contributions."""
 
 from typing import Any
 
@@ -138,7 +138,7 @@ def test_components_add_up_and_a_component_never_exceeds_its_own_shortfall(
     found = contributions(pnl, confidence=confidence, convention=convention, allocation=allocation, probabilities=probabilities)
     assert found.component_var.sum() == pytest.approx(found.total.var, rel=1e-12, abs=1e-11)
     assert found.component_es.sum() == pytest.approx(found.total.es, rel=1e-12, abs=1e-11)
-    if convention is not C.LINEAR:  # coherence: no part costs more inside the node than alone
+    if convention is not C.LINEAR:  # coherence: no part contributes more to the node than its own ES
         assert np.all(found.component_es <= found.es + 1e-9)
     kept = pnl if probabilities is None else pnl[:, probabilities > 0]
     rest = tail_risk(kept[1:].sum(axis=0), confidence=confidence, convention=convention)
@@ -165,7 +165,7 @@ def test_dropped_scenario_counts_for_nothing_even_where_it_has_no_value() -> Non
     for convention in CONVENTIONS:
         found = tail_risk(broken, confidence=0.95, convention=convention, probabilities=probabilities)
         kept = tail_risk(np.delete(pnl, [5, 50]), confidence=0.95, convention=convention)
-        # 98 times 1/98 is not 1 to the last bit, and which bit depends on how the processor adds.
+        # 98 times 1/98 differs from 1 in the last bits, which depend on the order in which the processor adds.
         assert (found.var, found.es) == pytest.approx((kept.var, kept.es), rel=1e-14)
 
 

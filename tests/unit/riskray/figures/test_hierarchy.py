@@ -1,10 +1,10 @@
-"""Hierarchies: which values lie below which node, and every tree that is none."""
+"""Hierarchies: the values below each node, and every kind of invalid tree."""
 
 import pytest
 
 from riskray.errors import InvalidRequest, NotFound
 from riskray.figures.hierarchy import Hierarchy
-from riskray.models.tail_risk import HierarchyDocument
+from riskray.models.hierarchy import HierarchyDocument
 
 PARENTS = {"B1": "RATES", "B2": "RATES", "B3": "CREDIT", "RATES": "TRADING", "CREDIT": "TRADING", "TRADING": "BANK", "B4": "BANK"}
 

@@ -1,4 +1,4 @@
-"""Shards by the actor that they stick to."""
+"""Shards by the actor to which they stick."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -1,4 +1,4 @@
-"""The dispatcher's rules, with actors that answer when the test says so."""
+"""The dispatcher's rules, with actors that respond on the test's command."""
 
 import queue
 from concurrent.futures import Future
@@ -292,8 +292,8 @@ def test_actor_that_left_while_idle_is_not_made_again_for_little_work(start, inb
     wait_until(lambda: inbox.qsize() == 4, deadline_s=10, what="the end of all shards")
     pool.actors[1].status_answer = ActorDiedError()
     with monkeypatch.context() as impatient:
-        impatient.setattr(dispatching, "IDLE_S", 0.0)  # every idle actor is asked before it gets anything
+        impatient.setattr(dispatching, "IDLE_S", 0.0)  # every idle actor is probed before it gets a shard
         dispatcher.submit(_tasks(inbox, 2)[1:])
-        wait_until(lambda: pool.ended == [1], deadline_s=10, what="that nobody waits for the second actor")
+        wait_until(lambda: pool.ended == [1], deadline_s=10, what="that the pool ends the second actor")
     _settled(pool, [[1], []])
     assert len(pool.actors[1].warming) == 1

@@ -1,4 +1,4 @@
-"""What services ask the pricers, with pricers that are played."""
+"""The services' requests to pricers, with simulated pricers."""
 
 import asyncio
 from types import SimpleNamespace

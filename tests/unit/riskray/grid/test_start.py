@@ -1,4 +1,4 @@
-"""Joining Ray where there is none."""
+"""The connection to Ray if no Ray runs."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The portfolio generator: repeatable, readable, and priced by the demo's market apart from the rows broken on purpose."""
+"""The portfolio generator: its output is repeatable and readable, and the demo's market prices all rows except the deliberately broken."""
 
 from collections import Counter
 

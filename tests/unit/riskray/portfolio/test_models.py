@@ -1,4 +1,4 @@
-"""What the declared columns become: Arrow schema, pydantic models, OpenAPI, documentation."""
+"""Schemas derived from declared columns: Arrow, pydantic models, OpenAPI, documentation."""
 
 import datetime
 

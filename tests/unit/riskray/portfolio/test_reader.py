@@ -1,4 +1,4 @@
-"""Reading portfolios: what bad input gets, cell by cell and file by file."""
+"""Reading portfolios: the errors for invalid cells and files."""
 
 import csv
 import io
@@ -225,7 +225,7 @@ def test_file_beyond_the_limits_is_refused_before_it_fills_memory():
     rows = as_csv(*[FORWARD | {"position_id": str(i)} for i in range(11)])
     assert problems_of(rows, limits=ReadLimits(rows=10))[0]["code"] == "too_many_rows"
     assert problems_of(rows, limits=ReadLimits(columns=5))[0]["code"] == "too_many_columns"
-    # A megabyte of text, repeated 5,000 times by reference: short as a file, 5 GB when spelled out.
+    # A megabyte of text, repeated 5,000 times by reference: a small file that would take 5 GB in memory.
     repeated = pa.DictionaryArray.from_arrays(pa.array([0] * 5_000, pa.int32()), pa.array(["x" * 1_000_000]))
     bomb = as_parquet(pa.table({"position_id": repeated, "product": ["FX_FWD"] * 5_000}))
     assert len(bomb) < 2_000_000

@@ -1,4 +1,4 @@
-"""Good rows beside rejected ones, and numbers that are the same in every format: cases from the field with their right values."""
+"""Valid rows among rejected ones, and numbers that are equal in all formats: cases from practice with their correct values."""
 
 import datetime
 import json

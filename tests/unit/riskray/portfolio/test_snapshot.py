@@ -1,4 +1,4 @@
-"""From tables to what is stored and back: hash, order, batches, requirements, downloads, contracts."""
+"""The conversion of tables to their stored form and back: hash, order, batches, requirements, downloads, contracts."""
 
 import datetime
 import itertools
@@ -32,7 +32,7 @@ def download(prepared, format):
     return b"".join(write_portfolio(stored(prepared), format=format, products={batch.product for batch in prepared.batches}))
 
 
-# Names as people write them: letters of any script, punctuation that CSV must quote, no control characters.
+# Names as users write them: letters of any script, punctuation that CSV must quote, no control characters.
 names = st.text(
     st.characters(categories=("L", "N", "P", "S"), include_characters=" \"',;"), min_size=1, max_size=12
 ).filter(lambda text: text.strip())  # fmt: skip

@@ -1,4 +1,4 @@
-"""What `riskray up` tells while the head starts."""
+"""The reports of `riskray up` while the head starts."""
 
 import inspect
 import re

@@ -1,4 +1,4 @@
-"""What is said of a start that fails."""
+"""The reports of a failed start."""
 
 from pathlib import Path
 

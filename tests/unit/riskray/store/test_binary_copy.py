@@ -1,4 +1,4 @@
-"""The bytes of binary COPY, put together by hand from PostgreSQL's description of the format."""
+"""The bytes of binary COPY, against bytes written by hand from PostgreSQL's description of the format."""
 
 import struct
 from typing import Any

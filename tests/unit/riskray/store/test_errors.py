@@ -1,4 +1,4 @@
-"""What an error of the database driver means to the user."""
+"""The translation of the database driver's errors."""
 
 import psycopg
 import pytest

@@ -169,7 +169,7 @@ def test_tenor_gives_the_markets_delivery_date(terms, delivery):
     ],
 )
 def test_us_holiday_delays_spot_only_on_the_spot_date(terms, delivery):
-    """4 July 2024, a Thursday; every row beside one of another calendar, so that each is seen to follow its own."""
+    """4 July 2024, a Thursday; the batch mixes calendars, so that the test shows that each row follows its own."""
     row = {**BY_TENOR, "trade_date": "2024-07-03", **terms}
     pay_days = lower(
         forwards({**row, "calendar": "UK+TARGET", "tenor": "1M"}, row), as_of=day("2024-04-30"), fixings=NO_FIXINGS
