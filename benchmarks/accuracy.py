@@ -1,4 +1,4 @@
-"""Every product against QuantLib under the same curves: random contracts over all conventions.
+"""Every product against QuantLib under equal curves: random contracts over all conventions.
 
     python -m benchmarks.accuracy --json [--contracts 30000] [--seed 1]
 

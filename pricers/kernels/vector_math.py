@@ -1,4 +1,4 @@
-"""exp, expm1 and log as straight-line arithmetic: a loop over them becomes SIMD, and their bits are the same on every machine.
+"""exp, expm1 and log as straight-line arithmetic: a loop over them becomes SIMD, with identical bits on every machine.
 
 A compiled `np.exp` calls the C library for one number at a time, and the library chooses its code by processor, so that the last digits
 differ between machines. Here every step is one IEEE operation in the order written: nothing is reassociated or contracted to a fused
