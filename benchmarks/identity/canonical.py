@@ -5,6 +5,7 @@ ids, books, products, counterparties and currencies; a curve's name with its kin
 spread curve from a discount curve of one name; a pillar's label; a scenario's label; `pv_base` for the present value.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -366,8 +367,12 @@ def explanations(answers: Sequence[Any]) -> Figures:
 
 
 def uploaded_market(document: bytes) -> bytes:
-    """A market document of the file in the form of a present upload."""
-    return document
+    """A market document of the file in the form of a present upload: `quoted_as` of a curve was called `kind` before 0.2.0."""
+    market = json.loads(document)
+    for curve in market["curves"]:
+        if "kind" in curve:
+            curve["quoted_as"] = curve.pop("kind")
+    return json.dumps(market).encode()
 
 
 def uploaded_history(table: bytes) -> bytes:
