@@ -200,6 +200,7 @@ def error(status: int, code: str, **headers: str) -> httpx.Response:
     return httpx.Response(status, json=body, headers=headers)
 
 
+EVENTS = {"content-type": "text/event-stream"}
 EMPTY_PAGE = {"data": [], "offset": 0, "limit": 50, "total": 0, "has_more": False}
 
 
@@ -344,7 +345,7 @@ def test_stream_of_events_comes_back_where_it_broke_off_and_ends_with_the_run(cl
             raise httpx.ReadError("connection reset")
 
     rest = event(2, "claimed") + event(3, "finished") + f"event: end\ndata: {ended.model_dump_json()}\n\n"
-    follower, requests = faulty([httpx.Response(200, stream=Breaking()), httpx.Response(200, text=rest)])
+    follower, requests = faulty([httpx.Response(200, headers=EVENTS, stream=Breaking()), httpx.Response(200, headers=EVENTS, text=rest)])
     *events, last = follower.follow("run-1")
     assert [event.seq for event in events if isinstance(event, RunEvent)] == [1, 2, 3]
     assert last == ended
@@ -356,7 +357,7 @@ def test_stream_of_events_waits_for_a_proxy_that_starts_anew(client: Client, mon
     monkeypatch.setattr("riskray.client.transport.CONNECT_PATIENCE_S", 2.0)
     ended = client.submit(portfolio="desk", market="close", name="ended").wait(timeout_s=60.0).model_dump_json()
     answers: list[httpx.Response | Exception] = [httpx.ConnectError("refused") for _ in range(1000)]
-    answers[2:2] = [httpx.Response(200, text=ended), httpx.Response(200, text=f"event: end\ndata: {ended}\n\n")]
+    answers[2:2] = [httpx.Response(200, headers=EVENTS, text=text) for text in (": recycled\n\n", f"event: end\ndata: {ended}\n\n")]
     follower, requests = faulty([httpx.Response(200, text=ended), *answers])
     follower.get_run("run-1")
     assert [told.model_dump_json() for told in follower.follow("run-1")] == [ended]
