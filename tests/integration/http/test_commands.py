@@ -208,4 +208,4 @@ def test_status_says_what_to_do_where_no_stack_runs(no_stack: str) -> None:
     done = command("status")
     assert done.exit_code == 5
     assert f"{no_stack} does not respond (" in done.stdout
-    assert "`riskray up` starts it" in done.stderr
+    assert "start it with `riskray up`" in done.stderr
