@@ -89,7 +89,8 @@ class SnapshotKind(Generic[Record, Summary, Detail]):
         if not name:
             raise InvalidRequest(f"the {self.kind} needs a name: add ?name=... to the address")
         if "/" in name or name in (".", ".."):
-            message = f"the name {name!r} cannot be part of an address; remove the slash" if "/" in name else f"{name!r} is no valid name"
+            slash = f"the name {name!r} cannot be part of an address; remove the slash"
+            message = slash if "/" in name else f"{name!r} is not a valid name"
             raise InvalidRequest(message, [{"loc": ["name"], "msg": message, "code": "invalid_name"}])
         return name
 

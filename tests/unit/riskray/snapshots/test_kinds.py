@@ -41,7 +41,7 @@ def test_id_is_the_prefix_and_the_start_of_the_hash(kind: SnapshotKind[Any, Any,
 
 
 @every_kind
-@pytest.mark.parametrize(("name", "message"), [("  ", "needs a name"), ("a/b", "leave out the slash"), ("..", "is no name")])
+@pytest.mark.parametrize(("name", "message"), [("  ", "needs a name"), ("a/b", "remove the slash"), ("..", "is not a valid name")])
 def test_name_that_no_address_can_hold_is_refused(kind: SnapshotKind[Any, Any, Any], name: str, message: str) -> None:
     with pytest.raises(InvalidRequest, match=message):
         kind.checked_name(name)
