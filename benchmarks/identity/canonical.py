@@ -18,7 +18,7 @@ from benchmarks.identity.figures import Figures, added_up, figures, figures_of_r
 from riskray.models.result import RiskFactor
 
 GROUPS: Final = ("book", "product", "currency", "counterparty")
-RENAMED: Final = {"base_pv": "pv_base"}
+RENAMED: Final = {"base_pv": "pv_base", "opened": "new", "closed": "dead"}
 """Present name -> canonical name, for values in all kinds of results."""
 SPREAD_SUFFIX: Final = ":SPREAD"
 CURVE_KINDS: Final = {"discount": "RATE", "spread": "SPREAD"}

@@ -49,7 +49,7 @@ def create_difference_router(database: Database) -> APIRouter:
 
     @router.get("/{run_id}/diff/{other_run_id}", summary="What differs between two runs", responses=error_responses(404, 409))
     def difference(run_id: str, other_run_id: str, tolerance: Tolerance, measure: Measure = "pv_base") -> RunDifference:
-        """From the earlier run `run_id` to the later `other_run_id`: how many positions changed, are new, dead, now failing or now priced.
+        """From the earlier run `run_id` to the later `other_run_id`: how many positions changed, are opened, closed, now failing or now priced.
 
         Positions are matched by their id, so the runs may be of different portfolios; their base currency must be the same.
         """
@@ -122,7 +122,7 @@ def create_pnl_router(settings: Settings, database: Database, grid: Grid) -> API
         other_run_id: str,
         group_by: Annotated[str, Query(description="Comma-separated: book, product, currency, counterparty.")] = "book",
     ) -> PnlAnswer:
-        """From the earlier run to the later one: carry, rates by curve and pillar, credit, FX, new and dead positions, cash, residual.
+        """From the earlier run to the later one: carry, rates by curve and pillar, credit, FX, opened and closed positions, cash, residual.
 
         One thing moves after another, each step a full revaluation, so the parts add up to the P&L.
         """
@@ -154,7 +154,7 @@ def create_pnl_router(settings: Settings, database: Database, grid: Grid) -> API
         run_id: str,
         other_run_id: str,
         by: Annotated[
-            Literal["pnl", "carry", "rates", "credit", "fx", "new", "dead", "residual"],
+            Literal["pnl", "carry", "rates", "credit", "fx", "opened", "closed", "residual"],
             Query(description="JSON: in order of this part's size."),
         ] = "pnl",
         limit: CursorLimit = 50,
@@ -163,7 +163,7 @@ def create_pnl_router(settings: Settings, database: Database, grid: Grid) -> API
     ) -> CursorPage[PositionPnl] | StreamingResponse:
         """JSON is paged, the largest absolute values of one part first; Arrow, Parquet and CSV have all positions.
 
-        A position whose contract changed has two rows: dead as it was, new as it is.
+        A position whose contract changed has two rows: closed as it was, opened as it is.
         """
         kind = negotiated(request, asked, offered=_FORMATS)
         scope = f"pnl {run_id} {other_run_id} {by}"

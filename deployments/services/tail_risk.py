@@ -43,7 +43,7 @@ def _stress_table(answer: StressAnswer) -> pa.Table:
     count = len(answer.scenarios)
     columns: dict[str, Any] = {name: np.repeat([node.group[name] for node in answer.nodes], count) for name in names}
     columns["scenario"] = answer.scenarios * len(answer.nodes)
-    columns["base_pv"] = np.repeat([node.base_pv for node in answer.nodes], count)
+    columns["pv_base"] = np.repeat([node.pv_base for node in answer.nodes], count)
     columns["pnl"] = pa.array([value for node in answer.nodes for value in node.pnl], pa.float64())
     return pa.table(columns)
 

@@ -165,7 +165,7 @@ def renumbered(ladders: Ladders, *, numbers: Int32[np.ndarray, " cell"]) -> Ladd
 class CellValues:
     """Value of each cell today and what each scenario adds, base currency."""
 
-    base_pv: Float[np.ndarray, " cell"]
+    pv_base: Float[np.ndarray, " cell"]
     pnl: Float[np.ndarray, "cell scenario"]
     """NaN where the cell has flows on a curve that the scenario fails."""
 
@@ -182,7 +182,7 @@ def value_ladders(ladders: Ladders, *, grid: LadderGrid, cell_count: int) -> Cel
         ladder = ladders.ladders[key]
         if isinstance(ladder, NodeSums):
             today = amounts(ladder.sums)
-            np.add.at(values.base_pv, ladder.cells, today)
+            np.add.at(values.pv_base, ladder.cells, today)
             composite.append((key, ladder.cells, ladder.anchors, today))
         else:
             _add_ladder(key, ladder, grid, values)
@@ -195,7 +195,7 @@ def _add_ladder(key: ScenarioLadderKey, ladder: Ladder, grid: LadderGrid, values
     numbers = amounts(ladder.sums)
     today = numbers.sum(axis=1)
     factor = grid.fx_factor(key.currency)
-    values.base_pv[ladder.cells] += today
+    values.pv_base[ladder.cells] += today
     changes = grid.changes(key)
     fails = np.isnan(changes)
     gain = numbers @ np.where(fails, 0.0, changes)

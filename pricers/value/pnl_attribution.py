@@ -9,11 +9,11 @@ One thing moves after another, each step a full revaluation on top of the steps 
     5. FX         the later exchange rates, on the later value and on the cash
 
     P&L = value at the later date + cash received - value at the earlier date
-        = carry + rates + credit + FX + new + dead + residual
+        = carry + rates + credit + FX + opened + closed + residual
 
 Steps 2 and 3 are exact products of factors (see `curves.py`), not sensitivities times moves. Where the later curve has its pillars on
-other days, the earlier curve is read at those days. A position that only the later portfolio holds is `new` with all its value, one
-that only the earlier held is `dead` with minus its value; one that matured in between is neither: its cash is its value.
+other days, the earlier curve is read at those days. A position that only the later portfolio holds is `opened` with all its value, one
+that only the earlier held is `closed` with minus its value; one that matured in between is neither: its cash is its value.
 A coupon that goes ex-coupon in between leaves the value, but not its holder: it counts as cash on that day, and not again when it is paid.
 """
 
@@ -56,8 +56,8 @@ class PnlExplanation:
     """The sum of the row's `rates_by_pillar`."""
     credit: Float[np.ndarray, " row"]
     fx: Float[np.ndarray, " row"]
-    new: Float[np.ndarray, " row"]
-    dead: Float[np.ndarray, " row"]
+    opened: Float[np.ndarray, " row"]
+    closed: Float[np.ndarray, " row"]
     residual: Float[np.ndarray, " row"]
     factor_offsets: Int64[np.ndarray, " row_plus_one"]
     """Row i has entries factor_offsets[i]:factor_offsets[i + 1]."""
@@ -65,7 +65,7 @@ class PnlExplanation:
     """Positions in the later market's curves."""
     bucket_offsets: Int64[np.ndarray, " entry_plus_one"]
     rates_by_pillar: Float[np.ndarray, " bucket"]
-    """Of entry e, [bucket_offsets[e]:bucket_offsets[e + 1]] is one number a pillar of its curve. Rows that are new or dead have no entry,
+    """Of entry e, [bucket_offsets[e]:bucket_offsets[e + 1]] is one number a pillar of its curve. Rows that are opened or closed have no entry,
     and failed ones none or zeros."""
 
 
@@ -95,8 +95,8 @@ def explain_pnl(
         compiled_t0, compiled_t1: the same contracts in the same order, compiled for the earlier and the later date.
         cashflows_t0: the flows that `compiled_t0` was compiled from; they say what is cash on which day.
         market_t0, market_t1: the markets, in the same base currency.
-        in_t0, in_t1: whether each portfolio holds the row; everything where None. A contract whose terms changed is dead in one row and
-            new in another.
+        in_t0, in_t1: whether each portfolio holds the row; everything where None. A contract whose terms changed is closed in one row and
+            opened in another.
     Returns:
         The parts of every row's P&L.
     Raises:
@@ -142,8 +142,8 @@ def explain_pnl(
         "rates": of_rows(steps.rates * fx_t0, later),
         "credit": of_rows(steps.credit * fx_t0, later),
         "fx": of_rows(cash * (fx_t1 - fx_t0), kept) + of_rows(steps.later * (fx_t1 - fx_t0), later),
-        "new": np.where(held_t1 & ~held_t0, pv_t1, 0.0),
-        "dead": np.where(held_t0 & ~held_t1, -pv_t0, 0.0),
+        "opened": np.where(held_t1 & ~held_t0, pv_t1, 0.0),
+        "closed": np.where(held_t0 & ~held_t1, -pv_t0, 0.0),
     }
     pnl = pv_t1 + cash_received - pv_t0
     parts["residual"] = pnl - sum(parts.values())

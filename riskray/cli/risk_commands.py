@@ -77,7 +77,7 @@ def _print_var(answer: VarAnswer) -> None:
     if answer.contributions:
         names = list(answer.contributions[0].group)
         rows = [
-            (f"{part.confidence:g}", *part.group.values(), part.base_pv, part.var, part.component_var, part.incremental_var,
+            (f"{part.confidence:g}", *part.group.values(), part.pv_base, part.var, part.component_var, part.incremental_var,
              part.expected_shortfall, part.component_expected_shortfall)
             for part in answer.contributions
         ]  # fmt: skip
@@ -187,7 +187,7 @@ def diff(
     positions: Annotated[bool, typer.Option("--positions", help="List the positions that differ.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what differs between two runs: positions changed, new, dead, now failing, now priced."""
+    """Show what differs between two runs: positions changed, opened, closed, now failing, now priced."""
     from riskray.client import Client
 
     tolerances = {"absolute_tolerance": absolute_tolerance, "relative_tolerance": relative_tolerance}
@@ -221,7 +221,7 @@ def pnl(
     file: Annotated[Path | None, typer.Option(help="Write every position to this file, ending in .parquet, .csv or .arrow.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Explain the change in value between two runs: carry, rates, credit, FX, new and dead positions, residual."""
+    """Explain the change in value between two runs: carry, rates, credit, FX, opened and closed positions, residual."""
     from riskray.client import Client
 
     kind: Any = None if file is None else format_of(file, EXPORT_FORMATS)
@@ -232,7 +232,7 @@ def pnl(
     if as_json:
         print_json(answer)
         return
-    parts = ("pnl", "carry", "rates", "credit", "fx", "new", "dead", "residual", "cash_received")
+    parts = ("pnl", "carry", "rates", "credit", "fx", "opened", "closed", "residual", "cash_received")
     names = list(answer.groups[0].group) if answer.groups else []
     rows = [(*group.group.values(), *(getattr(group, part) for part in parts)) for group in answer.groups]
     total = (*(["all", *[""] * (len(names) - 1)] if names else []), *(getattr(answer.total, part) for part in parts))
@@ -240,6 +240,6 @@ def pnl(
         f"{answer.as_of_t0} to {answer.as_of_t1}, {answer.base_currency}: {answer.total.position_count:,} positions explained, "
         f"{answer.total.failed_count:,} failed"
     )
-    print_table([*names, "P&L", "carry", "rates", "credit", "FX", "new", "dead", "residual", "cash"], [*rows, total], title=title)
+    print_table([*names, "P&L", "carry", "rates", "credit", "FX", "opened", "closed", "residual", "cash"], [*rows, total], title=title)
     buckets = [(bucket.curve, bucket.pillar, bucket.rates) for bucket in answer.rates_by_pillar]
     print_table(["curve", "pillar", "P&L from rates"], buckets, title="\nRates by curve and pillar")

@@ -31,9 +31,9 @@ from pricers.value.revaluation import present_values
 from riskray.engine.shard import ShardPositions
 from riskray.models.run import FailurePolicy
 
-FAMILIES: tuple[Literal["book", "counterparty"], ...] = ("book", "counterparty")
+GROUPINGS: tuple[Literal["book", "counterparty"], ...] = ("book", "counterparty")
 
-PIECES = ((0, 0, 1), *((1, number, 4) for number in range(4)))
+MERGE_PARTITIONS = ((0, 0, 1), *((1, number, 4) for number in range(4)))
 """(family, number, count): there are few books, and many counterparties."""
 
 Cell = tuple[str, str, str]
@@ -69,7 +69,7 @@ class NettedPositions:
     """What any set of a run's positions comes to. Merging is exact: order and grouping change no bit."""
 
     families: tuple[NettedFamily, ...]
-    """In the order of FAMILIES."""
+    """In the order of GROUPINGS."""
     failures: ScenarioFailures
 
 
@@ -98,7 +98,7 @@ def net_positions(
     numbered = [_cells(names, positions) for names in (positions.books, positions.counterparties)]
     none = FailingRows(np.empty(0, np.int64), np.empty((0, grid.scenarios.count), np.bool_))
     if positions.compiled is None:
-        ladders: tuple[Ladders, ...] = (Ladders({}),) * len(FAMILIES)
+        ladders: tuple[Ladders, ...] = (Ladders({}),) * len(GROUPINGS)
         is_in, failing = np.zeros(positions.row_count, np.bool_), none
     else:
         rows = [np.where(is_ok, cell_of_row, -1).astype(np.int32) for _, cell_of_row in numbered]
@@ -118,7 +118,7 @@ def net_positions(
 
 def merge_netted(parts: Sequence[NettedPositions]) -> NettedPositions:
     """The sum of the parts, which hold different positions under the same market and scenarios."""
-    families = [merge_families([part.families[number] for part in parts]) for number in range(len(FAMILIES))]
+    families = [merge_families([part.families[number] for part in parts]) for number in range(len(GROUPINGS))]
     return NettedPositions(tuple(families), merge_failures([part.failures for part in parts]))
 
 
@@ -137,11 +137,11 @@ def merge_families(parts: Sequence[NettedFamily]) -> NettedFamily:
 
 
 def split_families(netted: NettedPositions) -> tuple[NettedFamily, ...]:
-    """The families in pieces that are merged, valued and written independently: one for each entry of PIECES.
+    """The families in pieces that are merged, valued and written independently: one for each entry of MERGE_PARTITIONS.
 
     The name of a group alone says where it goes, so that the pieces are the same for any number of actors.
     """
-    return tuple(_piece(netted.families[family], number, count) for family, number, count in PIECES)
+    return tuple(_piece(netted.families[family], number, count) for family, number, count in MERGE_PARTITIONS)
 
 
 def _piece(family: NettedFamily, number: int, count: int) -> NettedFamily:

@@ -82,12 +82,12 @@ class Groups:
     """Indices into `names`."""
     ok_count: Int[np.ndarray, " group"]
     dropped_count: Int[np.ndarray, " group"]
-    base_pv: Float[np.ndarray, " group"]
+    pv_base: Float[np.ndarray, " group"]
     pnl: Float[np.ndarray, "group scenario"]
 
     def chosen(self, filters: NodeFilter) -> Int[np.ndarray, " chosen"]:
         """Indices of the groups that pass the filters."""
-        mask = np.ones(self.base_pv.size, bool)
+        mask = np.ones(self.pv_base.size, bool)
         for dimension, field in FILTER_OF.items():
             wanted = getattr(filters, field)
             if wanted:
@@ -102,7 +102,7 @@ class Parts:
     keys: tuple[dict[str, str], ...]
     ok_count: Int[np.ndarray, " part"]
     dropped_count: Int[np.ndarray, " part"]
-    base_pv: Float[np.ndarray, " part"]
+    pv_base: Float[np.ndarray, " part"]
     pnl: Float[np.ndarray, "part scenario"]
 
 
@@ -122,12 +122,12 @@ def parts_of(groups: Groups, node: Node, *, run_id: str) -> Parts:
         keys, codes = _keys(groups, node, chosen)
     else:
         keys, codes = ({},), np.zeros(chosen.size, np.int64)
-    membership = csr_array((np.ones(chosen.size), (codes, chosen)), shape=(len(keys), groups.base_pv.size))
+    membership = csr_array((np.ones(chosen.size), (codes, chosen)), shape=(len(keys), groups.pv_base.size))
     return Parts(
         keys=keys,
         ok_count=np.bincount(codes, groups.ok_count[chosen], len(keys)).astype(np.int64),
         dropped_count=np.bincount(codes, groups.dropped_count[chosen], len(keys)).astype(np.int64),
-        base_pv=membership @ groups.base_pv,
+        pv_base=membership @ groups.pv_base,
         pnl=membership @ groups.pnl,
     )
 

@@ -48,7 +48,7 @@ def var_answer(database: Database, reader: VectorReader, *, run_id: str, request
     pnl = parts.pnl if kept.size == run.scenario_count else parts.pnl[:, kept]
     total = pnl.sum(axis=0)
     return _answer(
-        run_id, run, request, parts.ok_count.sum(), parts.dropped_count.sum(), parts.base_pv.sum(),
+        run_id, run, request, parts.ok_count.sum(), parts.dropped_count.sum(), parts.pv_base.sum(),
         dropped_scenario_count=run.scenario_count - kept.size,
         figures=[_figures(total, confidence, request) for confidence in request.confidences],
         contributions=[row for confidence in request.confidences for row in _contributions(parts, pnl, confidence, request)]
@@ -74,7 +74,7 @@ def stress_answer(database: Database, reader: VectorReader, *, run_id: str, requ
             group=key,
             position_count=int(parts.ok_count[number]),
             dropped_position_count=int(parts.dropped_count[number]),
-            base_pv=float(parts.base_pv[number]),
+            pv_base=float(parts.pv_base[number]),
             pnl=[None if np.isnan(value) else value for value in pnl[number].tolist()],
         )
         for number, key in enumerate(parts.keys)
@@ -120,7 +120,7 @@ def _contributions(parts: Parts, pnl: np.ndarray, confidence: float, request: Va
     shares = contributions(pnl, confidence=confidence, convention=request.convention, allocation=request.allocation)
     return [
         _contribution(
-            key, confidence, float(parts.base_pv[number]), var=shares.var[number], es=shares.es[number],
+            key, confidence, float(parts.pv_base[number]), var=shares.var[number], es=shares.es[number],
             component_var=shares.component_var[number], component_es=shares.component_es[number],
             incremental_var=shares.incremental_var[number], incremental_es=shares.incremental_es[number],
         )
@@ -128,16 +128,16 @@ def _contributions(parts: Parts, pnl: np.ndarray, confidence: float, request: Va
     ]  # fmt: skip
 
 
-def _contribution(key: Mapping[str, str], confidence: float, base_pv: float, **shares: float) -> Contribution:
+def _contribution(key: Mapping[str, str], confidence: float, pv_base: float, **shares: float) -> Contribution:
     return Contribution(
         group=dict(key),
         confidence=confidence,
-        base_pv=base_pv,
+        pv_base=pv_base,
         var=shares["var"],
         expected_shortfall=shares["es"],
         component_var=shares["component_var"],
         component_expected_shortfall=shares["component_es"],
-        marginal_var=shares["component_var"] / base_pv if base_pv else None,
+        marginal_var=shares["component_var"] / pv_base if pv_base else None,
         incremental_var=shares["incremental_var"],
         incremental_expected_shortfall=shares["incremental_es"],
     )
@@ -150,13 +150,13 @@ def _tail_scenarios(total: np.ndarray, labels: Sequence[str], kept: np.ndarray, 
 
 
 def _answer(
-    run_id: str, run: VectorRun, request: VarRequest, position_count: int, dropped_count: int, base_pv: float, **fields: object
+    run_id: str, run: VectorRun, request: VarRequest, position_count: int, dropped_count: int, pv_base: float, **fields: object
 ) -> VarAnswer:
     return VarAnswer.model_validate(
         {
             "run_id": run_id, "base_currency": run.base_currency, "scenario_set_id": run.scenario_set_id, "method": request.method,
             "convention": request.convention, "scenario_count": run.scenario_count, "position_count": int(position_count),
-            "dropped_position_count": int(dropped_count), "base_pv": float(base_pv), **fields,
+            "dropped_position_count": int(dropped_count), "pv_base": float(pv_base), **fields,
         }
     )  # fmt: skip
 
@@ -189,16 +189,16 @@ def _parametric(database: Database, reader: VectorReader, run_id: str, run: Vect
         figures.append(TailFigures(confidence=confidence, var=total.total.var, expected_shortfall=total.total.es))
         if node.dimensions:
             rows += [
-                _parametric_share(dict(key), confidence, sums.base_pv[key], vectors, number, covariance) for number, key in enumerate(keys)
+                _parametric_share(dict(key), confidence, sums.pv_base[key], vectors, number, covariance) for number, key in enumerate(keys)
             ]
     return _answer(
-        run_id, run, request, sums.ok_count, sums.failed_count, sum(sums.base_pv.values()), dropped_scenario_count=0,
+        run_id, run, request, sums.ok_count, sums.failed_count, sum(sums.pv_base.values()), dropped_scenario_count=0,
         figures=figures, contributions=rows, tail_scenarios=[], left_out_factors=list(sums.left_out),
     )  # fmt: skip
 
 
 def _parametric_share(
-    key: dict[str, str], confidence: float, base_pv: float, vectors: np.ndarray, number: int, covariance: np.ndarray
+    key: dict[str, str], confidence: float, pv_base: float, vectors: np.ndarray, number: int, covariance: np.ndarray
 ) -> Contribution:
     def risk(sensitivities: np.ndarray) -> tuple[float, float, float]:
         found = delta_tail_risk(sensitivities, covariance=covariance, confidence=confidence)
@@ -210,7 +210,7 @@ def _parametric_share(
     rest_var, rest_es, _ = risk(whole - part)
     share = float(part @ covariance @ whole) / deviation**2 if deviation else 0.0
     return _contribution(
-        key, confidence, base_pv, var=alone_var, es=alone_es, component_var=var * share, component_es=es * share,
+        key, confidence, pv_base, var=alone_var, es=alone_es, component_var=var * share, component_es=es * share,
         incremental_var=var - rest_var, incremental_es=es - rest_es,
     )  # fmt: skip
 
@@ -220,7 +220,7 @@ class _Sums:
 
     def __init__(self) -> None:
         self.values: dict[GroupKey, np.ndarray] = {}
-        self.base_pv: dict[GroupKey, float] = {}
+        self.pv_base: dict[GroupKey, float] = {}
         self.left_out: tuple[str, ...] = ()
         self.ok_count = self.failed_count = 0
 
@@ -239,7 +239,7 @@ def _sensitivities(database: Database, run_id: str, node: Node, matrix: Scenario
     for whole in rollups(database, run_id=run_id, group_by=by, filters=filters):
         key = part(whole.group)
         cs01[key] = cs01.get(key, 0.0) + whole.cs01
-        sums.base_pv[key] = sums.base_pv.get(key, 0.0) + whole.pv_base
+        sums.pv_base[key] = sums.pv_base.get(key, 0.0) + whole.pv_base
         sums.ok_count += whole.ok_count
         sums.failed_count += whole.failed_count
     for row in sensitivities(database, run_id=run_id, group_by=by, filters=filters):

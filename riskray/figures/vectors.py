@@ -92,7 +92,7 @@ def _as_groups(vectors: GroupVectors) -> Groups:
         codes=codes,
         ok_count=np.array([cell.ok_count for cell in vectors.cells], np.int64),
         dropped_count=np.array([cell.dropped_count for cell in vectors.cells], np.int64),
-        base_pv=vectors.base_pv,
+        pv_base=vectors.pv_base,
         pnl=vectors.pnl,
     )
 
@@ -115,14 +115,14 @@ def _groups_of_positions(database: Database, run_id: str, run: VectorRun, node: 
     group = group.reshape(-1)
     position_no = identities.column("position_no").to_numpy()
     pnl, counted = _sum_positions(database, run_id, run, position_no[: len(priced)], group[: len(priced)], combinations.shape[1])
-    base_pv = np.where(counted, priced.column("pv_base").to_numpy(), 0.0)
+    pv_base = np.where(counted, priced.column("pv_base").to_numpy(), 0.0)
     ok_count = np.bincount(group[: len(priced)], counted, combinations.shape[1]).astype(np.int64)
     return Groups(
         names=names,
         codes=dict(zip(DIMENSIONS, combinations, strict=True)),
         ok_count=ok_count,
         dropped_count=np.bincount(group, minlength=combinations.shape[1]) - ok_count,
-        base_pv=np.bincount(group[: len(priced)], base_pv, combinations.shape[1]),
+        pv_base=np.bincount(group[: len(priced)], pv_base, combinations.shape[1]),
         pnl=pnl,
     )
 

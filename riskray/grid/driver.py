@@ -19,7 +19,7 @@ from pricers.market.factors import Factor, factors_of
 from pricers.status import RowStatus
 from riskray.config import Settings
 from riskray.engine.plan import PositionRange, even_parts
-from riskray.engine.remedy import ShardRemedy, remedy_for
+from riskray.engine.retry import RetryDecision, retry_decision
 from riskray.engine.shard import storable
 from riskray.engine.sums import Rollups, roll_up
 from riskray.errors import LeaseLost, RiskrayError, ShardFailed, StoreError, StoreUnavailable
@@ -177,7 +177,7 @@ class RunDriver:
         self._resting.append(task)
 
     def _charge(self, task: ShardTask, charge: Charge) -> None:
-        """Count the attempt, then apply the remedy of `remedy_for`."""
+        """Count the attempt, then apply the remedy of `retry_decision`."""
         run, shard = self.run, task.shard
         if task.fail_as is not None:
             self._rest(task)  # no pricer runs to record a failed row, so that the machine is the cause
@@ -186,12 +186,12 @@ class RunDriver:
         if attempts is None:
             del self._outstanding[shard.shard_no]
             return
-        remedy = remedy_for(shard.numbers, attempts=attempts, attempts_max=self._settings.shard_attempts_max, split_ranges=self._split)
+        remedy = retry_decision(shard.numbers, attempts=attempts, attempts_max=self._settings.shard_attempts_max, split_ranges=self._split)
         _log.warning("a shard did not end well", shard_no=shard.shard_no, reason=charge.reason, attempts=attempts, remedy=remedy.value)
         match remedy:
-            case ShardRemedy.RETRY:
+            case RetryDecision.RETRY:
                 self._submit([replace(task, is_suspect=True)])
-            case ShardRemedy.SPLIT:
+            case RetryDecision.SPLIT:
                 parts = ledger.split_shard(
                     self._database,
                     run_no=run.run_no,
@@ -203,7 +203,7 @@ class RunDriver:
                 del self._outstanding[shard.shard_no]
                 self._outstanding |= {part.shard_no: part for part in parts}
                 self._submit([ShardTask(run, part, self._inbox, is_suspect=True) for part in parts])
-            case ShardRemedy.FAIL_ROW:
+            case RetryDecision.FAIL_ROW:
                 self._submit([ShardTask(run, shard, self._inbox, fail_as=(charge.status.name, charge.message or charge.reason))])
 
     def _count_attempt(self, shard: Shard, reason: str) -> int | None:

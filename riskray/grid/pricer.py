@@ -33,7 +33,7 @@ from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.engine.shard import ShardPositions, ShardResult, failed_shard, value_shard
 from riskray.engine.sums import shard_sums
 from riskray.engine.vectors import (
-    PIECES,
+    MERGE_PARTITIONS,
     merge_failures,
     merge_families,
     merge_netted,
@@ -54,7 +54,7 @@ from riskray.lru_cache import LruCache
 from riskray.models.result import ExplainedFlow, Explanation
 from riskray.portfolio.contracts import contracts_from_arrow
 from riskray.runs import loading
-from riskray.runs.isolation import lowered_row_by_row_where_needed, value_row_by_row_where_needed
+from riskray.runs.isolation import lower_bisecting, value_bisecting
 from riskray.runs.pnl import PnlPart, explain_part
 from riskray.runs.reuse import PartlyReused, reuse_rows
 from riskray.snapshots.kinds import MARKETS
@@ -257,13 +257,13 @@ class Pricer:
         except (RiskrayError, MemoryError):
             raise
         except Exception:  # whatever a pricer may raise
-            return lowered_row_by_row_where_needed(
+            return lower_bisecting(
                 self._table(run, shard), product=shard.product, first_position_no=shard.numbers.first,
                 as_of=loading.day_number(run.as_of),
             )  # fmt: skip
 
     def net(self, run: ClaimedRun, shards: Sequence[Shard]) -> tuple[Any, ...]:
-        """The netted flows of committed shards: one NettedFamily for each of PIECES, then ScenarioFailures."""
+        """The netted flows of committed shards: one NettedFamily for each of MERGE_PARTITIONS, then ScenarioFailures."""
         with self._busy():
             parts, held = self._vectors.parts(run.run_id, among=(shard.shard_no for shard in shards))
             grid = self._vectors.grid(run, self._market(run.market_id, run.base_currency))
@@ -278,7 +278,7 @@ class Pricer:
             return (*split_families(merged), merged.failures)
 
     def write_vectors(self, run: ClaimedRun, piece: int, part_count: int, *parts: Any) -> int:
-        """Merge the parts of one of PIECES, value them and write its vectors; and the scenario failures that follow the parts, if any.
+        """Merge the parts of one of MERGE_PARTITIONS, value them and write its vectors; and the scenario failures that follow the parts, if any.
 
         Answers the number of positions, those dropped included. Raises LeaseLost.
         """
@@ -288,7 +288,7 @@ class Pricer:
             failures = merge_failures(parts[part_count:]) if parts[part_count:] else None
             ledger.write_run_vectors(
                 self._database, run_no=run.run_no, epoch=run.epoch,
-                vectors=GroupVectors(vector_cells(PIECES[piece][0], family), values.base_pv, values.pnl),
+                vectors=GroupVectors(vector_cells(MERGE_PARTITIONS[piece][0], family), values.pv_base, values.pnl),
                 failures=None if failures is None else failure_tables(failures),
             )  # fmt: skip
             return int(family.ok_counts.sum() + family.dropped_counts.sum())
@@ -454,7 +454,7 @@ def _value_table(table: pa.Table, product: str, first: int, market: Market, meas
 
 def _value_in_parts(table: pa.Table, product: str, first: int, market: Market, measures: frozenset[Measure]) -> ShardResult:
     part = partial(_value_part, product=product, market=market, measures=measures)
-    return value_row_by_row_where_needed(table, product=product, first_position_no=first, value_part=part)
+    return value_bisecting(table, product=product, first_position_no=first, value_part=part)
 
 
 def _value_part(table: pa.Table, first: int, *, product: str, market: Market, measures: frozenset[Measure]) -> ShardResult:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pricers.market.market import Market
 from pricers.value.netting import LadderGrid
-from riskray.engine.vectors import FAMILIES, NettedFamily, NettedPositions, ScenarioFailures, merge_netted
+from riskray.engine.vectors import GROUPINGS, NettedFamily, NettedPositions, ScenarioFailures, merge_netted
 from riskray.lru_cache import LruCache
 from riskray.runs import loading
 from riskray.store.database import Database
@@ -70,10 +70,10 @@ class VectorNets:
 
 
 def vector_cells(number: int, family: NettedFamily) -> tuple[VectorCell, ...]:
-    """The groups of family `number` of FAMILIES in their stored form."""
-    is_books = FAMILIES[number] == "book"
+    """The groups of family `number` of GROUPINGS in their stored form."""
+    is_books = GROUPINGS[number] == "book"
     return tuple(
-        VectorCell(FAMILIES[number], name if is_books else "", product, currency, "" if is_books else name, ok_count, dropped_count)
+        VectorCell(GROUPINGS[number], name if is_books else "", product, currency, "" if is_books else name, ok_count, dropped_count)
         for (name, product, currency), ok_count, dropped_count in zip(
             family.cells, family.ok_counts.tolist(), family.dropped_counts.tolist(), strict=True
         )

@@ -14,7 +14,7 @@ import ray
 import structlog
 from ray.exceptions import RayActorError, RayTaskError
 
-from riskray.engine.vectors import FAMILIES, PIECES
+from riskray.engine.vectors import GROUPINGS, MERGE_PARTITIONS
 from riskray.errors import LeaseLost, ShardFailed, StoreUnavailable
 from riskray.grid.pool import STATUS_TIMEOUT_S, PricerPool
 from riskray.store import ledger
@@ -79,23 +79,23 @@ def _write(run: ClaimedRun, shards: Sequence[Shard], pool: PricerPool, is_stoppe
     actors, held = _ask_what_is_held(run, pool)
     assigned = assign_shards(list(by_number), held)
     netted = [
-        actors[number].net.options(num_returns=len(PIECES) + 1).remote(run, [by_number[shard_no] for shard_no in shard_nos])
+        actors[number].net.options(num_returns=len(MERGE_PARTITIONS) + 1).remote(run, [by_number[shard_no] for shard_no in shard_nos])
         for number, shard_nos in assigned.items()
         if shard_nos
     ]
     reducers = [actors[number] for number in sorted(actors)]
     pieces = {}
-    for piece, (family, _, _) in enumerate(PIECES):
+    for piece, (family, _, _) in enumerate(MERGE_PARTITIONS):
         parts = [part[piece] for part in netted] + [part[-1] for part in netted if piece == 0]
         pieces[reducers[piece % len(reducers)].write_vectors.remote(run, piece, len(netted), *parts)] = family
-    counts, waiting = [0] * len(FAMILIES), list(pieces)
+    counts, waiting = [0] * len(GROUPINGS), list(pieces)
     while waiting:
         ended, waiting = ray.wait(waiting, timeout=POLL_S)
         if is_stopped.is_set():
             raise VectorsStopped
         for reference in ended:
             counts[pieces[reference]] += _get(reference)
-    if counts != [run.position_count] * len(FAMILIES):
+    if counts != [run.position_count] * len(GROUPINGS):
         raise ShardFailed(f"the vectors of run {run.run_id} hold {counts} positions by family, not {run.position_count}")
 
 

@@ -7,8 +7,8 @@ from pydantic import Field
 
 from riskray.models.common import CurrencyCode, Model
 
-DifferenceKind = Literal["changed", "new", "dead", "now_failing", "now_priced"]
-"""`new`: only the later run has the position. `dead`: only the earlier run has it."""
+DifferenceKind = Literal["changed", "opened", "closed", "now_failing", "now_priced"]
+"""`opened`: only the later run has the position. `closed`: only the earlier run has it."""
 
 
 class PositionDifference(Model):
@@ -66,8 +66,8 @@ class PnlParts(Model):
     rates: float
     credit: float
     fx: float
-    new: float = Field(description="Value of positions that only the later run has.")
-    dead: float = Field(description="Minus the value of positions that only the earlier run has.")
+    opened: float = Field(description="Value of positions that only the later run has.")
+    closed: float = Field(description="Minus the value of positions that only the earlier run has.")
     residual: float
 
 
@@ -116,6 +116,6 @@ class PositionPnl(Model):
     rates: float | None
     credit: float | None
     fx: float | None
-    new: float | None
-    dead: float | None
+    opened: float | None
+    closed: float | None
     residual: float | None

@@ -151,12 +151,12 @@ class Contribution(Model):
 
     group: dict[str, str]
     confidence: float
-    base_pv: float
+    pv_base: float
     var: float = Field(description="VaR of the part alone.")
     expected_shortfall: float
     component_var: float
     component_expected_shortfall: float
-    marginal_var: float | None = Field(description="Component VaR for one unit of base_pv; null if the part's base_pv is zero.")
+    marginal_var: float | None = Field(description="Component VaR for one unit of pv_base; null if the part's pv_base is zero.")
     incremental_var: float = Field(description="VaR of the node less VaR of the node without the part.")
     incremental_expected_shortfall: float
 
@@ -181,7 +181,7 @@ class VarAnswer(Model):
     dropped_scenario_count: int
     position_count: int
     dropped_position_count: int = Field(description="Positions that are in no vector: failed, or failed in a scenario.")
-    base_pv: float
+    pv_base: float
     figures: list[TailFigures]
     contributions: list[Contribution]
     tail_scenarios: list[TailScenario] = Field(description="The worst scenarios, the worst first; empty for the parametric method.")
@@ -194,7 +194,7 @@ class StressNode(Model):
     group: dict[str, str]
     position_count: int
     dropped_position_count: int = Field(description="Positions that are in no vector: failed, or failed in a scenario.")
-    base_pv: float
+    pv_base: float
     pnl: list[float | None] = Field(description="PV in the scenario less PV, in the order of `scenarios`; null in a dropped scenario.")
 
 

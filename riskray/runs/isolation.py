@@ -16,7 +16,7 @@ ValuePart = Callable[[pa.Table, int], ShardResult]
 """(contracts, number of the first position) -> result; may raise."""
 
 
-def value_row_by_row_where_needed(table: pa.Table, *, product: str, first_position_no: int, value_part: ValuePart) -> ShardResult:
+def value_bisecting(table: pa.Table, *, product: str, first_position_no: int, value_part: ValuePart) -> ShardResult:
     """Value a batch whose valuation as a whole raised; rows that raise alone fail with PRICER_ERROR and the error's text.
 
     Costs one valuation for most rows and about 2 log2(rows) small ones for each bad row.
@@ -24,7 +24,7 @@ def value_row_by_row_where_needed(table: pa.Table, *, product: str, first_positi
     return joined(list(_parts(table, product, first_position_no, value_part)))
 
 
-def lowered_row_by_row_where_needed(table: pa.Table, *, product: str, first_position_no: int, as_of: int) -> list[ShardPositions]:
+def lower_bisecting(table: pa.Table, *, product: str, first_position_no: int, as_of: int) -> list[ShardPositions]:
     """Positions whose lowering as a whole raised, in parts; rows that raise alone are described only."""
     half = table.num_rows // 2
     parts: list[ShardPositions] = []
@@ -37,7 +37,7 @@ def lowered_row_by_row_where_needed(table: pa.Table, *, product: str, first_posi
             raise
         except Exception:  # whatever a pricer may raise
             if part.num_rows > 1:
-                parts += lowered_row_by_row_where_needed(part, product=product, first_position_no=first, as_of=as_of)
+                parts += lower_bisecting(part, product=product, first_position_no=first, as_of=as_of)
             else:
                 parts.append(describe_positions(part, product=product, first_position_no=first))
     return parts

@@ -22,7 +22,7 @@ from riskray.store.database import Database
 from riskray.store.portfolios import read_products, stream_positions
 
 PNL_PARTS: Final = (
-    "pv_t0", "pv_t1", "cash_received", "pnl", "carry", "rates", "credit", "fx", "new", "dead", "residual",
+    "pv_t0", "pv_t1", "cash_received", "pnl", "carry", "rates", "credit", "fx", "opened", "closed", "residual",
 )  # fmt: skip
 PNL_SCHEMA: Final = pa.schema(
     [
@@ -35,7 +35,7 @@ PNL_SCHEMA: Final = pa.schema(
         *((name, pa.float64()) for name in PNL_PARTS),
     ]
 )
-"""One row a position; a position whose contract changed has two, one dead and one new. `code`: null where it is explained."""
+"""One row a position; a position whose contract changed has two, one closed and one opened. `code`: null where it is explained."""
 BUCKET_SCHEMA: Final = pa.schema([("curve", pa.string()), ("pillar", pa.string()), ("pillar_days", pa.int32()), ("rates", pa.float64())])
 """P&L from each pillar of each discount curve, base currency."""
 
@@ -158,7 +158,7 @@ def _rows(database: Database, part: PnlPart) -> _Rows:
         later = _load(database, part.portfolio_no_t1, later_no[kept])
         same = _equal_rows(earlier.take(pa.array(kept)), later)
         in_t1[kept[same]] = True
-        tables.append(later.filter(pa.array(~same)))  # the contract changed: dead as it was, new as it is
+        tables.append(later.filter(pa.array(~same)))  # the contract changed: closed as it was, opened as it is
     tables.append(_load(database, part.portfolio_no_t1, np.frombuffer(part.added_position_nos, np.int32)))
     table = pa.concat_tables([table for table in tables if table.num_rows], promote_options="default").unify_dictionaries()
     new = np.ones(table.num_rows - part.numbers.count, bool)

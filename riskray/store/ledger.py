@@ -181,7 +181,7 @@ def write_run_vectors(
         with database.transaction() as connection:
             for family in names:
                 connection.execute(sql.load("delete_group_vectors"), {"run_no": run_no, "family": family, "names": names[family]})
-            write_group_vectors(connection, run_no=run_no, cells=vectors.cells, base_pv=vectors.base_pv, pnl=vectors.pnl)
+            write_group_vectors(connection, run_no=run_no, cells=vectors.cells, pv_base=vectors.pv_base, pnl=vectors.pnl)
             if failures is not None:
                 connection.execute(sql.load("delete_scenario_failures"), {"run_no": run_no})
                 write_scenario_failures(connection, run_no=run_no, scenarios=failures[0], positions=failures[1])

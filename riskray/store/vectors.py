@@ -33,7 +33,7 @@ VECTOR_SCHEMA = pa.schema(
         ("counterparty", pa.string()),
         ("ok_count", pa.int32()),
         ("dropped_count", pa.int32()),
-        ("base_pv", pa.float64()),
+        ("pv_base", pa.float64()),
         ("pnl", pa.binary()),
     ]
 )
@@ -82,7 +82,7 @@ class GroupVectors:
     """Vectors of the groups of a node, base currency; P&L = PV(scenario) - PV."""
 
     cells: tuple[VectorCell, ...]
-    base_pv: Float[np.ndarray, " cell"]
+    pv_base: Float[np.ndarray, " cell"]
     pnl: Float[np.ndarray, "cell scenario"]
 
 
@@ -124,18 +124,18 @@ def write_group_vectors(
     *,
     run_no: int,
     cells: Sequence[VectorCell],
-    base_pv: Float[np.ndarray, " cell"],
+    pv_base: Float[np.ndarray, " cell"],
     pnl: Float[np.ndarray, "cell scenario"],
 ) -> None:
     """Write the vectors of groups within the caller's transaction. Raises ValueError if the lengths differ."""
-    if not len(cells) == base_pv.size == pnl.shape[0]:
-        raise ValueError(f"{len(cells)} cells, {base_pv.size} base values and {pnl.shape[0]} vectors differ in number")
+    if not len(cells) == pv_base.size == pnl.shape[0]:
+        raise ValueError(f"{len(cells)} cells, {pv_base.size} base values and {pnl.shape[0]} vectors differ in number")
     names = [field.name for field in fields(VectorCell)]
     step = max(1, COPY_BYTES // max(1, VALUE_BYTES * pnl.shape[1]))
     for first in range(0, len(cells), step):
         part = slice(first, first + step)
         columns = {name: [getattr(cell, name) for cell in cells[part]] for name in names}
-        table = pa.table({**columns, "base_pv": base_pv[part], "pnl": _packed(pnl[part])}, schema=VECTOR_SCHEMA)
+        table = pa.table({**columns, "pv_base": pv_base[part], "pnl": _packed(pnl[part])}, schema=VECTOR_SCHEMA)
         arrow.copy_in(connection, "copy_group_vectors", table, schema=VECTOR_SCHEMA, keys={"run_no": run_no})
 
 
@@ -161,8 +161,8 @@ def read_group_vectors(
         )  # fmt: skip
         rows = cursor.fetchall()
     pnl = np.frombuffer(b"".join(row.pop("pnl") for row in rows), "<f8").reshape(len(rows), run.scenario_count)
-    base_pv = np.array([row.pop("base_pv") for row in rows], np.float64)
-    return run, GroupVectors(tuple(VectorCell(**row) for row in rows), base_pv, pnl)
+    pv_base = np.array([row.pop("pv_base") for row in rows], np.float64)
+    return run, GroupVectors(tuple(VectorCell(**row) for row in rows), pv_base, pnl)
 
 
 def count_group_vectors(database: Database, *, run: VectorRun, family: Family) -> int:

@@ -3,8 +3,8 @@
 SELECT *
   FROM (
         SELECT coalesce(a.position_id, b.position_id) AS position_id,
-               CASE WHEN a.position_id IS NULL THEN 'new'
-                    WHEN b.position_id IS NULL THEN 'dead'
+               CASE WHEN a.position_id IS NULL THEN 'opened'
+                    WHEN b.position_id IS NULL THEN 'closed'
                     WHEN a.is_priced AND NOT b.is_priced THEN 'now_failing'
                     WHEN b.is_priced AND NOT a.is_priced THEN 'now_priced'
                     WHEN (a.value IS NULL) <> (b.value IS NULL) THEN 'changed'
@@ -47,8 +47,8 @@ SELECT kind, count(*) AS position_count,
        coalesce(sum(difference ORDER BY position_id), 0) AS difference
   FROM (
         SELECT coalesce(a.position_id, b.position_id) AS position_id,
-               CASE WHEN a.position_id IS NULL THEN 'new'
-                    WHEN b.position_id IS NULL THEN 'dead'
+               CASE WHEN a.position_id IS NULL THEN 'opened'
+                    WHEN b.position_id IS NULL THEN 'closed'
                     WHEN a.is_priced AND NOT b.is_priced THEN 'now_failing'
                     WHEN b.is_priced AND NOT a.is_priced THEN 'now_priced'
                     WHEN (a.value IS NULL) <> (b.value IS NULL) THEN 'changed'

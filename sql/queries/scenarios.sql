@@ -37,7 +37,7 @@ SELECT run.run_no, run.vectors, run.failure_policy, run.state::text AS state, ru
 
 -- name: read_group_vectors
 -- Vectors of one family whose group has one of the given values, in order of the group.
-SELECT family, book, product, currency, counterparty, ok_count, dropped_count, base_pv, pnl
+SELECT family, book, product, currency, counterparty, ok_count, dropped_count, base_pv AS pv_base, pnl
   FROM scenario_vector
  WHERE run_no = %(run_no)s AND family = %(family)s
    AND (%(books)s::text[] IS NULL OR book = ANY (%(books)s::text[]))

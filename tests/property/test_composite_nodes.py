@@ -243,7 +243,7 @@ def test_scenarios_are_revaluations_and_nets_are_their_sums(seed: int) -> None:
     found = value_ladders(netted.ladders, grid=grid, cell_count=3)
     today = value_cashflows(book.compiled, market=market).values[Measure.PV_BASE]
     for cell in range(3):
-        np.testing.assert_allclose(found.base_pv[cell], today[cells == cell].sum(), rtol=0, atol=1e-8)
+        np.testing.assert_allclose(found.pv_base[cell], today[cells == cell].sum(), rtol=0, atol=1e-8)
         pnl = (vectors - today[:, None])[cells == cell].sum(axis=0)
         np.testing.assert_allclose(found.pnl[cell], pnl, rtol=0, atol=tolerance)
 

@@ -55,15 +55,15 @@ def finished(grid, stored):
 
 
 def _groups(grid, run, dimension="book"):
-    """[(cell, base_pv, pnl)] in the cells' order."""
+    """[(cell, pv_base, pnl)] in the cells' order."""
     _, vectors = read_group_vectors(grid.database, run_id=run.run_id, filters=NodeFilter(), dimensions=(dimension,))
     order = sorted(range(len(vectors.cells)), key=lambda index: str(vectors.cells[index]))
-    return [(vectors.cells[index], vectors.base_pv[index], vectors.pnl[index]) for index in order]
+    return [(vectors.cells[index], vectors.pv_base[index], vectors.pnl[index]) for index in order]
 
 
 def _bits(grid, run):
     groups = [group for dimension in ("book", "counterparty") for group in _groups(grid, run, dimension)]
-    return [(cell, base_pv.hex(), pnl.tobytes()) for cell, base_pv, pnl in groups]
+    return [(cell, pv_base.hex(), pnl.tobytes()) for cell, pv_base, pnl in groups]
 
 
 def _die():
@@ -134,11 +134,11 @@ def test_group_vectors_are_the_sums_of_their_positions(grid, stored, finished, d
     pv_base = _pv_base(grid, finished)
     groups = _groups(grid, finished, dimension)
     assert (sum(cell.ok_count for cell, _, _ in groups), sum(cell.dropped_count for cell, _, _ in groups)) == (68, 2)
-    for cell, base_pv, pnl in groups:
+    for cell, pv_base, pnl in groups:
         key = (cell.value_of(dimension), cell.product, cell.currency)
         members = [no for no in np.flatnonzero(is_priced).tolist() if groups_of[dimension][no] == key]
         assert len(members) == cell.ok_count
-        assert base_pv == pytest.approx(sum(pv_base[no] for no in members), rel=1e-12, abs=1e-4)
+        assert pv_base == pytest.approx(sum(pv_base[no] for no in members), rel=1e-12, abs=1e-4)
         scale = np.abs(expected[members]).sum(axis=0)
         assert np.all(np.abs(pnl - expected[members].sum(axis=0)) <= 1e-9 * scale + 1e-6)
 

@@ -17,7 +17,7 @@ EARLIER = [bond(number) for number in range(20)] + [bond(90, discount_curve="EUR
 # BD-000003 has another coupon, BD-000004 was removed, BD-000030 was added, BD-000090 got a curve and BD-000005 lost its curve.
 LATER = [bond(number) for number in range(20) if number not in (3, 4, 5)]
 LATER += [bond(3, coupon_rate=0.07), bond(5, discount_curve="EUR-X"), bond(30), bond(90)] + [fx_forward(number) for number in range(8)]
-PARTS = ("carry", "rates", "credit", "fx", "new", "dead", "residual")
+PARTS = ("carry", "rates", "credit", "fx", "opened", "closed", "residual")
 
 
 class Pair:
@@ -65,7 +65,7 @@ def test_difference_counts_what_changed_is_new_dead_failing_or_priced(pair: Pair
     answer = pair.get(f"{pair.earlier}/diff/{pair.later}").json()
     kinds = {kind["kind"]: kind["position_count"] for kind in answer["kinds"]}
     changed = sum(before[key]["pv_base"] != after[key]["pv_base"] for key in before.keys() & after.keys())
-    assert kinds == {"changed": changed, "new": 1, "dead": 1, "now_failing": 1, "now_priced": 1}
+    assert kinds == {"changed": changed, "opened": 1, "closed": 1, "now_failing": 1, "now_priced": 1}
     assert answer["before"] == pytest.approx(math.fsum(row["pv_base"] for row in before.values()), rel=1e-12)
     assert answer["after"] == pytest.approx(math.fsum(row["pv_base"] for row in after.values()), rel=1e-12)
     assert answer["difference"] == pytest.approx(answer["after"] - answer["before"], rel=1e-9)
@@ -74,7 +74,7 @@ def test_difference_counts_what_changed_is_new_dead_failing_or_priced(pair: Pair
 @pytest.mark.parametrize("measure", ["yield_to_maturity", "pv"])
 def test_measure_that_does_not_add_up_is_counted_and_not_summed(pair: Pair, measure: str) -> None:
     answer = pair.get(f"{pair.earlier}/diff/{pair.later}", measure=measure).json()
-    assert {kind["kind"] for kind in answer["kinds"]} >= {"changed", "new", "dead"}
+    assert {kind["kind"] for kind in answer["kinds"]} >= {"changed", "opened", "closed"}
     assert {part[name] for part in (answer, *answer["kinds"]) for name in ("before", "after", "difference")} == {None}
 
 
@@ -89,7 +89,7 @@ def test_differences_are_paged_by_position_and_downloaded_whole(pair: Pair) -> N
     assert [row["position_id"] for row in rows] == sorted(row["position_id"] for row in rows)
     by_id = {row["position_id"]: row for row in rows}
     kinds = {key: by_id[key]["kind"] for key in ("BD-000003", "BD-000004", "BD-000005", "BD-000030", "BD-000090")}
-    assert list(kinds.values()) == ["changed", "dead", "now_failing", "new", "now_priced"]
+    assert list(kinds.values()) == ["changed", "closed", "now_failing", "opened", "now_priced"]
     assert by_id["BD-000003"]["after"] == pair.values(pair.later)["BD-000003"]["pv_base"]
     text = pair.get(f"{pair.earlier}/diff/{pair.later}/positions", format="csv").text
     assert [line["position_id"] for line in csv.DictReader(io.StringIO(text))] == [row["position_id"] for row in rows]
@@ -152,7 +152,7 @@ def test_parts_of_the_pnl_add_up_to_the_change_of_the_stored_values(pair: Pair) 
     assert total["carry"] != 0.0
     assert total["rates"] < 0.0
     assert total["fx"] != 0.0
-    assert (total["new"], total["dead"]) == (0.0, 0.0)
+    assert (total["opened"], total["closed"]) == (0.0, 0.0)
     assert (answer["as_of_t0"], answer["as_of_t1"]) == ("2024-03-28", "2024-04-02")
 
 
@@ -173,10 +173,10 @@ def test_new_dead_and_changed_contracts_are_told_apart(pair: Pair) -> None:
         rows.setdefault(row["position_id"], []).append(row)
     before, after = pair.values(pair.earlier), pair.values(pair.later)
     (new,) = rows["BD-000030"]
-    assert new["new"] == pytest.approx(after["BD-000030"]["pv_base"], rel=1e-12)
+    assert new["opened"] == pytest.approx(after["BD-000030"]["pv_base"], rel=1e-12)
     (dead,) = rows["BD-000004"]
-    assert dead["dead"] == pytest.approx(-before["BD-000004"]["pv_base"], rel=1e-12)
-    assert [(row["dead"], row["new"]) for row in rows["BD-000003"]] == [
+    assert dead["closed"] == pytest.approx(-before["BD-000004"]["pv_base"], rel=1e-12)
+    assert [(row["closed"], row["opened"]) for row in rows["BD-000003"]] == [
         (pytest.approx(-before["BD-000003"]["pv_base"], rel=1e-12), 0.0),
         (0.0, pytest.approx(after["BD-000003"]["pv_base"], rel=1e-12)),
     ]

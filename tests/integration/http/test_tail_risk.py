@@ -98,7 +98,7 @@ def test_var_and_es_of_any_node_are_numpys_on_the_raw_vectors(valued: Valued, no
     in_node = [row for row in valued.rows if all(row[name] in values for name, values in node.items())]
     assert answer["position_count"] == sum(row["pv_base"] is not None for row in in_node)
     assert answer["dropped_position_count"] == sum(row["pv_base"] is None for row in in_node)
-    assert answer["base_pv"] == pytest.approx(math.fsum(row["pv_base"] or 0.0 for row in in_node), rel=1e-12)
+    assert answer["pv_base"] == pytest.approx(math.fsum(row["pv_base"] or 0.0 for row in in_node), rel=1e-12)
 
 
 def test_interpolating_convention_is_numpys_quantile(valued: Valued) -> None:
@@ -121,8 +121,8 @@ def test_components_add_up_to_the_node_and_stand_alone_figures_are_the_parts_own
         own = valued.vector(**{name: [value] for name, value in part["group"].items()})
         assert part["var"] == pytest.approx(numpy_var(own, 0.95)[0], rel=1e-9, abs=1e-6)
         assert part["incremental_var"] == pytest.approx(figures["var"] - numpy_var(whole - own, 0.95)[0], rel=1e-9, abs=1e-6)
-        if part["base_pv"]:
-            assert part["marginal_var"] == pytest.approx(part["component_var"] / part["base_pv"], rel=1e-12)
+        if part["pv_base"]:
+            assert part["marginal_var"] == pytest.approx(part["component_var"] / part["pv_base"], rel=1e-12)
 
 
 def test_tail_scenarios_are_the_worst_ones_and_their_weights_add_up(valued: Valued) -> None:

@@ -151,7 +151,7 @@ PNL = np.random.default_rng(1).normal(size=(5, COUNT))
 
 def write_cells(database: Database, run_no: int, cells: list[VectorCell] = CELLS) -> None:
     with database.transaction() as connection:
-        vectors.write_group_vectors(connection, run_no=run_no, cells=cells, base_pv=BASE, pnl=PNL)
+        vectors.write_group_vectors(connection, run_no=run_no, cells=cells, pv_base=BASE, pnl=PNL)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_vectors_of_a_node_are_the_bits_that_were_written(
     assert (run.scenario_count, run.failure_policy, run.base_currency) == (COUNT, "drop_position", "USD")
     assert list(found.cells) == [CELLS[index] for index in expected]
     np.testing.assert_array_equal(found.pnl, PNL[expected])
-    np.testing.assert_array_equal(found.base_pv, BASE[expected])
+    np.testing.assert_array_equal(found.pv_base, BASE[expected])
 
 
 def test_books_and_counterparties_together_need_vectors_of_positions(database: Database) -> None:

@@ -74,7 +74,7 @@ def test_cells_equal_the_sums_of_their_positions(product: str) -> None:
     for cell in range(CELLS):
         members = ok & (cells == cell)
         gross = np.abs(today[members]).sum()
-        assert found.base_pv[cell] == pytest.approx(today[members].sum(), abs=1e-13 * gross)
+        assert found.pv_base[cell] == pytest.approx(today[members].sum(), abs=1e-13 * gross)
         expected = (vectors[members] - today[members, None]).sum(axis=0)
         moved = np.abs(vectors[members] - today[members, None]).sum(axis=0).max()
         np.testing.assert_allclose(found.pnl[cell], expected, rtol=0, atol=1e-11 * moved)
@@ -96,7 +96,7 @@ def test_batches_of_any_size_in_any_order_give_the_same_bits() -> None:
     grid = LadderGrid(market=MARKET, scenarios=SCENARIOS)
     one, other = (value_ladders(ladders, grid=grid, cell_count=CELLS) for ladders in (whole, pieces))
     np.testing.assert_array_equal(one.pnl, other.pnl)
-    np.testing.assert_array_equal(one.base_pv, other.base_pv)
+    np.testing.assert_array_equal(one.pv_base, other.pv_base)
 
 
 def test_long_and_short_of_the_same_contract_net_to_exactly_nothing() -> None:
@@ -104,7 +104,7 @@ def test_long_and_short_of_the_same_contract_net_to_exactly_nothing() -> None:
     grid = LadderGrid(market=MARKET, scenarios=SCENARIOS)
     found = value_ladders(net("FIXED_BOND", rows, np.zeros(4, np.int32)), grid=grid, cell_count=1)
     assert not found.pnl.any()
-    assert not found.base_pv.any()
+    assert not found.pv_base.any()
 
 
 def test_huge_position_does_not_drown_its_neighbours() -> None:

@@ -54,7 +54,7 @@ LATER = Market(
     ),
     {"EUR": 1.0, "USD": 0.95},
 )
-PARTS = ("carry", "rates", "credit", "fx", "new", "dead", "residual")
+PARTS = ("carry", "rates", "credit", "fx", "opened", "closed", "residual")
 
 
 def explained(product: str, rows: list[dict[str, Any]], *, later: Market = LATER, earlier: Market = MARKET, **held: Any) -> PnlExplanation:
@@ -113,7 +113,7 @@ def test_nothing_moves_but_time_leaves_carry_alone() -> None:
     found = explained("FIXED_BOND", BONDS, later=replace(MARKET, as_of=AS_OF + 1))
     theta = value_contracts("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, BONDS), market=MARKET).values[Measure.THETA_1D]
     np.testing.assert_allclose(found.carry, theta, rtol=1e-9)
-    for part in ("rates", "credit", "fx", "new", "dead", "residual"):
+    for part in ("rates", "credit", "fx", "opened", "closed", "residual"):
         np.testing.assert_allclose(getattr(found, part), 0.0, atol=1e-6)
 
 
@@ -134,8 +134,8 @@ def test_pillars_on_other_days_leave_a_small_residual() -> None:
 def test_new_and_dead_positions_carry_their_whole_value() -> None:
     found = explained("FIXED_BOND", [BOND] * 4, in_t0=np.array([True, True, False, False]), in_t1=np.array([True, False, True, False]))
     kept, dead, new, absent = range(4)
-    assert found.dead[dead] == -found.pv_t0[kept] == found.pnl[dead]
-    assert found.new[new] == found.pv_t1[kept] == found.pnl[new]
+    assert found.closed[dead] == -found.pv_t0[kept] == found.pnl[dead]
+    assert found.opened[new] == found.pv_t1[kept] == found.pnl[new]
     assert [found.carry[dead], found.rates[new], found.cash_received[dead], found.pnl[absent]] == [0.0] * 4
     assert found.factor_offsets.tolist() == [0, 1, 1, 1, 1]  # what is new or gone has no rates
     assert (found.status == RowStatus.OK).all()
@@ -145,7 +145,7 @@ def test_position_that_matured_in_between_turned_into_cash() -> None:
     rows = [{**BOND, "maturity_date": "2026-05-20"}, {**BOND, "maturity_date": "2025-05-20"}]
     found = explained("FIXED_BOND", rows)
     assert found.cash_received[0] == pytest.approx(1_035_000.0)
-    assert (found.pv_t1[0], found.rates[0], found.dead[0]) == (0.0, 0.0, 0.0)
+    assert (found.pv_t1[0], found.rates[0], found.closed[0]) == (0.0, 0.0, 0.0)
     assert found.carry[0] == pytest.approx(found.cash_received[0] - found.pv_t0[0]) == found.pnl[0]
     assert [getattr(found, part)[1] for part in ("pnl", *PARTS)] == [0.0] * 8  # matured long ago: nothing happened
     assert (found.status == RowStatus.OK).all()
@@ -205,7 +205,7 @@ def test_curve_that_only_one_market_has_is_a_missing_curve() -> None:
     assert explained("FIXED_BOND", [BOND], earlier=without).status[0] == RowStatus.MISSING_CURVE
     assert explained("FIXED_BOND", [BOND], later=replace(LATER, curves=(USD, CORPORATE))).status[0] == RowStatus.MISSING_CURVE
     newcomer = explained("FIXED_BOND", [BOND], earlier=without, in_t0=np.array([False]))
-    assert newcomer.pnl[0] == newcomer.new[0] == pytest.approx(worth("FIXED_BOND", [BOND], LATER)[0])
+    assert newcomer.pnl[0] == newcomer.opened[0] == pytest.approx(worth("FIXED_BOND", [BOND], LATER)[0])
 
 
 def test_batches_and_markets_that_do_not_belong_together_are_refused() -> None:

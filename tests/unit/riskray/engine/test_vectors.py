@@ -46,7 +46,7 @@ def bits(whole: NettedPositions) -> list[Any]:
     pieces = split_families(whole)
     values = [value_family(piece, grid=grid()) for piece in pieces]
     counts = [(piece.cells, piece.ok_counts.tolist(), piece.dropped_counts.tolist()) for piece in pieces]
-    return [*counts, *((value.base_pv.tobytes(), value.pnl.tobytes()) for value in values)]
+    return [*counts, *((value.pv_base.tobytes(), value.pnl.tobytes()) for value in values)]
 
 
 @pytest.mark.parametrize("actors", [1, 2, 5])

@@ -7,7 +7,7 @@ from pricers.status import RowStatus
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.engine.shard import ShardResult
 from riskray.errors import StoreUnavailable
-from riskray.runs.isolation import value_row_by_row_where_needed
+from riskray.runs.isolation import value_bisecting
 
 
 def _table(values):
@@ -27,7 +27,7 @@ def _value_part(table, first):
 
 
 def _isolate(values):
-    return value_row_by_row_where_needed(_table(values), product="P", first_position_no=100, value_part=_value_part)
+    return value_bisecting(_table(values), product="P", first_position_no=100, value_part=_value_part)
 
 
 @pytest.mark.parametrize("bad", [[0], [6], [3, 4], [0, 1, 2, 3, 4, 5, 6]])
@@ -47,7 +47,7 @@ def test_trouble_with_the_database_is_no_fault_of_the_rows():
         raise StoreUnavailable("gone")
 
     with pytest.raises(StoreUnavailable):
-        value_row_by_row_where_needed(_table([1.0, 2.0]), product="P", first_position_no=0, value_part=value_part)
+        value_bisecting(_table([1.0, 2.0]), product="P", first_position_no=0, value_part=value_part)
 
 
 def test_a_single_row_that_raises_fails():

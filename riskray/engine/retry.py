@@ -11,7 +11,7 @@ from enum import StrEnum
 from riskray.engine.plan import PositionRange
 
 
-class ShardRemedy(StrEnum):
+class RetryDecision(StrEnum):
     """What to do with a shard that ended its worker."""
 
     RETRY = "retry"
@@ -19,7 +19,7 @@ class ShardRemedy(StrEnum):
     FAIL_ROW = "fail_row"
 
 
-def remedy_for(shard: PositionRange, *, attempts: int, attempts_max: int, split_ranges: Iterable[PositionRange]) -> ShardRemedy:
+def retry_decision(shard: PositionRange, *, attempts: int, attempts_max: int, split_ranges: Iterable[PositionRange]) -> RetryDecision:
     """What to do after attempt number `attempts` of a shard, given by its positions, failed.
 
     A whole shard gets `attempts_max` attempts, because a machine may have failed rather than the shard. Parts of a shard that was split
@@ -29,5 +29,5 @@ def remedy_for(shard: PositionRange, *, attempts: int, attempts_max: int, split_
     is_part = any(parent.contains(shard) for parent in split_ranges)
     allowed = 1 if is_part and shard.count > 1 else attempts_max
     if attempts < allowed:
-        return ShardRemedy.RETRY
-    return ShardRemedy.SPLIT if shard.count > 1 else ShardRemedy.FAIL_ROW
+        return RetryDecision.RETRY
+    return RetryDecision.SPLIT if shard.count > 1 else RetryDecision.FAIL_ROW
