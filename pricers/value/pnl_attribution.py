@@ -65,7 +65,7 @@ class PnlExplanation:
     """Positions in the later market's curves."""
     bucket_offsets: Int64[np.ndarray, " entry_plus_one"]
     rates_by_pillar: Float[np.ndarray, " bucket"]
-    """Of entry e, [bucket_offsets[e]:bucket_offsets[e + 1]] is one number a pillar of its curve. Rows that are opened or closed have no entry,
+    """Of entry e, [bucket_offsets[e]:bucket_offsets[e + 1]] is one number a pillar of its curve. Opened and closed rows have no entry,
     and failed ones none or zeros."""
 
 

@@ -278,7 +278,7 @@ class Pricer:
             return (*split_families(merged), merged.failures)
 
     def write_vectors(self, run: ClaimedRun, piece: int, part_count: int, *parts: Any) -> int:
-        """Merge the parts of one of MERGE_PARTITIONS, value them and write its vectors; and the scenario failures that follow the parts, if any.
+        """Merge the parts of one of MERGE_PARTITIONS, value them and write its vectors; and the scenario failures after the parts, if any.
 
         Answers the number of positions, those dropped included. Raises LeaseLost.
         """
