@@ -17,6 +17,7 @@ from pricers.core.node_numbers import NodeNumbers, number_nodes, numbered
 from pricers.core.shapes import OWN_ORDER, canonical, curve_key, sort_key
 from pricers.flows.cashflows import Lowered, PriceTerms, Shape
 from pricers.kernels.jit import njit
+from pricers.kernels.vector_math import exp
 from pricers.market.curves import DAYS_PER_YEAR
 from pricers.measures import Measure
 from pricers.status import RowStatus
@@ -263,7 +264,7 @@ def _weigh(flow_offsets, credit_spread, flow_node, own_time, amount, weight):
             if spread == 0.0:
                 weight[flow] = amount[flow]
             else:
-                weight[flow] = amount[flow] * np.exp(-spread * own_time[flow_node[flow]])
+                weight[flow] = amount[flow] * exp(-spread * own_time[flow_node[flow]])
 
 
 @njit(cache=True, nogil=True)

@@ -29,6 +29,7 @@ from pricers.core.nodes import collect_buckets
 from pricers.core.points import node_factors, point_values
 from pricers.flows.cashflows import Cashflows
 from pricers.kernels.jit import kernel, njit
+from pricers.kernels.vector_math import exp, expm1
 from pricers.market.curves import DAYS_PER_YEAR, rate_time
 from pricers.market.market import Curve, CurveKind, CurveTables, Market, curve_tables
 from pricers.status import RowStatus
@@ -274,14 +275,14 @@ def _fill_steps(offsets, point, sign, point_kind, points, changes, pillars, gain
         bucket_offsets[node] = buckets
         for bucket in range(count):
             move = -gains[bucket] * changes[pillars[bucket]]
-            pillar[buckets], step[buckets] = pillars[bucket], factor * np.expm1(move)
-            factor *= np.exp(move)
+            pillar[buckets], step[buckets] = pillars[bucket], factor * expm1(move)
+            factor *= exp(move)
             buckets += 1
         credit = 0.0
         count = collect_buckets(first, end, point, sign, point_kind, points, False, 0, pillars, gains)
         for bucket in range(count):
             credit += gains[bucket] * changes[pillars[bucket]]
-        table[node, _CREDIT] = factor * np.expm1(-credit)
+        table[node, _CREDIT] = factor * expm1(-credit)
     bucket_offsets[table.shape[0]] = buckets
 
 

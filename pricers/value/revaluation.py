@@ -16,6 +16,7 @@ from pricers.core.compiled import Compiled
 from pricers.core.points import node_exponents, point_values
 from pricers.core.shapes import OWN_ORDER
 from pricers.kernels.jit import kernel, njit
+from pricers.kernels.vector_math import exp
 from pricers.market.market import Market, Scenarios
 from pricers.status import RowStatus
 from pricers.value.valuation import row_status
@@ -155,8 +156,8 @@ class SetFactors:
         """Factors of the set's nodes and its currency's exchange rates under scenarios first:last. Good until the next tile."""
         table = self._moves.buffer("factors", self._exponent.size, last - first)
         moves = self._moves.tile(self._points, first, last)
-        _add_moves(self._offsets, self._place, self._sign, self._exponent, moves, table)
-        return np.exp(table, out=table), self._fx[first:last]
+        _fill_factors(self._offsets, self._place, self._sign, self._exponent, moves, table)
+        return table, self._fx[first:last]
 
 
 @kernel
@@ -176,8 +177,8 @@ def _fill_moves(points, is_own, pillar, gain_left, gain_right, time, shifts, cre
 
 @kernel
 @no_type_check
-def _add_moves(offsets, place, sign, exponent, moves, table):
-    """Exponents of the nodes with the moves of their points subtracted one by one, in canonical order; -1: the point does not move."""
+def _fill_factors(offsets, place, sign, exponent, moves, table):
+    """exp of minus the exponents, the moves of the points subtracted one by one in canonical order; place -1: the point does not move."""
     for node in range(exponent.size):
         line = table[node]
         for scenario in range(table.shape[1]):
@@ -188,6 +189,8 @@ def _add_moves(offsets, place, sign, exponent, moves, table):
                 change, s = moves[point], float(sign[term])
                 for scenario in range(table.shape[1]):
                     line[scenario] -= s * change[scenario]
+        for scenario in range(table.shape[1]):
+            line[scenario] = exp(line[scenario])
 
 
 @njit(cache=True, nogil=True)

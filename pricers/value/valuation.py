@@ -15,6 +15,7 @@ from pricers.core.binding import Binding, bind_market
 from pricers.core.compiled import Compiled
 from pricers.core.nodes import CREDIT, FACTOR, LEFT, NARROW, PARALLEL, PILLAR, RIGHT, SECOND, TOMORROW, NodeTable, node_table
 from pricers.kernels.jit import kernel
+from pricers.kernels.vector_math import exp
 from pricers.market.curves import DAYS_PER_YEAR
 from pricers.market.market import CurveKind, Market
 from pricers.measures import FX_SHIFT, SCALAR_MEASURES, Measure
@@ -162,7 +163,7 @@ def _sum_flows(flow_offsets, flow_node, weight, table, own, pv, parallel, credit
             later += x * table[node, TOMORROW]
         pv[leg], parallel[leg], credit[leg] = value, up, wider
         # The weights hold exp(-spread × time); a day later there is a day less of it.
-        tomorrow[leg] = later * np.exp(own[leg] / DAYS_PER_YEAR) if own[leg] != 0.0 else later
+        tomorrow[leg] = later * exp(own[leg] / DAYS_PER_YEAR) if own[leg] != 0.0 else later
 
 
 @kernel
@@ -224,7 +225,7 @@ def _sum_flows_and_ladders(
                 first_flow, end, flow_node, weight, table, bucket_offsets, bucket_pillar, bucket_change, ladder
             )
         pv[leg], parallel[leg], credit[leg] = value, up, wider
-        tomorrow[leg] = later * np.exp(own[leg] / DAYS_PER_YEAR) if own[leg] != 0.0 else later
+        tomorrow[leg] = later * exp(own[leg] / DAYS_PER_YEAR) if own[leg] != 0.0 else later
         if row_start[leg] < 0 or not np.isfinite(value):  # the row fails, and its ladder can hold what is no number anywhere
             ladder[:] = 0.0
             continue
