@@ -53,18 +53,18 @@ def present_values(
     rows_have_one_leg = compiled.leg_set.size == compiled.row_count
     if not rows_have_one_leg:
         out[:] = 0.0
-    row_of_leg = np.repeat(np.arange(compiled.row_count), np.diff(compiled.leg_offsets))
+    stored_rows = compiled.stored_rows
     for number in range(sets.count):
-        legs = sets.leg_order[sets.starts[number] : sets.starts[number + 1]]
+        legs = slice(sets.starts[number], sets.starts[number + 1])
         if binding.status[number] != _OK:
-            out[row_of_leg[legs]] = np.nan
+            out[stored_rows[legs]] = np.nan
             continue
         factors = SetFactors(moves, number)
         for first in range(0, scenarios.count, TILE_SCENARIOS):
             last = min(first + TILE_SCENARIOS, scenarios.count)
             table, fx = factors.tile(first, last)
             _add_tile(
-                legs, row_of_leg, compiled.flow_offsets, compiled.flow_node, compiled.weight, int(compiled.node_offsets[number]),
+                legs.start, stored_rows[legs], compiled.flow_offsets, compiled.flow_node, compiled.weight, int(compiled.node_offsets[number]),
                 table, fx, first, not rows_have_one_leg, out,
             )  # fmt: skip
     out[row_status(compiled, binding) != _OK] = np.nan
@@ -195,13 +195,13 @@ def _fill_factors(offsets, place, sign, exponent, moves, table):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _add_tile(legs, row_of_leg, flow_offsets, flow_node, weight, first_node, table, fx, first_scenario, accumulate, out):
-    """Base-currency value of each leg under each scenario of a tile, written or added to its row."""
+def _add_tile(first_leg, rows, flow_offsets, flow_node, weight, first_node, table, fx, first_scenario, accumulate, out):
+    """Base-currency value under each scenario of a tile of the legs stored from `first_leg` on, written or added to their rows."""
     width = table.shape[1]
     value = np.zeros(width)
-    for leg in legs:
+    for i in range(rows.size):
         value[:] = 0.0
-        flow, end = flow_offsets[leg], flow_offsets[leg + 1]
+        flow, end = flow_offsets[first_leg + i], flow_offsets[first_leg + i + 1]
         while flow + 4 <= end:  # four flows a pass over the sums, added in the same order as one by one: a third faster
             factor0, x0 = table[flow_node[flow] - first_node], weight[flow]
             factor1, x1 = table[flow_node[flow + 1] - first_node], weight[flow + 1]
@@ -216,7 +216,7 @@ def _add_tile(legs, row_of_leg, flow_offsets, flow_node, weight, first_node, tab
             for scenario in range(width):
                 value[scenario] += x * factor[scenario]
             flow += 1
-        target = out[row_of_leg[leg]]
+        target = out[rows[i]]
         for scenario in range(width):
             converted = value[scenario] * fx[scenario]
             if accumulate:

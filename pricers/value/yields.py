@@ -71,19 +71,21 @@ def yield_measures(compiled: Compiled, *, table: NodeTable, status: np.ndarray) 
     terms = compiled.price_terms
     assert terms is not None
     assert compiled.settlement_node is not None
-    result = np.full((len(_COLUMNS), status.size), np.nan)
+    result = np.full((status.size, len(_COLUMNS)), np.nan)
     sets = compiled.sets
     is_credit = np.array([*(kind in _CREDIT_ORDERS for kind, _ in sets.curves)], bool)[sets.set_curve]
     has_credit_curve = np.zeros(sets.count, bool)
     has_credit_curve[np.repeat(np.arange(sets.count), np.diff(sets.curve_offsets))[is_credit]] = True
     flows_max = int(np.diff(compiled.flow_offsets).max(initial=0))
+    order = sets.leg_order
     _yield_rows(
-        compiled.flow_offsets, compiled.amount, compiled.weight, compiled.flow_node, compiled.nodes.anchor, table.values,
-        table.discount_factor, compiled.settlement_node, compiled.leg_credit_spread, has_credit_curve[compiled.leg_set],
+        order, compiled.flow_offsets, compiled.amount, compiled.weight, compiled.flow_node, compiled.nodes.anchor, table.values,
+        table.discount_factor, compiled.settlement_node, compiled.leg_credit_spread[order], has_credit_curve[compiled.leg_set[order]],
         terms.first_flow, terms.yield_time, terms.yield_frequency, terms.outstanding, terms.accrued, terms.market_clean_price,
-        status, np.empty(flows_max), np.empty(flows_max), np.empty(flows_max), result,
+        status[order], np.empty(flows_max), np.empty(flows_max), np.empty(flows_max), result,
     )  # fmt: skip
     messages: dict[int, str] = {}
+    result = np.ascontiguousarray(result.T)
     priced = np.isfinite(result[1])
     for row in np.flatnonzero(priced & ~np.isfinite(result[3])).tolist():
         messages[row] = NO_YIELD
@@ -95,20 +97,22 @@ def yield_measures(compiled: Compiled, *, table: NodeTable, status: np.ndarray) 
 @kernel
 @no_type_check
 def _yield_rows(
-    flow_offsets, amount, weight, flow_node, node_day, table, discount_factor, settlement_node, credit_spread, has_spread_curve, first_flow,
-    yield_time, yield_frequency, outstanding, accrued, market_clean_price, status, discounted, years, factors, result,
+    order, flow_offsets, amount, weight, flow_node, node_day, table, discount_factor, settlement_node, credit_spread, has_spread_curve,
+    first_flow, yield_time, yield_frequency, outstanding, accrued, market_clean_price, status, discounted, years, factors, result,
 ):  # fmt: skip
+    """Rows are in the order of storage, but for those of `result`."""
     for row in range(status.size):
         first, end = first_flow[row], flow_offsets[row + 1]
         if status[row] != _OK or first >= end:
             continue
+        line = result[order[row]]
         node = settlement_node[row]
         settlement_years = node_day[node] / DAYS_PER_YEAR
         value, force = _settlement_value(first, end, weight, flow_node, table, node, credit_spread[row] * settlement_years, yield_time)
         model_price = value / outstanding[row] * 100.0
-        result[0, row] = model_price - accrued[row]
-        result[1, row] = model_price
-        result[2, row] = accrued[row]
+        line[0] = model_price - accrued[row]
+        line[1] = model_price
+        line[2] = accrued[row]
         is_quoted = not np.isnan(market_clean_price[row])
         if is_quoted:
             value = (market_clean_price[row] + accrued[row]) / 100.0 * outstanding[row]
@@ -116,15 +120,15 @@ def _yield_rows(
         frequency = yield_frequency[row]
         growth = exp(force / frequency)  # 1 + y/N
         duration = first_moment / price
-        result[3, row] = frequency * expm1(force / frequency)
-        result[4, row] = duration
-        result[5, row] = duration / growth
-        result[6, row] = (second_moment / price + duration / frequency) / (growth * growth)
+        line[3] = frequency * expm1(force / frequency)
+        line[4] = duration
+        line[5] = duration / growth
+        line[6] = (second_moment / price + duration / frequency) / (growth * growth)
         if is_quoted or has_spread_curve[row]:
             without_spread = _discount(first, end, amount, flow_node, node_day, discount_factor, node, discounted, years)
-            result[7, row] = _solve_z_spread(end - first, discounted, years, value, without_spread, factors)
+            line[7] = _solve_z_spread(end - first, discounted, years, value, without_spread, factors)
         else:  # the model's only spread is the contract's constant one
-            result[7, row] = credit_spread[row]
+            line[7] = credit_spread[row]
 
 
 @kernel
