@@ -27,8 +27,8 @@ NOT_COMPARED: Final = frozenset({"position_no", "run_id", "market_id", "what_if_
 """Numbers and ids that depend on what was stored before."""
 
 BASIS_POINT_OF_FX: Final = 0.01  # fx_delta is the value of one per cent
-THETA_SHARE: Final = 1e-5
-"""Fraction of a position's gross value: the terms of theta are one day's interest, here at 0.4 % a year."""
+THETA_TERMS: Final = 2.0
+"""Theta is a difference of two values, each of the position's gross value."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def _position_scales(table: pa.Table, gross: np.ndarray, gross_dv01: np.ndarray)
 
 def _sum_scales(gross: np.ndarray, gross_dv01: np.ndarray) -> dict[str, np.ndarray]:
     """By measure, of positions and of sums of them."""
-    values = {"pv_base": gross, "fx_delta": BASIS_POINT_OF_FX * gross, "theta_1d": THETA_SHARE * gross}
+    values = {"pv_base": gross, "fx_delta": BASIS_POINT_OF_FX * gross, "theta_1d": THETA_TERMS * gross}
     return values | {"dv01": gross_dv01, "cs01": gross_dv01}
 
 
@@ -225,7 +225,9 @@ def position_vectors(table: pa.Table, *, scenarios: Sequence[str], gross: Mappin
 def rollups(answers: Mapping[str, Sequence[Any]], terms: Terms) -> Figures:
     """Sums by any dimensions; `answers`: responses by their grouping."""
     rows = list(_grouped(answers))
-    return figures_of_rows(rows, keys=("by", *GROUPS), scales=terms.of_measures(rows))
+    scales = terms.of_measures(rows)
+    rates = [abs(row["pv"] / row["pv_base"]) if row.get("pv") and row["pv_base"] else 0.0 for row in rows]
+    return figures_of_rows(rows, keys=("by", *GROUPS), scales=scales | {"pv": scales["pv_base"] * rates})
 
 
 def totals(answer: Any, terms: Terms) -> Figures:
@@ -304,7 +306,7 @@ def tail_risk(answers: Mapping[str, Any], terms: Terms) -> dict[str, Figures]:
     whole = float(np.sum(terms.positions.column("gross").to_numpy()))
     return {
         "tail_risk": _scaled(figures_of_rows(figures_rows, keys=("question", "confidence")), whole),
-        "tail_contributions": _scaled(figures_of_rows(parts, keys=("question", "confidence", *GROUPS)), whole),
+        "tail_contributions": _with_marginal_scale(_scaled(figures_of_rows(parts, keys=("question", "confidence", *GROUPS)), whole), whole),
         "tail_scenarios": _scaled(figures_of_rows(tails, keys=("question", "place")), whole),
         "tail_nodes": _scaled(figures_of_rows(heads, keys=("question",)), whole),
     }
@@ -315,6 +317,13 @@ def _scaled(made: Figures, size: float) -> Figures:
     plain = ("weight", "marginal_var")
     names = [name for name, column in made.values.items() if pa.types.is_floating(column.type) and name not in plain]
     return Figures(made.keys, made.values, {name: np.full(made.row_count, size) for name in names})
+
+
+def _with_marginal_scale(made: Figures, size: float) -> Figures:
+    """With the size of marginal VaR, which is a contribution for each unit of the group's value."""
+    value = np.abs(pc.fill_null(made.values["pv_base"], 0.0).to_numpy(zero_copy_only=False))
+    scale = np.divide(size, value, out=np.zeros(made.row_count), where=value > 0.0)
+    return Figures(made.keys, made.values, {**made.scales, "marginal_var": scale})
 
 
 def _pnl_sizes(positions: pa.Table, terms: Sequence[Terms]) -> pa.Table:

@@ -17,6 +17,7 @@ from pricers.core.node_numbers import NodeNumbers, number_nodes, numbered
 from pricers.core.shapes import OWN_ORDER, canonical, curve_key, sort_key
 from pricers.flows.cashflows import Lowered, PriceTerms, Shape
 from pricers.kernels.jit import njit
+from pricers.kernels.vector_math import exp
 from pricers.market.curves import DAYS_PER_YEAR
 from pricers.measures import Measure
 from pricers.status import RowStatus
@@ -54,7 +55,11 @@ class Nodes(NamedTuple):
 
 @dataclass(frozen=True)
 class Compiled:
-    """A batch ready to be valued. Independent of any market; legs and flows are those of `Cashflows`."""
+    """A batch ready to be valued. Independent of any market.
+
+    Rows and legs are those of `Cashflows`, in its order, and so are all results. Flows are stored in the order of their legs in
+    `sets.leg_order`, so that flows stored together read the same nodes: leg sets.leg_order[i] has flows flow_offsets[i]:flow_offsets[i + 1].
+    """
 
     as_of: int
     measures: frozenset[Measure]
@@ -69,6 +74,7 @@ class Compiled:
     shapes: tuple[Shape, ...]
     """In canonical form and order."""
     flow_offsets: Int64[np.ndarray, " leg_plus_one"]
+    """Of the legs in the order of `sets.leg_order`."""
     amount: Float[np.ndarray, " flow"]
     weight: Float[np.ndarray, " flow"]
     """amount × exp(-credit_spread × time); the same array as `amount` where no contract has a credit spread."""
@@ -80,13 +86,24 @@ class Compiled:
     set_shapes: tuple[tuple[int, int], ...]
     """Distinct (curve set, shape) of all nodes and legs."""
     price_terms: PriceTerms | None
-    """With `outstanding` signed as the position is."""
+    """With `outstanding` signed as the position is; rows (here each is one leg) and flows in the order of `sets.leg_order`."""
     settlement_node: Int32[np.ndarray, " row"] | None
+    """In the order of `sets.leg_order`."""
     weighted_average_life: Float[np.ndarray, " row"] | None
 
     @property
     def row_count(self) -> int:
         return int(self.status.size)
+
+    @property
+    def row_of_leg(self) -> Int64[np.ndarray, " leg"]:
+        """The row of each leg."""
+        return np.repeat(np.arange(self.row_count), np.diff(self.leg_offsets))
+
+    @property
+    def stored_rows(self) -> Int64[np.ndarray, " leg"]:
+        """The row of each leg, legs in the order of `sets.leg_order`."""
+        return self.row_of_leg[self.sets.leg_order]
 
     @property
     def leg_set(self) -> Int32[np.ndarray, " leg"]:
@@ -141,18 +158,23 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
     if found.anchor.min(initial=0) < 0:
         raise ValueError(f"a node lies before the valuation date with all its points: {shapes[found.shape[found.anchor.argmin()]]}")
     nodes, points, own_time = _points(found, shapes, sets)
-    weight = flows.amount
+    order = sets.leg_order
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.diff(flows.flow_offsets)[order])])
+    flow_node, amount = np.empty_like(found.flow_node), np.empty_like(flows.amount)
+    _store(order, flows.flow_offsets, found.flow_node, flow_node)
+    _store(order, flows.flow_offsets, flows.amount, amount)
+    weight = amount = read_only(amount)
     if np.any(flows.leg_credit_spread != 0.0):
-        weight = np.empty_like(flows.amount)
-        _weigh(flows.flow_offsets, flows.leg_credit_spread, found.flow_node, own_time, flows.amount, weight)
-        weight = read_only(weight)  # as the amounts are
+        weight = np.empty_like(amount)
+        _weigh(offsets, flows.leg_credit_spread[order], flow_node, own_time, amount, weight)
+        weight = read_only(weight)
     life = None
     if terms is not None:
         life, outstanding = np.full(flows.row_count, np.nan), np.full(flows.row_count, np.nan)
         _principal_terms(
             flows.flow_offsets, flows.pay_day, lowered.as_of, flows.principal, terms.first_flow, terms.outstanding, life, outstanding
         )
-        terms = replace(terms, outstanding=outstanding)
+        terms = _stored_terms(replace(terms, outstanding=outstanding), order, flows.flow_offsets, offsets)
     return Compiled(
         as_of=lowered.as_of,
         measures=measures,
@@ -164,16 +186,16 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         sets=sets,
         rows=row_sets(flows.leg_offsets, sets.leg_set, sets.count),
         shapes=shapes,
-        flow_offsets=flows.flow_offsets,
-        amount=flows.amount,
+        flow_offsets=offsets,
+        amount=amount,
         weight=weight,
-        flow_node=found.flow_node,
+        flow_node=flow_node,
         node_offsets=found.node_offsets,
         nodes=nodes,
         points=points,
         set_shapes=_set_shapes(sets, found, leg_shape, len(shapes)),
         price_terms=terms,
-        settlement_node=None if terms is None else found.settlement_node,
+        settlement_node=None if terms is None else found.settlement_node[order],
         weighted_average_life=life,
     )
 
@@ -254,6 +276,25 @@ def _points_in_row(shape: Shape) -> int:
     return len(curves) if len(curves) in (1, 2) and len(set(curves)) == len(curves) else 0
 
 
+def _stored_terms(terms: PriceTerms, order: np.ndarray, given: np.ndarray, offsets: np.ndarray) -> PriceTerms:
+    """Rows and flows in the order of storage; `given` and `offsets` are the flow offsets of rows as given and as stored."""
+    yield_time = np.empty_like(terms.yield_time)
+    _store(order, given, terms.yield_time, yield_time)
+    rows = {entry.name: getattr(terms, entry.name)[order] for entry in fields(terms) if entry.name != "yield_time"}
+    return PriceTerms(**rows | {"first_flow": rows["first_flow"] - given[:-1][order] + offsets[:-1], "yield_time": yield_time})
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _store(order, given, values, stored):
+    """Copy the flows of each leg, legs in the given order."""
+    at = 0
+    for leg in order:
+        for flow in range(given[leg], given[leg + 1]):
+            stored[at] = values[flow]
+            at += 1
+
+
 @njit(cache=True, nogil=True)
 @no_type_check
 def _weigh(flow_offsets, credit_spread, flow_node, own_time, amount, weight):
@@ -263,7 +304,7 @@ def _weigh(flow_offsets, credit_spread, flow_node, own_time, amount, weight):
             if spread == 0.0:
                 weight[flow] = amount[flow]
             else:
-                weight[flow] = amount[flow] * np.exp(-spread * own_time[flow_node[flow]])
+                weight[flow] = amount[flow] * exp(-spread * own_time[flow_node[flow]])
 
 
 @njit(cache=True, nogil=True)

@@ -29,7 +29,7 @@ class CurveSets:
     """All curves of the batch in canonical order, without OWN."""
     leg_set: Int32[np.ndarray, " leg"]
     leg_order: Int64[np.ndarray, " leg"]
-    """All legs, those of a set together."""
+    """All legs in the order in which a compiled batch stores their flows: those of a set together, by roll day."""
     starts: Int64[np.ndarray, " set_plus_one"]
     """Set s has legs leg_order[starts[s]:starts[s + 1]]."""
     currency: Int32[np.ndarray, " set"]
@@ -67,18 +67,28 @@ def curve_sets(flows: Cashflows, *, shapes: tuple[Shape, ...], leg_shape: np.nda
     number = np.empty(codes.size, np.int32)
     number[order] = np.arange(codes.size, dtype=np.int32)
     leg_set: np.ndarray = number[leg_code]
-    leg_order = np.argsort(leg_set, kind="stable")
     sets = [described[states[i]] for i in order]
     return CurveSets(
         curves=curves,
         leg_set=leg_set,
-        leg_order=leg_order,
+        leg_order=_roll_day_order(leg_set, flows),
         starts=np.concatenate([[0], np.cumsum(np.bincount(leg_set, minlength=codes.size))]).astype(np.int64),
         currency=currencies[order].astype(np.int32),
         own_sign=np.array([own for _, own in sets], np.int8),
         curve_offsets=np.cumsum([0, *(len(keys) for keys, _ in sets)], dtype=np.int64),
         set_curve=np.array([key for keys, _ in sets for key in keys], np.int32),
     )
+
+
+def _roll_day_order(leg_set: np.ndarray, flows: Cashflows) -> Int64[np.ndarray, " leg"]:
+    """Legs by curve set, then by the last payment's roll day: its month within the quarter and its day in the month. Legs that share it pay
+    on the same days, so neighbours read the same nodes, which are then in the processor's cache. Equal legs keep their order."""
+    ends, last = flows.flow_offsets[1:], np.zeros(leg_set.size, np.int64)
+    has_flows = ends > flows.flow_offsets[:-1]
+    last[has_flows] = flows.pay_day[ends[has_flows] - 1]
+    month = last.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    day = last - month.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    return np.lexsort((last, month % 12, day, month % 3, leg_set))
 
 
 def _ranks(text: Text) -> list[int]:

@@ -16,6 +16,7 @@ from pricers.core.compiled import Compiled
 from pricers.core.points import point_values
 from pricers.core.shapes import OWN_ORDER
 from pricers.kernels.jit import kernel
+from pricers.kernels.vector_math import exp, expm1
 from pricers.market.market import CurveKind, Market
 from pricers.measures import BASIS_POINT
 
@@ -111,13 +112,13 @@ def _fill_nodes(
                 pillar, left, right = points.pillar[p], s * points.gain_left[p], s * points.gain_right[p]
             else:
                 second_pillar, second_left, second_right = points.pillar[p], s * points.gain_left[p], s * points.gain_right[p]
-        factor = np.exp(-exponent)
+        factor = exp(-exponent)
         table[node, FACTOR] = factor
-        table[node, PARALLEL] = factor * np.expm1(-BASIS_POINT * rate_time)
-        table[node, CREDIT] = table[node, PARALLEL] if credit_time == rate_time else factor * np.expm1(-BASIS_POINT * credit_time)
-        table[node, TOMORROW] = np.exp(-tomorrow)
+        table[node, PARALLEL] = factor * expm1(-BASIS_POINT * rate_time)
+        table[node, CREDIT] = table[node, PARALLEL] if credit_time == rate_time else factor * expm1(-BASIS_POINT * credit_time)
+        table[node, TOMORROW] = exp(-tomorrow)
         table[node, EXPONENT] = exponent
-        discount_factor[node] = factor if rates == exponent else np.exp(-rates)
+        discount_factor[node] = factor if rates == exponent else exp(-rates)
         bucket_offsets[node] = buckets
         if points_in_row[node] == 0:
             count = collect_buckets(first, end, point, sign, point_kind, points, True, 0, pillars, gains)
@@ -126,17 +127,17 @@ def _fill_nodes(
             table[node, PILLAR] = -1.0
             for bucket in range(count):
                 bucket_pillar[buckets] = pillars[bucket]
-                bucket_change[buckets] = factor * np.expm1(-BASIS_POINT * gains[bucket])
+                bucket_change[buckets] = factor * expm1(-BASIS_POINT * gains[bucket])
                 buckets += 1
             continue
-        table[node, LEFT] = factor * np.expm1(-BASIS_POINT * left)
-        table[node, RIGHT] = factor * np.expm1(-BASIS_POINT * right)
+        table[node, LEFT] = factor * expm1(-BASIS_POINT * left)
+        table[node, RIGHT] = factor * expm1(-BASIS_POINT * right)
         table[node, PILLAR] = pillar
         if table.shape[1] > NARROW:
             table[node, PILLAR + SECOND] = second_pillar
             if second_pillar >= 0:
-                table[node, LEFT + SECOND] = factor * np.expm1(-BASIS_POINT * second_left)
-                table[node, RIGHT + SECOND] = factor * np.expm1(-BASIS_POINT * second_right)
+                table[node, LEFT + SECOND] = factor * expm1(-BASIS_POINT * second_left)
+                table[node, RIGHT + SECOND] = factor * expm1(-BASIS_POINT * second_right)
     bucket_offsets[offsets.size - 1] = buckets
 
 

@@ -13,6 +13,7 @@ from pricers.core.binding import Binding
 from pricers.core.compiled import Compiled
 from pricers.core.shapes import OWN_ORDER
 from pricers.kernels.jit import kernel
+from pricers.kernels.vector_math import exp
 from pricers.market.curves import DAYS_PER_YEAR, gained, next_segment, segment_gains
 from pricers.market.market import CurveKind, Market
 
@@ -93,7 +94,7 @@ def node_exponent(node, offsets, point, sign, exponent):
 @no_type_check
 def _fill_factors(offsets, point, sign, exponent, factors):
     for node in range(factors.size):
-        factors[node] = np.exp(-node_exponent(node, offsets, point, sign, exponent))
+        factors[node] = exp(-node_exponent(node, offsets, point, sign, exponent))
 
 
 def node_factors(compiled: Compiled, points: PointValues) -> Float[np.ndarray, " node"]:

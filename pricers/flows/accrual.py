@@ -160,10 +160,7 @@ def fill_accrued(legs: CouponLegs, tables: CalendarTables, begin: int, end: int,
                 since = settlement if is_ex else period.start
                 until = max(settlement, period.end) if is_ex else min(settlement, period.end)
                 years = years_within(since, until, period, accrual, tables) * (-1.0 if is_ex else 1.0)
-                if legs.rounds_by_period:
-                    accrued += rate * years * factor * block.balance[k] * block.survival[k]
-                else:
-                    accrued += factor * block.balance[k] * block.survival[k] * rate * years
+                accrued += factor * block.balance[k] * block.survival[k] * rate * years
             k += 1
         flows.outstanding[i] = sign * outstanding
         flows.accrued[i] = 100.0 * accrued / outstanding
@@ -178,12 +175,12 @@ def fill_yield_times(
     for i in range(begin, end):
         if status[i] != _OK:
             continue
-        r, last_day, code, by_period = i - begin, np.int64(flows.settlement_day[i]), np.int64(legs.day_count[i]), legs.rounds_by_period
-        if code == BUS_252 and not by_period:
+        r, last_day, code = i - begin, np.int64(flows.settlement_day[i]), np.int64(legs.day_count[i])
+        if code == BUS_252:
             _fill_business_times(tables.business_before[legs.schedule.calendar[i]], last_day, block.first[r], block.stop[r], block)
             continue
         accrual, years = accrual_of(legs.schedule, legs.day_count, i), 0.0
-        days_in_year = 0.0 if by_period else 360.0 if code == ACT_360 else 365.0 if code == ACT_365F else 0.0
+        days_in_year = 360.0 if code == ACT_360 else 365.0 if code == ACT_365F else 0.0
         for k in range(block.first[r], block.stop[r]):
             pay = np.int64(block.pay_day[k])
             if pay > last_day:  # else paid by settlement, or together with the period before
@@ -199,7 +196,7 @@ def fill_yield_times(
                     elif pay != period.end:
                         to_payment = years_within(period.start, pay, period, accrual, tables)
                     before = 0.0 if last_day == period.start else years_within(period.start, last_day, period, accrual, tables)
-                    years = years + ((to_payment + beyond) - before) if by_period else ((years + to_payment) + beyond) - before
+                    years = ((years + to_payment) + beyond) - before
                 last_day = pay
             block.yield_time[k] = years
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from pricers.flows.coupon_arrays import BalanceColumns, Block, CouponLegs
 from pricers.kernels.jit import kernel, njit
+from pricers.kernels.vector_math import exp, log
 from pricers.status import RowStatus
 from pricers.time.schedule import FREQUENCY_PER_YEAR
 
@@ -153,6 +154,13 @@ def fill_balances(
 
 @kernel
 @no_type_check
+def _power(share: float, exponent: float) -> float:
+    """A share in [0, 1] to a positive power."""
+    return exp(exponent * log(share)) if share > 0.0 else 0.0
+
+
+@kernel
+@no_type_check
 def fill_survival(
     prepayment_rate: float, per_year: float, periods: int, unadjusted: np.ndarray, is_regular: np.ndarray, survival: np.ndarray
 ) -> None:
@@ -164,12 +172,12 @@ def fill_survival(
         survival[: periods + 1] = 1.0
         return
     kept_in_year = 1.0 - prepayment_rate
-    kept_in_regular = kept_in_year ** (1.0 / per_year) if per_year > 0.0 else 1.0
+    kept_in_regular = _power(kept_in_year, 1.0 / per_year) if per_year > 0.0 else 1.0
     survival[0] = 1.0
     for k in range(periods):
         kept = kept_in_regular
         if kept_in_year < 1.0 and (per_year == 0.0 or not is_regular[k + 1]):
-            kept = kept_in_year ** ((unadjusted[k + 1] - unadjusted[k]) / _DAYS_PER_YEAR)
+            kept = _power(kept_in_year, (unadjusted[k + 1] - unadjusted[k]) / _DAYS_PER_YEAR)
         survival[k + 1] = survival[k] * kept
 
 

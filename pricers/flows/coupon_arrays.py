@@ -86,9 +86,6 @@ class CouponLegs(NamedTuple):
     """bool[row]: has no coupon period, so that yields count the years before maturity."""
     pays_out: bool
     """Whether a leg that has not started pays its notional out on its first day."""
-    rounds_by_period: bool
-    """Whether sums of interest and of years are rounded period by period, as loans always were, or term by term, as bonds were. The two
-    differ in the last digit, and stored results are compared by all of them."""
 
 
 class Block(NamedTuple):

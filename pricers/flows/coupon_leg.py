@@ -137,7 +137,7 @@ def _fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: i
                 if first == last or not all_periods:
                     break
             reference_start, reference_end = period_start, period_end
-            if is_icma and is_regular[k + 1] and accrual.months > 0 and start < k < last - 1 and not legs.rounds_by_period:
+            if is_icma and is_regular[k + 1] and accrual.months > 0 and start < k < last - 1:
                 years = accrual.months / 12.0  # a whole coupon period, wherever the calendar moves its ends; first and last are measured
             else:
                 if is_icma and not is_regular[k + 1]:

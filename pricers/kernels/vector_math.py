@@ -17,11 +17,12 @@ References:
 from typing import Any, Final, no_type_check
 
 import numpy as np
+from jaxtyping import Float
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from pricers.kernels.jit import njit
+from pricers.kernels.jit import kernel, njit
 
 _straight_line: Final[Any] = njit(inline="always", error_model="numpy")
 
@@ -109,3 +110,45 @@ def log(x):
         ((2.0 / 11.0 + z * (2.0 / 13.0)) + z2 * (2.0 / 15.0 + z * (2.0 / 17.0))) + (z2 * z2) * (2.0 / 19.0 + z * (2.0 / 21.0))
     )
     return e * _LN2_HIGH + (f - (s * f - (s * z * p + e * _LN2_LOW)))
+
+
+def exp_of(x: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """`exp` of every element."""
+    out = np.empty(x.shape)
+    _fill_exp(np.ascontiguousarray(x).ravel(), out.ravel())
+    return out
+
+
+def expm1_of(x: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """`expm1` of every element."""
+    out = np.empty(x.shape)
+    _fill_expm1(np.ascontiguousarray(x).ravel(), out.ravel())
+    return out
+
+
+def log_of(x: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """`log` of every element; all must be positive, normal numbers."""
+    out = np.empty(x.shape)
+    _fill_log(np.ascontiguousarray(x).ravel(), out.ravel())
+    return out
+
+
+@kernel
+@no_type_check
+def _fill_exp(x, out):
+    for i in range(x.size):
+        out[i] = exp(x[i])
+
+
+@kernel
+@no_type_check
+def _fill_expm1(x, out):
+    for i in range(x.size):
+        out[i] = expm1(x[i])
+
+
+@kernel
+@no_type_check
+def _fill_log(x, out):
+    for i in range(x.size):
+        out[i] = log(x[i])

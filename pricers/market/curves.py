@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pricers.kernels.jit import kernel
+from pricers.kernels.vector_math import exp_of
 from pricers.market.market import Curve, CurveTables, curve_tables
 
 DAYS_PER_YEAR = 365.0  # ACT/365F, the time of all zero rates and spreads
@@ -116,4 +117,4 @@ def discount_factors(curve: Curve, *, days: Int[np.ndarray, " day"]) -> Float[np
     exponent = np.empty(days.size)
     tables: CurveTables = curve_tables((curve,))
     _rate_times(days.astype(np.int64), tables, exponent)
-    return np.exp(-exponent)
+    return exp_of(-exponent)

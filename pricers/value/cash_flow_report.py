@@ -103,7 +103,7 @@ def explain(product: PricerSpec | str, contracts: Contracts, row: int, *, market
     if status is RowStatus.OK:
         binding = bind_market(compiled, market=market)
         table = node_table(compiled, binding=binding, market=market)
-        factors = np.stack([table.values[:, FACTOR], table.discount_factor], axis=1)[compiled.flow_node]
+        factors = np.stack([table.values[:, FACTOR], table.discount_factor], axis=1)
         for leg in range(compiled.leg_set.size):
             fx = float(binding.fx[compiled.leg_set[leg]])
             flows.extend(_flows_of_leg(lowered.cashflows, compiled, leg, factors=factors, fx=fx))
@@ -118,13 +118,15 @@ def explain(product: PricerSpec | str, contracts: Contracts, row: int, *, market
 
 def _flows_of_leg(cashflows: Cashflows, compiled: Compiled, leg: int, *, factors: np.ndarray, fx: float) -> list[ExplainedFlow]:
     flows, weight = [], compiled.weight
-    for flow in range(cashflows.flow_offsets[leg], cashflows.flow_offsets[leg + 1]):
+    first = int(compiled.flow_offsets[np.flatnonzero(compiled.sets.leg_order == leg)[0]])
+    for stored, flow in enumerate(range(cashflows.flow_offsets[leg], cashflows.flow_offsets[leg + 1]), first):
         day, amount, principal = (float(column[flow]) for column in (cashflows.pay_day, cashflows.amount, cashflows.principal))
-        factor, discount_factor = factors[flow].tolist()
-        terms = _terms(compiled, int(compiled.flow_node[flow]))
+        node = int(compiled.flow_node[stored])
+        factor, discount_factor = factors[node].tolist()
+        terms = _terms(compiled, node)
         named = {kind: [term.curve for term in terms if term.kind is kind] for kind in (CurveKind.RATE, CurveKind.SPREAD)}
-        pv = float(weight[flow]) * factor  # as it enters the row's PV, to the last bit
-        own_spread = float(weight[flow]) / amount if amount != 0.0 else 1.0
+        pv = float(weight[stored]) * factor  # as it enters the row's PV, to the last bit
+        own_spread = float(weight[stored]) / amount if amount != 0.0 else 1.0
         curve_spread = factor / discount_factor if discount_factor > 0.0 else 1.0  # a flow too far away to be worth anything
         flows.append(
             ExplainedFlow(

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from pricers.core.shapes import parse_shape
 from pricers.flows.cashflows import Shape, Term
 from pricers.kernels.jit import kernel
+from pricers.kernels.vector_math import expm1_of
 from pricers.value.scenario_grid import EXPONENT_MAX, LadderGrid, ScenarioLadderKey
 
 TILE_SCENARIOS: Final = 64
@@ -112,7 +113,7 @@ def composite_gains(entries: Sequence[Entries], *, grid: LadderGrid, pnl: Float[
     for first in range(0, grid.scenarios.count, TILE_SCENARIOS):
         last = min(first + TILE_SCENARIOS, grid.scenarios.count)
         tile = np.clip(moves[:, first:last], -EXPONENT_MAX, EXPONENT_MAX)
-        plus, minus, rates = np.expm1(-tile), np.expm1(tile), np.ascontiguousarray(factors[:, first:last])
+        plus, minus, rates = expm1_of(-tile), expm1_of(tile), np.ascontiguousarray(factors[:, first:last])
         raw, sums = np.ascontiguousarray(moves[:, first:last]), np.ascontiguousarray(pnl[:, first:last])
         for block, low in enumerate(range(0, nodes.node_count, BLOCK_NODES)):
             changes = np.empty((min(BLOCK_NODES, nodes.node_count - low), last - first))

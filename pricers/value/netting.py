@@ -101,15 +101,15 @@ def net_flows_of_families(
         for found in ranges:
             if binding.status[found.set] == _OK:
                 values[found.nodes][_failing_of(compiled, found, grid).any(axis=1)] = np.nan
-    _refuse_unusable(compiled.leg_offsets, compiled.flow_offsets, compiled.flow_node, compiled.weight, values, status)
-    row_of_leg = np.repeat(np.arange(compiled.row_count), np.diff(compiled.leg_offsets))
-    cells_of_legs = [np.where(status == RowStatus.OK, cells, -1)[row_of_leg].astype(np.int32) for cells in cells_of_rows]
+    stored_rows = compiled.stored_rows
+    _refuse_unusable(stored_rows, compiled.flow_offsets, compiled.flow_node, compiled.weight, values, status)
+    cells_of_legs = [np.where(status == RowStatus.OK, cells, -1)[stored_rows].astype(np.int32) for cells in cells_of_rows]
     families: list[dict[ScenarioLadderKey, list[Ladder | NodeSums]]] = [{} for _ in cells_of_rows]
     for number in range(compiled.sets.count):
         if binding.status[number] != _OK:
             continue
         of_set = [found for found in ranges if found.set == number]
-        legs = compiled.sets.leg_order[compiled.sets.starts[number] : compiled.sets.starts[number + 1]]
+        legs = np.arange(compiled.sets.starts[number], compiled.sets.starts[number + 1])  # in the order of storage
         _net_one_day(compiled, of_set, legs, values=values, grid=grid, cells_of_legs=cells_of_legs, families=families)
         if not all(found.is_of_one_day for found in of_set):
             _net_composite(compiled, of_set, legs, values=values, cells_of_legs=cells_of_legs, families=families)
@@ -270,15 +270,14 @@ def _list_flows(legs, cells, flow_offsets, flow_node, weight, values, place_of_r
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _refuse_unusable(leg_offsets, flow_offsets, flow_node, weight, values, status):
-    """Set NOT_FINITE where a flow's value is no number, or so large that it cannot be split."""
-    for row in range(status.size):
-        if status[row] != _OK:
+def _refuse_unusable(rows, flow_offsets, flow_node, weight, values, status):
+    """Set NOT_FINITE where a flow's value is no number, or so large that it cannot be split. `rows` has the row of each stored leg."""
+    for leg in range(rows.size):
+        if status[rows[leg]] != _OK:
             continue
-        for leg in range(leg_offsets[row], leg_offsets[row + 1]):
-            for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
-                if not abs(weight[flow] * values[flow_node[flow]]) < VALUE_MAX:
-                    status[row] = _NOT_FINITE
+        for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
+            if not abs(weight[flow] * values[flow_node[flow]]) < VALUE_MAX:
+                status[rows[leg]] = _NOT_FINITE
 
 
 def _numbered(cells: Int32[np.ndarray, " leg"]) -> tuple[Int32[np.ndarray, " member"], Int64[np.ndarray, " leg"]]:

@@ -29,6 +29,7 @@ from pricers.core.nodes import collect_buckets
 from pricers.core.points import node_factors, point_values
 from pricers.flows.cashflows import Cashflows
 from pricers.kernels.jit import kernel, njit
+from pricers.kernels.vector_math import exp, expm1
 from pricers.market.curves import DAYS_PER_YEAR, rate_time
 from pricers.market.market import Curve, CurveKind, CurveTables, Market, curve_tables
 from pricers.status import RowStatus
@@ -104,7 +105,8 @@ def explain_pnl(
             currencies.
     """
     _require_comparable(compiled_t0, compiled_t1, market_t0, market_t1)
-    if not np.array_equal(cashflows_t0.flow_offsets, compiled_t0.flow_offsets):
+    counts, stored = np.diff(cashflows_t0.flow_offsets), np.diff(compiled_t0.flow_offsets)
+    if counts.size != stored.size or not np.array_equal(counts[compiled_t0.sets.leg_order], stored):
         raise ValueError(f"cashflows_t0 are not those of compiled_t0: {cashflows_t0.amount.size} and {compiled_t0.amount.size} flows")
     rows = compiled_t0.row_count
     held_t0 = np.ones(rows, bool) if in_t0 is None else in_t0
@@ -182,18 +184,18 @@ def _earlier_values(compiled: Compiled, *, binding: Binding, market: Market) -> 
     """Value of each leg at the earlier date, in its own currency."""
     factors = node_factors(compiled, point_values(compiled, binding=binding, market=market))
     value = np.empty(compiled.leg_set.size)
-    _sum_earlier(compiled.flow_offsets, compiled.flow_node, compiled.weight, factors, value)
+    _sum_earlier(compiled.sets.leg_order, compiled.flow_offsets, compiled.flow_node, compiled.weight, factors, value)
     return value
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _sum_earlier(flow_offsets, flow_node, weight, factors, value):
-    for leg in range(value.size):
+def _sum_earlier(order, flow_offsets, flow_node, weight, factors, value):
+    for i in range(order.size):
         worth = 0.0
-        for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
+        for flow in range(flow_offsets[i], flow_offsets[i + 1]):
             worth += weight[flow] * factors[flow_node[flow]]
-        value[leg] = worth
+        value[order[i]] = worth
 
 
 @njit(cache=True, nogil=True)
@@ -232,10 +234,10 @@ def _steps(
     table[np.repeat(unbound, np.diff(compiled.node_offsets)), :_LATER] = np.nan
     legs = compiled.leg_set.size
     steps = _LegSteps(*(np.zeros(legs) for _ in range(4)))
-    row_of_leg = np.repeat(np.arange(compiled.row_count), np.diff(compiled.leg_offsets))
+    row_of_leg = compiled.row_of_leg
     has_row = np.diff(layout.factor_offsets)[row_of_leg] > 0
     _sum_steps(
-        compiled.flow_offsets, compiled.flow_node, compiled.weight, table, bucket_offsets, pillar, step, fx,
+        compiled.sets.leg_order, compiled.flow_offsets, compiled.flow_node, compiled.weight, table, bucket_offsets, pillar, step, fx,
         np.where(has_row, layout.row_start[row_of_leg], -1), compiled.rows.leg_place, layout.place_offsets, layout.place_curve,
         layout.place_start, market_t1.tables.offsets, np.zeros(int(market_t1.tables.offsets[-1]) + 1),
         steps.aged, steps.rates, steps.credit, steps.later, by_pillar,
@@ -274,26 +276,26 @@ def _fill_steps(offsets, point, sign, point_kind, points, changes, pillars, gain
         bucket_offsets[node] = buckets
         for bucket in range(count):
             move = -gains[bucket] * changes[pillars[bucket]]
-            pillar[buckets], step[buckets] = pillars[bucket], factor * np.expm1(move)
-            factor *= np.exp(move)
+            pillar[buckets], step[buckets] = pillars[bucket], factor * expm1(move)
+            factor *= exp(move)
             buckets += 1
         credit = 0.0
         count = collect_buckets(first, end, point, sign, point_kind, points, False, 0, pillars, gains)
         for bucket in range(count):
             credit += gains[bucket] * changes[pillars[bucket]]
-        table[node, _CREDIT] = factor * np.expm1(-credit)
+        table[node, _CREDIT] = factor * expm1(-credit)
     bucket_offsets[table.shape[0]] = buckets
 
 
 @kernel
 @no_type_check
 def _sum_steps(
-    flow_offsets, flow_node, weight, table, bucket_offsets, pillar, step, fx, row_start, leg_place, place_offsets, place_curve, place_start,
-    first_pillar, ladder, aged, rates, credit, later, by_pillar,
+    order, flow_offsets, flow_node, weight, table, bucket_offsets, pillar, step, fx, row_start, leg_place, place_offsets, place_curve,
+    place_start, first_pillar, ladder, aged, rates, credit, later, by_pillar,
 ):  # fmt: skip
     """`ladder` has a place for each pillar of the market; it is zero between legs."""
-    for leg in range(aged.size):
-        for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
+    for stored, leg in enumerate(order):
+        for flow in range(flow_offsets[stored], flow_offsets[stored + 1]):
             node, x = flow_node[flow], weight[flow]
             aged[leg] += x * table[node, _AGED]
             credit[leg] += x * table[node, _CREDIT]

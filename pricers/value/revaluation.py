@@ -16,6 +16,7 @@ from pricers.core.compiled import Compiled
 from pricers.core.points import node_exponents, point_values
 from pricers.core.shapes import OWN_ORDER
 from pricers.kernels.jit import kernel, njit
+from pricers.kernels.vector_math import exp
 from pricers.market.market import Market, Scenarios
 from pricers.status import RowStatus
 from pricers.value.valuation import row_status
@@ -52,18 +53,18 @@ def present_values(
     rows_have_one_leg = compiled.leg_set.size == compiled.row_count
     if not rows_have_one_leg:
         out[:] = 0.0
-    row_of_leg = np.repeat(np.arange(compiled.row_count), np.diff(compiled.leg_offsets))
+    stored_rows = compiled.stored_rows
     for number in range(sets.count):
-        legs = sets.leg_order[sets.starts[number] : sets.starts[number + 1]]
+        legs = slice(sets.starts[number], sets.starts[number + 1])
         if binding.status[number] != _OK:
-            out[row_of_leg[legs]] = np.nan
+            out[stored_rows[legs]] = np.nan
             continue
         factors = SetFactors(moves, number)
         for first in range(0, scenarios.count, TILE_SCENARIOS):
             last = min(first + TILE_SCENARIOS, scenarios.count)
             table, fx = factors.tile(first, last)
             _add_tile(
-                legs, row_of_leg, compiled.flow_offsets, compiled.flow_node, compiled.weight, int(compiled.node_offsets[number]),
+                legs.start, stored_rows[legs], compiled.flow_offsets, compiled.flow_node, compiled.weight, int(compiled.node_offsets[number]),
                 table, fx, first, not rows_have_one_leg, out,
             )  # fmt: skip
     out[row_status(compiled, binding) != _OK] = np.nan
@@ -155,8 +156,8 @@ class SetFactors:
         """Factors of the set's nodes and its currency's exchange rates under scenarios first:last. Good until the next tile."""
         table = self._moves.buffer("factors", self._exponent.size, last - first)
         moves = self._moves.tile(self._points, first, last)
-        _add_moves(self._offsets, self._place, self._sign, self._exponent, moves, table)
-        return np.exp(table, out=table), self._fx[first:last]
+        _fill_factors(self._offsets, self._place, self._sign, self._exponent, moves, table)
+        return table, self._fx[first:last]
 
 
 @kernel
@@ -176,8 +177,8 @@ def _fill_moves(points, is_own, pillar, gain_left, gain_right, time, shifts, cre
 
 @kernel
 @no_type_check
-def _add_moves(offsets, place, sign, exponent, moves, table):
-    """Exponents of the nodes with the moves of their points subtracted one by one, in canonical order; -1: the point does not move."""
+def _fill_factors(offsets, place, sign, exponent, moves, table):
+    """exp of minus the exponents, the moves of the points subtracted one by one in canonical order; place -1: the point does not move."""
     for node in range(exponent.size):
         line = table[node]
         for scenario in range(table.shape[1]):
@@ -188,17 +189,19 @@ def _add_moves(offsets, place, sign, exponent, moves, table):
                 change, s = moves[point], float(sign[term])
                 for scenario in range(table.shape[1]):
                     line[scenario] -= s * change[scenario]
+        for scenario in range(table.shape[1]):
+            line[scenario] = exp(line[scenario])
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _add_tile(legs, row_of_leg, flow_offsets, flow_node, weight, first_node, table, fx, first_scenario, accumulate, out):
-    """Base-currency value of each leg under each scenario of a tile, written or added to its row."""
+def _add_tile(first_leg, rows, flow_offsets, flow_node, weight, first_node, table, fx, first_scenario, accumulate, out):
+    """Base-currency value under each scenario of a tile of the legs stored from `first_leg` on, written or added to their rows."""
     width = table.shape[1]
     value = np.zeros(width)
-    for leg in legs:
+    for i in range(rows.size):
         value[:] = 0.0
-        flow, end = flow_offsets[leg], flow_offsets[leg + 1]
+        flow, end = flow_offsets[first_leg + i], flow_offsets[first_leg + i + 1]
         while flow + 4 <= end:  # four flows a pass over the sums, added in the same order as one by one: a third faster
             factor0, x0 = table[flow_node[flow] - first_node], weight[flow]
             factor1, x1 = table[flow_node[flow + 1] - first_node], weight[flow + 1]
@@ -213,7 +216,7 @@ def _add_tile(legs, row_of_leg, flow_offsets, flow_node, weight, first_node, tab
             for scenario in range(width):
                 value[scenario] += x * factor[scenario]
             flow += 1
-        target = out[row_of_leg[leg]]
+        target = out[rows[i]]
         for scenario in range(width):
             converted = value[scenario] * fx[scenario]
             if accumulate:

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int64
 from pricers.core.shapes import parse_shape, sort_key
 from pricers.flows.cashflows import OWN, Term
 from pricers.kernels.jit import kernel
+from pricers.kernels.vector_math import expm1_of
 from pricers.market.curves import DAYS_PER_YEAR, pillar_gains
 from pricers.market.market import CurveKind, Market, Scenarios
 from pricers.time.calendars import LAST_DAY
@@ -138,7 +139,7 @@ class LadderGrid:
         half = np.diff(basis.breaks)[:, None] / 2.0
         days = (basis.breaks[:-1, None] + half * (1.0 + _CHEBYSHEV)).ravel()
         is_failing = np.repeat(basis.is_failing, POINTS, axis=0)
-        return np.where(is_failing, np.nan, np.expm1(-np.where(is_failing, 0.0, self.exponents(key, days))))
+        return np.where(is_failing, np.nan, expm1_of(-np.where(is_failing, 0.0, self.exponents(key, days))))
 
     def fx_factor(self, currency: str) -> Float[np.ndarray, " scenario"]:
         """What multiplies the price of a currency in base currency."""

@@ -15,6 +15,7 @@ from pricers.core.binding import Binding, bind_market
 from pricers.core.compiled import Compiled
 from pricers.core.nodes import CREDIT, FACTOR, LEFT, NARROW, PARALLEL, PILLAR, RIGHT, SECOND, TOMORROW, NodeTable, node_table
 from pricers.kernels.jit import kernel
+from pricers.kernels.vector_math import exp
 from pricers.market.curves import DAYS_PER_YEAR
 from pricers.market.market import CurveKind, Market
 from pricers.measures import FX_SHIFT, SCALAR_MEASURES, Measure
@@ -50,16 +51,6 @@ class Valuation:
     bucket_offsets: Int64[np.ndarray, " entry_plus_one"]
     """Entry e has sensitivities[bucket_offsets[e]:bucket_offsets[e + 1]]."""
     sensitivities: Float[np.ndarray, " bucket"]
-
-
-@dataclass(frozen=True)
-class _LegValues:
-    """Sums over the flows of each leg, in the leg's currency; NaN where the leg could not be bound."""
-
-    pv: np.ndarray
-    parallel: np.ndarray
-    credit: np.ndarray
-    tomorrow: np.ndarray
 
 
 def value_cashflows(compiled: Compiled, *, market: Market, measures: frozenset[Measure] = ALL_MEASURES) -> Valuation:
@@ -130,39 +121,49 @@ def _first_leg_trouble(leg_offsets, leg_status, status):
 
 def _value_legs(
     compiled: Compiled, *, binding: Binding, table: NodeTable, market: Market, layout: RowLayout, has_ladders: bool, out: np.ndarray
-) -> _LegValues:
-    legs = _LegValues(*(np.empty(compiled.leg_set.size) for _ in range(4)))
-    own = compiled.sets.own_sign.astype(np.float64)[compiled.leg_set] * compiled.leg_credit_spread
-    arguments = (compiled.flow_offsets, compiled.flow_node, compiled.weight, table.values)
+) -> Float[np.ndarray, "leg 4"]:
+    """Sums over the flows of each leg in its currency, NaN where the leg could not be bound: its value, what +1 bp on rates and on credit
+    change it by, and its value tomorrow."""
+    order = compiled.sets.leg_order
+    sets = compiled.leg_set[order]
+    legs = np.empty((sets.size, 4))
+    own = compiled.sets.own_sign.astype(np.float64)[sets] * compiled.leg_credit_spread[order]
+    arguments = (order, compiled.flow_offsets, compiled.flow_node, compiled.weight, table.values)
     if not has_ladders:
-        _sum_flows(*arguments, own, legs.pv, legs.parallel, legs.credit, legs.tomorrow)
+        _sum_flows(*arguments, own, legs)
         return legs
-    row_of_leg = np.repeat(np.arange(compiled.row_count), np.diff(compiled.leg_offsets))
-    has_row = np.diff(layout.factor_offsets)[row_of_leg] > 0
+    rows = compiled.stored_rows
+    has_row = np.diff(layout.factor_offsets)[rows] > 0
     is_plain = bool(np.all(compiled.nodes.points_in_row == 1))
     _sum_flows_and_ladders(
-        is_plain, *arguments, own, table.bucket_offsets, table.bucket_pillar, table.bucket_change, binding.fx[compiled.leg_set],
-        np.where(has_row, layout.row_start[row_of_leg], -1), compiled.rows.leg_place, layout.place_offsets, layout.place_curve,
+        is_plain, *arguments, own, table.bucket_offsets, table.bucket_pillar, table.bucket_change, binding.fx[sets],
+        np.where(has_row, layout.row_start[rows], -1), compiled.rows.leg_place[order], layout.place_offsets, layout.place_curve,
         layout.place_start, market.tables.offsets, np.zeros(int(market.tables.offsets[-1]) + 1),
-        legs.pv, legs.parallel, legs.credit, legs.tomorrow, out,
+        legs, out,
     )  # fmt: skip
     return legs
 
 
 @kernel
 @no_type_check
-def _sum_flows(flow_offsets, flow_node, weight, table, own, pv, parallel, credit, tomorrow):
-    for leg in range(pv.size):
+def _sum_flows(order, flow_offsets, flow_node, weight, table, own, legs):
+    for i in range(order.size):
         value = up = wider = later = 0.0
-        for flow in range(flow_offsets[leg], flow_offsets[leg + 1]):
+        for flow in range(flow_offsets[i], flow_offsets[i + 1]):
             node, x = flow_node[flow], weight[flow]
             value += x * table[node, FACTOR]
             up += x * table[node, PARALLEL]
             wider += x * table[node, CREDIT]
             later += x * table[node, TOMORROW]
-        pv[leg], parallel[leg], credit[leg] = value, up, wider
-        # The weights hold exp(-spread × time); a day later there is a day less of it.
-        tomorrow[leg] = later * np.exp(own[leg] / DAYS_PER_YEAR) if own[leg] != 0.0 else later
+        _write_leg(legs, order[i], value, up, wider, later, own[i])
+
+
+@kernel
+@no_type_check
+def _write_leg(legs, leg, value, up, wider, later, own):
+    # The weights hold exp(-spread × time); a day later there is a day less of it.
+    later = later * exp(own / DAYS_PER_YEAR) if own != 0.0 else later
+    legs[leg, 0], legs[leg, 1], legs[leg, 2], legs[leg, 3] = value, up, wider, later
 
 
 @kernel
@@ -211,40 +212,40 @@ def _add_any(first_flow, end, flow_node, weight, table, bucket_offsets, bucket_p
 @kernel
 @no_type_check
 def _sum_flows_and_ladders(
-    is_plain, flow_offsets, flow_node, weight, table, own, bucket_offsets, bucket_pillar, bucket_change, fx, row_start, leg_place,
-    place_offsets, place_curve, place_start, first_pillar, ladder, pv, parallel, credit, tomorrow, out,
+    is_plain, order, flow_offsets, flow_node, weight, table, own, bucket_offsets, bucket_pillar, bucket_change, fx, row_start, leg_place,
+    place_offsets, place_curve, place_start, first_pillar, ladder, legs, out,
 ):  # fmt: skip
-    """`ladder` has a place for each pillar of the market and one more; it is zero between legs."""
-    for leg in range(pv.size):
-        first_flow, end = flow_offsets[leg], flow_offsets[leg + 1]
+    """Legs are in the order of storage, but for those of `legs`. `ladder` has a place for each pillar of the market and one more; it is
+    zero between legs."""
+    for i in range(order.size):
+        first_flow, end = flow_offsets[i], flow_offsets[i + 1]
         if is_plain:
             value, up, wider, later = _add_plain(first_flow, end, flow_node, weight, table, ladder)
         else:
             value, up, wider, later = _add_any(
                 first_flow, end, flow_node, weight, table, bucket_offsets, bucket_pillar, bucket_change, ladder
             )
-        pv[leg], parallel[leg], credit[leg] = value, up, wider
-        tomorrow[leg] = later * np.exp(own[leg] / DAYS_PER_YEAR) if own[leg] != 0.0 else later
-        if row_start[leg] < 0 or not np.isfinite(value):  # the row fails, and its ladder can hold what is no number anywhere
+        _write_leg(legs, order[i], value, up, wider, later, own[i])
+        if row_start[i] < 0 or not np.isfinite(value):  # the row fails, and its ladder can hold what is no number anywhere
             ladder[:] = 0.0
             continue
-        place, rate = leg_place[leg], fx[leg]
-        for i in range(place_offsets[place], place_offsets[place + 1]):
-            at = row_start[leg] + place_start[i]
-            first, last = first_pillar[place_curve[i]], first_pillar[place_curve[i] + 1]
+        place, rate = leg_place[i], fx[i]
+        for entry in range(place_offsets[place], place_offsets[place + 1]):
+            at = row_start[i] + place_start[entry]
+            first, last = first_pillar[place_curve[entry]], first_pillar[place_curve[entry] + 1]
             for pillar in range(first, last):
                 out[at + pillar - first] += ladder[pillar] * rate
                 ladder[pillar] = 0.0
 
 
 def _row_values(
-    compiled: Compiled, *, binding: Binding, legs: _LegValues, status: np.ndarray, market: Market, layout: RowLayout, out: np.ndarray
+    compiled: Compiled, *, binding: Binding, legs: np.ndarray, status: np.ndarray, market: Market, layout: RowLayout, out: np.ndarray
 ) -> dict[Measure, np.ndarray]:
     names = (Measure.PV, Measure.PV_BASE, Measure.DV01, Measure.CS01, Measure.THETA_1D, Measure.FX_DELTA)
     values = {measure: np.empty(compiled.row_count) for measure in names}
     is_foreign = np.array([*(name != market.base_currency for name in compiled.leg_currency.names), False])[compiled.leg_currency.codes]
     _sum_legs(
-        compiled.leg_offsets, legs.pv, legs.parallel, legs.credit, legs.tomorrow, binding.fx[compiled.leg_set], is_foreign,
+        compiled.leg_offsets, legs, binding.fx[compiled.leg_set], is_foreign,
         binding.native_fx, layout.row_start, layout.place_currency[compiled.rows.leg_place], status,
         *(values[measure] for measure in names), out,
     )  # fmt: skip
@@ -256,18 +257,18 @@ def _row_values(
 @kernel
 @no_type_check
 def _sum_legs(
-    leg_offsets, leg_pv, leg_parallel, leg_credit, leg_tomorrow, fx, is_foreign, native_fx, row_start, leg_currency_bucket, status,
+    leg_offsets, legs, fx, is_foreign, native_fx, row_start, leg_currency_bucket, status,
     pv, pv_base, dv01, cs01, theta, fx_delta, out,
 ):  # fmt: skip
     for row in range(status.size):
         native = base = up = wider = later = foreign = 0.0
         for leg in range(leg_offsets[row], leg_offsets[row + 1]):
-            leg_base = leg_pv[leg] * fx[leg]
-            native += leg_pv[leg] * (fx[leg] / native_fx[row])
+            leg_base = legs[leg, 0] * fx[leg]
+            native += legs[leg, 0] * (fx[leg] / native_fx[row])
             base += leg_base
-            up += leg_parallel[leg] * fx[leg]
-            wider += leg_credit[leg] * fx[leg]
-            later += (leg_tomorrow[leg] - leg_pv[leg]) * fx[leg]
+            up += legs[leg, 1] * fx[leg]
+            wider += legs[leg, 2] * fx[leg]
+            later += (legs[leg, 3] - legs[leg, 0]) * fx[leg]
             if is_foreign[leg]:
                 foreign += FX_SHIFT * leg_base
                 if leg_currency_bucket[leg] >= 0 and status[row] == _OK:

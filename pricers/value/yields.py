@@ -16,6 +16,7 @@ import numpy as np
 from pricers.core.compiled import Compiled
 from pricers.core.nodes import EXPONENT, FACTOR, NodeTable
 from pricers.kernels.jit import kernel
+from pricers.kernels.vector_math import exp, expm1, log
 from pricers.market.curves import DAYS_PER_YEAR
 from pricers.market.market import CurveKind
 from pricers.measures import Measure
@@ -70,19 +71,21 @@ def yield_measures(compiled: Compiled, *, table: NodeTable, status: np.ndarray) 
     terms = compiled.price_terms
     assert terms is not None
     assert compiled.settlement_node is not None
-    result = np.full((len(_COLUMNS), status.size), np.nan)
+    result = np.full((status.size, len(_COLUMNS)), np.nan)
     sets = compiled.sets
     is_credit = np.array([*(kind in _CREDIT_ORDERS for kind, _ in sets.curves)], bool)[sets.set_curve]
     has_credit_curve = np.zeros(sets.count, bool)
     has_credit_curve[np.repeat(np.arange(sets.count), np.diff(sets.curve_offsets))[is_credit]] = True
     flows_max = int(np.diff(compiled.flow_offsets).max(initial=0))
+    order = sets.leg_order
     _yield_rows(
-        compiled.flow_offsets, compiled.amount, compiled.weight, compiled.flow_node, compiled.nodes.anchor, table.values,
-        table.discount_factor, compiled.settlement_node, compiled.leg_credit_spread, has_credit_curve[compiled.leg_set],
+        order, compiled.flow_offsets, compiled.amount, compiled.weight, compiled.flow_node, compiled.nodes.anchor, table.values,
+        table.discount_factor, compiled.settlement_node, compiled.leg_credit_spread[order], has_credit_curve[compiled.leg_set[order]],
         terms.first_flow, terms.yield_time, terms.yield_frequency, terms.outstanding, terms.accrued, terms.market_clean_price,
-        status, np.empty(flows_max), np.empty(flows_max), result,
+        status[order], np.empty(flows_max), np.empty(flows_max), np.empty(flows_max), result,
     )  # fmt: skip
     messages: dict[int, str] = {}
+    result = np.ascontiguousarray(result.T)
     priced = np.isfinite(result[1])
     for row in np.flatnonzero(priced & ~np.isfinite(result[3])).tolist():
         messages[row] = NO_YIELD
@@ -94,36 +97,38 @@ def yield_measures(compiled: Compiled, *, table: NodeTable, status: np.ndarray) 
 @kernel
 @no_type_check
 def _yield_rows(
-    flow_offsets, amount, weight, flow_node, node_day, table, discount_factor, settlement_node, credit_spread, has_spread_curve, first_flow,
-    yield_time, yield_frequency, outstanding, accrued, market_clean_price, status, discounted, years, result,
+    order, flow_offsets, amount, weight, flow_node, node_day, table, discount_factor, settlement_node, credit_spread, has_spread_curve,
+    first_flow, yield_time, yield_frequency, outstanding, accrued, market_clean_price, status, discounted, years, factors, result,
 ):  # fmt: skip
+    """Rows are in the order of storage, but for those of `result`."""
     for row in range(status.size):
         first, end = first_flow[row], flow_offsets[row + 1]
         if status[row] != _OK or first >= end:
             continue
+        line = result[order[row]]
         node = settlement_node[row]
         settlement_years = node_day[node] / DAYS_PER_YEAR
         value, force = _settlement_value(first, end, weight, flow_node, table, node, credit_spread[row] * settlement_years, yield_time)
         model_price = value / outstanding[row] * 100.0
-        result[0, row] = model_price - accrued[row]
-        result[1, row] = model_price
-        result[2, row] = accrued[row]
+        line[0] = model_price - accrued[row]
+        line[1] = model_price
+        line[2] = accrued[row]
         is_quoted = not np.isnan(market_clean_price[row])
         if is_quoted:
             value = (market_clean_price[row] + accrued[row]) / 100.0 * outstanding[row]
-        force, price, first_moment, second_moment = _solve_force(first, end, amount, yield_time, value, force)
+        force, price, first_moment, second_moment = _solve_force(first, end, amount, yield_time, value, force, factors)
         frequency = yield_frequency[row]
-        growth = np.exp(force / frequency)  # 1 + y/N
+        growth = exp(force / frequency)  # 1 + y/N
         duration = first_moment / price
-        result[3, row] = frequency * np.expm1(force / frequency)
-        result[4, row] = duration
-        result[5, row] = duration / growth
-        result[6, row] = (second_moment / price + duration / frequency) / (growth * growth)
+        line[3] = frequency * expm1(force / frequency)
+        line[4] = duration
+        line[5] = duration / growth
+        line[6] = (second_moment / price + duration / frequency) / (growth * growth)
         if is_quoted or has_spread_curve[row]:
             without_spread = _discount(first, end, amount, flow_node, node_day, discount_factor, node, discounted, years)
-            result[7, row] = _solve_z_spread(end - first, discounted, years, value, without_spread)
+            line[7] = _solve_z_spread(end - first, discounted, years, value, without_spread, factors)
         else:  # the model's only spread is the contract's constant one
-            result[7, row] = credit_spread[row]
+            line[7] = credit_spread[row]
 
 
 @kernel
@@ -140,18 +145,27 @@ def _settlement_value(first, end, weight, flow_node, table, settlement, spread_t
     force = exponents / times if times != 0.0 else 0.0
     value = value / table[settlement, FACTOR]
     if spread_time != 0.0:
-        value *= np.exp(spread_time)
+        value *= exp(spread_time)
     return value, min(max(force, -0.5), 0.5)
 
 
 @kernel
 @no_type_check
-def _moments(start, end, amount, yield_time, force):
+def _fill_factors(start, count, times, force, factors):
+    """exp(-force t) of `count` times from `start` on. A loop of its own, because sums keep their order and so are no SIMD."""
+    for i in range(count):
+        factors[i] = exp(-force * times[start + i])
+
+
+@kernel
+@no_type_check
+def _moments(start, end, amount, yield_time, force, factors):
     """Σ a B, Σ t a B, Σ t² a B and Σ t³ a B with B = exp(-force t)."""
+    _fill_factors(start, end - start, yield_time, force, factors)
     price = first = second = third = 0.0
     for flow in range(start, end):
         time = yield_time[flow]
-        x = amount[flow] * np.exp(-force * time)
+        x = amount[flow] * factors[flow - start]
         price += x
         first += x * time
         second += x * time * time
@@ -161,24 +175,24 @@ def _moments(start, end, amount, yield_time, force):
 
 @kernel
 @no_type_check
-def _solve_force(start, end, amount, yield_time, target, guess):
+def _solve_force(start, end, amount, yield_time, target, guess, factors):
     """Force of yield k with Σ a exp(-k t) = target, and the first three sums there; NaN where there is none."""
     force = guess
     for _ in range(ITERATIONS_MAX):
-        price, first, second, third = _moments(start, end, amount, yield_time, force)
+        price, first, second, third = _moments(start, end, amount, yield_time, force, factors)
         if not price * target > 0.0:
             break
         ratio, duration = price / target, first / price
         if not duration > 0.0:
             break
-        step = _halley_step(np.log(ratio), duration, second / price)
+        step = _halley_step(log(ratio), duration, second / price)
         force += step
         if abs(force) > FORCE_MAX:
             break
         if abs(step) < FORCE_STEP_SMALL:
             half = 0.5 * step
             return force, price - step * (first - half * second), first - step * (second - half * third), second - step * third
-    return _bracket_force(start, end, amount, yield_time, target, guess)
+    return _bracket_force(start, end, amount, yield_time, target, guess, factors)
 
 
 @kernel
@@ -193,18 +207,18 @@ def _halley_step(miss, duration, mean_square):
 
 @kernel
 @no_type_check
-def _bracket_force(first, end, amount, yield_time, target, guess):
+def _bracket_force(first, end, amount, yield_time, target, guess, factors):
     """The same by widening a bracket around the guess and halving it, for flows of both signs."""
     nothing = (np.nan, np.nan, np.nan, np.nan)
     if not np.isfinite(target):
         return nothing
     width = BRACKET_FIRST
     low = high = guess
-    low_miss = high_miss = _moments(first, end, amount, yield_time, guess)[0] - target
+    low_miss = high_miss = _moments(first, end, amount, yield_time, guess, factors)[0] - target
     while low_miss * high_miss > 0.0 and width < FORCE_MAX:
         low, high = guess - width, guess + width
-        low_miss = _moments(first, end, amount, yield_time, low)[0] - target
-        high_miss = _moments(first, end, amount, yield_time, high)[0] - target
+        low_miss = _moments(first, end, amount, yield_time, low, factors)[0] - target
+        high_miss = _moments(first, end, amount, yield_time, high, factors)[0] - target
         width *= 2.0
     if not low_miss * high_miss <= 0.0:
         return nothing
@@ -212,12 +226,12 @@ def _bracket_force(first, end, amount, yield_time, target, guess):
         middle = 0.5 * (low + high)
         if middle in (low, high):
             break
-        miss = _moments(first, end, amount, yield_time, middle)[0] - target
+        miss = _moments(first, end, amount, yield_time, middle, factors)[0] - target
         if low_miss * miss <= 0.0:
             high = middle
         else:
             low, low_miss = middle, miss
-    price, first_moment, second_moment, _ = _moments(first, end, amount, yield_time, high)
+    price, first_moment, second_moment, _ = _moments(first, end, amount, yield_time, high, factors)
     return (high, price, first_moment, second_moment) if price != 0.0 else nothing
 
 
@@ -240,12 +254,13 @@ def _discount(first, end, amount, flow_node, node_day, discount_factor, settleme
 
 @kernel
 @no_type_check
-def _spread_moments(count, discounted, years, spread):
+def _spread_moments(count, discounted, years, spread, factors):
     """Σ b S, Σ t b S and Σ t² b S with S = exp(-spread t), b the discounted flows."""
+    _fill_factors(0, count, years, spread, factors)
     price = first = second = 0.0
     for flow in range(count):
         time = years[flow]
-        x = discounted[flow] * np.exp(-spread * time)
+        x = discounted[flow] * factors[flow]
         price += x
         first += x * time
         second += x * time * time
@@ -254,7 +269,7 @@ def _spread_moments(count, discounted, years, spread):
 
 @kernel
 @no_type_check
-def _solve_z_spread(count, discounted, years, target, start):
+def _solve_z_spread(count, discounted, years, target, start, factors):
     """Constant zero spread at which the flows are worth the target on the settlement date, NaN where there is none; `start`: sums at 0."""
     price, first, second = start
     spread = 0.0
@@ -264,28 +279,28 @@ def _solve_z_spread(count, discounted, years, target, start):
         ratio, duration = price / target, first / price
         if not duration > 0.0:
             break
-        step = _halley_step(np.log(ratio), duration, second / price)
+        step = _halley_step(log(ratio), duration, second / price)
         spread += step
         if abs(spread) > FORCE_MAX:
             break
         if abs(step) < SPREAD_STEP_SMALL:
             return spread
-        price, first, second = _spread_moments(count, discounted, years, spread)
-    return _bracket_z_spread(count, discounted, years, target)
+        price, first, second = _spread_moments(count, discounted, years, spread, factors)
+    return _bracket_z_spread(count, discounted, years, target, factors)
 
 
 @kernel
 @no_type_check
-def _bracket_z_spread(count, discounted, years, target):
+def _bracket_z_spread(count, discounted, years, target, factors):
     if not np.isfinite(target):
         return np.nan
     width = BRACKET_FIRST
     low = high = 0.0
-    low_miss = high_miss = _spread_moments(count, discounted, years, 0.0)[0] - target
+    low_miss = high_miss = _spread_moments(count, discounted, years, 0.0, factors)[0] - target
     while low_miss * high_miss > 0.0 and width < FORCE_MAX:
         low, high = -width, width
-        low_miss = _spread_moments(count, discounted, years, low)[0] - target
-        high_miss = _spread_moments(count, discounted, years, high)[0] - target
+        low_miss = _spread_moments(count, discounted, years, low, factors)[0] - target
+        high_miss = _spread_moments(count, discounted, years, high, factors)[0] - target
         width *= 2.0
     if not low_miss * high_miss <= 0.0:
         return np.nan
@@ -293,7 +308,7 @@ def _bracket_z_spread(count, discounted, years, target):
         middle = 0.5 * (low + high)
         if middle in (low, high):
             break
-        miss = _spread_moments(count, discounted, years, middle)[0] - target
+        miss = _spread_moments(count, discounted, years, middle, factors)[0] - target
         if low_miss * miss <= 0.0:
             high = middle
         else:

@@ -212,10 +212,9 @@ def failing_rows(compiled: Compiled, *, grid: LadderGrid, is_ok: Bool[np.ndarray
     kind_of_node, is_failing = failing_nodes(compiled, grid=grid)
     if not is_failing.size:
         return FailingRows(np.empty(0, np.int64), np.empty((0, grid.scenarios.count), np.bool_))
-    row_of_leg = np.repeat(np.arange(compiled.row_count), np.diff(compiled.leg_offsets))
     kind_of_flow = kind_of_node[compiled.flow_node]
     flows = np.flatnonzero(kind_of_flow >= 0)
-    row_of_flow = np.repeat(row_of_leg, np.diff(compiled.flow_offsets))
+    row_of_flow = np.repeat(compiled.stored_rows, np.diff(compiled.flow_offsets))
     pairs = np.unique(np.stack([row_of_flow[flows], kind_of_flow[flows]]), axis=1)
     pairs = pairs[:, is_ok[pairs[0]]]
     rows, starts = np.unique(pairs[0], return_index=True)

@@ -1,10 +1,12 @@
 """Curve points to pillars: days from the valuation date and continuously compounded zero rates on ACT/365F."""
 
 import math
+import sys
 from datetime import date
 
 import numpy as np
 
+from pricers.kernels.vector_math import log_of
 from pricers.market.curves import DAYS_PER_YEAR
 from pricers.market.market import Curve, CurveKind
 from pricers.time.dates import add_tenor, to_day
@@ -27,12 +29,17 @@ def continuous_zero_rate(value: float, *, days: int, quoted_as: QuotedAs, compou
     """
     time = days / DAYS_PER_YEAR
     if quoted_as is QuotedAs.DISCOUNT_FACTORS:
-        return -math.log(value) / time if value > 0.0 else math.nan
+        return -_log(value) / time
     periods = {Compounding.ANNUAL: 1.0, Compounding.SEMIANNUAL: 2.0, Compounding.SIMPLE: 1.0 / time}.get(compounding)
     if periods is None:
         return value
     growth = 1.0 + value / periods
-    return periods * math.log(growth) if growth > 0.0 else math.nan
+    return periods * _log(growth)
+
+
+def _log(value: float) -> float:
+    """The natural logarithm, which has the same bits on every machine; NaN below the smallest normal float."""
+    return float(log_of(np.array([value]))[0]) if value >= sys.float_info.min else math.nan
 
 
 def discount_curve(document: CurveDocument, *, as_of: date) -> Curve:

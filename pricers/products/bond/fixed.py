@@ -154,7 +154,6 @@ def _legs(contracts: Contracts) -> tuple[CouponLegs, CalendarTables, np.ndarray]
         day_count=column("day_count"),
         is_zero_coupon=(contracts.array("frequency") == _ONCE) & (contracts.array("coupon_rate") == 0.0),
         pays_out=False,
-        rounds_by_period=False,
     )
     return legs, found.tables, np.logical_and.reduce(found.known.reshape(3, rows))
 

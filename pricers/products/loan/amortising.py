@@ -145,7 +145,6 @@ def _legs(contracts: Contracts, *, calendar: np.ndarray) -> CouponLegs:
         day_count=column("day_count"),
         is_zero_coupon=np.zeros(rows, bool),
         pays_out=True,
-        rounds_by_period=True,
     )
 
 

@@ -185,8 +185,8 @@ def test_compiled_batch_knows_its_size():
 
 
 def test_solver_that_comes_upon_a_price_of_zero_answers_from_its_bracket():
-    discounted, years = np.array([100.0, -100.0 / 3.0 * 0.1]), np.array([1.0, 30.0])
-    start = _spread_moments(2, discounted, years, 0.0)
-    spread = _solve_z_spread(2, discounted, years, 89.0, start)
-    assert _spread_moments(2, discounted, years, spread)[0] == pytest.approx(89.0, rel=1e-12)
-    assert np.isnan(_solve_z_spread(2, np.zeros(2), years, 89.0, (0.0, 0.0, 0.0)))
+    discounted, years, factors = np.array([100.0, -100.0 / 3.0 * 0.1]), np.array([1.0, 30.0]), np.empty(2)
+    start = _spread_moments(2, discounted, years, 0.0, factors)
+    spread = _solve_z_spread(2, discounted, years, 89.0, start, factors)
+    assert _spread_moments(2, discounted, years, spread, factors)[0] == pytest.approx(89.0, rel=1e-12)
+    assert np.isnan(_solve_z_spread(2, np.zeros(2), years, 89.0, (0.0, 0.0, 0.0), factors))
