@@ -49,7 +49,7 @@ def create_difference_router(database: Database) -> APIRouter:
 
     @router.get("/{run_id}/diff/{other_run_id}", summary="What differs between two runs", responses=error_responses(404, 409))
     def difference(run_id: str, other_run_id: str, tolerance: Tolerance, measure: Measure = "pv_base") -> RunDifference:
-        """From the earlier run `run_id` to the later `other_run_id`: how many positions changed, opened, closed, now fail or are now priced.
+        """From the earlier run `run_id` to the later `other_run_id`: positions that changed, opened, closed, now fail or are now priced.
 
         Positions are matched by their id, so the runs may be of different portfolios; their base currency must be the same.
         """

@@ -12,7 +12,7 @@ class Health(Model):
 
     status: Literal["ok"] = Field(default="ok", description="Always ok, because the process responds.")
     service: str = Field(description="Short name of the service.", examples=["runs"])
-    version: str = Field(description="Version of riskray.", examples=["0.1.0"])
+    version: str = Field(description="Version of riskray.", examples=["0.2.0"])
 
 
 class DeepHealth(Model):
@@ -20,7 +20,7 @@ class DeepHealth(Model):
 
     status: Literal["ok", "failing"] = Field(description="Whether all dependencies respond.")
     service: str = Field(description="Short name of the service.", examples=["runs"])
-    version: str = Field(description="Version of riskray.", examples=["0.1.0"])
+    version: str = Field(description="Version of riskray.", examples=["0.2.0"])
     database: JsonObject = Field(
         description="State of the database: version, latency in milliseconds, missing migrations, connection pool; or the error."
     )
