@@ -104,7 +104,8 @@ class Compiled:
     @property
     def stored_rows(self) -> Int64[np.ndarray, " leg"]:
         """The row of each leg, legs in the order of `sets.leg_order`."""
-        return self.row_of_leg[self.sets.leg_order]
+        rows: np.ndarray = self.row_of_leg[self.sets.leg_order]
+        return rows
 
     @property
     def leg_set(self) -> Int32[np.ndarray, " leg"]:
