@@ -64,8 +64,8 @@ def present_values(
             last = min(first + TILE_SCENARIOS, scenarios.count)
             table, fx = factors.tile(first, last)
             _add_tile(
-                legs.start, stored_rows[legs], compiled.flow_offsets, compiled.flow_node, compiled.weight, int(compiled.node_offsets[number]),
-                table, fx, first, not rows_have_one_leg, out,
+                legs.start, stored_rows[legs], compiled.flow_offsets, compiled.flow_node, compiled.weight,
+                int(compiled.node_offsets[number]), table, fx, first, not rows_have_one_leg, out,
             )  # fmt: skip
     out[row_status(compiled, binding) != _OK] = np.nan
     return out
