@@ -58,7 +58,7 @@ class Compiled:
     """A batch ready to be valued. Independent of any market.
 
     Rows and legs are those of `Cashflows`, in its order, and so are all results. Flows are stored in the order of their legs in
-    `sets.leg_order`, so that flows stored together read the same nodes: leg sets.leg_order[i] has the flows
+    `sets.leg_order`, so that flows stored together read the same nodes: leg sets.leg_order[i] has flows
     flow_offsets[i]:flow_offsets[i + 1].
     """
 
@@ -104,8 +104,8 @@ class Compiled:
     @property
     def stored_rows(self) -> Int64[np.ndarray, " leg"]:
         """The row of each leg, legs in the order of `sets.leg_order`."""
-        rows: np.ndarray = self.row_of_leg[self.sets.leg_order]
-        return rows
+        stored: np.ndarray = self.row_of_leg[self.sets.leg_order]
+        return stored
 
     @property
     def leg_set(self) -> Int32[np.ndarray, " leg"]:
