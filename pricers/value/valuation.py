@@ -15,6 +15,7 @@ from pricers.core.binding import Binding, bind_market
 from pricers.core.compiled import Compiled
 from pricers.core.nodes import CREDIT, FACTOR, LEFT, NARROW, PARALLEL, PILLAR, RIGHT, SECOND, TOMORROW, NodeTable, node_table
 from pricers.kernels.jit import kernel
+from pricers.kernels.prefetch import prefetch
 from pricers.kernels.vector_math import exp
 from pricers.market.curves import DAYS_PER_YEAR
 from pricers.market.market import CurveKind, Market
@@ -27,6 +28,8 @@ ALL_MEASURES: frozenset[Measure] = frozenset(Measure)
 _OK = int(RowStatus.OK)
 _NOT_FINITE = int(RowStatus.NOT_FINITE)
 _LADDERS: Final = frozenset(CurveKind)
+_LEGS_AHEAD: Final = 3
+_LINE: Final = 8  # numbers in a cache line
 
 
 @dataclass(frozen=True)
@@ -218,6 +221,10 @@ def _sum_flows_and_ladders(
     """Legs are in the order of storage, but for those of `legs`. `ladder` has a place for each pillar of the market and one more; it is
     zero between legs."""
     for i in range(order.size):
+        ahead = row_start[min(i + _LEGS_AHEAD, order.size - 1)]
+        if ahead >= 0:  # rows lie anywhere, and a store that waits for its line keeps later flows waiting
+            prefetch(out, ahead)
+            prefetch(out, min(ahead + _LINE, out.size - 1))
         first_flow, end = flow_offsets[i], flow_offsets[i + 1]
         if is_plain:
             value, up, wider, later = _add_plain(first_flow, end, flow_node, weight, table, ladder)

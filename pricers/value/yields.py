@@ -153,8 +153,9 @@ def _settlement_value(first, end, weight, flow_node, table, settlement, spread_t
 @no_type_check
 def _fill_factors(start, count, times, force, factors):
     """exp(-force t) of `count` times from `start` on. A loop of its own, because sums keep their order and so are no SIMD."""
+    part = times[start : start + count]  # an index that might be negative would keep the loop from becoming SIMD
     for i in range(count):
-        factors[i] = exp(-force * times[start + i])
+        factors[i] = exp(-force * part[i])
 
 
 @kernel
