@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ray.serve import Application
 
 DESCRIPTION = """
-What a run found. Sums leave failed positions out and say how many there are. While a run is running its results answer 409, unless
+What a run found. Sums exclude failed positions and count them. While a run is running, its results return 409, unless
 `partial=true` asks for what is there already. Positions come as pages of JSON, or all at once as an Arrow stream, Parquet or CSV.
 """
 _FORMATS = (Format.JSON, Format.ARROW, Format.PARQUET, Format.CSV)
@@ -162,7 +162,7 @@ def _sums_router(database: Database) -> APIRouter:
             return _ROLLUPS.dump_json(reader.rollups(run_id=run_id, group_by=groups, filters=filters))
 
         run_no_of(database, run_id=run_id)  # or what is kept would outlive its run
-        # By the run's id, because a restored database gives numbers away again. An error is not kept: a run under way is asked again.
+        # The key is the run's id: a restored database reuses numbers. An error is not cached, so that a later request finds an ended run.
         body = answers.get_or_load((run_id, tuple(groups), filters), answer)
         return Response(body, media_type="application/json")
 
