@@ -97,7 +97,7 @@ def stream_results(
 
 
 def _in_order(pool: ThreadPoolExecutor, read: Callable[[int], pa.Table], starts: Iterable[int]) -> Iterator[pa.Table]:
-    """What `read` answers for each start; as many are under way as there are readers, so memory holds few."""
+    """What `read` returns for each start; as many are under way as there are readers, so memory holds few."""
     waiting: deque[Future[pa.Table]] = deque()
     left = iter(starts)
     waiting.extend(pool.submit(read, start) for start in islice(left, READERS))
@@ -208,7 +208,7 @@ def top_results(
 ) -> list[dict[str, Any]]:
     """The positions that contribute most to a measure, as rows of RESULT_COLUMNS. Raises NotFound, and InvalidRequest for the measure."""
     if measure not in MEASURE_COLUMNS:
-        message = f"{measure!r} is no measure; choose of {', '.join(MEASURE_COLUMNS)}"
+        message = f"{measure!r} is no measure; choose one of {', '.join(MEASURE_COLUMNS)}"
         raise InvalidRequest(message, [{"loc": ["by"], "msg": message, "code": "unknown_value"}])
     parameters = {**run_keys(database, run_id=run_id), **filters.parameters(), "order": order, "limit": limit}
     with database.connection() as connection:
@@ -253,7 +253,7 @@ def _grouped(
         problems = [
             {"loc": ["group_by"], "msg": f"{name!r} is not one of {', '.join(allowed)}", "code": "unknown_value"} for name in unknown
         ]
-        raise InvalidRequest(f"cannot group by {', '.join(map(repr, unknown))}; choose of {', '.join(allowed)}", problems)
+        raise InvalidRequest(f"cannot group by {', '.join(map(repr, unknown))}; choose one of {', '.join(allowed)}", problems)
     _require_final(get_run(database, run_id=run_id))
     chosen = {f"by_{name}": name in group_by for name in GROUPS}
     with database.connection() as connection:
