@@ -166,6 +166,11 @@ def load_entry_points() -> tuple[str, ...]:
     return tuple(loaded)
 
 
+def entry_point_packages() -> tuple[str, ...]:
+    """Top-level packages and modules that the entry points of installed wheels name, sorted."""
+    return tuple(sorted({entry.module.partition(".")[0] for entry in entry_points(group=ENTRY_POINT_GROUP)}))
+
+
 _loaded_entry_points: set[tuple[str, str]] = set()
 
 
@@ -248,6 +253,7 @@ __all__ = [
     "UnknownProductError",
     "Value",
     "compile_contracts",
+    "entry_point_packages",
     "known_products",
     "load_entry_points",
     "pricer",
