@@ -71,7 +71,7 @@ ANSWERS_BYTES_MAX = 64 * 1024**2
 """Rollups kept as they are sent; twenty thousand groups take 5 MB."""
 
 
-def _ladder_node(
+def _book_product_node(
     book: _Names = [],  # noqa: B006
     product: _Names = [],  # noqa: B006
     hierarchy: Annotated[str | None, Query(description="Hierarchy over books or products, with `node`.")] = None,
@@ -82,10 +82,10 @@ def _ladder_node(
     return NodeQuery(book=book, product=product, hierarchy=hierarchy, node=node)
 
 
-Ladder = Annotated[NodeQuery, Depends(_ladder_node)]
+BookProductNode = Annotated[NodeQuery, Depends(_book_product_node)]
 
 
-def _ladder_filter(database: Database, query: NodeQuery) -> store.ResultFilter:
+def _book_product_filter(database: Database, query: NodeQuery) -> store.ResultFilter:
     filters = resolve_node(database, query.request()).filters
     if filters.currencies or filters.counterparties:
         raise InvalidRequest(f"sensitivities are by book and product; hierarchy {query.hierarchy!r} is over another dimension")
@@ -192,7 +192,7 @@ def _ladders_router(database: Database) -> APIRouter:
     def sensitivities(
         request: Request,
         run_id: str,
-        node: Ladder,
+        node: BookProductNode,
         kind: Annotated[list[FactorKind], Query(description="Kinds of factors to keep; may be repeated.", examples=["RATE"])] = [],  # noqa: B006
         factor: _Names = [],  # noqa: B006
         group_by: GroupBy = "",
@@ -202,7 +202,7 @@ def _ladders_router(database: Database) -> APIRouter:
         hierarchy over these where it is named. `GET .../factors` has the unit and the bump of each factor.
         """
         file, groups = negotiated(request, asked, offered=_FORMATS), _groups(group_by)
-        filters = _ladder_filter(database, node)
+        filters = _book_product_filter(database, node)
         rows = store.sensitivities(database, run_id=run_id, group_by=groups, kinds=kind, factors=factor, filters=filters)
         if file is Format.JSON:
             return rows
