@@ -32,7 +32,7 @@ from riskray.models.tail_risk import NodeFilter
 from riskray.portfolio.generate import generate_portfolio
 from riskray.runs.uploads import store_portfolio
 from riskray.scenario import codec
-from riskray.scenario.bind import bind
+from riskray.scenario.bind import bind_scenarios
 from riskray.scenario.compile import compile_scenarios
 from riskray.scenario.history_sources import ecb_fx_history, generate_rate_history, joined
 from riskray.snapshots.content import scenario_set_content
@@ -88,7 +88,7 @@ def main() -> None:
         position_s, position_run, _ = min(position_runs, key=lambda each: each[0])
         difference = _netting_difference(database, position_run)
     quantlib = quantlib_rate(
-        sample, market=market, scenarios=bind(matrix, market=market).scenarios,
+        sample, market=market, scenarios=bind_scenarios(matrix, market=market).scenarios,
         scenario_count=min(QUANTLIB_SCENARIOS, arguments.scenarios), processes=arguments.actors,
     )  # fmt: skip
     rate = arguments.positions * arguments.scenarios / wall_s

@@ -1,15 +1,18 @@
 """The pricer registry: product name -> how to read, lower and value its contracts.
 
-A product is registered in one of three ways: by a module of this package (imported at the end of this file), by an installed wheel's
-entry point in the group `riskray.pricers`, or by `register("MY_PRODUCT", price)` with a plain function, which values row by row.
+A product is registered in one of three ways: by a module in `pricers/products` (all are imported at the end of this file), by an
+installed wheel's entry point in the group `riskray.pricers`, or by `register("MY_PRODUCT", price)` with a plain function, which values
+row by row.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
+from pkgutil import walk_packages
 from typing import Any, Protocol, overload, runtime_checkable
 
+from pricers import products
 from pricers.contract.columns import Columns, Contracts
 from pricers.core.compiled import Compiled, compile_cashflows
 from pricers.flows.cashflows import Lowered
@@ -163,6 +166,11 @@ def load_entry_points() -> tuple[str, ...]:
     return tuple(loaded)
 
 
+def entry_point_packages() -> tuple[str, ...]:
+    """Top-level packages and modules that the entry points of installed wheels name, sorted."""
+    return tuple(sorted({entry.module.partition(".")[0] for entry in entry_points(group=ENTRY_POINT_GROUP)}))
+
+
 _loaded_entry_points: set[tuple[str, str]] = set()
 
 
@@ -245,6 +253,7 @@ __all__ = [
     "UnknownProductError",
     "Value",
     "compile_contracts",
+    "entry_point_packages",
     "known_products",
     "load_entry_points",
     "pricer",
@@ -252,6 +261,7 @@ __all__ = [
     "value_contracts",
 ]
 
-# The products that ship with riskray; importing one registers it. The imports come last, because each product imports this module.
-for _built_in in ("bond.fixed", "fx.forward", "loan.amortising"):
-    import_module(f"pricers.products.{_built_in}")
+# The products that ship with riskray, one file each; importing one registers it. The imports come last, because each product imports this
+# module.
+for _found in walk_packages(products.__path__, f"{products.__name__}."):
+    import_module(_found.name)

@@ -10,7 +10,7 @@ Value = TypeVar("Value")
 
 
 class LruCache(Generic[Value]):
-    """Values by key. A value larger than the whole budget is kept until the next one is added. Thread-safe.
+    """Values by key, none of them None. A value larger than the whole budget is kept until the next one is added. Thread-safe.
 
     Keys identify content that does not change, so that no entry becomes stale and dropping one costs only time.
     """
@@ -21,16 +21,26 @@ class LruCache(Generic[Value]):
         self._lock = threading.Lock()
         self.hits = self.misses = 0
 
-    def get_or_load(self, key: Hashable, load: Callable[[], Value]) -> Value:
-        """The cached value, or else the result of `load`. Two threads that miss concurrently both load."""
+    def get(self, key: Hashable) -> Value | None:
+        """The cached value, None where there is none."""
         with self._lock:
             if key in self._entries:
                 self.hits += 1
                 return self._entries[key]
             self.misses += 1
-        value = load()
+            return None
+
+    def put(self, key: Hashable, value: Value) -> None:
+        """Cache a value."""
         with self._lock:
             self._entries[key] = value
+
+    def get_or_load(self, key: Hashable, load: Callable[[], Value]) -> Value:
+        """The cached value, or else the result of `load`. Two threads that miss concurrently both load."""
+        value = self.get(key)
+        if value is None:
+            value = load()
+            self.put(key, value)
         return value
 
     @property

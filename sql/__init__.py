@@ -7,7 +7,7 @@ A query file is a list of blocks:
     UPDATE run SET ... WHERE ... %(owner)s
 
 The text of a block is trusted, values travel as named parameters; where a block has `{columns}`, psycopg.sql fills in quoted
-identifiers. That is why `load` may call its answer LiteralString, the type psycopg demands of a query (to mypy the same as str).
+identifiers. That is why `load` may call its result LiteralString, the type psycopg demands of a query (to mypy the same as str).
 """
 
 import re

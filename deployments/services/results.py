@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ray.serve import Application
 
 DESCRIPTION = """
-What a run found. Sums leave failed positions out and say how many there are. While a run is running its results answer 409, unless
+What a run found. Sums exclude failed positions and count them. While a run is running, its results return 409, unless
 `partial=true` asks for what is there already. Positions come as pages of JSON, or all at once as an Arrow stream, Parquet or CSV.
 """
 _FORMATS = (Format.JSON, Format.ARROW, Format.PARQUET, Format.CSV)
@@ -71,7 +71,7 @@ ANSWERS_BYTES_MAX = 64 * 1024**2
 """Rollups kept as they are sent; twenty thousand groups take 5 MB."""
 
 
-def _ladder_node(
+def _book_product_node(
     book: _Names = [],  # noqa: B006
     product: _Names = [],  # noqa: B006
     hierarchy: Annotated[str | None, Query(description="Hierarchy over books or products, with `node`.")] = None,
@@ -82,10 +82,10 @@ def _ladder_node(
     return NodeQuery(book=book, product=product, hierarchy=hierarchy, node=node)
 
 
-Ladder = Annotated[NodeQuery, Depends(_ladder_node)]
+BookProductNode = Annotated[NodeQuery, Depends(_book_product_node)]
 
 
-def _ladder_filter(database: Database, query: NodeQuery) -> store.ResultFilter:
+def _book_product_filter(database: Database, query: NodeQuery) -> store.ResultFilter:
     filters = resolve_node(database, query.request()).filters
     if filters.currencies or filters.counterparties:
         raise InvalidRequest(f"sensitivities are by book and product; hierarchy {query.hierarchy!r} is over another dimension")
@@ -162,7 +162,7 @@ def _sums_router(database: Database) -> APIRouter:
             return _ROLLUPS.dump_json(reader.rollups(run_id=run_id, group_by=groups, filters=filters))
 
         run_no_of(database, run_id=run_id)  # or what is kept would outlive its run
-        # By the run's id, because a restored database gives numbers away again. An error is not kept: a run under way is asked again.
+        # The key is the run's id: a restored database reuses numbers. An error is not cached, so that a later request finds an ended run.
         body = answers.get_or_load((run_id, tuple(groups), filters), answer)
         return Response(body, media_type="application/json")
 
@@ -192,7 +192,7 @@ def _ladders_router(database: Database) -> APIRouter:
     def sensitivities(
         request: Request,
         run_id: str,
-        node: Ladder,
+        node: BookProductNode,
         kind: Annotated[list[FactorKind], Query(description="Kinds of factors to keep; may be repeated.", examples=["RATE"])] = [],  # noqa: B006
         factor: _Names = [],  # noqa: B006
         group_by: GroupBy = "",
@@ -202,7 +202,7 @@ def _ladders_router(database: Database) -> APIRouter:
         hierarchy over these where it is named. `GET .../factors` has the unit and the bump of each factor.
         """
         file, groups = negotiated(request, asked, offered=_FORMATS), _groups(group_by)
-        filters = _ladder_filter(database, node)
+        filters = _book_product_filter(database, node)
         rows = store.sensitivities(database, run_id=run_id, group_by=groups, kinds=kind, factors=factor, filters=filters)
         if file is Format.JSON:
             return rows

@@ -41,17 +41,19 @@ if TYPE_CHECKING:
     from ray.serve import Application
 
 DESCRIPTION = """
-A run values one portfolio under one market. Submitting answers 202 at once; watch the run by its events, by polling with
+A run values one portfolio under one market. A submit returns 202 at once; watch the run by its events, by polling with
 `If-None-Match`, or let the submit wait with `Prefer: wait=10`. A run that ends with failed positions is `PARTIAL`, not lost.
 """
 
 IdempotencyKey = Annotated[
     str | None,
     Header(
-        min_length=1, max_length=200, description="A name of your own for this submit: repeating it answers the first run, never a second."
+        min_length=1,
+        max_length=200,
+        description="A name of your own for this submit: a second submit with this key returns the first run and creates no other.",
     ),
 ]
-Prefer = Annotated[str | None, Header(description="`wait=N`: answer when the run has ended, after N seconds at the latest.")]
+Prefer = Annotated[str | None, Header(description="`wait=N`: the response comes when the run has ended, after N seconds at the latest.")]
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,6})\b")
 
 

@@ -81,7 +81,7 @@ def rate_time(day, curve, tables):
 @kernel
 @no_type_check
 def gained(left, gain_left, gain_right, curve, tables):
-    """Zero rate × time from what `pillar_gains` answers."""
+    """Zero rate × time from the result of `pillar_gains`."""
     at = tables.offsets[curve] + left
     result = gain_left * tables.zero_rates[at]
     if gain_right != 0.0:

@@ -1,1 +1,1 @@
-"""One file a product."""
+"""One file a product, in the folder of its family. `pricers.registry` imports them all."""

@@ -158,7 +158,7 @@ def _date(day: int) -> datetime.date:
 
 
 def checked_measures(result: object) -> dict[Measure, float]:
-    """The function's answer with measure names checked and numbers as floats.
+    """The function's result with measure names checked and numbers as floats.
 
     Raises:
         TypeError: not a mapping, or a value is not a number.

@@ -122,8 +122,10 @@ def stress(
 def sensitivities(
     run_id: RunId,
     by: Annotated[str, typer.Option("--by", help="Group by: comma-separated, any of book and product.")] = "",
-    kind: Annotated[list[FactorKind], typer.Option(help="Only factors of this kind; may be given again.", case_sensitive=False)] = [],  # noqa: B006
-    factor: Annotated[list[str], typer.Option(help="Only this curve or currency; may be given again.")] = [],  # noqa: B006
+    kind: Annotated[
+        list[FactorKind], typer.Option(help="Only factors of this kind; may be given several times.", case_sensitive=False)
+    ] = [],  # noqa: B006
+    factor: Annotated[list[str], typer.Option(help="Only this curve or currency; may be given several times.")] = [],  # noqa: B006
     book: Books = [],  # noqa: B006
     product: Products = [],  # noqa: B006
     hierarchy: HierarchyKey = None,

@@ -39,9 +39,6 @@ class Calls:
         response = self.transport.send("GET", path, repeatable=True, params=given(params) or None)
         return TypeAdapter(kind).validate_json(response.content)
 
-    def _delete(self, path: str) -> None:
-        self.transport.send("DELETE", path, repeatable=True)
-
     def _post_json(
         self, path: str, body: BaseModel, *, headers: Mapping[str, str] | None = None, timeout_s: float | None = None
     ) -> httpx.Response:

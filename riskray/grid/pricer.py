@@ -1,6 +1,6 @@
 """The pricer actor: values shards and commits them, prices positions on request, and reloads from Postgres whatever it lacks.
 
-One thread does all the pricing (QuantLib is not thread-safe); a second one answers `status` meanwhile. The class is plain: `pool` makes
+One thread does all the pricing (QuantLib is not thread-safe); a second one returns `status` meanwhile. The class is plain: `pool` makes
 it an actor.
 """
 
@@ -76,7 +76,7 @@ DATABASE_CONNECTIONS = 2
 """One for the shard, one spare while a broken one is replaced."""
 
 CONTROL = "control"
-"""Ray concurrency group of the methods that answer while a shard is being valued."""
+"""Ray concurrency group of the methods that respond while a shard is being valued."""
 
 _log = structlog.get_logger()
 
@@ -280,7 +280,7 @@ class Pricer:
     def write_vectors(self, run: ClaimedRun, piece: int, part_count: int, *parts: Any) -> int:
         """Merge the parts of one of MERGE_PARTITIONS, value them and write its vectors; and the scenario failures after the parts, if any.
 
-        Answers the number of positions, those dropped included. Raises LeaseLost.
+        Returns the number of positions, those dropped included. Raises LeaseLost.
         """
         with self._busy():
             family = merge_families(parts[:part_count])
@@ -295,7 +295,7 @@ class Pricer:
 
     @ray.method(concurrency_group=CONTROL)
     def netted_shards(self, run_id: str) -> frozenset[int]:
-        """Shards of a run whose netted flows are kept here; answers while a shard is being valued."""
+        """Shards of a run whose netted flows are kept here; responds while a shard is being valued."""
         self._idle_since = max(self._idle_since, time.monotonic())
         return self._vectors.shard_nos(run_id)
 
@@ -360,7 +360,7 @@ class Pricer:
 
     @ray.method(concurrency_group=CONTROL)
     def status(self, *, reserve: bool = False) -> PricerStatus:
-        """What the actor is doing; answers while a shard is being valued unless that holds the interpreter's lock.
+        """What the actor is doing; responds while a shard is being valued unless that holds the interpreter's lock.
 
         `reserve`: work is about to come, so an idle actor shall not leave now.
         """

@@ -1,6 +1,6 @@
 """Market documents made from others: curves replaced, rates quoted anew, pillars and exchange rates moved.
 
-What is not changed stays as it was given, to the last digit. Each function answers a document of its own and leaves the given one alone.
+What is not changed stays as it was given, to the last digit. Each function returns a new document and leaves the given one unchanged.
 """
 
 from collections.abc import Mapping, Sequence

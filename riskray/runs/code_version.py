@@ -10,6 +10,7 @@ from typing import Any
 
 import riskray
 from pricers.kernels.cache import SOURCES_DIGEST
+from pricers.registry import entry_point_packages
 from riskray.config import Settings
 
 PACKAGES = ("numpy", "numba", "scipy", "pyarrow", "ray", "QuantLib")
@@ -41,9 +42,10 @@ def package_versions() -> dict[str, str]:
 
 @cache
 def pricer_sources(modules: tuple[str, ...]) -> str:
-    """SHA-256 of the sources of `pricers` and of the modules that the settings name, in hex; as of the first call in this process."""
+    """SHA-256 of the sources of `pricers`, of the modules that the settings name (`modules`) and of the packages of installed pricers, in
+    hex; as of the first call in this process."""
     digest = hashlib.sha256(SOURCES_DIGEST.encode())
-    for name in modules:
+    for name in (*modules, *entry_point_packages()):
         spec = find_spec(name)
         folders = [] if spec is None else [Path(folder) for folder in spec.submodule_search_locations or ()]
         files = [file for folder in folders for file in sorted(folder.rglob("*.py"))]

@@ -1,6 +1,6 @@
 """When a pricer raises on a batch: halving the batch until the rows that it cannot take are alone, all within the actor.
 
-A pricer should answer a bad row with a status. One that raises has an error of its own; the other rows of the batch need not suffer.
+A pricer should mark a bad row with a status. One that raises has an error of its own; the other rows of the batch need not suffer.
 """
 
 from collections.abc import Callable, Iterator

@@ -15,7 +15,7 @@ from riskray.engine.shard import ShardPositions
 from riskray.models.instrument import UNASSIGNED
 from riskray.portfolio.batches import decode_batch
 from riskray.portfolio.contracts import contracts_from_arrow, position_fields
-from riskray.scenario.bind import bind
+from riskray.scenario.bind import bind_scenarios
 from riskray.scenario.codec import decode
 from riskray.snapshots.kinds import SCENARIO_SETS
 from riskray.store import snapshots
@@ -34,7 +34,7 @@ def day_number(day: date) -> int:
 def load_scenarios(database: Database, *, scenario_set_no: int, market: Market) -> Scenarios:
     """A stored scenario set as moves of a market. Raises InvalidRequest that names the factors that the market lacks."""
     payload = snapshots.read_payload(database, SCENARIO_SETS, scenario_set_no)
-    return bind(decode(payload), market=market).scenarios
+    return bind_scenarios(decode(payload), market=market).scenarios
 
 
 def load_table(database: Database, *, portfolio_no: int, numbers: PositionRange) -> pa.Table:

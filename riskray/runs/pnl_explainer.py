@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 import pyarrow as pa
-from cachetools import LRUCache
 
 from riskray.errors import InvalidRequest
 from riskray.figures.pnl import ExplainedPnl
+from riskray.lru_cache import LruCache
 from riskray.models.run import Run
 from riskray.runs.pnl import BUCKET_SCHEMA, PNL_SCHEMA, PnlPart, plan_parts
 from riskray.store.comparisons import comparable_runs
@@ -26,17 +26,12 @@ class ExplainsPnl(Protocol):
         """Return for each part its PNL_SCHEMA as `positions` and its BUCKET_SCHEMA as `buckets`."""
 
 
-def _bytes_kept(found: ExplainedPnl) -> int:
-    """Size of an explanation; one larger than the cache counts as its size, so it is kept until the next one is added."""
-    return int(min(found.positions.nbytes, EXPLAINED_BYTES_MAX))
-
-
 class PnlExplainer:
     """Explains changes of value on the grid, and caches the last explanations: finished runs do not change."""
 
     def __init__(self, database: Database, grid: ExplainsPnl, rows_per_part: int) -> None:
         self._database, self._grid, self._rows_per_part = database, grid, rows_per_part
-        self._known: LRUCache[tuple[str, str], ExplainedPnl] = LRUCache(EXPLAINED_BYTES_MAX, getsizeof=_bytes_kept)
+        self._known: LruCache[ExplainedPnl] = LruCache(budget=EXPLAINED_BYTES_MAX, size_of=lambda found: found.positions.nbytes)
         self._asking: dict[tuple[str, str], asyncio.Task[ExplainedPnl]] = {}
 
     async def explain(self, run_id: str, other_run_id: str) -> tuple[Run, Run, ExplainedPnl]:
@@ -46,13 +41,15 @@ class PnlExplainer:
         """
         earlier, later = await asyncio.to_thread(self._comparable, run_id, other_run_id)
         key = (run_id, other_run_id)
-        if key not in self._known:
+        found = self._known.get(key)
+        if found is None:
             # Requests for the same pair share one computation, and a client that disconnects does not cancel it for the others.
             if key not in self._asking:
                 self._asking[key] = asyncio.create_task(self._ask(earlier, later))
                 self._asking[key].add_done_callback(lambda _: self._asking.pop(key, None))
-            self._known[key] = await asyncio.shield(self._asking[key])
-        return earlier, later, self._known[key]
+            found = await asyncio.shield(self._asking[key])
+            self._known.put(key, found)
+        return earlier, later, found
 
     def _comparable(self, run_id: str, other_run_id: str) -> tuple[Run, Run]:
         earlier, later = comparable_runs(self._database, before=run_id, after=other_run_id)

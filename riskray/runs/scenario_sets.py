@@ -13,7 +13,7 @@ from riskray.models.scenario import (
     StressDefinition,
 )
 from riskray.runs.uploads import load_history
-from riskray.scenario.bind import bind
+from riskray.scenario.bind import bind_scenarios
 from riskray.scenario.codec import ScenarioMatrix, decode
 from riskray.scenario.compile import compile_scenarios
 from riskray.scenario.matrix import read_matrix
@@ -73,7 +73,7 @@ def upload_matrix(
     market_id = None
     if market is not None:
         market_id = snapshots.get(database, MARKETS, market).market_id
-        bind(matrix, market=load_market(database, market_id=market_id, base_currency=matrix.numeraire))
+        bind_scenarios(matrix, market=load_market(database, market_id=market_id, base_currency=matrix.numeraire))
     return _store(database, name, definition, matrix, market_id=market_id)
 
 
@@ -104,7 +104,7 @@ def _unmoved(database: Database, record: ScenarioSetRecord, matrix: ScenarioMatr
         market = load_market(database, market_id=record.market_id, base_currency=matrix.numeraire)
     except NotFound:
         return None
-    return bind(matrix, market=market).untouched
+    return bind_scenarios(matrix, market=market).unmoved
 
 
 def _store(

@@ -24,7 +24,7 @@ VECTOR_BYTES_MAX = 64 * 1024**2
 def submit_run(
     database: Database, settings: Settings, request: RunRequest, *, idempotency_key: str | None = None, fingerprint: bytes | None = None
 ) -> tuple[Run, bool]:
-    """Store a run with its shards and its first event; answers it and whether it is new. The grid is not told: see `Grid.wake`.
+    """Store a run with its shards and its first event; returns it and whether it is new. The grid is not told: see `Grid.wake`.
 
     Raises NotFound for the portfolio, the market or the scenario set, InvalidRequest for the base currency, a scenario set that moves
     what the market lacks, a run to reuse that asked for something else, or an idempotency key used before, Conflict for a run that

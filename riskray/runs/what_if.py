@@ -32,7 +32,7 @@ from riskray.portfolio.batches import prepare_portfolio
 from riskray.portfolio.reader import positions_table
 from riskray.runs.submit import submit_run
 from riskray.runs.uploads import store_market
-from riskray.scenario.bind import bind
+from riskray.scenario.bind import bind_scenarios
 from riskray.scenario.stress import stress_matrix
 from riskray.store.database import Database
 from riskray.store.markets import read_market
@@ -231,7 +231,7 @@ def _shocked(document: MarketDocument, change: MarketChange, *, base_currency: s
     scenario = StressScenario(name="what-if", shocks=change.shocks)
     definition = StressDefinition(numeraire=change.numeraire, scenarios=[scenario], rates_checked=change.rates_checked)
     market = build_market(document, base_currency=base_currency)
-    moves = bind(stress_matrix(definition, market=market), market=market).scenarios
+    moves = bind_scenarios(stress_matrix(definition, market=market), market=market).scenarios
     return shifted(
         document,
         shifts={name: shift[:, 0] for name, shift in moves.shifts.items()},

@@ -22,14 +22,14 @@ class BoundScenarios:
     """Scenarios ready to be valued."""
 
     scenarios: Scenarios
-    unmoved: tuple[str, ...]
+    unmoved_factors: tuple[str, ...]
     """Factors of the market that no scenario of the set moves."""
 
     @property
-    def untouched(self) -> tuple[str, ...]:
-        """The same for whole curves: `zero/<curve>` or `spread/<curve>` of which no pillar moves; `credit` and `fx/<currency>`."""
+    def unmoved(self) -> tuple[str, ...]:
+        """`zero/<curve>` and `spread/<curve>` of which no pillar moves, `credit` and `fx/<currency>`."""
         names = []
-        for name in self.unmoved:
+        for name in self.unmoved_factors:
             kind = factor_type(name)
             if kind in ("zero", "spread"):
                 curve = curve_and_pillar(name)[0]
@@ -40,7 +40,7 @@ class BoundScenarios:
         return tuple(dict.fromkeys(names))
 
 
-def bind(matrix: ScenarioMatrix, *, market: Market) -> BoundScenarios:
+def bind_scenarios(matrix: ScenarioMatrix, *, market: Market) -> BoundScenarios:
     """The set's moves as shifts of this market.
 
     Raises:

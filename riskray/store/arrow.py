@@ -40,22 +40,22 @@ def copy_in(connection: Connection, name: str, rows: pa.Table | pa.RecordBatch, 
 
 @contextmanager
 def stream(
-    database: Database, name: str, parameters: Parameters, *, columns: Sequence[str] = ()
+    database: Database, name: str, parameters: Parameters, **identifiers: Sequence[str] | Composed
 ) -> Generator[pa.RecordBatchReader, None, None]:
-    """Stream the rows of the named query as batches; `columns` replace its `{columns}`, quoted.
+    """Stream the rows of the named query as batches; `identifiers` fill its braces as in `compose`.
 
     psycopg quotes the values into the text, because a query with parameters cannot be streamed: the driver streams by COPY, which takes no
     parameters.
     """
     with database.connection() as connection:
-        text = psycopg.ClientCursor(connection).mogrify(compose(name, columns=columns), parameters)
+        text = psycopg.ClientCursor(connection).mogrify(compose(name, **identifiers), parameters)
     with database.arrow_reader(text) as reader:
         yield reader
 
 
-def read(database: Database, name: str, parameters: Parameters, *, columns: Sequence[str] = ()) -> pa.Table:
+def read(database: Database, name: str, parameters: Parameters, **identifiers: Sequence[str] | Composed) -> pa.Table:
     """Return all rows of the named query, for results of bounded length."""
-    with stream(database, name, parameters, columns=columns) as reader:
+    with stream(database, name, parameters, **identifiers) as reader:
         return reader.read_all()
 
 
@@ -65,7 +65,7 @@ def _copy_statement(name: str, schema: pa.Schema) -> Composed:
 
 
 def compose(name: str, **identifiers: Sequence[str] | Composed) -> Composed:
-    """The named query with lists of names in its braces, each name quoted as an identifier, or with what `for_each` made."""
+    """The named query with lists of names in its braces, each name quoted as an identifier, or with a part already composed."""
     lists: dict[str, Any] = {
         key: items if isinstance(items, Composed) else SQL(", ").join(Identifier(item) for item in items)
         for key, items in identifiers.items()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
+from psycopg.sql import Composed
 
 from pricers.measures import MEASURES
 from riskray.errors import Conflict, InvalidRequest
@@ -58,7 +59,7 @@ def difference(database: Database, *, before: str, after: str, measure: str, tol
     """What differs, counted and summed. Raises as `comparable_runs`, and InvalidRequest for the measure."""
     first, _ = comparable_runs(database, before=before, after=after)
     with database.connection() as connection:
-        query = arrow.compose("diff_summary", columns=(_checked(measure),))
+        query = arrow.compose("diff_summary", differences=_differences(measure))
         rows = connection.execute(query, _parameters(database, before, after, tolerance)).fetchall()
     adds_up = measure in {known.value for known, definition in MEASURES.items() if definition.additive}
     total = {name: sum(row[name] for row in rows) if adds_up else None for name in _SUMS}
@@ -82,7 +83,7 @@ def read_differences(
     """A page of the positions that differ, in order of position_id. Raises as `difference`."""
     comparable_runs(database, before=before, after=after)
     parameters = {**_parameters(database, before, after, tolerance), "after_position_id": after_position_id, "limit": limit}
-    return arrow.read(database, "diff_positions", parameters, columns=(_checked(measure),))
+    return arrow.read(database, "diff_positions", parameters, differences=_differences(measure))
 
 
 @contextmanager
@@ -91,15 +92,15 @@ def stream_differences(
 ) -> Generator[pa.RecordBatchReader, None, None]:
     """All positions that differ, in order of position_id, streamed."""
     parameters = {**_parameters(database, before, after, tolerance), "limit": None}
-    with arrow.stream(database, "diff_positions", parameters, columns=(_checked(measure),)) as reader:
+    with arrow.stream(database, "diff_positions", parameters, differences=_differences(measure)) as reader:
         yield reader
 
 
-def _checked(measure: str) -> str:
+def _differences(measure: str) -> Composed:
     if measure not in MEASURE_COLUMNS:
-        message = f"{measure!r} is no measure; choose of {', '.join(MEASURE_COLUMNS)}"
+        message = f"{measure!r} is no measure; choose one of {', '.join(MEASURE_COLUMNS)}"
         raise InvalidRequest(message, [{"loc": ["measure"], "msg": message, "code": "unknown_value"}])
-    return measure
+    return arrow.compose("differences", columns=(measure,))
 
 
 def _parameters(database: Database, before: str, after: str, tolerance: Tolerance) -> dict[str, Any]:

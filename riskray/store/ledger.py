@@ -31,7 +31,7 @@ from riskray.store.runs import add_event, insert_shards
 from riskray.store.vectors import GroupVectors, PositionVectors, write_group_vectors, write_position_vectors, write_scenario_failures
 
 COMMIT_DEADLINE_S = 90.0
-"""Longer than a server keeps the locks of a client that vanished, so that a COMMIT without answer can always be looked up."""
+"""Longer than a server keeps the locks of a client that vanished, so that a COMMIT without a response can always be looked up."""
 
 Rows: TypeAlias = pa.Table | pa.RecordBatch
 
@@ -198,7 +198,7 @@ def write_run_vectors(
 
 
 def record_attempt(database: Database, *, run_no: int, epoch: int, shard_no: int, reason: str) -> int:
-    """Count an attempt at a shard that ended without a result; answers how many there were. Raises LeaseLost."""
+    """Count an attempt at a shard that ended without a result; returns how many there were. Raises LeaseLost."""
     with database.transaction() as connection:
         seq = _next_event(connection, run_no, epoch)
         row = connection.execute(sql.load("record_attempt"), {"run_no": run_no, "shard_no": shard_no}).fetchone()
@@ -210,7 +210,7 @@ def record_attempt(database: Database, *, run_no: int, epoch: int, shard_no: int
 
 
 def split_shard(database: Database, *, run_no: int, epoch: int, shard_no: int, row_counts: Sequence[int]) -> list[Shard]:
-    """Replace a pending shard by consecutive parts of `row_counts` positions; answers the new shards. Raises LeaseLost.
+    """Replace a pending shard by consecutive parts of `row_counts` positions; returns the new shards. Raises LeaseLost.
 
     Raises ValueError when the parts do not add up to the shard.
     """

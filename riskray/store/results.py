@@ -15,6 +15,7 @@ import sql
 from pricers.measures import ADDITIVE_MEASURES
 from riskray.engine.result_schema import RESULT_SCHEMA
 from riskray.errors import Conflict, InvalidRequest, NotFound
+from riskray.models.hierarchy import DIMENSIONS
 from riskray.models.position_result import PositionOrigin
 from riskray.models.result import FailureSummary, RiskFactor, Rollup, RunTotals, Sensitivity
 from riskray.models.run import Run
@@ -29,8 +30,6 @@ RESULT_COLUMNS: tuple[str, ...] = (*POSITION_SCHEMA.names, *RESULT_SCHEMA.names[
 
 MEASURE_COLUMNS: tuple[str, ...] = tuple(field.name for field in RESULT_SCHEMA if pa.types.is_floating(field.type))
 """Measures that are one number."""
-
-GROUPS = ("book", "product", "currency", "counterparty")
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def stream_results(
 
 
 def _in_order(pool: ThreadPoolExecutor, read: Callable[[int], pa.Table], starts: Iterable[int]) -> Iterator[pa.Table]:
-    """What `read` answers for each start; as many are under way as there are readers, so memory holds few."""
+    """What `read` returns for each start; as many are under way as there are readers, so memory holds few."""
     waiting: deque[Future[pa.Table]] = deque()
     left = iter(starts)
     waiting.extend(pool.submit(read, start) for start in islice(left, READERS))
@@ -170,7 +169,9 @@ def rollups(database: Database, *, run_id: str, group_by: Sequence[str], filters
     from_positions = "counterparty" in group_by or filters.counterparties or filters.position_ids
     query, part = ("position_rollups", "position_rollup_measure") if from_positions else ("rollups", "rollup_measure")
     composed = arrow.compose(query, sums=arrow.for_each(part, ADDITIVE_MEASURES))
-    return [Rollup(group=group, **row) for group, row in _grouped(database, composed, run_id, group_by, allowed=GROUPS, filters=filters)]
+    return [
+        Rollup(group=group, **row) for group, row in _grouped(database, composed, run_id, group_by, allowed=DIMENSIONS, filters=filters)
+    ]
 
 
 def sensitivities(
@@ -187,7 +188,7 @@ def sensitivities(
     `kinds`, `factors`: only these, all where none is given; `filters`: books and products. Raises as `rollups`.
     """
     chosen = {"kinds": list(kinds) or None, "factors": list(factors) or None}
-    rows = _grouped(database, SQL(sql.load("sensitivities")), run_id, group_by, allowed=GROUPS[:2], filters=filters, **chosen)
+    rows = _grouped(database, SQL(sql.load("sensitivities")), run_id, group_by, allowed=DIMENSIONS[:2], filters=filters, **chosen)
     return [Sensitivity(group=group, **row) for group, row in rows]
 
 
@@ -208,7 +209,7 @@ def top_results(
 ) -> list[dict[str, Any]]:
     """The positions that contribute most to a measure, as rows of RESULT_COLUMNS. Raises NotFound, and InvalidRequest for the measure."""
     if measure not in MEASURE_COLUMNS:
-        message = f"{measure!r} is no measure; choose of {', '.join(MEASURE_COLUMNS)}"
+        message = f"{measure!r} is no measure; choose one of {', '.join(MEASURE_COLUMNS)}"
         raise InvalidRequest(message, [{"loc": ["by"], "msg": message, "code": "unknown_value"}])
     parameters = {**run_keys(database, run_id=run_id), **filters.parameters(), "order": order, "limit": limit}
     with database.connection() as connection:
@@ -253,13 +254,13 @@ def _grouped(
         problems = [
             {"loc": ["group_by"], "msg": f"{name!r} is not one of {', '.join(allowed)}", "code": "unknown_value"} for name in unknown
         ]
-        raise InvalidRequest(f"cannot group by {', '.join(map(repr, unknown))}; choose of {', '.join(allowed)}", problems)
+        raise InvalidRequest(f"cannot group by {', '.join(map(repr, unknown))}; choose one of {', '.join(allowed)}", problems)
     _require_final(get_run(database, run_id=run_id))
-    chosen = {f"by_{name}": name in group_by for name in GROUPS}
+    chosen = {f"by_{name}": name in group_by for name in DIMENSIONS}
     with database.connection() as connection:
         given = {**run_keys(database, run_id=run_id), **chosen, **filters.parameters(), **parameters}
         rows = connection.execute(query, given).fetchall()
-    ordered = [name for name in GROUPS if name in group_by]
+    ordered = [name for name in DIMENSIONS if name in group_by]
     dropped = set(allowed)
     return [({name: row[name] for name in ordered}, {key: value for key, value in row.items() if key not in dropped}) for row in rows]
 

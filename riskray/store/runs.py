@@ -67,7 +67,7 @@ def insert_run(
     idempotency_key: str | None = None,
     request_fingerprint: bytes | None = None,
 ) -> tuple[Run, bool]:
-    """Store a run, its shards, its factors and its first event: all of it or nothing. Answers the run and whether it is new.
+    """Store a run, its shards, its factors and its first event: all of it or nothing. Returns the run and whether it is new.
 
     With an `idempotency_key` that is known, the run it made is the answer, if `request_fingerprint` is the same too; else the key was
     used for another request, which raises InvalidRequest. Raises Conflict when what it refers to was deleted meanwhile, and ValueError
@@ -198,7 +198,7 @@ def delete_run(database: Database, *, run_id: str) -> None:
 
 
 def drop_orphan_partitions(database: Database) -> list[str]:
-    """Free the storage of deleted runs; answers the tables dropped. Repeats what a crash between deleting and dropping left undone.
+    """Free the storage of deleted runs; returns the tables dropped. Also drops those that a crash between deleting and dropping left.
 
     Detaching waits for the queries that read results at the moment, without holding off new ones; raises StoreError when that takes
     longer than SWEEP_TIMEOUT_S.
@@ -284,7 +284,7 @@ def _replayed(database: Database, run_id: str, key: str, fingerprint: bytes | No
         raise InvalidRequest(
             f"Idempotency-Key {key!r} was used for another request, which made run {row['run_id']}; use a fresh key for a new request"
         )
-    return get_run(database, run_id=row["run_id"]), row["run_id"] == run_id  # the same id: our own COMMIT, whose answer was lost
+    return get_run(database, run_id=row["run_id"]), row["run_id"] == run_id  # the same id: our own COMMIT, whose response was lost
 
 
 def _run_from(row: dict[str, Any]) -> Run:

@@ -1,40 +1,42 @@
+-- name: differences
+-- Part of the next two: every position of two runs, the values of a measure, and how they differ.
+SELECT coalesce(a.position_id, b.position_id) AS position_id,
+       CASE WHEN a.position_id IS NULL THEN 'opened'
+            WHEN b.position_id IS NULL THEN 'closed'
+            WHEN a.is_priced AND NOT b.is_priced THEN 'now_failing'
+            WHEN b.is_priced AND NOT a.is_priced THEN 'now_priced'
+            WHEN (a.value IS NULL) <> (b.value IS NULL) THEN 'changed'
+            WHEN abs(b.value - a.value)
+                 > %(absolute_tolerance)s::float8 + %(relative_tolerance)s::float8 * greatest(abs(a.value), abs(b.value)) THEN 'changed'
+            ELSE 'unchanged' END AS kind,
+       coalesce(b.product, a.product) AS product,
+       coalesce(b.book, a.book) AS book,
+       coalesce(b.counterparty, a.counterparty) AS counterparty,
+       coalesce(b.currency, a.currency) AS currency,
+       a.value AS before,
+       b.value AS after,
+       coalesce(b.value, 0) - coalesce(a.value, 0) AS difference
+  FROM (
+       SELECT position.position_id, position.product, position.book, position.counterparty, position.currency,
+              r.{columns} AS value, r.position_no IS NOT NULL AS is_priced
+         FROM position
+         LEFT JOIN position_result r
+           ON r.storage_no = %(storage_no_before)s AND r.run_no = %(run_no_before)s AND r.position_no = position.position_no
+        WHERE position.portfolio_no = %(portfolio_no_before)s AND position.position_id > %(after_position_id)s
+       ) a
+  FULL JOIN (
+       SELECT position.position_id, position.product, position.book, position.counterparty, position.currency,
+              r.{columns} AS value, r.position_no IS NOT NULL AS is_priced
+         FROM position
+         LEFT JOIN position_result r
+           ON r.storage_no = %(storage_no_after)s AND r.run_no = %(run_no_after)s AND r.position_no = position.position_no
+        WHERE position.portfolio_no = %(portfolio_no_after)s AND position.position_id > %(after_position_id)s
+       ) b ON b.position_id = a.position_id
+
 -- name: diff_positions
 -- Positions whose measure differs between two runs, in order of their id.
 SELECT *
-  FROM (
-        SELECT coalesce(a.position_id, b.position_id) AS position_id,
-               CASE WHEN a.position_id IS NULL THEN 'opened'
-                    WHEN b.position_id IS NULL THEN 'closed'
-                    WHEN a.is_priced AND NOT b.is_priced THEN 'now_failing'
-                    WHEN b.is_priced AND NOT a.is_priced THEN 'now_priced'
-                    WHEN (a.value IS NULL) <> (b.value IS NULL) THEN 'changed'
-                    WHEN abs(b.value - a.value)
-                         > %(absolute_tolerance)s::float8 + %(relative_tolerance)s::float8 * greatest(abs(a.value), abs(b.value)) THEN 'changed'
-                    ELSE 'unchanged' END AS kind,
-               coalesce(b.product, a.product) AS product,
-               coalesce(b.book, a.book) AS book,
-               coalesce(b.counterparty, a.counterparty) AS counterparty,
-               coalesce(b.currency, a.currency) AS currency,
-               a.value AS before,
-               b.value AS after,
-               coalesce(b.value, 0) - coalesce(a.value, 0) AS difference
-          FROM (
-               SELECT position.position_id, position.product, position.book, position.counterparty, position.currency,
-                      r.{columns} AS value, r.position_no IS NOT NULL AS is_priced
-                 FROM position
-                 LEFT JOIN position_result r
-                   ON r.storage_no = %(storage_no_before)s AND r.run_no = %(run_no_before)s AND r.position_no = position.position_no
-                WHERE position.portfolio_no = %(portfolio_no_before)s AND position.position_id > %(after_position_id)s
-               ) a
-          FULL JOIN (
-               SELECT position.position_id, position.product, position.book, position.counterparty, position.currency,
-                      r.{columns} AS value, r.position_no IS NOT NULL AS is_priced
-                 FROM position
-                 LEFT JOIN position_result r
-                   ON r.storage_no = %(storage_no_after)s AND r.run_no = %(run_no_after)s AND r.position_no = position.position_no
-                WHERE position.portfolio_no = %(portfolio_no_after)s AND position.position_id > %(after_position_id)s
-               ) b ON b.position_id = a.position_id
-       ) compared
+  FROM ({differences}) compared
  WHERE kind <> 'unchanged'
  ORDER BY position_id
  LIMIT %(limit)s
@@ -45,40 +47,7 @@ SELECT kind, count(*) AS position_count,
        coalesce(sum(before ORDER BY position_id), 0) AS before,
        coalesce(sum(after ORDER BY position_id), 0) AS after,
        coalesce(sum(difference ORDER BY position_id), 0) AS difference
-  FROM (
-        SELECT coalesce(a.position_id, b.position_id) AS position_id,
-               CASE WHEN a.position_id IS NULL THEN 'opened'
-                    WHEN b.position_id IS NULL THEN 'closed'
-                    WHEN a.is_priced AND NOT b.is_priced THEN 'now_failing'
-                    WHEN b.is_priced AND NOT a.is_priced THEN 'now_priced'
-                    WHEN (a.value IS NULL) <> (b.value IS NULL) THEN 'changed'
-                    WHEN abs(b.value - a.value)
-                         > %(absolute_tolerance)s::float8 + %(relative_tolerance)s::float8 * greatest(abs(a.value), abs(b.value)) THEN 'changed'
-                    ELSE 'unchanged' END AS kind,
-               coalesce(b.product, a.product) AS product,
-               coalesce(b.book, a.book) AS book,
-               coalesce(b.counterparty, a.counterparty) AS counterparty,
-               coalesce(b.currency, a.currency) AS currency,
-               a.value AS before,
-               b.value AS after,
-               coalesce(b.value, 0) - coalesce(a.value, 0) AS difference
-          FROM (
-               SELECT position.position_id, position.product, position.book, position.counterparty, position.currency,
-                      r.{columns} AS value, r.position_no IS NOT NULL AS is_priced
-                 FROM position
-                 LEFT JOIN position_result r
-                   ON r.storage_no = %(storage_no_before)s AND r.run_no = %(run_no_before)s AND r.position_no = position.position_no
-                WHERE position.portfolio_no = %(portfolio_no_before)s AND position.position_id > %(after_position_id)s
-               ) a
-          FULL JOIN (
-               SELECT position.position_id, position.product, position.book, position.counterparty, position.currency,
-                      r.{columns} AS value, r.position_no IS NOT NULL AS is_priced
-                 FROM position
-                 LEFT JOIN position_result r
-                   ON r.storage_no = %(storage_no_after)s AND r.run_no = %(run_no_after)s AND r.position_no = position.position_no
-                WHERE position.portfolio_no = %(portfolio_no_after)s AND position.position_id > %(after_position_id)s
-               ) b ON b.position_id = a.position_id
-       ) compared
+  FROM ({differences}) compared
  GROUP BY kind
  ORDER BY kind
 

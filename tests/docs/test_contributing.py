@@ -58,6 +58,17 @@ def test_cash_flow_recipe_prices_and_flags_dates(tmp_path: Path) -> None:
     assert answer["status"] == [0, 2]
 
 
+def test_cash_flow_recipe_in_the_folder_of_its_family_is_found_without_another_change(tmp_path: Path) -> None:
+    (tmp_path / "rates").mkdir()
+    (tmp_path / "rates" / "__init__.py").touch()
+    (tmp_path / "rates" / "deposit.py").write_text(recipe("deposit.py"), encoding="utf-8")
+    program = (
+        "import sys, pricers.products as p; p.__path__.append(sys.argv[1]); from pricers import known_products; print(*known_products())"
+    )
+    result = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["AMORT_LOAN", "DEPOSIT", "FIXED_BOND", "FX_FWD"]
+
+
 @pytest.mark.parametrize(("target", "outcome"), [("deposit", "DEPOSIT"), ("deposits", "entry point 'deposit' = 'deposits' of group")])
 def test_cash_flow_recipe_in_an_installed_wheel_is_found_by_its_entry_point(tmp_path: Path, target: str, outcome: str) -> None:
     (tmp_path / "deposit.py").write_text(recipe("deposit.py"), encoding="utf-8")

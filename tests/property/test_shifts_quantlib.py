@@ -17,7 +17,7 @@ from riskray.market.reader import parse_market
 from riskray.models.scenario import StressDefinition
 from riskray.portfolio.generate import CONVENTIONS, generate_portfolio
 from riskray.runs.loading import prepare_positions
-from riskray.scenario.bind import bind
+from riskray.scenario.bind import bind_scenarios
 from riskray.scenario.stress import stress_matrix
 from tests.oracles.quantlib_portfolio import QuantlibSample, contract_rows
 
@@ -67,7 +67,7 @@ def scenarios(market: Market) -> tuple[list[str], Scenarios]:
         }
     )
     matrix = stress_matrix(definition, market=market)
-    return list(matrix.labels), bind(matrix, market=market).scenarios
+    return list(matrix.labels), bind_scenarios(matrix, market=market).scenarios
 
 
 def moved(curve: Curve, shock: dict[str, Any]) -> Curve:

@@ -107,7 +107,7 @@ def test_sums_are_taken_over_the_groups_asked_for(database: Database, run_id: st
     ]  # fmt: skip
     everything = results.totals(database, run_id=run_id)
     assert (everything.pv_base, everything.dv01, everything.ok_count, everything.failed_count) == (111.0, 111.0, 6, 1)
-    with pytest.raises(InvalidRequest, match="cannot group by 'desk'; choose of book, product, currency"):
+    with pytest.raises(InvalidRequest, match="cannot group by 'desk'; choose one of book, product, currency"):
         results.rollups(database, run_id=run_id, group_by=["desk"])
 
 
@@ -125,7 +125,7 @@ def test_sensitivities_are_named_by_factor_and_bucket(database: Database, run_id
     assert results.sensitivities(database, run_id=run_id, group_by=[], kinds=["CURRENCY"], factors=["EUR-ESTR"]) == []
     (alpha,) = results.sensitivities(database, run_id=run_id, group_by=[], kinds=["CURRENCY"], filters=ResultFilter(books=("ALPHA",)))
     assert (alpha.group, alpha.factor, alpha.sensitivity) == ({}, "EUR", 11.0)
-    with pytest.raises(InvalidRequest, match="cannot group by 'currency'; choose of book, product"):
+    with pytest.raises(InvalidRequest, match="cannot group by 'currency'; choose one of book, product"):
         results.sensitivities(database, run_id=run_id, group_by=["currency"])
 
 

@@ -71,7 +71,7 @@ def test_unknown_product_is_named_beside_the_known_ones_and_survives_pickle():
         ("payment_lag", 2**40, "whole number"),
         ("payment_lag", np.inf, "infinity"),
         ("end_of_month", "no", "True or False"),
-        ("calendar", 5, "a text"),
+        ("calendar", 5, "a string"),
         ("sinking_dates", "2026-01-01", "a list"),
         ("sinking_amounts", ["many"], "could not convert"),
     ],

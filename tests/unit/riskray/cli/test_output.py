@@ -1,13 +1,16 @@
-"""Tables of the command line: a narrow terminal truncates no cell."""
+"""What the command line prints and reads: tables that truncate no cell on a narrow terminal, errors, events as lines, JSON files."""
 
 import io
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from riskray.cli.output import print_error, print_table
+from riskray.cli.output import event_line, print_error, print_table, read_json
 from riskray.errors import InvalidRequest
+from riskray.models.event import EventKind, RunEvent
 
 
 class Screen(io.StringIO):
@@ -70,3 +73,60 @@ def test_problem_that_the_error_names_is_not_repeated(capsys):
         "error: 2 rows are bad; first: row 1: notional is NaN",
         "  rows.2: row 2: notional is NaN",
     ]
+
+
+COUNTS = {"position_count": 20_000, "positions_done": 13_983}
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "line"),
+    [
+        ("submitted", {"executor": "pool", "shard_count": 3, "position_count": 20_000}, "submitted: 20,000 positions in 3 shard(s)"),
+        (
+            "submitted",
+            {"executor": "job", "shard_count": 1, "position_count": 5},
+            "submitted: 5 positions in 1 shard(s), for a job to execute",
+        ),
+        ("claimed", {"epoch": 1}, "claimed: by a coordinator"),
+        ("claimed", {"epoch": 2}, "claimed: by another coordinator, number 2"),
+        (
+            "shard_done",
+            {"shard_no": 1, "ok_count": 9_890, "failed_count": 46, **COUNTS},
+            "shard done: number 1 with 9,890 ok and 46 failed; 13,983 of 20,000 positions done",
+        ),
+        (
+            "shard_retried",
+            {"shard_no": 1, "attempts": 1, "reason": "its actor died"},
+            "shard retried: number 1 after attempt 1: its actor died",
+        ),
+        ("shard_split", {"shard_no": 1, "parts": [3, 4]}, "shard split: number 1 into 2, to find the position that ends its worker"),
+        ("cancel_requested", {}, "cancel requested"),
+        (
+            "finished",
+            {"state": "PARTIAL", "ok_count": 19_900, "failed_count": 100, "cancelled_count": 0},
+            "finished: PARTIAL with 19,900 ok, 100 failed, 0 cancelled",
+        ),
+        ("finished", {"state": "CANCELLED"}, "finished: CANCELLED"),
+    ],
+)
+def test_event_is_told_in_a_line(kind: str, data: dict[str, Any], line: str) -> None:
+    event = RunEvent(seq=1, at=datetime(2026, 1, 15, 9, 30, 5, tzinfo=UTC), kind=EventKind(kind), data=data)
+    assert event_line(event) == f"09:30:05 {line}"
+
+
+def test_json_comes_from_a_file_or_from_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.json").write_text("[1]", encoding="utf-8-sig")  # with the mark that some editors put first
+    monkeypatch.setattr("sys.stdin", io.StringIO("[2]"))
+    assert read_json(tmp_path / "a.json", "positions") == [1]
+    assert read_json(Path("-"), "positions") == [2]
+
+
+def test_what_is_no_json_is_named_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("{"))
+    with pytest.raises(InvalidRequest, match=r"^stdin is not valid JSON for positions: EOF .* line 1 column 1"):
+        read_json(Path("-"), "positions")
+    monkeypatch.setattr("sys.stdin", io.StringIO('[{"notional": 1, "notional": 2}]'))
+    with pytest.raises(InvalidRequest, match="the name 'notional' appears twice"):
+        read_json(Path("-"), "positions")
+    with pytest.raises(InvalidRequest, match=r"expected to be a JSON file with positions, cannot be read: No such file or directory$"):
+        read_json(tmp_path / "never.json", "positions")

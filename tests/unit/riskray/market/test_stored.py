@@ -12,7 +12,7 @@ from riskray.errors import InvalidRequest
 from riskray.market.build import build_market
 from riskray.market.reader import parse_market
 from riskray.market.stored import stored_market
-from riskray.scenario.bind import bind
+from riskray.scenario.bind import bind_scenarios
 from riskray.scenario.codec import checked_matrix
 from riskray.scenario.factors import parse_factor
 
@@ -65,7 +65,7 @@ def test_name_of_another_kind_is_no_spread_curve() -> None:
 def test_scenario_sets_find_the_spread_curve_by_its_old_name() -> None:
     market = build_market(stored_market(json.dumps(STORED)), base_currency="EUR")
     matrix = checked_matrix(("a",), (parse_factor("spread/ACME/1Y"),), np.array([[0.001]]), numeraire="EUR")
-    assert bind(matrix, market=market).scenarios.shifts["ACME:SPREAD"].tolist() == [[0.001]]
+    assert bind_scenarios(matrix, market=market).scenarios.shifts["ACME:SPREAD"].tolist() == [[0.001]]
 
 
 def test_new_documents_name_each_curve_once_and_say_quoted_as() -> None:

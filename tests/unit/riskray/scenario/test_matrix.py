@@ -8,7 +8,7 @@ import pyarrow.parquet
 import pytest
 
 from riskray.errors import InvalidRequest, UnsupportedFormat
-from riskray.scenario.bind import bind
+from riskray.scenario.bind import bind_scenarios
 from riskray.scenario.codec import ScenarioMatrix, checked_matrix, content_hash, decode, encode, scenario_set_id, write_matrix
 from riskray.scenario.factors import parse_factor
 from riskray.scenario.matrix import read_matrix
@@ -64,11 +64,11 @@ def test_curve_names_may_hold_slashes() -> None:
 
 def test_exchange_rates_are_converted_to_the_base_currency() -> None:
     """Against USD, EUR rises by 10 % and GBP by 20 %: seen from EUR, USD falls to 1/1.1 and GBP rises by 1.2/1.1."""
-    bound = bind(example(), market=market(base_currency="EUR"))
+    bound = bind_scenarios(example(), market=market(base_currency="EUR"))
     assert set(bound.scenarios.fx_factors) == {"USD", "GBP"}
     np.testing.assert_allclose(bound.scenarios.fx_factors["USD"], [1 / 1.1, 1.0])
     np.testing.assert_allclose(bound.scenarios.fx_factors["GBP"], [1.2 / 1.1, 0.75])
-    from_usd = bind(example(), market=market())
+    from_usd = bind_scenarios(example(), market=market())
     np.testing.assert_allclose(from_usd.scenarios.fx_factors["GBP"], [1.2, 0.75])
     assert from_usd.scenarios.credit_spread_shift is not None
     assert from_usd.scenarios.credit_spread_shift.tolist() == [0.002, 0.0]
@@ -86,7 +86,7 @@ def test_exchange_rates_are_converted_to_the_base_currency() -> None:
 def test_factor_that_the_market_has_not_got_is_refused_with_what_it_has(header: str, message: str) -> None:
     matrix = read_matrix(f"scenario,{header}\nup,0.01\n".encode(), format="csv", numeraire="USD")
     with pytest.raises(InvalidRequest, match=message) as caught:
-        bind(matrix, market=market())
+        bind_scenarios(matrix, market=market())
     assert caught.value.problems[0]["loc"] == ["factors", header]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pricers import FactorKind, Measure, compile_contracts, contracts_of, factors_of, present_values, pricer, value_contracts
-from riskray.scenario.bind import bind
+from riskray.scenario.bind import bind_scenarios
 from riskray.scenario.codec import checked_matrix
 from riskray.scenario.factors import parse_factor
 from riskray.scenario.sensitivities import factor_sensitivities
@@ -45,7 +45,7 @@ def test_linear_pnl_is_that_of_full_revaluation_for_small_moves(base_currency: s
     )
     assert found.left_out == ()
     compiled = compile_contracts("FIXED_BOND", contracts, as_of=today.as_of)
-    revalued = present_values(compiled, market=today, scenarios=bind(matrix, market=today).scenarios).sum(axis=0)
+    revalued = present_values(compiled, market=today, scenarios=bind_scenarios(matrix, market=today).scenarios).sum(axis=0)
     expected = revalued - valuation.values[Measure.PV_BASE].sum()
     np.testing.assert_allclose(matrix.values @ found.values, expected, rtol=2e-3, atol=1e-6)
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from riskray.errors import InvalidRequest
 from riskray.models.scenario import StressDefinition
-from riskray.scenario.bind import bind
+from riskray.scenario.bind import bind_scenarios
 from riskray.scenario.codec import ScenarioMatrix
 from riskray.scenario.stress import stress_matrix
 from tests.unit.riskray.scenario.examples import DAYS, market
@@ -75,11 +75,11 @@ def test_bound_stress_moves_todays_market_by_absolute_and_relative_amounts() -> 
         ),
         market=market(),
     )
-    bound = bind(found, market=market())
+    bound = bind_scenarios(found, market=market())
     shifts = bound.scenarios.shifts["USD-GOVT"]
     np.testing.assert_allclose(shifts[:, 2], [0.001, 0.001 + 0.1 * 0.045, 0.001], rtol=0, atol=1e-15)
-    assert "zero/EUR-GOVT/5Y" in bound.unmoved
-    assert "zero/USD-GOVT/5Y" not in bound.unmoved
+    assert "zero/EUR-GOVT/5Y" in bound.unmoved_factors
+    assert "zero/USD-GOVT/5Y" not in bound.unmoved_factors
     assert set(bound.scenarios.shifts) == {"USD-GOVT"}
     assert bound.scenarios.fx_factors == {}
     assert bound.scenarios.credit_spread_shift is None

@@ -1,0 +1,31 @@
+"""Fixings: the hash that is part of a compiled batch's key changes with everything that lowering reads."""
+
+import numpy as np
+import pytest
+
+from pricers import Fixings, FixingSeries
+
+
+def fixings(name="EURIBOR-3M", days=(20_000, 20_001), values=(0.02, 0.021)):
+    return Fixings({name: FixingSeries(np.array(days, np.int32), np.array(values))})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [fixings(name="EURIBOR-6M"), fixings(days=(20_000, 20_002)), fixings(values=(0.02, 0.022)), fixings(days=(20_000,), values=(0.02,))],
+)
+def test_hash_changes_with_name_day_value_and_number(other):
+    assert other.content_hash not in (fixings().content_hash, Fixings.none().content_hash)
+
+
+def test_hash_does_not_depend_on_the_order_of_the_indices():
+    series = {**fixings().series, **fixings(name="SONIA").series}
+    assert Fixings(series).content_hash == Fixings(dict(reversed(series.items()))).content_hash
+
+
+@pytest.mark.parametrize(
+    ("days", "values"), [((20_001, 20_000), (0.02, 0.021)), ((20_000, 20_000), (0.02, 0.021)), ((20_000,), (0.02, 0.021))]
+)
+def test_days_that_do_not_increase_or_lack_a_value_are_refused_with_the_index(days, values):
+    with pytest.raises(ValueError, match="fixings of 'EURIBOR-3M'"):
+        fixings(days=days, values=values)
