@@ -1,6 +1,20 @@
-"""Conversion of Arrow's fixed-point decimals to floats."""
+"""Numbers of files as floats, each rounded once."""
+
+from typing import Any
 
 import pyarrow as pa
+
+
+def number_of(cell: Any) -> float:
+    """A cell as a float: a number, or its text in ASCII digits.
+
+    Raises ValueError or TypeError for anything else. `float` alone would read true as 1 and 1_0 as 10.
+    """
+    if isinstance(cell, bool):
+        raise ValueError("expected a number, got true or false")
+    if isinstance(cell, str) and ("_" in cell or not cell.strip().isascii()):
+        raise ValueError(f"{cell!r} is not a number")
+    return float(cell)
 
 
 def decimals_as_floats(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:

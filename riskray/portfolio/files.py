@@ -121,9 +121,14 @@ def _read_csv(buffer: pa.Buffer, limits: ReadLimits) -> RawRows:
     _check_size(0, len(header), limits)
     _check_names(header)
     unreadable: dict[int, str] = {}
+    open_quotes: list[int] = []
 
     def leave_out(row: Any) -> str:
-        unreadable[row.number - 1] = f"the row has {row.actual_columns} cells, but the header has {row.expected_columns}"
+        count = f"the row has {row.actual_columns} cells, but the header has {row.expected_columns}"
+        lines = row.text.strip("\r\n").count("\n") + 1
+        unreadable[row.number - 1] = count if lines == 1 else f"{count}; a quotation mark joins {lines} lines to this row"
+        if lines > 1 and row.text.count('"') % 2:
+            open_quotes.append(row.number - 1)
         return "skip"
 
     try:
@@ -143,8 +148,24 @@ def _read_csv(buffer: pa.Buffer, limits: ReadLimits) -> RawRows:
         raise file_problem("malformed", f"the file is not readable as CSV: {error}") from error
     _check_size(table.num_rows + len(unreadable), len(header), limits)
     numbers = np.arange(1, table.num_rows + len(unreadable) + 1)
+    _refuse_open_quote(buffer, table, open_quotes, last_row=len(numbers))
     kept = np.isin(numbers, list(unreadable), invert=True) if unreadable else slice(None)
     return RawRows(dict(zip(header, table.columns, strict=True)), numbers[kept], unreadable)
+
+
+def _refuse_open_quote(buffer: pa.Buffer, table: pa.Table, open_quotes: list[int], *, last_row: int) -> None:
+    """Refuse a file in which a quotation mark is never closed: the rows after it are text of the last row, and would be lost.
+
+    `open_quotes`: rows of several lines that do not match the header and have an odd number of quotation marks.
+    """
+    is_open = last_row in open_quotes
+    if not is_open and table.num_rows and table.num_columns:
+        cell = table.column(table.num_columns - 1)[-1].as_py() or ""
+        end = buffer.slice(max(0, buffer.size - 100)).to_pybytes().rstrip(b"\r\n")
+        is_open = "\n" in cell and not end.endswith(b'"')
+    if is_open:
+        message = f"row {last_row} has a quotation mark that is never closed, so the lines after it belong to this row; close or remove it"
+        raise file_problem("malformed", message, loc=("rows", last_row))
 
 
 def _csv_names(buffer: pa.Buffer) -> list[str]:

@@ -152,8 +152,11 @@ def from_table(table: pa.Table, *, numeraire: str | None = None) -> ScenarioMatr
     factors = tuple(parse_factor(name) for name in table.column_names[1:])
     values = np.empty((table.num_rows, len(factors)))
     for index, factor in enumerate(factors):
+        given = table.column(index + 1)
         try:
-            column = decimals_as_floats(table.column(index + 1)).cast(pa.float64())
+            if pa.types.is_boolean(given.type):
+                raise pa.ArrowInvalid("expected numbers, got true or false")
+            column = decimals_as_floats(given).cast(pa.float64())
         except pa.ArrowException as error:
             message = f"column {factor.header!r} holds something that is not a number: {error}"
             raise InvalidRequest(message, [_problem([factor.header], "not_a_number", message)]) from None

@@ -14,7 +14,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +24,7 @@ import pyarrow.parquet
 from jaxtyping import Float, Int32
 
 from pricers.time.dates import to_date, to_day
+from riskray.decimals import number_of
 from riskray.errors import InvalidRequest, UnsupportedFormat
 from riskray.models.instrument import CURRENCIES
 from riskray.models.rate_units import rate_fault, rate_limit_by_name
@@ -188,10 +189,10 @@ def _read(data: bytes, format: str, numeraire: str) -> History:
         case "parquet":
             try:
                 table = pyarrow.parquet.read_table(io.BytesIO(data))
-            except pa.ArrowException as error:
+                columns = [column.to_pylist() for column in table.columns]
+            except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # OverflowError: a date that Python cannot hold
                 raise _unreadable(f"not a Parquet file: {error}") from None
             stated = (table.schema.metadata or {}).get(_NUMERAIRE_KEY, numeraire.encode()).decode()
-            columns = [column.to_pylist() for column in table.columns]
             return _assemble(table.column_names, list(zip(*columns, strict=True)), stated)
     raise UnsupportedFormat(f"format {format!r} is not offered; use {', '.join(FORMATS)}")
 
@@ -243,6 +244,8 @@ def _gathered(observations: Iterator[Observation], numeraire: str) -> History:
 
 
 def _day(value: Any, number: int, problems: list[Problem]) -> int:
+    if isinstance(value, datetime):  # pandas keeps dates with a time of midnight
+        value = value.date() if value.time() == time.min else str(value)
     try:
         return to_day(value if isinstance(value, date) else date.fromisoformat(str(value).strip()))
     except ValueError:
@@ -254,7 +257,7 @@ def _number(value: Any, place: list[str | int], problems: list[Problem]) -> floa
     if value is None or (isinstance(value, str) and not value.strip()):
         return math.nan
     try:
-        number = float(value)
+        number = number_of(value)
     except (TypeError, ValueError):
         problems.append(_problem(["rows", *place], "not_a_number", f"row {place[0]}, {place[1]}: {value!r} is not a number"))
         return math.nan

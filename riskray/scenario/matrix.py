@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
+from riskray.decimals import number_of
 from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
 from riskray.scenario.codec import LABEL_COLUMN, ScenarioMatrix, checked_matrix, from_table, move_unit_problems
 from riskray.scenario.factors import parse_factor
@@ -51,7 +52,7 @@ def _read(data: bytes, format: str, numeraire: str) -> tuple[ScenarioMatrix, boo
         case "parquet":
             try:
                 table = pyarrow.parquet.read_table(io.BytesIO(data))
-            except pa.ArrowException as error:
+            except (pa.ArrowException, OSError, ValueError) as error:
                 raise _unreadable(f"not a Parquet file: {error}") from None
             return from_table(table, numeraire=numeraire), False
         case "json":
@@ -78,7 +79,7 @@ def _from_csv(data: bytes, numeraire: str) -> ScenarioMatrix:
             raise _unreadable(f"row {number} has {len(row)} columns, the header {len(rows[0])}")
         for column, text in enumerate(row[1:]):
             try:
-                values[number - 1, column] = float(text)
+                values[number - 1, column] = number_of(text)
             except ValueError:
                 message = f"row {number}, {factors[column].header}: {text!r} is not a number"
                 problems.append({"loc": ["rows", number, factors[column].header], "msg": message, "code": "not_a_number"})
@@ -96,7 +97,8 @@ def _from_json(data: bytes, numeraire: str) -> tuple[ScenarioMatrix, bool]:
     try:
         factors = tuple(parse_factor(header) for header in document["factors"])
         labels = tuple(str(scenario["name"]) for scenario in document["scenarios"])
-        values = np.array([scenario["values"] for scenario in document["scenarios"]], np.float64).reshape(len(labels), len(factors))
+        numbers = [list(map(number_of, scenario["values"])) for scenario in document["scenarios"]]
+        values = np.array(numbers, np.float64).reshape(len(labels), len(factors))
         stated = str(document.get("numeraire", numeraire))
         rates_checked = document.get("rates_checked", True)
         if not isinstance(rates_checked, bool):

@@ -14,6 +14,7 @@ import pytest
 from pricers import CurveKind, Measure, pricer, value_contracts
 from pricers.market.market import Curve, Market
 from pricers.time.dates import to_day
+from riskray.errors import InvalidRequest
 from riskray.portfolio.batches import prepare_portfolio
 from riskray.portfolio.contracts import contracts_from_arrow
 from riskray.portfolio.reader import read_portfolio
@@ -164,3 +165,27 @@ def test_numbers_in_text_are_the_nearest_floats(format):
     data = csv if format == "csv" else f"[{rows}]".encode()
     read = read_portfolio(data, format=format).tables["FX_FWD"].column("notional").to_pylist()
     assert read == [float(Fraction(text)) for text in texts]
+
+
+@pytest.mark.parametrize("column", ["position_id", "book", list(BOND)[-1]])
+@pytest.mark.parametrize("place", range(3))
+def test_file_with_a_quotation_mark_that_is_never_closed_is_refused_because_it_hides_good_rows(column, place):
+    lines = as_csv(*(BOND | {"position_id": f"B{number}", column: f"CELL-{number}"} for number in range(4))).decode().splitlines()
+    lines[place + 1] = lines[place + 1].replace(f"CELL-{place}", f'"CELL-{place}')
+    with pytest.raises(InvalidRequest, match=f"row {place + 1} has a quotation mark that is never closed") as caught:
+        read_portfolio("\n".join(lines).encode(), format="csv", allow_partial=True)
+    assert caught.value.problems[0]["loc"] == ["rows", place + 1]
+
+
+def test_rows_that_a_quotation_mark_joins_are_counted_in_the_message():
+    header, *lines = as_csv(*(BOND | {"position_id": f"B{number}"} for number in range(5))).decode().splitlines()
+    lines[1], lines[3] = '"' + lines[1], lines[3].replace("FIXED_BOND", 'FIXED_BOND"')
+    result = read_portfolio("\n".join([header, *lines]).encode(), format="csv", allow_partial=True)
+    assert [(problem["row"], "a quotation mark joins 3 lines to this row" in problem["msg"]) for problem in result.problems] == [(2, True)]
+    assert [row["position_id"] for row in result.tables["FIXED_BOND"].to_pylist()] == ["B0", "B4"]
+
+
+@pytest.mark.parametrize("last", ['B9,"two\nlines"', 'B9,6" pipe', '"B9'])
+def test_short_last_row_with_quotation_marks_that_hide_nothing_is_a_bad_row(last):
+    result = read_portfolio(as_csv(BOND) + last.encode(), format="csv", allow_partial=True)
+    assert (result.accepted, [problem["row"] for problem in result.problems]) == (1, [2])

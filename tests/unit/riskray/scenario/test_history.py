@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet
 import pytest
 
@@ -96,3 +97,39 @@ def test_unknown_format_is_refused() -> None:
         read_history(b"", format="xlsx", numeraire="EUR")
     with pytest.raises(InvalidRequest, match="not a Parquet file"):
         read_history(b"PAR0", format="parquet", numeraire="EUR")
+
+
+def parquet_of(levels: pa.Array, dates: pa.Array) -> bytes:
+    sink = pa.BufferOutputStream()
+    pa.parquet.write_table(pa.table({"date": dates, "zero/EUR/1Y": levels}), sink)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin", "America/New_York"])
+def test_dates_that_pandas_keeps_as_midnight_are_dates(unit: str, zone: str | None) -> None:
+    days = pa.array(["2024-01-02", "2024-01-03"]).cast(pa.timestamp(unit))
+    dates = days if zone is None else pc.assume_timezone(days, zone)
+    text = read_history(b"date,zero/EUR/1Y\n2024-01-02,0.01\n2024-01-03,0.02\n", format="csv", numeraire="EUR")
+    given = read_history(parquet_of(pa.array([0.01, 0.02]), dates), format="parquet", numeraire="EUR")
+    assert content_hash(given) == content_hash(text)
+
+
+def test_date_with_a_time_of_day_is_refused_by_row() -> None:
+    dates = pa.array(["2024-01-02", "2024-01-03 18:00:00"]).cast(pa.timestamp("us"))
+    with pytest.raises(InvalidRequest, match="row 2: '2024-01-03 18:00:00' is not a date"):
+        read_history(parquet_of(pa.array([0.01, 0.02]), dates), format="parquet", numeraire="EUR")
+
+
+def test_date_that_python_cannot_hold_is_refused() -> None:
+    dates = pa.array([19_000, 3_000_000], pa.int32()).cast(pa.date32())
+    with pytest.raises(InvalidRequest, match="not a Parquet file"):
+        read_history(parquet_of(pa.array([0.01, 0.02]), dates), format="parquet", numeraire="EUR")
+
+
+def test_true_and_digits_with_underscores_are_no_levels() -> None:
+    dates = pa.array(["2024-01-02", "2024-01-03"])
+    with pytest.raises(InvalidRequest, match="row 1, zero/EUR/1Y: True is not a number"):
+        read_history(parquet_of(pa.array([True, False]), dates), format="parquet", numeraire="EUR")
+    with pytest.raises(InvalidRequest, match="row 1, fx/USD: '1_0' is not a number"):
+        read_history(b"date,fx/USD\n2024-01-02,1_0\n2024-01-03,1\n", format="csv", numeraire="EUR")

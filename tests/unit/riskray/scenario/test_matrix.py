@@ -120,3 +120,19 @@ def test_unreadable_file_is_refused() -> None:
             read_matrix(b"{}", format=format, numeraire="USD")
     with pytest.raises(UnsupportedFormat, match="csv, parquet, json"):
         read_matrix(b"", format="xml", numeraire="USD")
+
+
+@pytest.mark.parametrize("cell", ["true", '"1_0"', '"\uff11"', "null"])
+def test_json_value_that_is_no_number_is_refused(cell: str) -> None:
+    text = f'{{"factors": ["credit"], "scenarios": [{{"name": "up", "values": [{cell}]}}]}}'
+    with pytest.raises(InvalidRequest, match="not a scenario matrix in JSON"):
+        read_matrix(text.encode(), format="json", numeraire="USD")
+
+
+def test_booleans_and_digits_with_underscores_are_no_moves() -> None:
+    sink = pa.BufferOutputStream()
+    pa.parquet.write_table(pa.table({"scenario": ["up"], "credit": [True]}), sink)
+    with pytest.raises(InvalidRequest, match="column 'credit' holds something that is not a number"):
+        read_matrix(sink.getvalue().to_pybytes(), format="parquet", numeraire="USD")
+    with pytest.raises(InvalidRequest, match="row 1, credit: '1_0' is not a number"):
+        read_matrix(b"scenario,credit\nup,1_0\n", format="csv", numeraire="USD")
