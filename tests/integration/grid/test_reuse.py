@@ -139,7 +139,7 @@ def test_vectors_of_a_run_that_reuses_results_are_those_of_a_run_that_values_eve
     with grid.database.transaction() as connection:
         vectors = [
             connection.execute(
-                "SELECT v.family, v.book, v.product, v.currency, v.counterparty, v.pv_base, v.pnl"
+                "SELECT v.family, v.book, v.product, v.currency, v.counterparty, v.base_pv, v.pnl"
                 "  FROM scenario_vector v JOIN run USING (run_no) WHERE run_id = %s ORDER BY 1, 2, 3, 4, 5",
                 [each.run_id],
             ).fetchall()

@@ -134,11 +134,11 @@ def test_group_vectors_are_the_sums_of_their_positions(grid, stored, finished, d
     pv_base = _pv_base(grid, finished)
     groups = _groups(grid, finished, dimension)
     assert (sum(cell.ok_count for cell, _, _ in groups), sum(cell.dropped_count for cell, _, _ in groups)) == (68, 2)
-    for cell, pv_base, pnl in groups:
+    for cell, group_pv_base, pnl in groups:
         key = (cell.value_of(dimension), cell.product, cell.currency)
         members = [no for no in np.flatnonzero(is_priced).tolist() if groups_of[dimension][no] == key]
         assert len(members) == cell.ok_count
-        assert pv_base == pytest.approx(sum(pv_base[no] for no in members), rel=1e-12, abs=1e-4)
+        assert group_pv_base == pytest.approx(sum(pv_base[no] for no in members), rel=1e-12, abs=1e-4)
         scale = np.abs(expected[members]).sum(axis=0)
         assert np.all(np.abs(pnl - expected[members].sum(axis=0)) <= 1e-9 * scale + 1e-6)
 

@@ -68,7 +68,7 @@ def test_market_in_per_cent_is_refused_over_http_and_taken_where_it_is_insisted_
 
 def test_market_stored_before_there_was_a_net_still_serves(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its document has no word about checks: it is listed, downloaded, priced on, compiled against and shocked."""
-    older = "tests.fixtures.stored_snapshots.canonical_json"
+    older = "riskray.snapshots.content.canonical_json"
     monkeypatch.setattr(older, lambda document: canonical_json(document).replace(',"rates_checked":false', ""))
     store_market(api.database, per_cent() | {"rates_checked": False})
     assert "rates_checked" not in api.http.get(f"{MARKETS}/close/document").json()
