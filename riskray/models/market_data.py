@@ -78,9 +78,11 @@ def _calendar(name: str) -> str:
     return name
 
 
-def _not_boolean(value: object) -> object:
+def _as_written(value: object) -> object:
     if isinstance(value, bool):  # which Python treats as 0 or 1
         raise ValueError("expected a number, got true or false")
+    if isinstance(value, str) and "_" in value:  # pydantic reads 1_0 as 10
+        raise ValueError(f"{value!r} is not a number")
     return value
 
 
@@ -96,7 +98,7 @@ def _printable(text: str) -> str:
     return text
 
 
-Number = Annotated[FiniteFloat, BeforeValidator(_not_boolean)]
+Number = Annotated[FiniteFloat, BeforeValidator(_as_written)]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 Note = Annotated[str, Field(max_length=2_000), AfterValidator(_printable)]
 Currency = Annotated[str, AfterValidator(_currency)]
@@ -166,7 +168,7 @@ class FxSpot(_Sourced):
 
     pair: Annotated[str, AfterValidator(_pair)] = Field(description="Base and quote currency.", examples=["EURUSD"])
     rate: Number = Field(gt=0.0, description="Quote currency for one unit of base currency.", examples=[1.0811])
-    spot_lag_days: Annotated[int, BeforeValidator(_not_boolean)] = Field(
+    spot_lag_days: Annotated[int, BeforeValidator(_as_written)] = Field(
         default=2, ge=0, le=10, description="Business days from `as_of` to the delivery of spot."
     )
     calendar: Annotated[str, AfterValidator(_calendar)] = Field(
