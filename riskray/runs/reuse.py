@@ -1,29 +1,29 @@
 """Reuse of an earlier run's results, position by position: what a run may reuse, and which rows of a shard it takes over.
 
 A row is reused where the earlier run has one and nothing that its position depends on differs between the two markets; the same code is
-then bound to give it the same bits. The other positions of the shard are valued. The rows of both make one shard, whose sums are made from
-its rows, so no sum depends on which run valued a row.
+then bound to give it the same bits. A position depends on the curves of the points that it was compiled to, whatever its columns name, and
+on the exchange rates of its currencies. The other positions of the shard are valued. The rows of both make one shard, whose sums are made
+from its rows, so no sum depends on which run valued a row.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pricers.contract.columns import Contracts, Reference
+from pricers.core.binding import KINDS
 from pricers.market.factors import factors_of
-from pricers.market.market import REFERENCED_KINDS, Curve, Market
-from pricers.registry import PricerSpec
+from pricers.market.market import Curve, CurveKind, Market
 from riskray.config import Settings
 from riskray.engine.plan import PositionRange
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.engine.sensitivities import renumber_factors
-from riskray.engine.shard import ShardResult
+from riskray.engine.shard import ShardPositions, ShardResult
 from riskray.errors import Conflict, InvalidRequest
 from riskray.models.run import Run, RunRequest, RunState
-from riskray.portfolio.contracts import contracts_from_arrow
 from riskray.runs.code_version import code_difference
 from riskray.runs.loading import find_pricer
 from riskray.snapshots.kinds import MarketRecord, PortfolioRecord
@@ -74,12 +74,9 @@ class MarketDifference:
         """Whether every position has the same numbers under both markets."""
         return not (self.curves or self.currencies)
 
-    def has(self, name: str, reference: Reference) -> bool:
-        """Whether what a contract calls `name` differs. Calendars never do: they belong to no market."""
-        if reference == "currency":
-            return name in self.currencies
-        kind = REFERENCED_KINDS.get(reference)
-        return kind is not None and (name in self.curves or f"{name}:{kind}" in self.curves)
+    def has_curve(self, name: str, kind: CurveKind) -> bool:
+        """Whether the curve that a contract calls `name` differs, by either of the names that `Market.resolve` looks for."""
+        return name in self.curves or f"{name}:{kind}" in self.curves
 
 
 def market_difference(before: Market, after: Market) -> MarketDifference:
@@ -95,21 +92,29 @@ def market_difference(before: Market, after: Market) -> MarketDifference:
     )
 
 
-def depends_on(difference: MarketDifference, *, spec: PricerSpec, contracts: Contracts) -> np.ndarray:
-    """bool[row]: positions whose numbers can differ. `contracts`: at least the columns of `spec` that reference market data.
+def depends_on(difference: MarketDifference, positions: ShardPositions) -> np.ndarray:
+    """bool[row]: positions whose numbers can differ.
 
-    A product that is not lowered to cash flows may read any part of the market, so all its positions count once anything differs.
+    Positions that are not compiled, those of a plain function, may read any part of the market, so all count once anything differs.
     """
-    if spec.lower is None:
-        return np.full(contracts.row_count, not difference.is_empty)
-    touched = np.zeros(contracts.row_count, np.bool_)
-    kinds: tuple[Reference, ...] = ("discount_curve", "spread_curve", "currency")
-    for kind in kinds:
-        for column in spec.columns.referencing(kind):
-            text = contracts.text(column.name)
-            is_changed = np.array([*(difference.has(name, kind) for name in text.names), False])  # the last is for null, whose code is -1
-            touched |= is_changed[text.codes]
-    return touched
+    compiled = positions.compiled
+    if compiled is None:
+        return np.full(positions.row_count, not difference.is_empty)
+    sets, rows = compiled.sets, compiled.rows
+    is_changed = np.array([difference.has_curve(name, KINDS[kind]) for kind, name in sets.curves], np.bool_)
+    converts = _converts(difference, compiled.leg_currency.names)[sets.currency]
+    offsets = sets.curve_offsets.tolist()
+    of_set = [
+        bool(converts[number]) or bool(is_changed[sets.set_curve[first:end]].any()) for number, (first, end) in enumerate(pairwise(offsets))
+    ]
+    of_row_set = np.array([any(of_set[number] for number in numbers) for numbers in rows.sets], np.bool_)
+    native: np.ndarray = _converts(difference, compiled.native_currency.names)[compiled.native_currency.codes]
+    return of_row_set[rows.row_set] | native
+
+
+def _converts(difference: MarketDifference, names: tuple[str, ...]) -> np.ndarray:
+    """Whether the exchange rate of each currency differs; the last is for null, whose code is -1."""
+    return np.array([*(name in difference.currencies for name in names), False])
 
 
 def _changed_curves(before: Sequence[Curve], after: Sequence[Curve]) -> frozenset[str]:
@@ -118,12 +123,9 @@ def _changed_curves(before: Sequence[Curve], after: Sequence[Curve]) -> frozense
 
 
 def _same(one: Curve, other: Curve) -> bool:
-    return (
-        (one.kind, one.currency, one.interpolation, one.pillar_labels)
-        == (other.kind, other.currency, other.interpolation, other.pillar_labels)
-        and np.array_equal(one.pillar_days, other.pillar_days)
-        and np.array_equal(one.zero_rates, other.zero_rates)
-    )
+    """Whether two curves have the same content, field by field."""
+    pairs = ((getattr(one, entry.name), getattr(other, entry.name)) for entry in fields(Curve))
+    return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in pairs)
 
 
 # ----------------------------------------------------------------------------------------------------------- the rows of a shard
@@ -153,6 +155,7 @@ def reuse_rows(
     market: Market,
     market_of: Callable[[str], Market],
     table_of: Callable[[], pa.Table],
+    parts_of: Callable[[], Sequence[ShardPositions]],
     value: Callable[[pa.Table], ShardResult],
 ) -> PartlyReused | None:
     """The rows of a shard with those of the earlier run that nothing touches; None where there are none.
@@ -163,7 +166,8 @@ def reuse_rows(
         from_run_no: the earlier run; it may have been cut into other shards.
         market: of this run.
         market_of: a stored market by id.
-        table_of: the shard's contracts; asked for only where they are needed.
+        table_of: the shard's contracts; called only where they are needed.
+        parts_of: the shard's positions, compiled where the product is a sum of cash flows, in one part or several; called only for such.
         value: the rows of some contracts, numbered from 0. It is given the positions that are not reused, and no other.
     """
     spec = find_pricer(product)
@@ -174,7 +178,9 @@ def reuse_rows(
     difference = market_difference(before, market)
     is_touched = np.zeros(numbers.count, np.bool_)
     if not difference.is_empty:
-        is_touched = depends_on(difference, spec=spec, contracts=contracts_from_arrow(spec.columns, table_of()))
+        if spec.lower is None:  # see `depends_on`
+            return None
+        is_touched = np.concatenate([depends_on(difference, part) for part in parts_of()])
         if is_touched.all():
             return None
     found = earlier_results(database, earlier, numbers=numbers).cast(RESULT_SCHEMA)
