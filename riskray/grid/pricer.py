@@ -160,7 +160,7 @@ class Pricer:
         return reuse_rows(
             self._database, shard.numbers, product=shard.product, from_run_no=run.reused_from_run_no, market=market,
             market_of=lambda market_id: self._market(market_id, run.base_currency), table_of=table_of,
-            parts_of=lambda: self._parts(run, shard, np.empty(0, np.int64), seconds),
+            parts_of=lambda: self._parts(run, shard, np.empty(0, np.int64), market, seconds),
             value=lambda table: _value_table(table, shard.product, 0, market, measures),
         )  # fmt: skip
 

@@ -8,8 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from pricers.contract.columns import Text, contracts_of
+from pricers.contract.columns import Column, Columns, Text, contracts_of
 from pricers.flows.cashflows import Term
+from pricers.market.fixings import Fixings, FixingSeries
+from pricers.market.indices import STANDARD_INDICES
 from pricers.market.market import Curve, CurveKind, Market
 from pricers.measures import Measure
 from pricers.registry import compile_contracts, pricer
@@ -18,7 +20,7 @@ from riskray.engine.plan import PositionRange
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.engine.shard import ShardPositions, ShardResult
 from riskray.runs import reuse
-from riskray.runs.reuse import MarketDifference, depends_on, market_difference
+from riskray.runs.reuse import MarketDifference, depends_on, market_difference, names_index
 from riskray.store.database import Database
 from riskray.store.ledger import EarlierRun
 
@@ -126,7 +128,26 @@ def test_curve_that_appears_vanishes_or_interpolates_otherwise_differs():
 
 def test_difference_covers_every_part_of_a_market():
     parts = {entry.name for entry in fields(Market)} - {"as_of", "base_currency"}
-    assert parts == {"curves", "fx_to_base"}, "compare the new part in market_difference: rows that depend on it are reused otherwise"
+    assert parts == {"curves", "fx_to_base", "fixings"}, (
+        "compare the new part in market_difference: rows that depend on it are reused otherwise"
+    )
+
+
+def test_rows_that_name_an_index_depend_on_its_fixings_and_on_its_definition():
+    name = Column("index", "text", "index of the coupons", references="index", default="EUR-EURIBOR-6M")
+    spec = replace(pricer("FIXED_BOND"), columns=Columns(*pricer("FIXED_BOND").columns, name))
+    table = pa.table({"index": pa.array(["USD-SOFR", "EUR-ESTR", None]).dictionary_encode()})
+
+    def touched(before, after):
+        markets = (replace(_market(), fixings=fixings) for fixings in (before, after))
+        return names_index(market_difference(*markets), spec=spec, table=table).tolist()
+
+    days = np.array([19_999], np.int32)
+    published, corrected = (Fixings({"USD-SOFR": FixingSeries(days, np.array([rate]))}) for rate in (0.05, 0.051))
+    assert touched(published, Fixings({"USD-SOFR": FixingSeries(days.copy(), np.array([0.05]))})) == [False, False, False]
+    assert touched(published, corrected) == touched(Fixings.none(), published) == [True, False, False]
+    moved = replace(STANDARD_INDICES["EUR-EURIBOR-6M"], forecast_curve="EUR-6M")
+    assert touched(published, replace(published, indices={**STANDARD_INDICES, moved.name: moved})) == [False, False, True]
 
 
 def test_product_valued_as_a_whole_depends_on_any_difference():
