@@ -11,6 +11,8 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
+from pricers.market.fixings import Fixings
+
 Interpolation = Literal["LINEAR_ZERO", "LOG_LINEAR_DISCOUNT"]
 
 
@@ -28,7 +30,12 @@ class CurveKind(StrEnum):
 
 
 KIND_ORDER: Final = {kind: place for place, kind in enumerate(CurveKind)}
-REFERENCED_KINDS: Final[Mapping[str, CurveKind]] = {"discount_curve": CurveKind.RATE, "spread_curve": CurveKind.SPREAD}
+REFERENCED_KINDS: Final[Mapping[str, CurveKind]] = {
+    "discount_curve": CurveKind.RATE,
+    "forecast_curve": CurveKind.RATE,
+    "spread_curve": CurveKind.SPREAD,
+    "credit_curve": CurveKind.HAZARD,
+}
 """The kind of curve that a contract column names, by the column's `references`."""
 
 
@@ -97,6 +104,8 @@ class Market:
     base_currency: str
     curves: tuple[Curve, ...]
     fx_to_base: Mapping[str, float]
+    fixings: Fixings = field(default_factory=Fixings.none)
+    """Indices, and what they have published by now."""
 
     def __post_init__(self) -> None:
         names = [curve.name for curve in self.curves]
