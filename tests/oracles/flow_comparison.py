@@ -9,7 +9,6 @@ import QuantLib as ql
 
 from pricers import Measure, RowStatus, contracts_of, pricer, value_contracts
 from pricers.market.market import Market
-from pricers.registry import NO_FIXINGS
 from tests.oracles.accuracy_report import Comparison
 from tests.oracles.quantlib_terms import date_of, term_structure, with_spreads
 from tests.oracles.random_markets import random_market
@@ -79,7 +78,7 @@ def compare_flows(
         batch = contracts_of(spec.columns, rows)
         valued = value_contracts(spec, batch, market=market, measures=frozenset({Measure.PV}))
         assert spec.lower is not None, f"{product} is a cash-flow product"
-        flows = spec.lower(batch, as_of=as_of, fixings=NO_FIXINGS).cashflows
+        flows = spec.lower(batch, as_of=as_of, fixings=market.fixings).cashflows
         theirs = oracle(market)
         for i, row in enumerate(rows):
             expected = theirs.expected(row)

@@ -7,8 +7,8 @@ and interest counts the days between the moved dates. Flows on or before the val
 An open repo has no maturity date: either side can end it with a day's notice. It is valued as if it ended on the next business day after
 the valuation date, or after its start where that is later, with the interest since its start. Its interest-rate risk is that of one day.
 
-The collateral stays a position of its own: whoever sold it in the repo keeps its risk. The columns of the collateral inform; no value
-depends on them.
+The collateral stays a position of its own: the party that sold it in the repo keeps its risk. The columns of the collateral inform; no
+value depends on them.
 
 Example: 10,000,000 lent on 2026-03-16 for a week at 2.5 % (ACT/360) comes back as 10,000,000 × (1 + 0.025 × 7/360) = 10,004,861.11.
 
@@ -66,7 +66,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     calendars = contract_calendars(contracts.text("calendar"))
     start, maturity, years = _period(contracts, calendars, as_of)
     cash = np.where(contracts.array("direction") == REVERSE, 1.0, -1.0) * contracts.array("cash_amount")
-    repaid = cash * (1.0 + contracts.array("repo_rate") * years)
+    repaid = cash + cash * contracts.array("repo_rate") * years
     status = _status(contracts, calendars, start, maturity, repaid)
     status[(status == RowStatus.OK) & (maturity <= as_of)] = RowStatus.MATURED
     is_priced = status == RowStatus.OK
