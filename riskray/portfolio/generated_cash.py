@@ -49,7 +49,7 @@ def _money_market(random: np.random.Generator, flaw: np.ndarray, as_of: np.datet
     is_discount, is_long = (kind == 1) | (kind == 2), kind == 3
     days = np.where(is_long, random.choice([548, 730, 1095], count), random.choice([7, 14, 30, 61, 91, 182, 364], count))
     start, maturity = _short_lives(random, flaw, as_of, days, ahead_share=0.05)
-    maturity = np.where((flaw != MATURED) & (flaw != NONSENSE_DATES), np.maximum(maturity, weekday(as_of + 3)), maturity)
+    maturity = np.where((flaw != MATURED) & (flaw != NONSENSE_DATES), np.maximum(maturity, weekday(np.full(count, as_of + 3))), maturity)
     named_currency, curve = curves(currency, flaw)
     return {
         "currency": named_currency,

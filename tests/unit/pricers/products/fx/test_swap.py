@@ -50,9 +50,10 @@ def batch(*rows):
 
 def exchanges(row):
     """(near or far, date, currency, amount)"""
-    legs = lower(batch(row), as_of=MARKET.as_of, fixings=NO_FIXINGS).cashflows.contract_leg.tolist()
+    legs = lower(batch(row), as_of=MARKET.as_of, fixings=NO_FIXINGS).cashflows.contract_leg
+    assert legs is not None
     flows = explain("FX_SWAP", batch(row), 0, market=MARKET).flows
-    return [(("near", "far")[leg], str(flow.pay_date), flow.currency, flow.amount) for leg, flow in zip(legs, flows, strict=True)]
+    return [(("near", "far")[leg], str(flow.pay_date), flow.currency, flow.amount) for leg, flow in zip(legs.tolist(), flows, strict=True)]
 
 
 def test_swap_exchanges_and_exchanges_back():
