@@ -36,13 +36,14 @@ class _Conventions:
     bond_day_count: str
     settlement_lag: int
     ex_coupon_days: int
+    """Business days from the ex-dividend date to the payment. The DMO's "seven business days" count the ex-dividend date, so they are 6."""
     loan_day_count: str
 
 
 CONVENTIONS: Final = {
     "USD": _Conventions(0.34, 1.0, 0.041, "US_GOVT", "SEMIANNUAL", "30/360 US", 1, 0, "ACT/360"),
     "EUR": _Conventions(0.28, 1.105, 0.023, "TARGET", "ANNUAL", "ACT/ACT ICMA", 2, 0, "30E/360"),
-    "GBP": _Conventions(0.13, 1.27, 0.036, "UK", "SEMIANNUAL", "ACT/ACT ICMA", 1, 7, "ACT/365F"),
+    "GBP": _Conventions(0.13, 1.27, 0.036, "UK", "SEMIANNUAL", "ACT/ACT ICMA", 1, 6, "ACT/365F"),
     "JPY": _Conventions(0.10, 0.00707, 0.005, "JP", "SEMIANNUAL", "ACT/365F", 1, 0, "ACT/365F"),
     "CHF": _Conventions(0.07, 1.19, 0.008, "CH", "ANNUAL", "30E/360", 2, 0, "30E/360"),
     "CAD": _Conventions(0.08, 0.755, 0.034, "CA", "SEMIANNUAL", "ACT/ACT ICMA", 1, 0, "ACT/365F"),
@@ -246,6 +247,7 @@ def _bonds(random: np.random.Generator, flaw: np.ndarray, as_of: np.datetime64) 
         "stub": _coded(np.where(life.has_stub, random.integers(0, 2, count), -1), ("SHORT_INITIAL", "LONG_INITIAL")),
         "end_of_month": life.month_end,
         "calendar": _named(_by_currency(currency, "calendar")),
+        "coupon_amount": _coded(np.where(currency == _CURRENCIES.index("JPY"), 0, -1), ("BY_FREQUENCY",)),
         "ex_coupon_days": ex_coupon_days.astype(np.int32),
         "ex_coupon_calendar": _coded(np.where(ex_coupon_days > 0, 0, -1), ("UK",)),
         "settlement_lag": _by_currency(currency, "settlement_lag").astype(np.int32),
