@@ -241,7 +241,7 @@ def value_contracts(
     spec = pricer(product) if isinstance(product, str) else product
     if spec.value is not None:
         return spec.value(contracts, market=market, measures=measures, positions=positions, scenario_id=scenario_id)
-    compiled = compile_contracts(spec, contracts, as_of=market.as_of)
+    compiled = compile_contracts(spec, contracts, as_of=market.as_of, fixings=market.fixings)
     return value_cashflows(compiled, market=market, measures=measures)
 
 

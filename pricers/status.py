@@ -69,3 +69,13 @@ class RowStatus(IntEnum):
         "check the contract for extreme terms; report it with the position",
     )
     TIMEOUT = 16, "the row did not finish within the time limit", "check the contract for extreme terms or raise the limit"
+    MISSING_INDEX = (
+        17,
+        "no index of this name is defined",
+        "correct the index name, or define the index in the market document",
+    )
+    MISSING_FIXING = (
+        18,
+        "a fixing before the valuation date is missing",
+        "add the index's value to the market's fixings, or give the running period's rate in the contract",
+    )

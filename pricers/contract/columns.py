@@ -32,7 +32,7 @@ _TYPES: dict[str, type[np.generic]] = {
     "float": np.float64, "date": np.int32, "integer": np.int32, "boolean": np.bool_, "choice": np.int8,
     "date_list": np.int32, "float_list": np.float64,
 }  # fmt: skip
-Reference = Literal["discount_curve", "spread_curve", "currency", "calendar"]
+Reference = Literal["discount_curve", "spread_curve", "forecast_curve", "credit_curve", "index", "currency", "calendar"]
 
 # Limits that no real contract exceeds; they catch percentages given as decimals and numbers in the wrong column.
 RATE_MAX = 2.0  # decimal a year

@@ -10,10 +10,9 @@ from pricers.core.binding import KINDS, bind_market
 from pricers.core.compiled import Compiled, compile_cashflows
 from pricers.core.nodes import FACTOR, node_table
 from pricers.flows.cashflows import Cashflows
-from pricers.market.fixings import Fixings
 from pricers.market.market import CurveKind, Market
 from pricers.measures import Measure
-from pricers.registry import NO_FIXINGS, PricerSpec, pricer
+from pricers.registry import PricerSpec, pricer
 from pricers.status import RowStatus
 from pricers.time.dates import to_date
 from pricers.value.valuation import value_cashflows
@@ -75,7 +74,7 @@ class Explanation:
     flows: tuple[ExplainedFlow, ...]
 
 
-def explain(product: PricerSpec | str, contracts: Contracts, row: int, *, market: Market, fixings: Fixings = NO_FIXINGS) -> Explanation:
+def explain(product: PricerSpec | str, contracts: Contracts, row: int, *, market: Market) -> Explanation:
     """Every remaining flow of one row.
 
     Args:
@@ -83,7 +82,6 @@ def explain(product: PricerSpec | str, contracts: Contracts, row: int, *, market
         contracts: a batch with the product's columns.
         row: which of its rows, counting from 0.
         market: market data; its date is the valuation date.
-        fixings: published values of indices.
     Returns:
         The flows leg by leg in order of payment, and what the row is worth.
     Raises:
@@ -95,7 +93,7 @@ def explain(product: PricerSpec | str, contracts: Contracts, row: int, *, market
         raise ValueError(f"product {spec.product!r} is not a sum of fixed cash flows: there are none to list")
     if not 0 <= row < contracts.row_count:
         raise IndexError(f"row {row} of {contracts.row_count}")
-    lowered = spec.lower(contracts.take(np.array([row])), as_of=market.as_of, fixings=fixings)
+    lowered = spec.lower(contracts.take(np.array([row])), as_of=market.as_of, fixings=market.fixings)
     compiled = compile_cashflows(lowered, measures=spec.measures)
     valuation = value_cashflows(compiled, market=market, measures=frozenset({Measure.PV}))
     status = RowStatus(int(valuation.status[0]))

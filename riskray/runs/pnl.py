@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from pricers.core.compiled import compile_cashflows
 from pricers.market.market import Market
-from pricers.registry import NO_FIXINGS, PricerSpec, compile_contracts
+from pricers.registry import PricerSpec, compile_contracts
 from pricers.status import RowStatus
 from pricers.value.pnl_attribution import PnlExplanation, explain_pnl
 from riskray.engine.plan import PositionRange
@@ -132,10 +132,10 @@ def explain_part(database: Database, part: PnlPart, *, load_market: Callable[[st
     if spec is None or spec.lower is None:
         return {"positions": _failed(rows.table, part.product, spec), "buckets": BUCKET_SCHEMA.empty_table()}
     contracts = contracts_from_arrow(spec.columns, rows.table)
-    lowered_t0 = spec.lower(contracts, as_of=market_t0.as_of, fixings=NO_FIXINGS)
+    lowered_t0 = spec.lower(contracts, as_of=market_t0.as_of, fixings=market_t0.fixings)
     found = explain_pnl(
         compile_cashflows(lowered_t0, measures=spec.measures),
-        compile_contracts(spec, contracts, as_of=market_t1.as_of),
+        compile_contracts(spec, contracts, as_of=market_t1.as_of, fixings=market_t1.fixings),
         cashflows_t0=lowered_t0.cashflows,
         market_t0=market_t0,
         market_t1=market_t1,
