@@ -23,6 +23,7 @@ def flows(case):
     else:
         terms |= {"notional": float(case["amount"]), "interest_rate": float(case["rate"]), "quote_type": case["quote_type"]}
     spec = pricer(case["product"])
+    assert spec.lower is not None
     lowered = spec.lower(contracts_of(spec.columns, [terms]), as_of=start - 1, fixings=NO_FIXINGS)
     return lowered.cashflows.amount.tolist()
 

@@ -41,7 +41,9 @@ def batch(*rows):
 
 
 def flows(row):
-    cashflows = pricer("REPO").lower(batch(row), as_of=AS_OF, fixings=NO_FIXINGS).cashflows
+    lower = pricer("REPO").lower
+    assert lower is not None
+    cashflows = lower(batch(row), as_of=AS_OF, fixings=NO_FIXINGS).cashflows
     return [(str(to_date(day)), amount) for day, amount in zip(cashflows.pay_day, cashflows.amount.tolist(), strict=True)]
 
 
