@@ -142,6 +142,7 @@ def _bonds(random: np.random.Generator, flaw: np.ndarray, as_of: np.datetime64) 
         "stub": coded(np.where(life.has_stub, random.integers(0, 2, count), -1), ("SHORT_INITIAL", "LONG_INITIAL")),
         "end_of_month": life.month_end,
         "calendar": named(by_currency(currency, "calendar")),
+        "coupon_amount": coded(np.where(currency == CURRENCIES.index("JPY"), 0, -1), ("BY_FREQUENCY",)),
         "ex_coupon_days": ex_coupon_days.astype(np.int32),
         "ex_coupon_calendar": coded(np.where(ex_coupon_days > 0, 0, -1), ("UK",)),
         "settlement_lag": by_currency(currency, "settlement_lag").astype(np.int32),

@@ -25,13 +25,14 @@ class Conventions:
     bond_day_count: str
     settlement_lag: int
     ex_coupon_days: int
+    """Business days from the ex-dividend date to the payment. The DMO's "seven business days" count the ex-dividend date, so they are 6."""
     loan_day_count: str
 
 
 CONVENTIONS: Final = {
     "USD": Conventions(0.34, 1.0, 0.041, "US_GOVT", "SEMIANNUAL", "30/360 US", 1, 0, "ACT/360"),
     "EUR": Conventions(0.28, 1.105, 0.023, "TARGET", "ANNUAL", "ACT/ACT ICMA", 2, 0, "30E/360"),
-    "GBP": Conventions(0.13, 1.27, 0.036, "UK", "SEMIANNUAL", "ACT/ACT ICMA", 1, 7, "ACT/365F"),
+    "GBP": Conventions(0.13, 1.27, 0.036, "UK", "SEMIANNUAL", "ACT/ACT ICMA", 1, 6, "ACT/365F"),
     "JPY": Conventions(0.10, 0.00707, 0.005, "JP", "SEMIANNUAL", "ACT/365F", 1, 0, "ACT/365F"),
     "CHF": Conventions(0.07, 1.19, 0.008, "CH", "ANNUAL", "30E/360", 2, 0, "30E/360"),
     "CAD": Conventions(0.08, 0.755, 0.034, "CA", "SEMIANNUAL", "ACT/ACT ICMA", 1, 0, "ACT/365F"),
@@ -139,9 +140,10 @@ def lists(rows: np.ndarray, parts: list[np.ndarray]) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets, mask=np.append(~rows, False)), pa.array(values))
 
 
-def weekday(dates: np.ndarray) -> np.ndarray:
+def weekday(dates: Any) -> np.ndarray:
     """The dates, with Saturdays and Sundays moved to the following Monday."""
-    return np.busday_offset(dates, 0, roll="forward")
+    moved: np.ndarray = np.busday_offset(dates, 0, roll="forward")
+    return moved
 
 
 def named(texts: np.ndarray) -> pa.DictionaryArray:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from pricers import contracts_of, pricer
-from pricers.products.cash import money_market, repo
 from pricers.registry import NO_FIXINGS
 from pricers.time.dates import to_day
 
@@ -23,9 +22,9 @@ def flows(case):
         terms |= {"direction": "REVERSE", "cash_amount": float(case["amount"]), "repo_rate": float(case["rate"])}
     else:
         terms |= {"notional": float(case["amount"]), "interest_rate": float(case["rate"]), "quote_type": case["quote_type"]}
-    contracts = contracts_of(pricer(case["product"]).columns, [terms])
-    lower = repo.lower if case["product"] == "REPO" else money_market.lower
-    lowered = lower(contracts, as_of=start - 1, fixings=NO_FIXINGS)
+    spec = pricer(case["product"])
+    assert spec.lower is not None
+    lowered = spec.lower(contracts_of(spec.columns, [terms]), as_of=start - 1, fixings=NO_FIXINGS)
     return lowered.cashflows.amount.tolist()
 
 

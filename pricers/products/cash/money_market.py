@@ -138,6 +138,7 @@ def _legs(contracts: Contracts, *, calendar: np.ndarray, is_discount: Bool[np.nd
         ),
         rate=column("interest_rate"),
         day_count=column("day_count"),
+        by_frequency=np.zeros(rows, np.bool_),
         is_zero_coupon=is_discount,
         pays_out=True,
     )

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from pricers import Measure, RowStatus, contracts_of, pricer, value_contracts
-from pricers.products.cash.money_market import lower
 from pricers.registry import NO_FIXINGS
 from pricers.time.dates import to_date
 from tests.oracles.accuracy_money_market import compare
@@ -56,6 +55,8 @@ def batch(*rows):
 
 
 def flows(row):
+    lower = pricer("MONEY_MARKET").lower
+    assert lower is not None
     cashflows = lower(batch(row), as_of=AS_OF, fixings=NO_FIXINGS).cashflows
     return [(str(to_date(day)), amount) for day, amount in zip(cashflows.pay_day, cashflows.amount.tolist(), strict=True)]
 

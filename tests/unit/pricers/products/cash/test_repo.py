@@ -1,7 +1,6 @@
 import pytest
 
 from pricers import Measure, RowStatus, contracts_of, pricer, value_contracts
-from pricers.products.cash.repo import lower
 from pricers.registry import NO_FIXINGS
 from pricers.time.dates import to_date
 from tests.oracles.accuracy_money_market import compare_repos
@@ -42,6 +41,8 @@ def batch(*rows):
 
 
 def flows(row):
+    lower = pricer("REPO").lower
+    assert lower is not None
     cashflows = lower(batch(row), as_of=AS_OF, fixings=NO_FIXINGS).cashflows
     return [(str(to_date(day)), amount) for day, amount in zip(cashflows.pay_day, cashflows.amount.tolist(), strict=True)]
 
