@@ -79,3 +79,8 @@ class RowStatus(IntEnum):
         "a fixing before the valuation date is missing",
         "add the index's value to the market's fixings, or give the running period's rate in the contract",
     )
+    INDEX_MISMATCH = (
+        21,
+        "the index does not fit the contract",
+        "name an index of the kind and the currencies that the contract needs",
+    )
