@@ -92,5 +92,5 @@ class RowStatus(IntEnum):
     INDEX_MISMATCH = (
         21,
         "the index does not fit the contract",
-        "name an interest-rate index of the kind that rate_method needs; a price index or an exchange rate gives no coupon",
+        "name an interest-rate index in the currency of the coupons and of the kind that rate_method needs",
     )

@@ -18,6 +18,7 @@ from pricers.time.tenors import parse_tenor
 NO_INDEX: Final = -1
 """In index columns: a leg with a fixed rate, a stub that has the leg's index."""
 _INDEX_COLUMNS: Final = ("index", "initial_stub_index", "initial_stub_index_2", "final_stub_index", "final_stub_index_2")
+_NO_CURRENCY: Final = -2  # of no leg: a null currency has the code -1
 _NO_FIXINGS: Final = FixingSeries(np.empty(0, np.int32), np.empty(0))
 
 
@@ -111,7 +112,8 @@ class LegIndices:
     codes: dict[str, np.ndarray]
     """Index column -> int32[leg]: into `indices`; NO_INDEX for null and for a name that has no definition."""
     status: np.ndarray
-    """uint8[leg]: MISSING_INDEX where a name has no definition, INDEX_MISMATCH where it is no interest rate, else OK."""
+    """uint8[leg]: MISSING_INDEX where a name has no definition, INDEX_MISMATCH where it is no interest rate of
+    the leg's currency, else OK."""
     curves: tuple[str, ...]
     curve: np.ndarray
     """int32[leg]: the curve that forecasts the leg's `index`."""
@@ -131,7 +133,7 @@ def leg_indices(contracts: Contracts, *, fixings: Fixings) -> LegIndices:
     """Look up the indices of a batch.
 
     Args:
-        contracts: with the columns of `FLOAT_COLUMNS`.
+        contracts: with the columns of `FLOAT_COLUMNS` and `currency`.
         fixings: definitions of indices.
     """
     texts = {name: contracts.text(name) for name in _INDEX_COLUMNS}
@@ -139,11 +141,15 @@ def leg_indices(contracts: Contracts, *, fixings: Fixings) -> LegIndices:
     known = {name: index for name in names if (index := fixings.index(name)) is not None}
     place = {name: number for number, name in enumerate(known)}
     status = np.full(contracts.row_count, RowStatus.OK, np.uint8)
+    currency = contracts.text("currency")
+    currencies = {name: code for code, name in enumerate(currency.names)}
     codes = {}
     for column, text in texts.items():
         code: np.ndarray = np.array([*(place.get(name, NO_INDEX) for name in text.names), NO_INDEX], np.int32)[text.codes]
         is_rate = np.array([*(index.kind in (IndexKind.TERM, IndexKind.OVERNIGHT) for index in known.values()), True])
         status[(status == RowStatus.OK) & ~is_rate[code]] = RowStatus.INDEX_MISMATCH
+        in_currency = np.array([*(currencies.get(index.currency, _NO_CURRENCY) for index in known.values()), 0])[code] == currency.codes
+        status[(status == RowStatus.OK) & (code >= 0) & ~in_currency] = RowStatus.INDEX_MISMATCH
         status[(text.codes >= 0) & (code < 0)] = RowStatus.MISSING_INDEX
         codes[column] = code
     override = contracts.text("forecast_curve")

@@ -245,7 +245,7 @@ def compare(contracts: int, *, seed: int) -> Comparison:
         rows = [random_contract(as_of, rng=rng) for _ in range(min(CONTRACTS_PER_DATE, contracts - batch * CONTRACTS_PER_DATE))]
         for row in rows:
             add_sinking(row, rng=rng)
-            _let_quantlib_count(row)
+            let_quantlib_count(row)
         _compare_batch(rows, market=market, tally=tally)
     ql.Settings.instance().evaluationDate = ql.Date()
     details = {
@@ -257,7 +257,7 @@ def compare(contracts: int, *, seed: int) -> Comparison:
     return Comparison(tally.contracts, tally.largest.get("pv", 0.0), tally.mismatches, details)
 
 
-def _let_quantlib_count(contract: dict[str, Any]) -> None:
+def let_quantlib_count(contract: dict[str, Any]) -> None:
     """Another day count where ACT/ACT ICMA is beyond QuantLib."""
     if contract["day_count"] != "ACT/ACT ICMA":
         return
