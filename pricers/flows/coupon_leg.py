@@ -11,7 +11,17 @@ import numpy as np
 
 from pricers.contract.calendars_of_contract import SCHEDULE_STATUS
 from pricers.contract.columns import Contracts
-from pricers.flows.accrual import Period, accrual_of, fill_accrued, fill_ex_days, fill_yield_times, settle, years_within
+from pricers.flows.accrual import (
+    Period,
+    accrual_of,
+    fill_accrued,
+    fill_ex_days,
+    fill_yield_times,
+    is_one_tenor,
+    settle,
+    whole_period_of,
+    years_within,
+)
 from pricers.flows.balances import fill_block_balances, reads_years
 from pricers.flows.cashflows import Lowered
 from pricers.flows.coupon_arrays import (
@@ -31,7 +41,7 @@ from pricers.status import RowStatus
 from pricers.time.calendars import CalendarTables, adjust, advance_business_days
 from pricers.time.dates import NO_DATE
 from pricers.time.day_count import ACT_ACT_ICMA
-from pricers.time.schedule import fill_dates, max_dates, reference_period
+from pricers.time.schedule import FREQUENCY_DAYS, fill_dates, max_dates, reference_period
 
 _LAG_CALENDAR_DAYS_MAX: Final = 2 * LAG_DAYS_MAX  # no calendar closes for more than every second day
 _OK: Final = int(RowStatus.OK)
@@ -122,6 +132,7 @@ def fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: in
         lag, convention = np.int64(legs.payment.lag[i]), np.int64(legs.payment.convention[i])
         accrual, all_periods = accrual_of(legs.schedule, legs.day_count, i), reads_years(legs.balance.rule[i])
         is_icma = accrual.day_count == ACT_ACT_ICMA  # the one day count that reads the reference period
+        whole_years, tenor_days = whole_period_of(legs, i), np.int64(FREQUENCY_DAYS[legs.schedule.frequency[i]])
         row_status, first = _OK, np.int64(-1)
         for k in range(last - 1, start - 1, -1):
             period_start, period_end = np.int64(adjusted[k]), np.int64(adjusted[k + 1])
@@ -137,7 +148,14 @@ def fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: in
                 if first == last or not all_periods:
                     break
             reference_start, reference_end = period_start, period_end
-            if is_icma and is_regular[k + 1] and accrual.months > 0 and start < k < last - 1:
+            is_inner = start < k < last - 1
+            if (
+                whole_years > 0.0
+                and is_regular[k + 1]
+                and ((is_inner and tenor_days == 0) or is_one_tenor(block.unadjusted[k], block.unadjusted[k + 1], tenor_days, accrual))
+            ):
+                years = whole_years
+            elif is_icma and is_regular[k + 1] and accrual.months > 0 and is_inner:
                 years = accrual.months / 12.0  # a whole coupon period, wherever the calendar moves its ends; first and last are measured
             else:
                 if is_icma and not is_regular[k + 1]:
