@@ -5,6 +5,7 @@ its points. The contract's own constant credit spread does not depend on the mar
 `amount × exp(-credit_spread × time)`. What a market then costs is one exponent a point, one exp a node and one multiply-add a flow.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import NamedTuple, no_type_check
 
@@ -91,6 +92,8 @@ class Compiled:
     settlement_node: Int32[np.ndarray, " row"] | None
     """In the order of `sets.leg_order`."""
     weighted_average_life: Float[np.ndarray, " row"] | None
+    messages: Mapping[int, str]
+    """Row -> what its status does not say."""
 
     @property
     def row_count(self) -> int:
@@ -199,6 +202,7 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         price_terms=terms,
         settlement_node=None if terms is None else found.settlement_node[order],
         weighted_average_life=life,
+        messages=lowered.messages,
     )
 
 
