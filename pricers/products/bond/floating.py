@@ -21,7 +21,7 @@ References:
 """
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import UInt8
@@ -45,7 +45,7 @@ from pricers.time.schedule import FREQUENCY_PER_YEAR
 
 def _columns() -> Columns:
     """Those of FIXED_BOND with the index in place of the coupon."""
-    changed = {
+    changed: dict[str, dict[str, Any]] = {
         "frequency": {"default": "QUARTERLY"},
         "day_count": {"default": None, "meaning": "day count of coupons; null: the index's"},
         "accrual_convention": {"default": "MODIFIED_FOLLOWING"},
@@ -55,7 +55,7 @@ def _columns() -> Columns:
     for column in fixed.COLUMNS:
         if column.name == "coupon_rate":
             columns.extend(FLOAT_COLUMNS)
-        else:
+        elif column.name != "coupon_amount":
             columns.append(replace(column, **changed.get(column.name, {})))
     return Columns(*columns)
 
@@ -128,6 +128,7 @@ def _legs(contracts: Contracts, terms: FloatingTerms) -> FloatingLegs:
         ),
         rate=np.zeros(rows),
         day_count=day_counts(contracts, terms.found),
+        by_frequency=np.zeros(rows, np.bool_),
         is_zero_coupon=np.zeros(rows, np.bool_),
         pays_out=False,
     )
