@@ -16,8 +16,8 @@ The run-off of the core is given in one of two ways:
 Interest at the administered `interest_rate` is paid with each repayment, on the balance since the repayment before (at first since the
 valuation date; interest earned before is not part of the value). Dates move to the following business day.
 
-A rate that follows the market (`pass_through`, the part of a change of `index` that is passed on to customers) is not valued yet: such a row
-has the status UNSUPPORTED_RATE_METHOD, unless `pass_through` is 0.
+A rate that follows the market (`pass_through`, the part of a change of `index` that is passed on to customers) is not valued yet: a row
+with a `pass_through` other than 0 has the status UNSUPPORTED_RATE_METHOD.
 
 Example: a balance of 100 without interest and with core_share 1, of which half is repaid after a year and half after two, valued at a flat
 rate z, is worth 50 exp(-z) + 50 exp(-2z), and its average life is 1.5 years.
@@ -54,7 +54,8 @@ COLUMNS: Final = Columns(
     Column("currency", "text", "currency of the balance", required=True, references="currency", example="EUR"),
     Column("notional", "float", "balance on the valuation date; negative: customers have placed it with us", unit="currency", required=True,
            minimum=-AMOUNT_MAX, maximum=AMOUNT_MAX, example=-250_000_000.0),
-    Column("interest_rate", "float", "administered rate", unit="decimal a year", default=0.0, minimum=-1.0, maximum=RATE_MAX, example=0.005),
+    Column("interest_rate", "float", "administered rate", unit="decimal a year", default=0.0, minimum=-1.0, maximum=RATE_MAX,
+           example=0.005),
     Column("core_share", "float", "part of the balance that runs off as given; the rest is repaid on the next business day", unit="decimal",
            default=1.0, minimum=0.0, maximum=1.0, example=0.7),
     Column("runoff_dates", "date_list", "increasing dates on which the core is repaid", example=["2027-03-16", "2031-03-16"]),
@@ -62,7 +63,8 @@ COLUMNS: Final = Columns(
            maximum=1.0, example=[0.4, 0.6]),
     Column("decay_rate", "float", "share of the core that is repaid in a year; not with runoff_dates", unit="decimal a year", minimum=0.0,
            maximum=1.0),
-    Column("max_maturity", "text", "whole months or years after which the rest of a decaying core is repaid, at most 60 years", example="10Y"),
+    Column("max_maturity", "text", "whole months or years after which the rest of a decaying core is repaid, up to 60 years",
+           example="10Y"),
     Column("pass_through", "float", "part of a change of the index that is passed on; other than 0: not valued yet", unit="decimal",
            default=0.0, minimum=-10.0, maximum=10.0),
     Column("index", "text", "index that the rate follows", references="index"),
@@ -119,7 +121,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     notional = contracts.array("notional")[row]
     principal = notional * made.share
     amount = principal + notional * made.balance * contracts.array("interest_rate")[row] * years
-    kept = ~is_outside[row] & (principal != 0.0)
+    kept = ~is_outside[row] & (amount != 0.0)
     return _lowered(contracts, status, as_of, row[kept], pay_day[kept], amount[kept], principal[kept])
 
 
@@ -191,8 +193,7 @@ def _status(contracts: Contracts, calendars: ContractCalendars, months: np.ndarr
     follows = contracts.array("pass_through") != 0.0
     status = np.full(contracts.row_count, RowStatus.OK, np.uint8)
     for is_wrong, reason in (
-        (is_profile & ~has_future & (core == 1.0), RowStatus.MATURED),
-        (is_profile & ~has_future & (core < 1.0), RowStatus.INVALID_PRINCIPAL),
+        (is_profile & ~has_future, RowStatus.MATURED),
         (~runs_off, RowStatus.INVALID_PRINCIPAL),
         (follows, RowStatus.UNSUPPORTED_RATE_METHOD),
         (~scheduled, RowStatus.INVALID_SCHEDULE),
@@ -213,21 +214,25 @@ def _profiles(
     is_sound = (counts == share_counts) & ((counts == 0) | (np.abs(total - 1.0) <= SHARES_TOLERANCE))
     is_sound[share_row[~(shares.values >= 0.0)]] = False
     is_sound[row[1:][(np.diff(dates.values.astype(np.int64)) <= 0) & (row[1:] == row[:-1])]] = False
+    pair = np.flatnonzero((counts == share_counts)[row])  # dates that have a share
+    share = shares.values[shares.offsets[row[pair]] + pair - dates.offsets[row[pair]]]
     has_future = np.zeros(rows, bool)
-    if len(row) == len(share_row):
-        has_future[row[(dates.values > as_of) & (shares.values > 0.0)]] = True
-    else:
-        has_future[row[dates.values > as_of]] = True
+    has_future[row[pair][(dates.values[pair] > as_of) & (share > 0.0)]] = True
     return (counts > 0) | (share_counts > 0), is_sound, has_future
 
 
 def _repayments(contracts: Contracts, months: np.ndarray, as_of: int, status: np.ndarray) -> _Repayments:
     dates, shares = contracts.ragged("runoff_dates"), contracts.ragged("runoff_shares")
-    counts = np.where(status == RowStatus.OK, 1 + np.where(months > 0, months, np.diff(dates.offsets)), 0)
+    row = np.repeat(np.arange(contracts.row_count), np.diff(dates.offsets))
+    ahead = np.bincount(row[dates.values > as_of], minlength=contracts.row_count)
+    counts = np.where(status == RowStatus.OK, 1 + np.where(months > 0, months, ahead), 0)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     total = int(offsets[-1])
     made = _Repayments(offsets, np.empty(total, np.int32), np.empty(total), np.empty(total))
-    _fill(contracts.array("core_share"), contracts.array("decay_rate"), months, dates.offsets, dates.values, shares.values, as_of, *made)
+    _fill(
+        contracts.array("core_share"), contracts.array("decay_rate"), months, dates.offsets[1:] - ahead, dates.values, shares.values, as_of,
+        *made,
+    )  # fmt: skip
     return made
 
 
@@ -237,7 +242,7 @@ def _fill(
     core_share: np.ndarray,
     decay_rate: np.ndarray,
     months: np.ndarray,
-    date_offsets: np.ndarray,
+    first_ahead: np.ndarray,
     dates: np.ndarray,
     shares: np.ndarray,
     as_of: int,
@@ -247,32 +252,26 @@ def _fill(
     balance: np.ndarray,
 ) -> None:
     for i in range(len(core_share)):
-        at, end = offsets[i], offsets[i + 1]
-        if at == end:
+        at, count = offsets[i], offsets[i + 1] - offsets[i] - 1
+        if count < 0:
             continue
-        core = core_share[i]
+        core, left, total, kept_in_month = core_share[i], 1.0, 1.0, 0.0
         day[at], share[at], balance[at] = as_of + 1, 1.0 - core, 1.0 - core
-        count = end - at - 1
-        left, ahead = 1.0, 0.0
-        if months[i] > 0:
-            kept_in_month = exp(log(1.0 - decay_rate[i]) / _MONTHS_A_YEAR) if decay_rate[i] < 1.0 else 0.0
-            ahead = 1.0
-        else:
-            for k in range(date_offsets[i], date_offsets[i + 1]):
-                if dates[k] > as_of:
-                    ahead += shares[k]
+        if months[i] == 0:
+            total = shares[first_ahead[i] : first_ahead[i] + count].sum()
+        elif decay_rate[i] < 1.0:
+            kept_in_month = exp(log(1.0 - decay_rate[i]) / _MONTHS_A_YEAR)
         for k in range(count):
-            place = at + 1 + k
-            balance[place] = core * left
+            balance[at + 1 + k] = core * left
             if months[i] > 0:
-                day[place] = add_months(as_of, np.int64(k + 1), False)
-                repaid = left if k == count - 1 else left * (1.0 - kept_in_month)
+                day[at + 1 + k] = add_months(as_of, np.int64(k + 1), False)
+                repaid = left * (1.0 - kept_in_month)
             else:
-                given = date_offsets[i] + k
-                is_ahead = dates[given] > as_of
-                day[place] = dates[given] if is_ahead else as_of + 1
-                repaid = shares[given] / ahead if is_ahead else 0.0
-            share[place] = core * repaid
+                day[at + 1 + k] = dates[first_ahead[i] + k]
+                repaid = shares[first_ahead[i] + k] / total
+            if k == count - 1:
+                repaid = left
+            share[at + 1 + k] = core * repaid
             left -= repaid
 
 
