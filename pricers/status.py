@@ -89,6 +89,11 @@ class RowStatus(IntEnum):
         "the floating rate is calculated by a method that is not valued yet",
         "check rate_method, lookback_days, lockout_days, spread_compounding and pass_through",
     )
+    MISSING_PRICE = (
+        30,
+        "the market has no price of this security",
+        "add the price to spot_prices of the market document, or correct the position's price_key",
+    )
     INDEX_MISMATCH = (
         21,
         "the index does not fit the contract",

@@ -11,6 +11,7 @@ from pricers.core.compiled import Compiled, compile_cashflows
 from pricers.core.nodes import FACTOR, node_table
 from pricers.flows.cashflows import Cashflows
 from pricers.market.market import CurveKind, Market
+from pricers.market.units import PriceUnit, price_unit
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, pricer
 from pricers.status import RowStatus
@@ -38,6 +39,7 @@ class ExplainedFlow:
     leg: int
     """Counts from 0."""
     currency: str
+    """Or the security, as `price/NAME`, of which `amount` is a quantity and `pv` the value in units of it."""
     interest: float
     """Signed, in `currency`, as are the next two."""
     principal: float
@@ -130,7 +132,7 @@ def _flows_of_leg(cashflows: Cashflows, compiled: Compiled, leg: int, *, factors
             ExplainedFlow(
                 pay_date=to_date(int(day)),
                 leg=leg,
-                currency=str(cashflows.leg_currency[leg]),
+                currency=_shown_unit(str(cashflows.leg_currency[leg])),
                 interest=amount - principal,
                 principal=principal,
                 amount=amount,
@@ -144,6 +146,12 @@ def _flows_of_leg(cashflows: Cashflows, compiled: Compiled, leg: int, *, factors
             )
         )
     return flows
+
+
+def _shown_unit(unit: str) -> str:
+    """The currency, or `price/NAME` of a security."""
+    security = price_unit(unit)
+    return unit if security is None else PriceUnit(security.price).text
 
 
 def _terms(compiled: Compiled, node: int) -> tuple[ExplainedTerm, ...]:

@@ -83,13 +83,15 @@ def check_scenarios(scenarios: Scenarios, *, market: Market) -> None:
     if unknown or market.base_currency in scenarios.fx_factors:
         raise ValueError(f"scenarios move the exchange rate of {unknown or market.base_currency}; the market's foreign currencies are "
                          f"{sorted(set(market.fx_to_base) - {market.base_currency})}")  # fmt: skip
+    if without := sorted(set(scenarios.price_factors) - set(market.prices)):
+        raise ValueError(f"scenarios move the price {without[0]!r}, which the market does not have")
 
 
 class PointMoves:
     """A batch's points in one market, and how scenarios move them."""
 
     def __init__(self, compiled: Compiled, *, binding: Binding, market: Market, scenarios: Scenarios) -> None:
-        self.compiled, self.binding, self.scenarios = compiled, binding, scenarios
+        self.compiled, self.binding, self.market, self.scenarios = compiled, binding, market, scenarios
         self.points = point_values(compiled, binding=binding, market=market)
         pillars = int(market.tables.offsets[-1])
         # One row more: the right neighbour of the last curve's only pillar. Before those of the other curves stands gain 0.
@@ -148,7 +150,8 @@ class SetFactors:
         self._place[is_moved] = place
         self._offsets = compiled.nodes.offsets[nodes.start : nodes.stop + 1] - terms.start
         self._exponent = node_exponents(compiled, moves.points, nodes)
-        factor = moves.scenarios.fx_factors.get(compiled.leg_currency.names[compiled.sets.currency[number]])
+        names = (*compiled.leg_currency.names, "")
+        factor = moves.scenarios.unit_factor(names[compiled.sets.currency[number]], market=moves.market)
         price = moves.binding.fx[number]
         self._fx = np.full(moves.scenarios.count, price) if factor is None else price * factor
 
