@@ -47,7 +47,7 @@ def _factors() -> list[str]:
     return [
         "## Sensitivities by factor",
         "",
-        "Bucketed risk is a list by factor. A factor is a curve or a foreign currency of the run; `GET /api/v1/results/{run_id}/factors`",
+        "Bucketed risk is a list by factor. A factor is a curve, a foreign currency or a price of the run; `GET /api/v1/results/{run_id}/factors`",
         "lists the run's factors by number, with kind, unit, bump and buckets. A sensitivity is the base-currency PV after the bump of",
         "one bucket less the PV before it.",
         "",
@@ -63,6 +63,7 @@ def _factors() -> list[str]:
                 (f"`{FactorKind.HAZARD}`", "a hazard curve", "its pillars", f"`{Measure.KEY_RATE_DV01}`"),
                 (f"`{FactorKind.INFLATION}`", "an inflation curve", "its pillars", f"`{Measure.KEY_RATE_DV01}`"),
                 (f"`{FactorKind.CURRENCY}`", "a foreign currency", "the currency itself", f"`{Measure.FX_DELTA}`"),
+                (f"`{FactorKind.PRICE}`", "a price of a security or an index", "the price itself", f"`{Measure.KEY_RATE_DV01}`"),
             ),
         ),
         "",

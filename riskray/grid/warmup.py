@@ -88,4 +88,5 @@ def _every_factor_moved(market: Market) -> Scenarios:
     return Scenarios(
         count=SCENARIOS, shifts=shifts, credit_spread_shift=np.full(SCENARIOS, BASIS_POINT),
         fx_factors={currency: np.full(SCENARIOS, 1.0 + BASIS_POINT) for currency in FX_MOVED},
+        price_factors={name: np.full(SCENARIOS, 1.0 + BASIS_POINT) for name in market.prices},
     )  # fmt: skip

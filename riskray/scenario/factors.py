@@ -4,9 +4,10 @@
     spread/<spread curve>/<pillar>     the curve's zero spread at the pillar
     credit                             every contract's own credit spread
     fx/<currency>                      the price of one unit of the currency in the set's numeraire
+    price/<name>                       the price of a security or the level of an index, in its own currency
 
-A move is absolute (added, decimal) or relative (a fraction of today's value). FX moves are relative and `credit` is absolute. In files
-a column is headed by the name, a relative curve move by the name and " relative".
+A move is absolute (added, decimal) or relative (a fraction of today's value). Moves of exchange rates and prices are relative, `credit` is
+absolute. In files a column is headed by the name, a relative curve move by the name and " relative".
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from riskray.errors import InvalidRequest
 from riskray.models.instrument import CURRENCIES
 from riskray.models.scenario import MoveKind
 
-FactorType = Literal["zero", "spread", "credit", "fx"]
+FactorType = Literal["zero", "spread", "credit", "fx", "price"]
 _RELATIVE_SUFFIX = " relative"
 _CREDIT = "credit"
 _CURVE_KINDS: Final[Mapping[str, CurveKind]] = {"zero": CurveKind.RATE, "spread": CurveKind.SPREAD}
@@ -33,7 +34,7 @@ class Factor:
 
     @property
     def type(self) -> FactorType:
-        """zero, spread, credit or fx."""
+        """zero, spread, credit, fx or price."""
         return factor_type(self.name)
 
     @property
@@ -52,6 +53,11 @@ class Factor:
         return self.name.removeprefix("fx/")
 
     @property
+    def price(self) -> str:
+        """The name of a price factor's price."""
+        return self.name.removeprefix("price/")
+
+    @property
     def header(self) -> str:
         """The factor as the head of a column."""
         return self.name + (_RELATIVE_SUFFIX if self.kind is MoveKind.RELATIVE and self.type in ("zero", "spread") else "")
@@ -67,7 +73,9 @@ def factor_type(name: str) -> FactorType:
             return "credit"
         case "fx" if rest in CURRENCIES:
             return "fx"
-    message = f"{name!r} is not a factor; write zero/<curve>/<pillar>, spread/<curve>/<pillar>, credit or fx/<currency>"
+        case "price" if rest:
+            return "price"
+    message = f"{name!r} is not a factor; write zero/<curve>/<pillar>, spread/<curve>/<pillar>, credit, fx/<currency> or price/<name>"
     raise InvalidRequest(message, [{"loc": ["factors", name], "msg": message, "code": "unknown_factor"}])
 
 
@@ -85,7 +93,7 @@ def parse_factor(header: str) -> Factor:
     if kind == "credit" and name != text:
         message = f"{header!r}: credit spreads move by absolute amounts only"
         raise InvalidRequest(message, [{"loc": ["factors", header], "msg": message, "code": "not_allowed"}])
-    return Factor(name, MoveKind.RELATIVE if kind == "fx" or name != text else MoveKind.ABSOLUTE)
+    return Factor(name, MoveKind.RELATIVE if kind in ("fx", "price") or name != text else MoveKind.ABSOLUTE)
 
 
 def zero_name(curve: str, pillar: str) -> str:
@@ -103,6 +111,11 @@ def fx_name(currency: str) -> str:
     return f"fx/{currency}"
 
 
+def price_name(price: str) -> str:
+    """Name of the factor of a price."""
+    return f"price/{price}"
+
+
 def curves_of(market: Market, target: FactorType) -> tuple[Curve, ...]:
     """The market's curves that factors of this type move; none for types that move no curve."""
     return market.of_kind(_CURVE_KINDS[target]) if target in _CURVE_KINDS else ()
@@ -115,8 +128,8 @@ def curve_of(market: Market, factor: Factor) -> Curve | None:
 
 
 def market_factor_names(market: Market) -> tuple[str, ...]:
-    """Every factor that the market has, in the order of its curves, then credit, then currencies by name."""
+    """Every factor that the market has, in the order of its curves, then credit, then currencies and prices by name."""
     zero = [zero_name(curve.name, label) for curve in curves_of(market, "zero") for label in curve.pillar_labels]
     spread = [spread_name(curve.name, label) for curve in curves_of(market, "spread") for label in curve.pillar_labels]
     currencies = [fx_name(currency) for currency in sorted({market.base_currency, *market.fx_to_base})]
-    return (*zero, *spread, _CREDIT, *currencies)
+    return (*zero, *spread, _CREDIT, *currencies, *(price_name(name) for name in sorted(market.prices)))
