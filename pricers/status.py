@@ -94,3 +94,8 @@ class RowStatus(IntEnum):
         "the index does not fit the contract",
         "name an index of the kind and the currency that the contract and its rate_method need",
     )
+    UNKNOWN_CONVENTION = (
+        37,
+        "no swap convention of this name fits the product",
+        "correct the convention's name, or leave it out and give the terms of both legs",
+    )
