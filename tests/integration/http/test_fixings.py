@@ -15,11 +15,12 @@ from riskray.client import Client
 from riskray.config import Settings
 from riskray.errors import Conflict, InvalidRequest, NotFound
 from riskray.runs import fixings
+from riskray.snapshots.content import fixings_content
 from riskray.snapshots.kinds import FIXINGS
 from riskray.store import snapshots
 from riskray.store.checks import check_invariants
 from riskray.store.database import Database
-from riskray.store.markets import load_market
+from riskray.store.markets import load_market, read_fixings
 from tests.fixtures.services import Api
 from tests.fixtures.stored_snapshots import market_document
 
@@ -111,7 +112,7 @@ def test_appends_at_once_lose_no_row(database: Database) -> None:
 def test_content_made_from_an_older_version_is_not_stored(database: Database) -> None:
     first, _ = fixings.upload_fixings(database, io.BytesIO(MARCH.encode()), format="csv", name="eod")
     fixings.append_fixings(database, io.BytesIO(LATER.encode()), format="csv", name="eod")
-    content = fixings.fixings_content(fixings.read_fixings(database, first.fixings_id))
+    content = fixings_content(read_fixings(database, first.fixings_id))
     with pytest.raises(snapshots.Superseded, match="no longer at version 1"):
         snapshots.store(database, FIXINGS, name="eod", content=content, after_version=1)
 

@@ -49,6 +49,7 @@ def test_file_reads_back_to_the_same_hash(format: str, parts: dict[str, Any]) ->
 
 
 def test_document_without_indices_and_fixings_keeps_the_text_it_had_before() -> None:
+    parts: dict[str, Any]
     for parts in ({}, {"indices": []}, {"fixings": []}, {"fixings": None}):
         assert set(json.loads(canonical_json(parse_market(document(**parts))))) == {
             "name", "as_of", "description", "curves", "spread_curves", "fx_spots", "fx_discount_curves",
