@@ -84,6 +84,19 @@ class CalibrationSystem:
     def _par_rate_terms(self) -> np.ndarray:
         return np.array([par_rate_terms(quote) for quote in self.quotes]).T.copy()
 
+    def largest_residual(self, values: Float[np.ndarray, " quote"], knots: Float[np.ndarray, " knot"]) -> float:
+        """By how much curves miss quotes at most, decimal: `knots` are as of one scenario of `Calibration.under`."""
+        zero_rates = np.concatenate([*(curve.curve.zero_rates for curve in self.known), knots])
+        target, largest = self.par_rates(values), 0.0
+        for block in self.blocks:
+            wanted, nodes = target[self.pillars_of(block)], block.own.offsets.size - 1
+            solved, level, quote = np.empty(nodes), np.empty(nodes), np.empty(wanted.size)
+            exponents(block.solved, zero_rates, solved)
+            derivatives = np.empty((wanted.size, block.knot_count))
+            par_quotes(block.flows, block.own, solved, zero_rates, block.first_knot, level, quote, derivatives)
+            largest = max(largest, float(np.max(np.abs(quote - wanted))))
+        return largest
+
     def _first_guess(self, target: np.ndarray) -> np.ndarray:
         is_rate = np.array([quote.instrument in _QUOTES_OF_RATES for quote in self.quotes])
         return np.where(is_rate, target, _FIRST_GUESS)
