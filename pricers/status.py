@@ -79,3 +79,8 @@ class RowStatus(IntEnum):
         "a fixing before the valuation date is missing",
         "add the index's value to the market's fixings, or give the running period's rate in the contract",
     )
+    CURVE_INTERPOLATION = (
+        19,
+        "the discount curve or the credit curve is not interpolated as the product's model needs it",
+        "store both curves with interpolation LOG_LINEAR_DISCOUNT",
+    )
