@@ -108,6 +108,12 @@ class SpecialValues:
                 values[chosen] = self._combined(chosen, pair, segments, days_on, *found)[:, 0]
         return values
 
+    @property
+    def largest_gain(self) -> float:
+        """Years: no exponent that a factor rests on moves by more than this times the largest shift of a rate."""
+        parts = (self.points, self._segments)
+        return float(max((np.abs(each.gain_left) + np.abs(each.gain_right)).max(initial=0.0) for each in parts))
+
     # --------------------------------------------------------------------------------------------------------- bumps
 
     def bumps(self) -> PillarBumps:

@@ -66,7 +66,7 @@ class Specials:
         flags: np.ndarray = self.factors.kind >= _FIRST_DEFAULT
         return flags
 
-    def contents(self, chosen: Int64[np.ndarray, " chosen"]) -> list[bytes]:
+    def contents(self, chosen: Int32[np.ndarray, " chosen"]) -> list[bytes]:
         """Some of the factors as bytes that say all about them; equal factors of any two batches of one date have equal bytes."""
         f, found = self.factors, []
         columns = (f.start_day.astype("<i4"), f.end_day.astype("<i4"), f.weight.astype("<f8"), f.addend.astype("<f8"))
