@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pricers.market.indices import IndexKind as IndexKind
     from pricers.market.market import Curve as Curve
     from pricers.market.market import CurveKind as CurveKind
+    from pricers.market.market import InflationBase as InflationBase
     from pricers.market.market import Market as Market
     from pricers.market.market import Scenarios as Scenarios
     from pricers.measures import MEASURES as MEASURES
@@ -66,7 +67,7 @@ _NAMES = {
     "contract.columns": ("Column", "Columns", "Contracts", "Ragged", "Text", "contracts_of"),
     "core.compiled": ("Compiled",),
     "value.cash_flow_report": ("ExplainedFlow", "Explanation", "explain"),
-    "market.market": ("Curve", "CurveKind", "Market", "Scenarios"),
+    "market.market": ("Curve", "CurveKind", "InflationBase", "Market", "Scenarios"),
     "measures": ("MEASURES", "SCALAR_MEASURES", "Measure"),
     "registry": (
         "PricerSpec", "UnknownProductError", "compile_contracts", "known_products", "load_entry_points", "pricer", "register",

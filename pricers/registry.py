@@ -39,7 +39,11 @@ class UnknownProductError(LookupError):
 
 @runtime_checkable
 class Lower(Protocol):
-    """Contracts, a valuation date and what is fixed by then -> cash flows."""
+    """Contracts, a valuation date and what is fixed by then -> cash flows.
+
+    Of `fixings`, a row may depend on the indices alone that its columns name (those that reference "index"): runs that reuse results value
+    the rows that name a changed index, and no other.
+    """
 
     def __call__(self, contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered: ...
 

@@ -112,7 +112,7 @@ CREATE TABLE market_curve (
     pillar_labels text[] NOT NULL,
     pillar_days integer[] NOT NULL,
     zero_rates double precision[] NOT NULL,
-    CONSTRAINT market_curve_kind_check CHECK ((kind = ANY (ARRAY['discount'::text, 'spread'::text])))
+    CONSTRAINT market_curve_kind_check CHECK ((kind = ANY (ARRAY['discount'::text, 'spread'::text, 'hazard'::text, 'inflation'::text])))
 );
 
 CREATE TABLE result_fx_rollup (
@@ -371,7 +371,7 @@ CREATE TABLE portfolio_requirement (
     currency text NOT NULL,
     position_count integer NOT NULL,
     gross_notional double precision NOT NULL,
-    CONSTRAINT portfolio_requirement_kind_check CHECK ((kind = ANY (ARRAY['product'::text, 'discount_curve'::text, 'spread_curve'::text, 'currency'::text]))),
+    CONSTRAINT portfolio_requirement_kind_check CHECK ((kind = ANY (ARRAY['product'::text, 'discount_curve'::text, 'spread_curve'::text, 'forecast_curve'::text, 'credit_curve'::text, 'currency'::text, 'index'::text, 'index_curve'::text]))),
     CONSTRAINT portfolio_requirement_position_count_check CHECK ((position_count > 0))
 );
 

@@ -11,7 +11,8 @@ What is no such exponential multiplies it as a *special factor* (see `special_fa
 amount × exp(-Σ sign × E) × RFR_PRODUCT, its shape being the discounting alone. A batch without any leaves `specials` at None.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -130,6 +131,8 @@ class Lowered:
     """[row]: currency of the `pv` measure."""
     cashflows: Cashflows
     price_terms: PriceTerms | None
+    messages: Mapping[int, str] = field(default_factory=dict)
+    """Row -> what its status does not say, such as the fixing that is missing."""
 
 
 def discounted(contracts: Contracts) -> tuple[tuple[Shape, ...], np.ndarray]:

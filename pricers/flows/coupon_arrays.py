@@ -82,6 +82,8 @@ class CouponLegs(NamedTuple):
     """float64[row]: decimal a year."""
     day_count: np.ndarray
     """int8[row]: index into `DAY_COUNTS`."""
+    by_frequency: np.ndarray
+    """bool[row]: a regular period pays the rate over the periods a year, whatever its days."""
     is_zero_coupon: np.ndarray
     """bool[row]: has no coupon period, so that yields count the years before maturity."""
     pays_out: bool

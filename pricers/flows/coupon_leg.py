@@ -11,7 +11,17 @@ import numpy as np
 
 from pricers.contract.calendars_of_contract import SCHEDULE_STATUS
 from pricers.contract.columns import Contracts
-from pricers.flows.accrual import Period, accrual_of, fill_accrued, fill_ex_days, fill_yield_times, settle, years_within
+from pricers.flows.accrual import (
+    Period,
+    accrual_of,
+    fill_accrued,
+    fill_ex_days,
+    fill_yield_times,
+    is_one_tenor,
+    settle,
+    whole_period_of,
+    years_within,
+)
 from pricers.flows.balances import fill_block_balances, reads_years
 from pricers.flows.cashflows import Lowered
 from pricers.flows.coupon_arrays import (
@@ -31,7 +41,7 @@ from pricers.status import RowStatus
 from pricers.time.calendars import CalendarTables, adjust, advance_business_days
 from pricers.time.dates import NO_DATE
 from pricers.time.day_count import ACT_ACT_ICMA
-from pricers.time.schedule import fill_dates, max_dates, reference_period
+from pricers.time.schedule import FREQUENCY_DAYS, fill_dates, max_dates, reference_period
 
 _LAG_CALENDAR_DAYS_MAX: Final = 2 * LAG_DAYS_MAX  # no calendar closes for more than every second day
 _OK: Final = int(RowStatus.OK)
@@ -52,7 +62,7 @@ def lower_coupons(contracts: Contracts, legs: CouponLegs, *, tables: CalendarTab
         status: uint8[row]; rows that are not OK get no flows, rows that turn out unusable get their status here.
     """
     rows, legs = len(status), read_only_columns(legs)
-    dates_max, flows_max = (int(count) for count in _room(legs.schedule, as_of))
+    dates_max, flows_max = (int(count) for count in room(legs.schedule, as_of))
     flows = empty_flows(rows, flows_max, as_of=as_of, trades_ex=bool(np.any(legs.payment.ex_days > 0)))
     block = empty_block(min(rows, BLOCK_ROWS_MAX), max(dates_max, min(BLOCK_DATES, flows_max + rows)))
     _lower_blocks(legs, tables, as_of, block, flows, status)
@@ -61,7 +71,7 @@ def lower_coupons(contracts: Contracts, legs: CouponLegs, *, tables: CalendarTab
 
 @kernel
 @no_type_check
-def _room(schedule: ScheduleColumns, as_of: int) -> tuple[int, int]:
+def room(schedule: ScheduleColumns, as_of: int) -> tuple[int, int]:
     """The most dates one row needs, and room for all flows after the valuation date."""
     dates_max, flows_max = 0, 0
     for i in range(len(schedule.start)):
@@ -79,8 +89,8 @@ def _room(schedule: ScheduleColumns, as_of: int) -> tuple[int, int]:
 def _lower_blocks(legs: CouponLegs, tables: CalendarTables, as_of: int, block: Block, flows: LegFlows, status: np.ndarray) -> None:
     begin = at = np.int64(0)  # a literal would be a type of its own, and every stage compiled twice
     while begin < len(status):
-        end = _fill_schedules(legs.schedule, tables, begin, block, status)
-        _fill_periods(legs, tables, as_of, begin, end, block, status)
+        end = fill_schedules(legs.schedule, tables, begin, block, status)
+        fill_periods(legs, tables, as_of, begin, end, block, status)
         fill_block_balances(legs, as_of, begin, end, block, status)
         settle(legs.payment, tables, as_of, begin, end, block, flows, status)
         fill_ex_days(legs.payment, tables, begin, end, block, status)
@@ -93,7 +103,7 @@ def _lower_blocks(legs: CouponLegs, tables: CalendarTables, as_of: int, block: B
 
 @kernel
 @no_type_check
-def _fill_schedules(schedule: ScheduleColumns, tables: CalendarTables, begin: int, block: Block, status: np.ndarray) -> int:
+def fill_schedules(schedule: ScheduleColumns, tables: CalendarTables, begin: int, block: Block, status: np.ndarray) -> int:
     """Dates of as many rows as the block holds; the row after them."""
     i, at = begin, np.int64(0)
     while i < len(status) and i - begin < len(block.first):
@@ -112,7 +122,7 @@ def _fill_schedules(schedule: ScheduleColumns, tables: CalendarTables, begin: in
 
 @kernel
 @no_type_check
-def _fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: int, end: int, block: Block, status: np.ndarray) -> None:
+def fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: int, end: int, block: Block, status: np.ndarray) -> None:
     """Payment days, reference periods and year fractions of the periods paid after the valuation date, or of all that balances need."""
     adjusted, is_regular = block.adjusted, block.is_regular
     for i in range(begin, end):
@@ -122,6 +132,7 @@ def _fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: i
         lag, convention = np.int64(legs.payment.lag[i]), np.int64(legs.payment.convention[i])
         accrual, all_periods = accrual_of(legs.schedule, legs.day_count, i), reads_years(legs.balance.rule[i])
         is_icma = accrual.day_count == ACT_ACT_ICMA  # the one day count that reads the reference period
+        whole_years, tenor_days = whole_period_of(legs, i), np.int64(FREQUENCY_DAYS[legs.schedule.frequency[i]])
         row_status, first = _OK, np.int64(-1)
         for k in range(last - 1, start - 1, -1):
             period_start, period_end = np.int64(adjusted[k]), np.int64(adjusted[k + 1])
@@ -137,7 +148,14 @@ def _fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: i
                 if first == last or not all_periods:
                     break
             reference_start, reference_end = period_start, period_end
-            if is_icma and is_regular[k + 1] and accrual.months > 0 and start < k < last - 1:
+            is_inner = start < k < last - 1
+            if (
+                whole_years > 0.0
+                and is_regular[k + 1]
+                and ((is_inner and tenor_days == 0) or is_one_tenor(block.unadjusted[k], block.unadjusted[k + 1], tenor_days, accrual))
+            ):
+                years = whole_years
+            elif is_icma and is_regular[k + 1] and accrual.months > 0 and is_inner:
                 years = accrual.months / 12.0  # a whole coupon period, wherever the calendar moves its ends; first and last are measured
             else:
                 if is_icma and not is_regular[k + 1]:

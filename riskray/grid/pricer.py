@@ -128,7 +128,7 @@ class Pricer:
         seconds = {"read": time.perf_counter() - started, "lower": 0.0}
         measures = frozenset(Measure(name) for name in run.measures)
         table_of = cache(partial(self._table, run, shard))
-        reused = self._reused(run, shard, market, measures, table_of)
+        reused = self._reused(run, shard, market, measures, table_of, seconds)
         if reused is not None:
             positions, result = _described(table_of(), shard), reused.result
         else:
@@ -147,13 +147,20 @@ class Pricer:
         return self._commit(run, shard, positions, result, seconds, factors=factors_of(market), vectors=vectors, reused=ranges)
 
     def _reused(
-        self, run: ClaimedRun, shard: Shard, market: Market, measures: frozenset[Measure], table_of: Callable[[], pa.Table]
+        self,
+        run: ClaimedRun,
+        shard: Shard,
+        market: Market,
+        measures: frozenset[Measure],
+        table_of: Callable[[], pa.Table],
+        seconds: dict[str, float],
     ) -> PartlyReused | None:
         if run.reused_from_run_no is None:
             return None
         return reuse_rows(
             self._database, shard.numbers, product=shard.product, from_run_no=run.reused_from_run_no, market=market,
             market_of=lambda market_id: self._market(market_id, run.base_currency), table_of=table_of,
+            parts_of=lambda: self._parts(run, shard, np.empty(0, np.int64), market, seconds),
             value=lambda table: _value_table(table, shard.product, 0, market, measures),
         )  # fmt: skip
 

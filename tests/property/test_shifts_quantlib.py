@@ -14,7 +14,8 @@ from pricers.value.valuation import value_cashflows
 from riskray.market.build import build_market
 from riskray.market.reader import parse_market
 from riskray.models.scenario import StressDefinition
-from riskray.portfolio.generate import CONVENTIONS, generate_portfolio
+from riskray.portfolio.generate import generate_portfolio
+from riskray.portfolio.generated_terms import CONVENTIONS
 from riskray.runs.loading import prepare_positions
 from riskray.scenario.bind import bind_scenarios
 from riskray.scenario.stress import stress_matrix

@@ -1,7 +1,8 @@
 """AMORT_LOAN: a fixed-rate term loan with scheduled repayment, optional prepayment and a credit spread.
 
-A loan has one leg. Interest of a period is balance × interest_rate × year fraction, simple; principal is repaid on payment dates. Positive
-`notional` is money lent (we receive interest and principal), negative is money borrowed. `amortisation` says how the balance falls:
+A loan has one leg. Interest of a period is balance × interest_rate × year fraction, simple; with `coupon_amount` BY_FREQUENCY, as on
+30/360, that of a regular period is balance × interest_rate / frequency. Principal is repaid on payment dates. Positive `notional` is money
+lent (we receive interest and principal), negative is money borrowed. `amortisation` says how the balance falls:
 
     LEVEL_PAYMENT   all payments of interest plus principal are equal, given the loan's own day count
     ANNUITY_TABLE   principal by the textbook annuity at interest_rate / frequency, interest by the day count [1]
@@ -37,6 +38,7 @@ from pricers.contract.calendars_of_contract import contract_calendars, lacks_cal
 from pricers.contract.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts
 from pricers.flows.balances import AMORTISATIONS, BULLET, CUSTOM
 from pricers.flows.cashflows import Lowered
+from pricers.flows.conventions import COUPON_AMOUNT, pays_by_frequency
 from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
 from pricers.flows.coupon_leg import lower_coupons
 from pricers.market.fixings import Fixings
@@ -60,6 +62,7 @@ COLUMNS: Final = Columns(
     Column("amortisation", "choice", "how principal is repaid", default="LEVEL_PAYMENT", allowed=AMORTISATIONS),
     Column("frequency", "choice", "how often interest is paid", default="MONTHLY", allowed=FREQUENCIES),
     Column("day_count", "choice", "day count of interest and yields", default="30/360 BOND BASIS", allowed=DAY_COUNTS),
+    COUPON_AMOUNT,
     Column("first_payment_date", "date", "end of the first period, unadjusted; null: by frequency", example="2024-05-01"),
     Column("penultimate_payment_date", "date", "start of the last period, unadjusted; null: by frequency"),
     Column("roll_rule", "choice", "side from which regular dates roll: maturity or start", default="BACKWARD", allowed=RULES),
@@ -143,6 +146,7 @@ def _legs(contracts: Contracts, *, calendar: np.ndarray) -> CouponLegs:
         ),
         rate=column("interest_rate"),
         day_count=column("day_count"),
+        by_frequency=pays_by_frequency(contracts),
         is_zero_coupon=np.zeros(rows, bool),
         pays_out=True,
     )
