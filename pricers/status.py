@@ -95,6 +95,11 @@ class RowStatus(IntEnum):
         "the index does not fit the contract",
         "name an index of the kind and the currency that the contract and its rate_method need",
     )
+    CURVE_INTERPOLATION = (
+        22,
+        "the discount curve or the credit curve is not interpolated as the product's model needs it",
+        "store both curves with interpolation LOG_LINEAR_DISCOUNT",
+    )
     UNKNOWN_CONVENTION = (
         37,
         "no swap convention of this name fits the product",
