@@ -19,6 +19,7 @@ from pricers.flows.balances import SINKING
 from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
 from pricers.flows.floating_arrays import FloatingTerms, day_counts, floating_terms
 from pricers.flows.floating_leg import ExchangeColumns, FloatingLegs
+from pricers.flows.instalments import no_instalments
 from pricers.market.conventions import SWAP_CONVENTIONS, SwapConvention
 from pricers.market.fixings import Fixings
 from pricers.status import RowStatus
@@ -141,7 +142,8 @@ def _fill(data: dict[str, ColumnData], conventions: _Conventions, contracts: Con
         return [[default if leg is None else value(leg) for leg in pair] for pair in legs]
 
     def numbers(value: Any, default: Any, dtype: type) -> np.ndarray:
-        return np.array(of_legs(value, default), dtype)[codes].ravel()
+        found: np.ndarray = np.array(of_legs(value, default), dtype)[codes]
+        return found.ravel()
 
     for name, allowed in (
         ("frequency", FREQUENCIES), ("day_count", DAY_COUNTS), ("accrual_convention", BUSINESS_DAY_CONVENTIONS),
@@ -218,6 +220,7 @@ def _balances(legs: Contracts, notional: np.ndarray) -> tuple[BalanceColumns, Bo
         offsets=offsets,
         dates=days,
         amounts=before - values,
+        instalments=no_instalments(count),
     )
     return columns, np.asarray(valid)
 
@@ -238,6 +241,8 @@ def _coupons(contracts: Contracts, legs: Contracts, terms: FloatingTerms, balanc
             end_of_month=column("end_of_month"),
             convention=column("accrual_convention"),
             calendar=calendar,
+            given_offsets=np.zeros(count + 1, np.int64),
+            given_dates=np.empty(0, np.int32),
         ),
         payment=PaymentColumns(
             convention=column("payment_convention"),
@@ -252,6 +257,7 @@ def _coupons(contracts: Contracts, legs: Contracts, terms: FloatingTerms, balanc
         rate=np.where(np.isnan(column("rate")), 0.0, column("rate")),
         day_count=day_counts(legs, terms.found),
         by_frequency=np.zeros(count, np.bool_),
+        compounding=np.zeros(count),
         is_zero_coupon=np.zeros(count, np.bool_),
         pays_out=False,
     )
