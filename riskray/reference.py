@@ -47,9 +47,9 @@ def _factors() -> list[str]:
     return [
         "## Sensitivities by factor",
         "",
-        "Bucketed risk is a list by factor. A factor is a curve, a foreign currency or a price of the run; `GET /api/v1/results/{run_id}/factors`",
-        "lists the run's factors by number, with kind, unit, bump and buckets. A sensitivity is the base-currency PV after the bump of",
-        "one bucket less the PV before it.",
+        "Bucketed risk is a list by factor. A factor is a curve, a foreign currency or a price of the run;",
+        "`GET /api/v1/results/{run_id}/factors` lists the run's factors by number, with kind, unit, bump and buckets.",
+        "A sensitivity is the base-currency PV after the bump of one bucket less the PV before it.",
         "",
         "* `factor_nos` of a position: the numbers of its factors, increasing.",
         "* `sensitivities` of a position: one number for each bucket of each of these factors, one factor after another. For a factor",

@@ -27,6 +27,7 @@ def market_problems(document: MarketDocument) -> list[Problem]:
         *_duplicates("curves", [curve.name for curve in document.curves]),
         *_duplicates("spread_curves", [curve.name for curve in document.spread_curves]),
         *_duplicates("fx_spots", [spot.pair for spot in document.fx_spots]),
+        *_duplicates("spot_prices", [price.name for price in document.spot_prices]),
         *_shared_names(document),
         *(problem for index, curve in enumerate(document.curves) for problem in _curve_problems(document, curve, ("curves", index))),
         *(

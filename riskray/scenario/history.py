@@ -3,8 +3,8 @@
     wide    date,zero/EUR-GOVT/5Y,fx/USD        long    date,factor,value
             2024-03-27,0.0231,0.9235                    2024-03-27,fx/USD,0.9235
 
-Levels are zero rates and spreads (decimal, continuously compounded), prices of one unit of a currency in the history's numeraire, and prices
-of securities and levels of indices in their own currency (price/SX5E).
+Levels are zero rates and spreads (decimal, continuously compounded), prices of one unit of a currency in the history's numeraire, and
+prices of securities and levels of indices in their own currency (price/SX5E).
 A blank is a missing observation, such as a holiday; what to do about it is decided where scenarios are made. Rows may come in any order.
 """
 
