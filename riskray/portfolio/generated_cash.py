@@ -1,4 +1,4 @@
-"""Generators of deposits and paper, repos, FX swaps, deposits without a maturity."""
+"""Generators of deposits and paper, repos, FX swaps, deposits without a maturity, shares."""
 
 from typing import Final
 
@@ -9,7 +9,9 @@ from riskray.portfolio.generated_terms import (
     BASE_FIRST,
     CURRENCIES,
     MATURED,
+    NO_RATE,
     NONSENSE_DATES,
+    SOUND,
     Fields,
     Maker,
     by_currency,
@@ -144,13 +146,35 @@ def _non_maturity_deposits(random: np.random.Generator, flaw: np.ndarray, as_of:
     }
 
 
+def _positions(random: np.random.Generator, flaw: np.ndarray, as_of: np.datetime64) -> Fields:
+    """Shares at the demo's prices, or at none where something is wrong with the row; each moves with the index of its currency."""
+    count = len(flaw)
+    currency = currencies(random, count)
+    named_currency, _ = curves(currency, flaw)
+    security = random.integers(1, 6, count)
+    names = tuple(f"EQ-{name}-{number}" for name in CURRENCIES for number in range(1, 7))  # of the last of each there is no price
+    key = 6 * currency + np.where((flaw == SOUND) | (flaw == NO_RATE), security, 6) - 1
+    return {
+        "security_id": coded(key, tuple(f"{name}-SHARE" for name in names)),
+        "quantity": np.round(random.lognormal(8.0, 1.0, count)) * np.where(random.random(count) < 0.1, -1.0, 1.0),
+        "currency": named_currency,
+        "price_key": coded(key, names),
+        "beta": np.round(random.normal(1.0, 0.3, count), 2),
+        "benchmark": coded(currency, tuple(f"EQ-{name}" for name in CURRENCIES)),
+    }
+
+
 MAKERS: Final[dict[str, Maker]] = {
+    "EQUITY_POSITION": _positions,
+    "FUND_POSITION": _positions,
     "NON_MATURITY_DEPOSIT": _non_maturity_deposits,
     "FX_SWAP": _fx_swaps,
     "MONEY_MARKET": _money_market,
     "REPO": _repos,
 }
 BOOKS: Final = {
+    "EQUITY_POSITION": tuple(f"EQUITY-{i:02d}" for i in range(1, 4)),
+    "FUND_POSITION": ("FUNDS-01",),
     "NON_MATURITY_DEPOSIT": tuple(f"RETAIL-{i:02d}" for i in range(1, 4)),
     "FX_SWAP": tuple(f"FX-SWAP-{i:02d}" for i in range(1, 4)),
     "MONEY_MARKET": tuple(f"TREASURY-{i:02d}" for i in range(1, 5)),
