@@ -14,10 +14,19 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from tests.oracles import accuracy_bonds, accuracy_deposits, accuracy_fx, accuracy_fx_swap, accuracy_loans, accuracy_money_market
+from tests.oracles import (
+    accuracy_bond_futures,
+    accuracy_bonds,
+    accuracy_deposits,
+    accuracy_fx,
+    accuracy_fx_swap,
+    accuracy_loans,
+    accuracy_money_market,
+)
 from tests.oracles.accuracy_report import Comparison
 
 COMPARISONS: Final[dict[str, Callable[..., Comparison]]] = {
+    "BOND_FUTURE": accuracy_bond_futures.compare,
     "FIXED_BOND": accuracy_bonds.compare,
     "AMORT_LOAN": accuracy_loans.compare,
     "FX_FWD": accuracy_fx.compare,

@@ -1,4 +1,4 @@
-"""Generators of deposits and paper, repos, FX swaps, deposits without a maturity, shares."""
+"""Generators of deposits and paper, repos, FX swaps, deposits without a maturity, shares, bond futures."""
 
 from typing import Final
 
@@ -19,6 +19,7 @@ from riskray.portfolio.generated_terms import (
     currencies,
     curves,
     lists,
+    months_later,
     named,
     sizes,
     sometimes,
@@ -164,7 +165,36 @@ def _positions(random: np.random.Generator, flaw: np.ndarray, as_of: np.datetime
     }
 
 
+def _bond_futures(random: np.random.Generator, flaw: np.ndarray, as_of: np.datetime64) -> Fields:
+    count = len(flaw)
+    currency = random.integers(0, 4, count)  # US Treasury, Bund, gilt and JGB futures
+    quarter = as_of.astype("datetime64[M]") + 1 + random.integers(0, 6, count)
+    delivery = weekday(quarter.astype("datetime64[D]") + 9)
+    delivery = np.where(flaw == MATURED, as_of - 30, delivery)
+    years, coupon = random.choice([2, 5, 10, 30], count), np.round(random.uniform(0.0, 0.05, count) / 0.00125) * 0.00125
+    maturity = months_later(quarter.astype("datetime64[D]") + 14, 12 * years, False)
+    discount = 1.06 ** -years.astype(np.float64)
+    factor = coupon / 0.06 * (1.0 - discount) + discount
+    price = 100.0 + 100.0 * (coupon - by_currency(currency, "rate")) * np.minimum(years, 15) * 0.8
+    named_currency, curve = curves(currency, flaw)
+    frequency = by_currency(currency, "bond_frequency")
+    return {
+        "contracts": np.round(random.lognormal(3.0, 1.0, count) + 1.0) * np.where(random.random(count) < 0.6, -1.0, 1.0),
+        "delivery_date": delivery,
+        "trade_price": np.round(price / factor + random.normal(0.0, 1.0, count), 2),
+        "conversion_factor": np.round(factor, 6),
+        "currency": named_currency,
+        "coupon_rate": coupon,
+        "issue_date": np.where(flaw == NONSENSE_DATES, maturity + 30, as_of - 400),
+        "maturity_date": maturity,
+        "frequency": coded(np.where(frequency == "ANNUAL", -1, 0), ("SEMIANNUAL",)),
+        "calendar": named(by_currency(currency, "calendar")),
+        "discount_curve": curve,
+    }
+
+
 MAKERS: Final[dict[str, Maker]] = {
+    "BOND_FUTURE": _bond_futures,
     "EQUITY_POSITION": _positions,
     "FUND_POSITION": _positions,
     "NON_MATURITY_DEPOSIT": _non_maturity_deposits,
@@ -173,6 +203,7 @@ MAKERS: Final[dict[str, Maker]] = {
     "REPO": _repos,
 }
 BOOKS: Final = {
+    "BOND_FUTURE": ("FUTURES-01", "FUTURES-02"),
     "EQUITY_POSITION": tuple(f"EQUITY-{i:02d}" for i in range(1, 4)),
     "FUND_POSITION": ("FUNDS-01",),
     "NON_MATURITY_DEPOSIT": tuple(f"RETAIL-{i:02d}" for i in range(1, 4)),
