@@ -23,13 +23,19 @@ if TYPE_CHECKING:
     from pricers.flows.cashflows import Term as Term
     from pricers.flows.cashflows import discounted as discounted
     from pricers.flows.cashflows import discounted_by as discounted_by
+    from pricers.flows.special_factors import SpecialFactors as SpecialFactors
+    from pricers.flows.special_factors import SpecialKind as SpecialKind
     from pricers.market.factors import Factor as Factor
     from pricers.market.factors import FactorKind as FactorKind
     from pricers.market.factors import factors_of as factors_of
     from pricers.market.fixings import Fixings as Fixings
     from pricers.market.fixings import FixingSeries as FixingSeries
+    from pricers.market.indices import STANDARD_INDICES as STANDARD_INDICES
+    from pricers.market.indices import Index as Index
+    from pricers.market.indices import IndexKind as IndexKind
     from pricers.market.market import Curve as Curve
     from pricers.market.market import CurveKind as CurveKind
+    from pricers.market.market import InflationBase as InflationBase
     from pricers.market.market import Market as Market
     from pricers.market.market import Scenarios as Scenarios
     from pricers.measures import MEASURES as MEASURES
@@ -54,12 +60,14 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "flows.cashflows": ("OWN", "Cashflows", "Lowered", "PriceTerms", "Shape", "Term", "discounted", "discounted_by"),
+    "flows.special_factors": ("SpecialFactors", "SpecialKind"),
     "market.factors": ("Factor", "FactorKind", "factors_of"),
     "market.fixings": ("Fixings", "FixingSeries"),
+    "market.indices": ("STANDARD_INDICES", "Index", "IndexKind"),
     "contract.columns": ("Column", "Columns", "Contracts", "Ragged", "Text", "contracts_of"),
     "core.compiled": ("Compiled",),
     "value.cash_flow_report": ("ExplainedFlow", "Explanation", "explain"),
-    "market.market": ("Curve", "CurveKind", "Market", "Scenarios"),
+    "market.market": ("Curve", "CurveKind", "InflationBase", "Market", "Scenarios"),
     "measures": ("MEASURES", "SCALAR_MEASURES", "Measure"),
     "registry": (
         "PricerSpec", "UnknownProductError", "compile_contracts", "known_products", "load_entry_points", "pricer", "register",

@@ -39,7 +39,11 @@ class UnknownProductError(LookupError):
 
 @runtime_checkable
 class Lower(Protocol):
-    """Contracts, a valuation date and what is fixed by then -> cash flows."""
+    """Contracts, a valuation date and what is fixed by then -> cash flows.
+
+    Of `fixings`, a row may depend on the indices alone that its columns name (those that reference "index"): runs that reuse results value
+    the rows that name a changed index, and no other.
+    """
 
     def __call__(self, contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered: ...
 
@@ -241,7 +245,7 @@ def value_contracts(
     spec = pricer(product) if isinstance(product, str) else product
     if spec.value is not None:
         return spec.value(contracts, market=market, measures=measures, positions=positions, scenario_id=scenario_id)
-    compiled = compile_contracts(spec, contracts, as_of=market.as_of)
+    compiled = compile_contracts(spec, contracts, as_of=market.as_of, fixings=market.fixings)
     return value_cashflows(compiled, market=market, measures=measures)
 
 

@@ -5,6 +5,7 @@ its points. The contract's own constant credit spread does not depend on the mar
 `amount × exp(-credit_spread × time)`. What a market then costs is one exponent a point, one exp a node and one multiply-add a flow.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import NamedTuple, no_type_check
 
@@ -15,6 +16,7 @@ from pricers.contract.columns import Text, read_only
 from pricers.core.curve_sets import CurveSets, RowSets, curve_sets, row_sets
 from pricers.core.node_numbers import NodeNumbers, number_nodes, numbered, prefetch_leg
 from pricers.core.shapes import OWN_ORDER, canonical, curve_key, sort_key
+from pricers.core.specials import CompiledSpecials, SpecialFlows, special_flows, split_nodes
 from pricers.flows.cashflows import Lowered, PriceTerms, Shape
 from pricers.kernels.jit import kernel, njit
 from pricers.kernels.vector_math import exp
@@ -73,7 +75,7 @@ class Compiled:
     sets: CurveSets
     rows: RowSets
     shapes: tuple[Shape, ...]
-    """In canonical form and order."""
+    """In canonical form and order; then, for binding, shapes of nodes with the curves of their special factors (see `specials.py`)."""
     flow_offsets: Int64[np.ndarray, " leg_plus_one"]
     """Of the legs in the order of `sets.leg_order`."""
     amount: Float[np.ndarray, " flow"]
@@ -91,6 +93,10 @@ class Compiled:
     settlement_node: Int32[np.ndarray, " row"] | None
     """In the order of `sets.leg_order`."""
     weighted_average_life: Float[np.ndarray, " row"] | None
+    messages: Mapping[int, str]
+    """Row -> what its status does not say."""
+    specials: CompiledSpecials | None = None
+    """Special factors and the nodes that they multiply; None where no flow has one."""
 
     @property
     def row_count(self) -> int:
@@ -146,7 +152,8 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
     shapes, number, back = _canonical_shapes(flows.shapes)
     leg_shape: np.ndarray = number[flows.leg_shape]
     flow_shape = None if flows.flow_shape is None else number[flows.flow_shape]
-    sets = curve_sets(flows, shapes=shapes, leg_shape=leg_shape, flow_shape=flow_shape)
+    special = special_flows(flows, as_of=lowered.as_of, shapes=shapes, leg_shape=leg_shape, flow_shape=flow_shape)
+    sets = curve_sets(flows, shapes=special.shapes, leg_shape=leg_shape, flow_shape=special.flow_shape)
     anchor = (flows.pay_day if flows.anchor_day is None else flows.anchor_day).astype(np.int32, copy=False)
     if back.any():
         given = np.repeat(flows.leg_shape, np.diff(flows.flow_offsets)) if flows.flow_shape is None else flows.flow_shape
@@ -164,7 +171,10 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
     )  # fmt: skip
     if found.anchor.min(initial=0) < 0:
         raise ValueError(f"a node lies before the valuation date with all its points: {shapes[found.shape[found.anchor.argmin()]]}")
+    found, specials, node_shape = _with_specials(found, special, order, flows.flow_offsets)
     nodes, points, own_time = _points(found, shapes, sets)
+    if specials is not None:
+        nodes.points_in_row[specials.node] = 0
     amount = np.empty_like(flows.amount)
     _store(order, flows.flow_offsets, flows.amount, amount)
     weight = amount = read_only(amount)
@@ -189,7 +199,7 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         leg_credit_spread=flows.leg_credit_spread,
         sets=sets,
         rows=row_sets(flows.leg_offsets, sets.leg_set, sets.count),
-        shapes=shapes,
+        shapes=special.shapes,
         flow_offsets=offsets,
         amount=amount,
         weight=weight,
@@ -197,10 +207,12 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         node_offsets=found.node_offsets,
         nodes=nodes,
         points=points,
-        set_shapes=_set_shapes(sets, found, leg_shape, len(shapes)),
+        set_shapes=_set_shapes(sets, found.node_offsets, node_shape, leg_shape, len(special.shapes)),
         price_terms=terms,
         settlement_node=None if terms is None else found.settlement_node,
         weighted_average_life=life,
+        specials=specials,
+        messages=lowered.messages,
     )
 
 
@@ -241,6 +253,18 @@ def _canonical_shapes(shapes: tuple[Shape, ...]) -> tuple[tuple[Shape, ...], np.
     return tuple(distinct), number, np.array([*(back for _, back in made), 0], np.int64)
 
 
+def _with_specials(
+    found: NodeNumbers, special: SpecialFlows, order: np.ndarray, flow_offsets: np.ndarray
+) -> tuple[NodeNumbers, CompiledSpecials | None, np.ndarray]:
+    """The nodes, those with different special factors apart, their special factors, and the shape by which each node is bound."""
+    if special.specials is None or special.number is None or special.flow_shape is None:
+        return found, None, found.shape
+    number, flow_shape = np.empty_like(special.number), np.empty_like(special.flow_shape)
+    _store(order, flow_offsets, special.number, number)
+    _store(order, flow_offsets, special.flow_shape, flow_shape)
+    return split_nodes(found, special.specials, number=number, flow_shape=flow_shape)
+
+
 def _points(found: NodeNumbers, shapes: tuple[Shape, ...], sets: CurveSets) -> tuple[Nodes, Points, np.ndarray]:
     """The terms of all nodes, their points, and float64[node]: years of the contract's own spread at each node."""
     place = {key: index for index, key in enumerate(sets.curves)}
@@ -278,9 +302,11 @@ def _fill_terms(node_shape, anchor, first, curve, kind, lag, sign, low, width, o
         offsets[node + 1] = count
 
 
-def _set_shapes(sets: CurveSets, found: NodeNumbers, leg_shape: np.ndarray, shape_count: int) -> tuple[tuple[int, int], ...]:
-    node_set = np.repeat(np.arange(sets.count), np.diff(found.node_offsets))
-    node_pairs = node_set * shape_count + found.shape
+def _set_shapes(
+    sets: CurveSets, node_offsets: np.ndarray, node_shape: np.ndarray, leg_shape: np.ndarray, shape_count: int
+) -> tuple[tuple[int, int], ...]:
+    node_set = np.repeat(np.arange(sets.count), np.diff(node_offsets))
+    node_pairs = node_set * shape_count + node_shape
     is_first = np.diff(node_pairs, prepend=-1) != 0  # nodes of a pair are together
     leg_pairs = (sets.leg_set * np.int64(shape_count) + leg_shape)[leg_shape >= 0]
     pairs = np.concatenate([node_pairs[is_first], leg_pairs])

@@ -13,9 +13,10 @@ from pricers.core.binding import Binding
 from pricers.core.compiled import Compiled
 from pricers.core.shapes import OWN_ORDER
 from pricers.kernels.jit import kernel
-from pricers.kernels.vector_math import exp
+from pricers.kernels.vector_math import exp, log
 from pricers.market.curves import DAYS_PER_YEAR, gained, next_segment, segment_gains
 from pricers.market.market import CurveKind, Market
+from pricers.time.dates import civil_from_days
 
 _OWN: Final = OWN_ORDER
 _RATE: Final = list(CurveKind).index(CurveKind.RATE)
@@ -42,15 +43,20 @@ class PointValues(NamedTuple):
 def point_values(compiled: Compiled, *, binding: Binding, market: Market) -> PointValues:
     """Evaluate the market at every point."""
     points = compiled.points
-    count = points.day.size
+    return values_at(points.curve, points.kind, points.day, binding.curve, market=market)
+
+
+def values_at(curve: np.ndarray, kind: np.ndarray, day: np.ndarray, position: np.ndarray, *, market: Market) -> PointValues:
+    """Evaluate the market at points given as in `Points`; `position` is where the market has each curve, -1 for one that it lacks."""
+    count = day.size
     values = PointValues(np.empty(count), np.empty(count), np.empty(count), np.zeros(count, np.int32), np.zeros(count), np.zeros(count))
-    _fill_points(points.curve, points.kind, points.day, binding.curve, market.tables, values)
+    _fill_points(curve, kind, day, position, np.int64(market.as_of), market.tables, values)
     return values
 
 
 @kernel
 @no_type_check
-def _fill_points(point_curve, point_kind, point_day, position, tables, values):
+def _fill_points(point_curve, point_kind, point_day, position, as_of, tables, values):
     last_curve, segment = -1, np.int64(0)
     for point in range(point_day.size):
         day, kind, curve = np.int64(point_day[point]), point_kind[point], np.int64(position[point_curve[point]])
@@ -74,8 +80,12 @@ def _fill_points(point_curve, point_kind, point_day, position, tables, values):
         segment = next_segment(day, segment, curve, tables)
         left, gain_left, gain_right = segment_gains(day, segment, curve, tables)
         exponent = gained(left, gain_left, gain_right, curve, tables)
+        values.tomorrow[point] = before if day > 0 else 0.0
+        if kind == _INFLATION:  # of the deflator: the logarithm of the month's index
+            _, month, _ = civil_from_days(as_of + day)
+            exponent += log(tables.level[curve, month - 1])
+            values.tomorrow[point] = exponent
         values.exponent[point] = exponent
-        values.tomorrow[point] = exponent if kind == _INFLATION else before if day > 0 else 0.0
         values.pillar[point] = tables.offsets[curve] + left
         values.gain_left[point], values.gain_right[point] = gain_left, gain_right
 

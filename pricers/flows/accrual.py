@@ -14,8 +14,9 @@ import numpy as np
 from pricers.flows.coupon_arrays import Block, CouponLegs, PaymentColumns, ScheduleColumns
 from pricers.flows.output import LegFlows
 from pricers.kernels.jit import kernel, njit
+from pricers.kernels.vector_math import expm1, log
 from pricers.status import RowStatus
-from pricers.time.calendars import FIRST_DAY, CalendarTables, advance_business_days
+from pricers.time.calendars import FIRST_DAY, UNADJUSTED, CalendarTables, advance_business_days
 from pricers.time.dates import NO_DATE, add_months
 from pricers.time.day_count import (
     ACT_360,
@@ -26,7 +27,7 @@ from pricers.time.day_count import (
     icma_stub_fraction,
     year_fraction,
 )
-from pricers.time.schedule import FREQUENCY_MONTHS
+from pricers.time.schedule import FREQUENCY_MONTHS, FREQUENCY_PER_YEAR, HALF_MONTH_DAYS, ZERO
 
 _OK: Final = int(RowStatus.OK)
 _DATE_OUT_OF_RANGE: Final = int(RowStatus.DATE_OUT_OF_RANGE)
@@ -83,6 +84,28 @@ def period_at(block: Block, k: int) -> Period:
 
 @njit(cache=True, nogil=True, inline="always")
 @no_type_check
+def whole_period_of(legs: CouponLegs, i: int) -> float:
+    """Years of a regular period of row `i` that pays by frequency; 0 where all periods are counted, or there is one alone."""
+    per_year = FREQUENCY_PER_YEAR[legs.schedule.frequency[i]]
+    return 1.0 / per_year if legs.by_frequency[i] and per_year > 0.0 and legs.schedule.roll_rule[i] != ZERO else 0.0
+
+
+@kernel
+@no_type_check
+def is_one_tenor(start: int, end: int, tenor_days: int, accrual: Accrual) -> bool:
+    """Whether a period is a whole tenor by its own dates: merging dates, a calendar also makes regular ones of others."""
+    if accrual.convention == UNADJUSTED:  # nothing is merged
+        return True
+    if tenor_days == HALF_MONTH_DAYS:
+        return 13 <= np.int64(end) - np.int64(start) <= 17
+    if tenor_days > 0:
+        return np.int64(end) - np.int64(start) == tenor_days
+    month_end = accrual.end_of_month
+    return add_months(start, accrual.months, month_end) == end or add_months(end, -accrual.months, month_end) == start
+
+
+@njit(cache=True, nogil=True, inline="always")
+@no_type_check
 def is_long_stub(period: Period, accrual: Accrual) -> bool:
     """Whether ACT/ACT ICMA needs more quasi-coupon periods than the reference period to measure this one."""
     outside = period.start < period.reference_start or period.reference_end < period.end
@@ -103,6 +126,15 @@ def years_within(start: int, end: int, period: Period, accrual: Accrual, tables:
             accrual.calendar, tables,
         )  # fmt: skip
     return calendar_free_year_fraction(accrual.day_count, start, end, period.reference_start, period.reference_end, accrual.maturity)
+
+
+@kernel
+@no_type_check
+def compounded_years(years: float, rate: float, compounding: float) -> float:
+    """Years at which simple interest is what the rate earns in `years`, compounding so often a year: ((1 + r/m)^(m years) - 1) / r."""
+    if rate == 0.0 or compounding == 0.0:
+        return years
+    return expm1(compounding * years * log(1.0 + rate / compounding)) / rate
 
 
 @kernel
@@ -137,6 +169,15 @@ def fill_ex_days(payment: PaymentColumns, tables: CalendarTables, begin: int, en
             block.ex_day[k] = pay if days == 0 else advance_business_days(np.int64(pay), -days, calendar, tables)
 
 
+@njit(cache=True, nogil=True, inline="always")
+@no_type_check
+def accrued_years(period: Period, settlement: int, is_ex: bool, accrual: Accrual, tables: CalendarTables) -> float:
+    """Years of interest from the start of the period; ex: minus what the buyer lacks until its end."""
+    since = settlement if is_ex else period.start
+    until = max(settlement, period.end) if is_ex else min(settlement, period.end)
+    return years_within(since, until, period, accrual, tables) * (-1.0 if is_ex else 1.0)
+
+
 @kernel
 @no_type_check
 def fill_accrued(legs: CouponLegs, tables: CalendarTables, begin: int, end: int, block: Block, flows: LegFlows, status: np.ndarray) -> None:
@@ -156,10 +197,9 @@ def fill_accrued(legs: CouponLegs, tables: CalendarTables, begin: int, end: int,
         accrual = accrual_of(legs.schedule, legs.day_count, i)
         while k < stop and block.pay_day[k] == pay:
             period = period_at(block, k)
-            if settlement > period.start:  # from the start of the period; ex: minus what the buyer lacks until its end
-                since = settlement if is_ex else period.start
-                until = max(settlement, period.end) if is_ex else min(settlement, period.end)
-                years = years_within(since, until, period, accrual, tables) * (-1.0 if is_ex else 1.0)
+            if settlement > period.start:
+                years = accrued_years(period, settlement, is_ex, accrual, tables)
+                years = compounded_years(years, rate, legs.compounding[i])
                 accrued += factor * block.balance[k] * block.survival[k] * rate * years
             k += 1
         flows.outstanding[i] = sign * outstanding
@@ -180,6 +220,7 @@ def fill_yield_times(
             _fill_business_times(tables.business_before[legs.schedule.calendar[i]], last_day, block.first[r], block.stop[r], block)
             continue
         accrual, years = accrual_of(legs.schedule, legs.day_count, i), 0.0
+        by_frequency = whole_period_of(legs, i) > 0.0 and code != ACT_ACT_ICMA  # ICMA's days beyond a period have the same length
         days_in_year = 360.0 if code == ACT_360 else 365.0 if code == ACT_365F else 0.0
         for k in range(block.first[r], block.stop[r]):
             pay = np.int64(block.pay_day[k])
@@ -191,7 +232,7 @@ def fill_yield_times(
                     years += calendar_free_year_fraction(code, last_day, pay, add_months(pay, np.int64(-12), False), pay, accrual.maturity)
                 else:
                     to_payment, beyond = block.years[k], 0.0
-                    if pay != period.end and is_long_stub(period, accrual):
+                    if pay != period.end and (by_frequency or is_long_stub(period, accrual)):
                         beyond = years_within(period.end, pay, period, accrual, tables)
                     elif pay != period.end:
                         to_payment = years_within(period.start, pay, period, accrual, tables)

@@ -11,7 +11,18 @@ import numpy as np
 
 from pricers.contract.calendars_of_contract import SCHEDULE_STATUS
 from pricers.contract.columns import Contracts
-from pricers.flows.accrual import Period, accrual_of, fill_accrued, fill_ex_days, fill_yield_times, settle, years_within
+from pricers.flows.accrual import (
+    Period,
+    accrual_of,
+    compounded_years,
+    fill_accrued,
+    fill_ex_days,
+    fill_yield_times,
+    is_one_tenor,
+    settle,
+    whole_period_of,
+    years_within,
+)
 from pricers.flows.balances import fill_block_balances, reads_years
 from pricers.flows.cashflows import Lowered
 from pricers.flows.coupon_arrays import (
@@ -21,17 +32,20 @@ from pricers.flows.coupon_arrays import (
     Block,
     CouponLegs,
     ScheduleColumns,
+    dates_needed,
     empty_block,
     read_only_columns,
     terms_of_row,
 )
+from pricers.flows.instalments import rounded
 from pricers.flows.output import LegFlows, empty_flows, lowered
 from pricers.kernels.jit import kernel, njit
 from pricers.status import RowStatus
 from pricers.time.calendars import CalendarTables, adjust, advance_business_days
 from pricers.time.dates import NO_DATE
 from pricers.time.day_count import ACT_ACT_ICMA
-from pricers.time.schedule import fill_dates, max_dates, reference_period
+from pricers.time.given_dates import fill_given_dates
+from pricers.time.schedule import FREQUENCY_DAYS, fill_dates, reference_period
 
 _LAG_CALENDAR_DAYS_MAX: Final = 2 * LAG_DAYS_MAX  # no calendar closes for more than every second day
 _OK: Final = int(RowStatus.OK)
@@ -52,7 +66,7 @@ def lower_coupons(contracts: Contracts, legs: CouponLegs, *, tables: CalendarTab
         status: uint8[row]; rows that are not OK get no flows, rows that turn out unusable get their status here.
     """
     rows, legs = len(status), read_only_columns(legs)
-    dates_max, flows_max = (int(count) for count in _room(legs.schedule, as_of))
+    dates_max, flows_max = (int(count) for count in room(legs.schedule, as_of))
     flows = empty_flows(rows, flows_max, as_of=as_of, trades_ex=bool(np.any(legs.payment.ex_days > 0)))
     block = empty_block(min(rows, BLOCK_ROWS_MAX), max(dates_max, min(BLOCK_DATES, flows_max + rows)))
     _lower_blocks(legs, tables, as_of, block, flows, status)
@@ -61,15 +75,17 @@ def lower_coupons(contracts: Contracts, legs: CouponLegs, *, tables: CalendarTab
 
 @kernel
 @no_type_check
-def _room(schedule: ScheduleColumns, as_of: int) -> tuple[int, int]:
+def room(schedule: ScheduleColumns, as_of: int) -> tuple[int, int]:
     """The most dates one row needs, and room for all flows after the valuation date."""
     dates_max, flows_max = 0, 0
     for i in range(len(schedule.start)):
         terms = terms_of_row(schedule, i)
-        dates = max_dates(terms)
+        dates = dates_needed(schedule, terms, i)
         dates_max = max(dates_max, dates)
         days_to_go = max(terms.maturity - as_of, 0) + _LAG_CALENDAR_DAYS_MAX
         tenor_days = max(terms.tenor_months * 30 + terms.tenor_days, 1)
+        if schedule.given_offsets[i + 1] > schedule.given_offsets[i]:
+            tenor_days = 1
         flows_max += min(dates, days_to_go // tenor_days + 5) + 1  # one more for a flow split at its ex day, or for paying out the notional
     return dates_max, flows_max
 
@@ -79,8 +95,8 @@ def _room(schedule: ScheduleColumns, as_of: int) -> tuple[int, int]:
 def _lower_blocks(legs: CouponLegs, tables: CalendarTables, as_of: int, block: Block, flows: LegFlows, status: np.ndarray) -> None:
     begin = at = np.int64(0)  # a literal would be a type of its own, and every stage compiled twice
     while begin < len(status):
-        end = _fill_schedules(legs.schedule, tables, begin, block, status)
-        _fill_periods(legs, tables, as_of, begin, end, block, status)
+        end = fill_schedules(legs.schedule, tables, begin, block, status)
+        fill_periods(legs, tables, as_of, begin, end, block, status)
         fill_block_balances(legs, as_of, begin, end, block, status)
         settle(legs.payment, tables, as_of, begin, end, block, flows, status)
         fill_ex_days(legs.payment, tables, begin, end, block, status)
@@ -93,16 +109,20 @@ def _lower_blocks(legs: CouponLegs, tables: CalendarTables, as_of: int, block: B
 
 @kernel
 @no_type_check
-def _fill_schedules(schedule: ScheduleColumns, tables: CalendarTables, begin: int, block: Block, status: np.ndarray) -> int:
+def fill_schedules(schedule: ScheduleColumns, tables: CalendarTables, begin: int, block: Block, status: np.ndarray) -> int:
     """Dates of as many rows as the block holds; the row after them."""
     i, at = begin, np.int64(0)
     while i < len(status) and i - begin < len(block.first):
         block.date_offsets[i - begin] = at
         if status[i] == _OK:
             terms = terms_of_row(schedule, i)
-            if at + max_dates(terms) > len(block.unadjusted):
+            if at + dates_needed(schedule, terms, i) > len(block.unadjusted):
                 break
-            count, reason = fill_dates(terms, tables, block.unadjusted, block.adjusted, block.is_regular, at)
+            given = schedule.given_dates[schedule.given_offsets[i] : schedule.given_offsets[i + 1]]
+            if len(given) > 0:
+                count, reason = fill_given_dates(terms, given, tables, block.unadjusted, block.adjusted, block.is_regular, at)
+            else:
+                count, reason = fill_dates(terms, tables, block.unadjusted, block.adjusted, block.is_regular, at)
             status[i] = SCHEDULE_STATUS[reason]
             at += count
         i += 1
@@ -112,7 +132,7 @@ def _fill_schedules(schedule: ScheduleColumns, tables: CalendarTables, begin: in
 
 @kernel
 @no_type_check
-def _fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: int, end: int, block: Block, status: np.ndarray) -> None:
+def fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: int, end: int, block: Block, status: np.ndarray) -> None:
     """Payment days, reference periods and year fractions of the periods paid after the valuation date, or of all that balances need."""
     adjusted, is_regular = block.adjusted, block.is_regular
     for i in range(begin, end):
@@ -120,8 +140,10 @@ def _fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: i
             continue
         start, last = block.date_offsets[i - begin], block.date_offsets[i - begin + 1] - 1
         lag, convention = np.int64(legs.payment.lag[i]), np.int64(legs.payment.convention[i])
-        accrual, all_periods = accrual_of(legs.schedule, legs.day_count, i), reads_years(legs.balance.rule[i])
+        accrual, all_periods = accrual_of(legs.schedule, legs.day_count, i), reads_years(legs.balance, i)
+        rate, compounding = legs.rate[i], legs.compounding[i]
         is_icma = accrual.day_count == ACT_ACT_ICMA  # the one day count that reads the reference period
+        whole_years, tenor_days = whole_period_of(legs, i), np.int64(FREQUENCY_DAYS[legs.schedule.frequency[i]])
         row_status, first = _OK, np.int64(-1)
         for k in range(last - 1, start - 1, -1):
             period_start, period_end = np.int64(adjusted[k]), np.int64(adjusted[k + 1])
@@ -137,7 +159,14 @@ def _fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: i
                 if first == last or not all_periods:
                     break
             reference_start, reference_end = period_start, period_end
-            if is_icma and is_regular[k + 1] and accrual.months > 0 and start < k < last - 1:
+            is_inner = start < k < last - 1
+            if (
+                whole_years > 0.0
+                and is_regular[k + 1]
+                and ((is_inner and tenor_days == 0) or is_one_tenor(block.unadjusted[k], block.unadjusted[k + 1], tenor_days, accrual))
+            ):
+                years = whole_years
+            elif is_icma and is_regular[k + 1] and accrual.months > 0 and is_inner:
                 years = accrual.months / 12.0  # a whole coupon period, wherever the calendar moves its ends; first and last are measured
             else:
                 if is_icma and not is_regular[k + 1]:
@@ -150,6 +179,7 @@ def _fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: i
                 break
             block.pay_day[k], block.reference_start[k], block.reference_end[k] = pay, reference_start, reference_end
             block.years[k] = years
+            block.interest_years[k] = years if compounding == 0.0 else compounded_years(years, rate, compounding)
         first = start if first < 0 else first
         status[i] = _MATURED if row_status == _OK and first == last else row_status
         block.first[i - begin] = first
@@ -175,6 +205,7 @@ def _write_flows(legs: CouponLegs, as_of: int, begin: int, end: int, block: Bloc
         r, start = i - begin, at
         first, stop, last = block.first[r], block.stop[r], block.date_offsets[r + 1] - 2
         factor, rate, settlement, first_flow = block.factor[r], legs.rate[i], flows.settlement_day[i], np.int64(-1)
+        decimals = np.int64(legs.balance.instalments.decimals[i])
         paid_out = block.adjusted[block.date_offsets[r]]
         if legs.pays_out and paid_out > as_of:
             principal = -factor * block.balance[first]
@@ -182,7 +213,9 @@ def _write_flows(legs: CouponLegs, as_of: int, begin: int, end: int, block: Bloc
         balance = factor * block.balance[first] * block.survival[first]
         for k in range(first, stop):
             after = factor * block.balance[k + 1] * block.survival[k + 1]
-            pay, ex_day, interest, principal = block.pay_day[k], block.ex_day[k], balance * rate * block.years[k], balance - after
+            pay, ex_day, interest, principal = block.pay_day[k], block.ex_day[k], balance * rate * block.interest_years[k], balance - after
+            if decimals >= 0:
+                interest = rounded(interest, decimals)
             if k == last:
                 principal += after * (legs.balance.redemption[i] / 100.0)
             balance = after

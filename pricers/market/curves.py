@@ -4,7 +4,8 @@ Both interpolations make the logarithm of the discount factor linear in the zero
 
     ln DF(day) = -(gain_left × zero_rate[left] + gain_right × zero_rate[left + 1])
 
-with gains in years that depend on the day and the pillar days alone. So the bump of one pillar multiplies a discount factor by
+with gains in years that depend on the day and the pillar days alone. Years count from the valuation date, on a curve of INFLATION from
+its base month. So the bump of one pillar multiplies a discount factor by
 `exp(-bump × gain)`, exactly and without interpolating again, and the gains of a day add up to its time: a parallel bump multiplies
 by `exp(-bump × day / 365)`.
 """
@@ -56,14 +57,15 @@ def segment_gains(day, low, curve, tables):
     """`pillar_gains` where the segment is known: `low` is the last pillar of all before the day that has another one to its right."""
     first, last = tables.offsets[curve], tables.offsets[curve + 1] - 1
     pillar_days = tables.pillar_days
-    time = day / DAYS_PER_YEAR
+    origin = tables.origin[curve]
+    time = (day - origin) / DAYS_PER_YEAR
     if day <= pillar_days[first] or last == first:
         return 0, time, 0.0
     left = low - first
     weight = (day - pillar_days[low]) / (pillar_days[low + 1] - pillar_days[low])
     if tables.log_linear[curve]:  # past the last pillar the last forward rate goes on: weight exceeds 1
-        left_time = pillar_days[low] / DAYS_PER_YEAR
-        right_time = pillar_days[low + 1] / DAYS_PER_YEAR
+        left_time = (pillar_days[low] - origin) / DAYS_PER_YEAR
+        right_time = (pillar_days[low + 1] - origin) / DAYS_PER_YEAR
         return left, (1.0 - weight) * left_time, weight * right_time
     if weight >= 1.0:  # past the last pillar its zero rate is held
         return left, 0.0, time

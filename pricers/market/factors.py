@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pricers.market.market import Market
+from pricers.market.market import Curve, Market, days_to_pillars
 from pricers.measures import BASIS_POINT, FX_SHIFT
 
 
@@ -37,14 +37,14 @@ class Factor:
 
 def factors_of(market: Market) -> tuple[Factor, ...]:
     """The factors of a market: its curves in their order, then its foreign currencies by name. A factor's number is its place here."""
-    curves = [
-        Factor(
-            FactorKind(curve.kind), curve.name, "base currency", BASIS_POINT, curve.pillar_labels, tuple(curve.pillar_days.tolist()), False
-        )
-        for curve in market.curves
-    ]
+    curves = [_curve_factor(curve) for curve in market.curves]
     currencies = [Factor(FactorKind.CURRENCY, name, "base currency", FX_SHIFT, (name,), None, False) for name in foreign_currencies(market)]
     return (*curves, *currencies)
+
+
+def _curve_factor(curve: Curve) -> Factor:
+    days = tuple(days_to_pillars(curve).tolist())
+    return Factor(FactorKind(curve.kind), curve.name, "base currency", BASIS_POINT, curve.pillar_labels, days, False)
 
 
 def foreign_currencies(market: Market) -> tuple[str, ...]:

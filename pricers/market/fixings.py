@@ -1,28 +1,31 @@
-"""Published values of indices, as lowering reads them: what is fixed is an input, beside the contracts and the valuation date."""
+"""Indices and their published values, as lowering reads them: what is fixed is an input, beside the contracts and the valuation date."""
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+
+from pricers.market.indices import STANDARD_INDICES, Index
 
 
 class FixingSeries(NamedTuple):
     """One index."""
 
     days: np.ndarray
-    """int32[fixing]: days since 1970-01-01, increasing."""
+    """int32[fixing]: fixing dates, days since 1970-01-01, increasing."""
     values: np.ndarray
     """float64[fixing]: decimal a year for rates, else the index's own unit."""
 
 
 @dataclass(frozen=True)
 class Fixings:
-    """Fixings by index name."""
+    """Published values by index name, and the definitions of all indices."""
 
     series: Mapping[str, FixingSeries]
+    indices: Mapping[str, Index] = field(default_factory=lambda: STANDARD_INDICES)
 
     def __post_init__(self) -> None:
         for name, series in self.series.items():
@@ -34,10 +37,28 @@ class Fixings:
         """No fixings: for products that read none."""
         return cls({})
 
+    def index(self, name: str) -> Index | None:
+        """The index of this name; None where no definition has it."""
+        return self.indices.get(name)
+
+    def values_on(self, name: str, days: np.ndarray) -> np.ndarray:
+        """float64[day]: the index's values on these days (since 1970-01-01), NaN where none is published.
+
+        >>> Fixings({"USD-SOFR": FixingSeries(np.array([20_000], np.int32), np.array([0.05]))}).values_on("USD-SOFR", np.array([20_000, 1]))
+        array([0.05,  nan])
+        """
+        series = self.series.get(name)
+        if series is None or not series.days.size:
+            return np.full(np.shape(days), np.nan)
+        place = np.minimum(np.searchsorted(series.days, days), series.days.size - 1)
+        return np.where(series.days[place] == days, series.values[place], np.nan)
+
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 in hex over names, days and values; part of the key under which compiled batches are cached."""
+        """SHA-256 in hex over definitions, names, days and values; part of the key under which compiled batches are cached."""
         digest = hashlib.sha256()
+        for name in sorted(self.indices):
+            digest.update(f"{name}\0{astuple(self.indices[name])}\0".encode())
         for name in sorted(self.series):
             series = self.series[name]
             digest.update(f"{name}\0{series.days.size}\0".encode())

@@ -11,6 +11,8 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
+from pricers.market.fixings import Fixings
+
 Interpolation = Literal["LINEAR_ZERO", "LOG_LINEAR_DISCOUNT"]
 
 
@@ -24,12 +26,35 @@ class CurveKind(StrEnum):
     HAZARD = "HAZARD"
     """Hazard rates: the curve's factor is a survival probability."""
     INFLATION = "INFLATION"
-    """Growth rates of a price index."""
+    """Growth rates of a price index: the curve's factor on the first day of a month is 1 over the index of that month."""
 
 
 KIND_ORDER: Final = {kind: place for place, kind in enumerate(CurveKind)}
-REFERENCED_KINDS: Final[Mapping[str, CurveKind]] = {"discount_curve": CurveKind.RATE, "spread_curve": CurveKind.SPREAD}
+REFERENCED_KINDS: Final[Mapping[str, CurveKind]] = {
+    "discount_curve": CurveKind.RATE,
+    "forecast_curve": CurveKind.RATE,
+    "spread_curve": CurveKind.SPREAD,
+    "credit_curve": CurveKind.HAZARD,
+}
 """The kind of curve that a contract column names, by the column's `references`."""
+
+
+@dataclass(frozen=True)
+class InflationBase:
+    """Where a curve of INFLATION starts: the last month whose index is published when the curve is made."""
+
+    index: str
+    """Name of the price index."""
+    day: int
+    """Days from the valuation date to the first day of the month, 0 or negative."""
+    level: float
+    """The index of that month."""
+    seasonality: tuple[float, ...] = (1.0,) * 12
+    """What multiplies the index in each calendar month, January first; the product is 1."""
+
+    def __post_init__(self) -> None:
+        if self.day > 0 or not 0.0 < self.level < np.inf or len(self.seasonality) != 12 or min(self.seasonality) <= 0.0:
+            raise ValueError(f"base of {self.index!r}: the month must not be in the future, level and twelve factors must be positive")
 
 
 @dataclass(frozen=True)
@@ -38,7 +63,8 @@ class Curve:
 
     LINEAR_ZERO interpolates the zero rate and holds it flat beyond the first and last pillar. LOG_LINEAR_DISCOUNT interpolates the
     logarithm of the discount factor from 1 on the valuation date, that is, piecewise flat forward rates, the last of which extends
-    beyond the last pillar. Curves of RATE have a currency; that of any other kind is empty.
+    beyond the last pillar. Curves of RATE have a currency; that of any other kind is empty. A curve of INFLATION counts days and years
+    from the first day of its base month.
     """
 
     name: str
@@ -47,9 +73,12 @@ class Curve:
     interpolation: Interpolation
     pillar_labels: tuple[str, ...]
     pillar_days: np.ndarray
-    """int32[pillar]: days from the valuation date, positive, increasing."""
+    """int32[pillar]: days from the valuation date, positive, increasing; see `base`."""
     zero_rates: np.ndarray
     """float64[pillar]: decimal a year."""
+    base: InflationBase | None = None
+    """Of INFLATION alone. Its pillar days count from the first day of the base month, and a zero rate g says that the index grows by
+    exp(g × years) from there, seasonality apart."""
 
     def __post_init__(self) -> None:
         if not len(self.pillar_labels) == self.pillar_days.size == self.zero_rates.size >= 1:
@@ -57,6 +86,8 @@ class Curve:
             raise ValueError(f"curve {self.name!r}: labels, days and zero rates must have the same length of at least 1, have {sizes}")
         if self.pillar_days[0] <= 0 or np.any(np.diff(self.pillar_days) <= 0):
             raise ValueError(f"curve {self.name!r}: pillar days must be positive and increasing, have {self.pillar_days.tolist()}")
+        if (self.kind is CurveKind.INFLATION) != (self.base is not None):
+            raise ValueError(f"curve {self.name!r}: a curve of INFLATION has a base, one of another kind has none")
         if not np.all(np.isfinite(self.zero_rates)):
             raise ValueError(f"curve {self.name!r}: a zero rate is not finite: {self.zero_rates.tolist()}")
 
@@ -67,21 +98,46 @@ class CurveTables(NamedTuple):
     offsets: np.ndarray
     """int64[curve + 1]."""
     pillar_days: np.ndarray
-    """int64[pillar of all curves]."""
+    """int64[pillar of all curves]: from the valuation date."""
     zero_rates: np.ndarray
     """float64[pillar of all curves]."""
     log_linear: np.ndarray
     """bool[curve]: LOG_LINEAR_DISCOUNT, else LINEAR_ZERO."""
+    origin: np.ndarray
+    """int64[curve]: days from the valuation date to the day that the curve's years count from: 0, but for INFLATION."""
+    level: np.ndarray
+    """float64[curve, 12]: index of the base month times the seasonality of each calendar month over that of the base month; 1 for other
+    kinds than INFLATION."""
 
 
-def curve_tables(curves: tuple[Curve, ...]) -> CurveTables:
-    """The curves in their order as flat arrays."""
+def curve_tables(curves: tuple[Curve, ...], *, as_of: int = 0) -> CurveTables:
+    """The curves in their order as flat arrays. `as_of`: valuation date, days since 1970-01-01, which only curves of INFLATION read."""
     return CurveTables(
         offsets=np.cumsum([0, *(curve.pillar_days.size for curve in curves)], dtype=np.int64),
-        pillar_days=np.concatenate([np.empty(0, np.int64), *(curve.pillar_days for curve in curves)]).astype(np.int64),
+        pillar_days=np.concatenate([np.empty(0, np.int64), *(days_to_pillars(curve) for curve in curves)]).astype(np.int64),
         zero_rates=np.concatenate([np.empty(0), *(curve.zero_rates for curve in curves)]).astype(np.float64),
         log_linear=np.array([curve.interpolation == "LOG_LINEAR_DISCOUNT" for curve in curves], np.bool_),
+        origin=np.array([_origin(curve) for curve in curves], np.int64),
+        level=np.array([_levels(curve.base, as_of) for curve in curves]).reshape(-1, 12),
     )
+
+
+def _origin(curve: Curve) -> int:
+    return 0 if curve.base is None else curve.base.day
+
+
+def days_to_pillars(curve: Curve) -> np.ndarray:
+    """int64[pillar]: days from the valuation date to the pillars of a curve of any kind."""
+    return curve.pillar_days.astype(np.int64) + _origin(curve)
+
+
+def _levels(base: InflationBase | None, as_of: int) -> np.ndarray:
+    if base is None:
+        return np.ones(12)
+    month = int(np.datetime64(as_of + base.day, "D").astype("datetime64[M]").astype(np.int64)) % 12
+    factors = np.array(base.seasonality)
+    levels: np.ndarray = base.level * (factors / factors[month])
+    return levels
 
 
 @dataclass(frozen=True)
@@ -97,6 +153,8 @@ class Market:
     base_currency: str
     curves: tuple[Curve, ...]
     fx_to_base: Mapping[str, float]
+    fixings: Fixings = field(default_factory=Fixings.none)
+    """Indices, and what they have published by now."""
 
     def __post_init__(self) -> None:
         names = [curve.name for curve in self.curves]
@@ -112,7 +170,7 @@ class Market:
     @cached_property
     def tables(self) -> CurveTables:
         """All curves as flat arrays."""
-        return curve_tables(self.curves)
+        return curve_tables(self.curves, as_of=self.as_of)
 
     def of_kind(self, kind: CurveKind) -> tuple[Curve, ...]:
         """The curves of one kind, in their order."""

@@ -15,7 +15,7 @@ from pricers.flows.cashflows import OWN, Term
 from pricers.kernels.jit import kernel
 from pricers.kernels.vector_math import expm1_of
 from pricers.market.curves import DAYS_PER_YEAR, pillar_gains
-from pricers.market.market import CurveKind, Market, Scenarios
+from pricers.market.market import CurveKind, Market, Scenarios, days_to_pillars
 from pricers.time.calendars import LAST_DAY
 from pricers.value.revaluation import check_scenarios
 
@@ -37,11 +37,13 @@ class ScenarioLadderKey(NamedTuple):
     currency: str
     shape: str
     """A canonical shape as text (`shapes.shape_text`)."""
+    has_specials: bool = False
+    """Whether the nodes have special factors, which scenarios move, too."""
 
 
 def key_order(key: ScenarioLadderKey) -> tuple[Any, ...]:
     """The order in which keys are added up."""
-    return key.currency, *sort_key(parse_shape(key.shape))
+    return key.currency, *sort_key(parse_shape(key.shape)), key.has_specials
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class LadderGrid:
 
     def _moved_curves(self, key: ScenarioLadderKey) -> list[np.ndarray]:
         places = [self._place(term) for term in parse_shape(key.shape) if term.curve != OWN]
-        return [self.market.curves[place].pillar_days for place in places if place is not None and self._shift(place) is not None]
+        return [days_to_pillars(self.market.curves[place]) for place in places if place is not None and self._shift(place) is not None]
 
     def _place(self, term: Term) -> int | None:
         return self.market.resolve(term.curve, term.kind)

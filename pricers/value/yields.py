@@ -92,8 +92,9 @@ def yield_measures(compiled: Compiled, *, table: NodeTable, status: np.ndarray) 
     messages: dict[int, str] = {}
     result = np.ascontiguousarray(result.T)
     priced = np.isfinite(result[1])
-    for row in np.flatnonzero(priced & ~np.isfinite(result[3])).tolist():
-        messages[row] = NO_YIELD
+    if Measure.YIELD_TO_MATURITY in compiled.measures:
+        for row in np.flatnonzero(priced & ~np.isfinite(result[3])).tolist():
+            messages[row] = NO_YIELD
     for row in np.flatnonzero(priced & ~np.isfinite(result[7])).tolist():
         messages[row] = f"{messages[row]}; {NO_Z_SPREAD}" if row in messages else NO_Z_SPREAD
     return dict(zip(_COLUMNS, result, strict=True)), messages

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
+from pricers.market.indices import Index, IndexKind
 from pricers.market.market import REFERENCED_KINDS, CurveKind
-from riskray.models.run import MarketGap, Preflight
+from riskray.models.run import GapKind, MarketGap, Preflight
 
-RequirementKind = Literal["product", "discount_curve", "spread_curve", "currency"]
+RequirementKind = Literal["product", "discount_curve", "spread_curve", "forecast_curve", "credit_curve", "currency", "index", "index_curve"]
+"""What a position needs: the pricer of its product, what its columns name, or, for index_curve, the curve that forecasts the index that it
+names, which the market's definition of the index says."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,11 @@ class Requirement:
 
 @dataclass(frozen=True)
 class MarketNames:
-    """What a market offers: its curves' names by kind and the currencies that have an exchange rate to the run's base currency."""
+    """What a market offers: names of curves by kind, currencies that have an exchange rate to the run's base currency, and indices."""
 
     curves: Mapping[CurveKind, frozenset[str]]
     currencies: frozenset[str]
+    indices: Mapping[str, Index]
 
 
 def plan_shards(batches: Iterable[ProductRange], *, rows_per_shard: int) -> list[ProductRange]:
@@ -98,19 +102,13 @@ def preflight(requirements: Iterable[Requirement], *, position_count: int, marke
     Where the market converts the base currency alone, what it lacks is that one's rate, whatever the positions are in.
     `affected_position_count_max` counts a position once for each thing it misses, at most the whole portfolio.
     """
-    present: dict[RequirementKind, frozenset[str]] = {
-        "product": frozenset(products),
-        "discount_curve": market.curves[REFERENCED_KINDS["discount_curve"]],
-        "spread_curve": market.curves[REFERENCED_KINDS["spread_curve"]],
-        "currency": market.currencies,
-    }
-    counts: dict[tuple[RequirementKind, str, str], int] = defaultdict(int)
-    notionals: dict[tuple[RequirementKind, str, str], dict[str, float]] = defaultdict(dict)
-    (unlinked,) = market.currencies if len(market.currencies) == 1 else (None,)
+    known = frozenset(products)
+    counts: dict[tuple[GapKind, str, str], int] = defaultdict(int)
+    notionals: dict[tuple[GapKind, str, str], dict[str, float]] = defaultdict(dict)
     for requirement in requirements:
-        if requirement.name not in present[requirement.kind]:
-            name = unlinked if requirement.kind == "currency" and unlinked is not None else requirement.name
-            key = (requirement.kind, name, requirement.product)
+        missing = _missing(requirement, market, known)
+        if missing is not None:
+            key = (*missing, requirement.product)
             counts[key] += requirement.position_count
             notionals[key][requirement.currency] = notionals[key].get(requirement.currency, 0.0) + requirement.gross_notional
     gaps = [
@@ -119,3 +117,29 @@ def preflight(requirements: Iterable[Requirement], *, position_count: int, marke
     ]
     affected = min(position_count, sum(gap.position_count for gap in gaps))
     return Preflight(position_count=position_count, affected_position_count_max=affected, gaps=gaps)
+
+
+def _missing(requirement: Requirement, market: MarketNames, products: frozenset[str]) -> tuple[GapKind, str] | None:
+    """Kind and name of what the market lacks of a requirement; None where it has it."""
+    name = requirement.name
+    match requirement.kind:
+        case "product":
+            return None if name in products else ("product", name)
+        case "currency":
+            (unlinked,) = market.currencies if len(market.currencies) == 1 else (name,)
+            return None if name in market.currencies else ("currency", unlinked)
+        case "index":
+            return None if name in market.indices else ("index", name)
+        case "index_curve":
+            return _missing_forecast(market.indices.get(name), market)
+        case "discount_curve" | "spread_curve" | "forecast_curve" | "credit_curve" as kind:
+            return None if name in market.curves[REFERENCED_KINDS[kind]] else (kind, name)
+
+
+def _missing_forecast(index: Index | None, market: MarketNames) -> tuple[GapKind, str] | None:
+    if index is None or index.kind is IndexKind.FX:  # a gap of its own, and rates that follow from discount curves
+        return None
+    name = index.forecast_curve
+    if index.kind is IndexKind.INFLATION:
+        return None if name in market.curves[CurveKind.INFLATION] else ("inflation_curve", name)
+    return None if name in market.curves[CurveKind.RATE] else ("forecast_curve", name)

@@ -128,12 +128,12 @@ class Pricer:
         seconds = {"read": time.perf_counter() - started, "lower": 0.0}
         measures = frozenset(Measure(name) for name in run.measures)
         table_of = cache(partial(self._table, run, shard))
-        reused = self._reused(run, shard, market, measures, table_of)
+        reused = self._reused(run, shard, market, measures, table_of, seconds)
         if reused is not None:
             positions, result = _described(table_of(), shard), reused.result
         else:
             try:
-                positions = self._load(run, shard, seconds)
+                positions = self._load(run, shard, market, seconds)
                 result = _value(positions, market, measures)
             except (RiskrayError, MemoryError):
                 raise
@@ -147,13 +147,20 @@ class Pricer:
         return self._commit(run, shard, positions, result, seconds, factors=factors_of(market), vectors=vectors, reused=ranges)
 
     def _reused(
-        self, run: ClaimedRun, shard: Shard, market: Market, measures: frozenset[Measure], table_of: Callable[[], pa.Table]
+        self,
+        run: ClaimedRun,
+        shard: Shard,
+        market: Market,
+        measures: frozenset[Measure],
+        table_of: Callable[[], pa.Table],
+        seconds: dict[str, float],
     ) -> PartlyReused | None:
         if run.reused_from_run_no is None:
             return None
         return reuse_rows(
             self._database, shard.numbers, product=shard.product, from_run_no=run.reused_from_run_no, market=market,
             market_of=lambda market_id: self._market(market_id, run.base_currency), table_of=table_of,
+            parts_of=lambda: self._parts(run, shard, np.empty(0, np.int64), market, seconds),
             value=lambda table: _value_table(table, shard.product, 0, market, measures),
         )  # fmt: skip
 
@@ -212,17 +219,16 @@ class Pricer:
     def _table(self, run: ClaimedRun, shard: Shard) -> pa.Table:
         return loading.load_table(self._database, portfolio_no=run.portfolio_no, numbers=shard.numbers)
 
-    def _load(self, run: ClaimedRun, shard: Shard, seconds: dict[str, float]) -> ShardPositions:
+    def _load(self, run: ClaimedRun, shard: Shard, market: Market, seconds: dict[str, float]) -> ShardPositions:
         def load() -> ShardPositions:
             positions, spent = loading.load_positions(
-                self._database, portfolio_no=run.portfolio_no, product=shard.product,
-                numbers=shard.numbers, as_of=loading.day_number(run.as_of),
-            )  # fmt: skip
+                self._database, portfolio_no=run.portfolio_no, product=shard.product, numbers=shard.numbers, market=market
+            )
             for phase, spent_s in spent.items():
                 seconds[phase] += spent_s
             return positions
 
-        return self._positions.get_or_load((run.portfolio_id, shard.numbers, run.as_of), load)
+        return self._positions.get_or_load((run.portfolio_id, shard.numbers, run.as_of, market.fixings.content_hash), load)
 
     # --------------------------------------------------------------------------------------------------------- vectors
 
@@ -232,7 +238,7 @@ class Pricer:
         """Net the shard's flows and keep them; the vectors of its positions where the run wants them."""
         started = time.perf_counter()
         failed = np.asarray(result.failures.column("position_no"), np.int64)
-        parts = self._parts(run, shard, failed, seconds)
+        parts = self._parts(run, shard, failed, market, seconds)
         grid = self._vectors.grid(run, market)
         netted = [net_positions(part, failed=_inside(failed, part), grid=grid, policy=run.failure_policy) for part in parts]
         self._vectors.add(run.run_id, shard.shard_no, merge_netted(netted))
@@ -248,31 +254,29 @@ class Pricer:
         seconds["scenarios"] = time.perf_counter() - started
         return PositionVectors(shard.numbers.first, pnl[0] if len(pnl) == 1 else np.concatenate(pnl))
 
-    def _parts(self, run: ClaimedRun, shard: Shard, failed: np.ndarray, seconds: dict[str, float]) -> list[ShardPositions]:
+    def _parts(self, run: ClaimedRun, shard: Shard, failed: np.ndarray, market: Market, seconds: dict[str, float]) -> list[ShardPositions]:
         """The shard's positions, as a rule in one part. Nothing of a position that may have ended its worker is looked at again."""
         if failed.size == shard.numbers.count:
             return [_described(self._table(run, shard), shard)]
         try:
-            return [self._load(run, shard, seconds)]
+            return [self._load(run, shard, market, seconds)]
         except (RiskrayError, MemoryError):
             raise
         except Exception:  # whatever a pricer may raise
-            return lower_bisecting(
-                self._table(run, shard), product=shard.product, first_position_no=shard.numbers.first,
-                as_of=loading.day_number(run.as_of),
-            )  # fmt: skip
+            return lower_bisecting(self._table(run, shard), product=shard.product, first_position_no=shard.numbers.first, market=market)
 
     def net(self, run: ClaimedRun, shards: Sequence[Shard]) -> tuple[Any, ...]:
         """The netted flows of committed shards: one NettedFamily for each of MERGE_PARTITIONS, then ScenarioFailures."""
         with self._busy():
             parts, held = self._vectors.parts(run.run_id, among=(shard.shard_no for shard in shards))
-            grid = self._vectors.grid(run, self._market(run.market_id, run.base_currency))
+            market = self._market(run.market_id, run.base_currency)
+            grid = self._vectors.grid(run, market)
             for shard in shards:
                 if shard.shard_no in held:
                     continue
                 numbers = ledger.failed_position_nos(self._database, run_no=run.run_no, numbers=shard.numbers)
                 failed = np.array(sorted(numbers), np.int64)
-                for part in self._parts(run, shard, failed, {"read": 0.0, "lower": 0.0}):
+                for part in self._parts(run, shard, failed, market, {"read": 0.0, "lower": 0.0}):
                     parts.append(net_positions(part, failed=_inside(failed, part), grid=grid, policy=run.failure_policy))
             merged = merge_netted(parts)
             return (*split_families(merged), merged.failures)
@@ -458,7 +462,7 @@ def _value_in_parts(table: pa.Table, product: str, first: int, market: Market, m
 
 
 def _value_part(table: pa.Table, first: int, *, product: str, market: Market, measures: frozenset[Measure]) -> ShardResult:
-    return _value(loading.prepare_positions(table, product=product, first_position_no=first, as_of=market.as_of), market, measures)
+    return _value(loading.prepare_positions(table, product=product, first_position_no=first, market=market), market, measures)
 
 
 def _named(rows: pa.RecordBatch, table: pa.Table, product: str, first: int, schema: pa.Schema) -> pa.Table:

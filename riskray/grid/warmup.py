@@ -9,7 +9,7 @@ import structlog
 from pricers.market.factors import factors_of
 from pricers.market.market import Market, Scenarios
 from pricers.measures import Measure
-from pricers.registry import NO_FIXINGS, pricer
+from pricers.registry import pricer
 from pricers.value.cash_flow_report import explain
 from pricers.value.netting import LadderGrid
 from pricers.value.pnl_attribution import explain_pnl
@@ -56,7 +56,7 @@ def warm_kernels() -> None:
     factors = factors_of(market)
     sums = []
     for product, table in generate_portfolio(POSITIONS, seed=SEED, as_of=as_of).items():
-        positions = snapshots.prepare_positions(table, product=product, first_position_no=0, as_of=market.as_of)
+        positions = snapshots.prepare_positions(table, product=product, first_position_no=0, market=market)
         spec = pricer(product)
         result = value_shard(positions, spec=spec, market=market, measures=frozenset(Measure))
         sums.append(shard_sums(positions, result, factors=factors).to_bytes())
@@ -66,7 +66,7 @@ def warm_kernels() -> None:
         explain(spec, contracts, 0, market=market)
         _warm_scenarios(positions, result, grid)
         if positions.compiled is not None and spec.lower is not None:
-            flows = spec.lower(contracts, as_of=market.as_of, fixings=NO_FIXINGS).cashflows
+            flows = spec.lower(contracts, as_of=market.as_of, fixings=market.fixings).cashflows
             explain_pnl(positions.compiled, positions.compiled, cashflows_t0=flows, market_t0=market, market_t1=market)
     roll_up(sums, factors=factors)
     _log.info("kernels are warm", positions=POSITIONS)

@@ -33,6 +33,7 @@ class RunState(StrEnum):
         return self not in (RunState.QUEUED, RunState.RUNNING)
 
 
+GapKind = Literal["product", "discount_curve", "spread_curve", "forecast_curve", "credit_curve", "inflation_curve", "currency", "index"]
 PreflightMode = Literal["flag", "strict"]
 """What to do with positions that lack market data: flag them and value the others, or refuse the run."""
 Executor = Literal["pool", "job"]
@@ -94,7 +95,7 @@ class RunRequest(Model):
 class MarketGap(Model):
     """Market data that the portfolio names and the market lacks."""
 
-    kind: Literal["product", "discount_curve", "spread_curve", "currency"]
+    kind: GapKind
     name: str = Field(examples=["USD-LIBOR-3M"])
     product: str
     position_count: int

@@ -16,14 +16,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pricers.contract.columns import Column, Reference
+from pricers.contract.columns import Column, Columns, Reference
 from pricers.registry import pricer
 from riskray.engine.plan import PositionRange
 from riskray.models.instrument import POSITION_ID, UNASSIGNED
 from riskray.portfolio.schema import arrow_schema, stored_columns
 
 ROWS_PER_BATCH = 25_000
-REFERENCES: tuple[Reference, ...] = ("discount_curve", "spread_curve", "currency")
+REFERENCES: tuple[Reference, ...] = ("discount_curve", "spread_curve", "forecast_curve", "credit_curve", "index", "currency")
 _HASH_VERSION = b"riskray portfolio 1"
 _IPC_OPTIONS = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
 
@@ -245,6 +245,8 @@ def _requirements(product: str, table: pa.Table) -> pa.Table:
     for kind in REFERENCES:
         columns = [_with_default(table.column(column.name), column) for column in spec.columns.referencing(kind)]
         parts += [_counted(product, kind, names, currency, gross) for names in _merged(columns)]
+    unforecast = [_without_forecast(table, column, spec.columns) for column in spec.columns.referencing("index")]
+    parts += [_counted(product, "index_curve", names, currency, gross) for names in _merged(unforecast)]
     table = pa.concat_tables(parts)
     keys = ["product", "kind", "name", "currency"]
     summed = table.group_by(keys, use_threads=False).aggregate([("position_count", "sum"), ("gross_notional", "sum")])
@@ -267,6 +269,16 @@ def _with_default(values: pa.ChunkedArray, column: Column) -> Codes:
     if column.default is not None:
         names = [*names, column.default]
         codes = np.where(codes < 0, len(names) - 1, codes)
+    return codes, names
+
+
+def _without_forecast(table: pa.Table, index: Column, columns: Columns) -> Codes:
+    """The indices of a column where the contract does not name the curve that forecasts them: `forecast_curve` belongs to `index`,
+    `pay_forecast_curve` to `pay_index`."""
+    codes, names = _with_default(table.column(index.name), index)
+    forecast = f"{index.name.removesuffix('index')}forecast_curve"
+    if forecast in columns:
+        codes = np.where(_with_default(table.column(forecast), columns[forecast])[0] < 0, codes, -1)
     return codes, names
 
 

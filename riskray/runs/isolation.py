@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
+from pricers.market.market import Market
 from pricers.status import RowStatus
 from riskray.engine.shard import ShardPositions, ShardResult, failed_shard, joined
 from riskray.errors import RiskrayError
@@ -24,7 +25,7 @@ def value_bisecting(table: pa.Table, *, product: str, first_position_no: int, va
     return joined(list(_parts(table, product, first_position_no, value_part)))
 
 
-def lower_bisecting(table: pa.Table, *, product: str, first_position_no: int, as_of: int) -> list[ShardPositions]:
+def lower_bisecting(table: pa.Table, *, product: str, first_position_no: int, market: Market) -> list[ShardPositions]:
     """Positions whose lowering as a whole raised, in parts; rows that raise alone are described only."""
     half = table.num_rows // 2
     parts: list[ShardPositions] = []
@@ -32,12 +33,12 @@ def lower_bisecting(table: pa.Table, *, product: str, first_position_no: int, as
         if part.num_rows == 0:
             continue
         try:
-            parts.append(prepare_positions(part, product=product, first_position_no=first, as_of=as_of))
+            parts.append(prepare_positions(part, product=product, first_position_no=first, market=market))
         except RiskrayError:
             raise
         except Exception:  # whatever a pricer may raise
             if part.num_rows > 1:
-                parts += lower_bisecting(part, product=product, first_position_no=first, as_of=as_of)
+                parts += lower_bisecting(part, product=product, first_position_no=first, market=market)
             else:
                 parts.append(describe_positions(part, product=product, first_position_no=first))
     return parts

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from datetime import date
 
 import pyarrow as pa
 
@@ -22,13 +21,7 @@ from riskray.store import snapshots
 from riskray.store.database import Database
 from riskray.store.portfolios import read_batches
 
-_EPOCH = date(1970, 1, 1)
 _CURRENCY_COLUMN = "currency"
-
-
-def day_number(day: date) -> int:
-    """Days since 1970-01-01."""
-    return (day - _EPOCH).days
 
 
 def load_scenarios(database: Database, *, scenario_set_no: int, market: Market) -> Scenarios:
@@ -48,18 +41,18 @@ def load_table(database: Database, *, portfolio_no: int, numbers: PositionRange)
 
 
 def load_positions(
-    database: Database, *, portfolio_no: int, product: str, numbers: PositionRange, as_of: int
+    database: Database, *, portfolio_no: int, product: str, numbers: PositionRange, market: Market
 ) -> tuple[ShardPositions, dict[str, float]]:
-    """A shard's positions, compiled for the valuation date, and the seconds spent on reading and lowering."""
+    """A shard's positions, compiled for the market's date and fixings, and the seconds spent on reading and lowering."""
     started = time.perf_counter()
     table = load_table(database, portfolio_no=portfolio_no, numbers=numbers)
     read = time.perf_counter()
-    positions = prepare_positions(table, product=product, first_position_no=numbers.first, as_of=as_of)
+    positions = prepare_positions(table, product=product, first_position_no=numbers.first, market=market)
     return positions, {"read": read - started, "lower": time.perf_counter() - read}
 
 
-def prepare_positions(table: pa.Table, *, product: str, first_position_no: int, as_of: int) -> ShardPositions:
-    """Contracts of one product from Arrow, compiled for the valuation date where the product is a sum of cash flows."""
+def prepare_positions(table: pa.Table, *, product: str, first_position_no: int, market: Market) -> ShardPositions:
+    """Contracts of one product from Arrow, compiled for the market's date and fixings where the product is a sum of cash flows."""
     described = describe_positions(table, product=product, first_position_no=first_position_no)
     spec = find_pricer(product)
     if spec is None:
@@ -68,7 +61,7 @@ def prepare_positions(table: pa.Table, *, product: str, first_position_no: int, 
     if spec.lower is None:
         return replace(described, contracts=contracts, fields=position_fields(product, table))
     # What is compiled needs no contracts any more, and they would double the size of a cached shard.
-    compiled = compile_contracts(spec, contracts, as_of=as_of)
+    compiled = compile_contracts(spec, contracts, as_of=market.as_of, fixings=market.fixings)
     messages = contract_messages(compiled.status, columns=spec.columns, contracts=contracts)
     return replace(described, compiled=compiled, messages=messages)
 

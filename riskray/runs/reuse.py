@@ -1,29 +1,32 @@
 """Reuse of an earlier run's results, position by position: what a run may reuse, and which rows of a shard it takes over.
 
 A row is reused where the earlier run has one and nothing that its position depends on differs between the two markets; the same code is
-then bound to give it the same bits. The other positions of the shard are valued. The rows of both make one shard, whose sums are made from
-its rows, so no sum depends on which run valued a row.
+then bound to give it the same bits. A position depends on the curves of the points that it was compiled to, whatever its columns name, on
+the exchange rates of its currencies, and on the definitions and fixings of the indices that its columns name. The other positions of the
+shard are valued. The rows of both make one shard, whose sums are made from its rows, so no sum depends on which run valued a row.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pricers.contract.columns import Contracts, Reference
+from pricers.core.binding import KINDS
 from pricers.market.factors import factors_of
-from pricers.market.market import REFERENCED_KINDS, Curve, Market
+from pricers.market.fixings import FixingSeries
+from pricers.market.market import Curve, CurveKind, Market
 from pricers.registry import PricerSpec
 from riskray.config import Settings
 from riskray.engine.plan import PositionRange
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.engine.sensitivities import renumber_factors
-from riskray.engine.shard import ShardResult
+from riskray.engine.shard import ShardPositions, ShardResult
 from riskray.errors import Conflict, InvalidRequest
 from riskray.models.run import Run, RunRequest, RunState
-from riskray.portfolio.contracts import contracts_from_arrow
 from riskray.runs.code_version import code_difference
 from riskray.runs.loading import find_pricer
 from riskray.snapshots.kinds import MarketRecord, PortfolioRecord
@@ -68,18 +71,17 @@ class MarketDifference:
     curves: frozenset[str]
     currencies: frozenset[str]
     """Currencies whose rate to the base currency differs, whichever quotes it comes from."""
+    indices: frozenset[str] = frozenset()
+    """Indices whose definition or fixings differ."""
 
     @property
     def is_empty(self) -> bool:
         """Whether every position has the same numbers under both markets."""
-        return not (self.curves or self.currencies)
+        return not (self.curves or self.currencies or self.indices)
 
-    def has(self, name: str, reference: Reference) -> bool:
-        """Whether what a contract calls `name` differs. Calendars never do: they belong to no market."""
-        if reference == "currency":
-            return name in self.currencies
-        kind = REFERENCED_KINDS.get(reference)
-        return kind is not None and (name in self.curves or f"{name}:{kind}" in self.curves)
+    def has_curve(self, name: str, kind: CurveKind) -> bool:
+        """Whether the curve that a contract calls `name` differs, by either of the names that `Market.resolve` looks for."""
+        return name in self.curves or f"{name}:{kind}" in self.curves
 
 
 def market_difference(before: Market, after: Market) -> MarketDifference:
@@ -88,42 +90,58 @@ def market_difference(before: Market, after: Market) -> MarketDifference:
         raise ValueError(
             f"markets of day {before.as_of} in {before.base_currency} and day {after.as_of} in {after.base_currency} have nothing in common"
         )
-    currencies = before.fx_to_base.keys() | after.fx_to_base.keys()
     return MarketDifference(
-        curves=_changed_curves(before.curves, after.curves),
-        currencies=frozenset(name for name in currencies if before.fx_to_base.get(name) != after.fx_to_base.get(name)),
+        curves=_changed(*({curve.name: curve for curve in market.curves} for market in (before, after))),
+        currencies=_changed(before.fx_to_base, after.fx_to_base),
+        indices=_changed(before.fixings.series, after.fixings.series) | _changed(before.fixings.indices, after.fixings.indices),
     )
 
 
-def depends_on(difference: MarketDifference, *, spec: PricerSpec, contracts: Contracts) -> np.ndarray:
-    """bool[row]: positions whose numbers can differ. `contracts`: at least the columns of `spec` that reference market data.
+def depends_on(difference: MarketDifference, positions: ShardPositions) -> np.ndarray:
+    """bool[row]: positions whose numbers can differ.
 
-    A product that is not lowered to cash flows may read any part of the market, so all its positions count once anything differs.
+    Positions that are not compiled, those of a plain function, may read any part of the market, so all count once anything differs.
     """
-    if spec.lower is None:
-        return np.full(contracts.row_count, not difference.is_empty)
-    touched = np.zeros(contracts.row_count, np.bool_)
-    kinds: tuple[Reference, ...] = ("discount_curve", "spread_curve", "currency")
-    for kind in kinds:
-        for column in spec.columns.referencing(kind):
-            text = contracts.text(column.name)
-            is_changed = np.array([*(difference.has(name, kind) for name in text.names), False])  # the last is for null, whose code is -1
-            touched |= is_changed[text.codes]
+    compiled = positions.compiled
+    if compiled is None:
+        return np.full(positions.row_count, not difference.is_empty)
+    sets, rows = compiled.sets, compiled.rows
+    is_changed = np.array([difference.has_curve(name, KINDS[kind]) for kind, name in sets.curves], np.bool_)
+    converts = _converts(difference, compiled.leg_currency.names)[sets.currency]
+    curves = [sets.set_curve[first:end] for first, end in pairwise(sets.curve_offsets.tolist())]
+    of_set = [bool(converts[number]) or bool(is_changed[of_curve].any()) for number, of_curve in enumerate(curves)]
+    of_row_set = np.array([any(of_set[number] for number in numbers) for numbers in rows.sets], np.bool_)
+    touched: np.ndarray = of_row_set[rows.row_set] | _converts(difference, compiled.native_currency.names)[compiled.native_currency.codes]
     return touched
 
 
-def _changed_curves(before: Sequence[Curve], after: Sequence[Curve]) -> frozenset[str]:
-    old, new = ({curve.name: curve for curve in curves} for curves in (before, after))
-    return frozenset(name for name in old.keys() | new.keys() if name not in old or name not in new or not _same(old[name], new[name]))
+def names_index(difference: MarketDifference, *, spec: PricerSpec, table: pa.Table) -> np.ndarray:
+    """bool[row]: contracts with a column that names an index that differs. They depend on no other one (see `pricers.registry.Lower`)."""
+    named = np.zeros(table.num_rows, np.bool_)
+    for column in spec.columns.referencing("index"):
+        names = table.column(column.name).cast(pa.string()).fill_null(column.default or "")
+        named |= pc.is_in(names, pa.array(sorted(difference.indices), pa.string())).to_numpy()
+    return named
 
 
-def _same(one: Curve, other: Curve) -> bool:
-    return (
-        (one.kind, one.currency, one.interpolation, one.pillar_labels)
-        == (other.kind, other.currency, other.interpolation, other.pillar_labels)
-        and np.array_equal(one.pillar_days, other.pillar_days)
-        and np.array_equal(one.zero_rates, other.zero_rates)
+def _converts(difference: MarketDifference, names: tuple[str, ...]) -> np.ndarray:
+    """Whether the exchange rate of each currency differs; the last is for null, whose code is -1."""
+    return np.array([*(name in difference.currencies for name in names), False])
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(
+        name for name in before.keys() | after.keys() if name not in before or name not in after or not _same(before[name], after[name])
     )
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two parts of markets have the same content, field by field."""
+    if isinstance(one, Curve):
+        return all(_same(getattr(one, entry.name), getattr(other, entry.name)) for entry in fields(Curve))
+    if isinstance(one, FixingSeries):
+        return all(map(_same, one, other))
+    return np.array_equal(one, other) if isinstance(one, np.ndarray) else bool(one == other)
 
 
 # ----------------------------------------------------------------------------------------------------------- the rows of a shard
@@ -153,6 +171,7 @@ def reuse_rows(
     market: Market,
     market_of: Callable[[str], Market],
     table_of: Callable[[], pa.Table],
+    parts_of: Callable[[], Sequence[ShardPositions]],
     value: Callable[[pa.Table], ShardResult],
 ) -> PartlyReused | None:
     """The rows of a shard with those of the earlier run that nothing touches; None where there are none.
@@ -163,7 +182,8 @@ def reuse_rows(
         from_run_no: the earlier run; it may have been cut into other shards.
         market: of this run.
         market_of: a stored market by id.
-        table_of: the shard's contracts; asked for only where they are needed.
+        table_of: the shard's contracts; called only where they are needed.
+        parts_of: the shard's positions, compiled where the product is a sum of cash flows, in one part or several; called only for such.
         value: the rows of some contracts, numbered from 0. It is given the positions that are not reused, and no other.
     """
     spec = find_pricer(product)
@@ -174,7 +194,11 @@ def reuse_rows(
     difference = market_difference(before, market)
     is_touched = np.zeros(numbers.count, np.bool_)
     if not difference.is_empty:
-        is_touched = depends_on(difference, spec=spec, contracts=contracts_from_arrow(spec.columns, table_of()))
+        if spec.lower is None:  # see `depends_on`
+            return None
+        is_touched = np.concatenate([depends_on(difference, part) for part in parts_of()])
+        if difference.indices:
+            is_touched |= names_index(difference, spec=spec, table=table_of())
         if is_touched.all():
             return None
     found = earlier_results(database, earlier, numbers=numbers).cast(RESULT_SCHEMA)

@@ -104,6 +104,7 @@ def run_preflight(
     names = MarketNames(
         curves={kind: market.names(kind) for kind in CurveKind},
         currencies=frozenset(market.fx_to_base) | {market.base_currency},
+        indices=market.fixings.indices,
     )
     needed = read_requirements(database, portfolio_no=portfolio_no)
     return preflight(needed, position_count=position_count, market=names, products=known_products())

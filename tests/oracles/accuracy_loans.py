@@ -118,6 +118,7 @@ def _random_loan(as_of: int, rng: np.random.Generator) -> dict[str, Any]:
         "amortisation": amortisation,
         "frequency": frequency,
         "day_count": str(rng.choice(day_counts)),
+        "coupon_amount": "BY_DAY_COUNT",
         "calendar": CALENDARS[rng.integers(len(CALENDARS))],
         "roll_rule": "BACKWARD" if rng.random() < 0.7 else "FORWARD",
         "end_of_month": bool(rng.random() < 0.3),

@@ -18,6 +18,7 @@ from tests.oracles.quantlib_terms import (
     day_counter,
     day_of,
     quasi_coupon_schedule,
+    rates_of_periods,
     term_structure,
     with_spreads,
 )
@@ -89,7 +90,11 @@ class LoanOracle:
         coupons = [coupon for coupon in map(ql.as_coupon, probe.cashflows()) if coupon is not None]
         if coupons[-1].date() <= self._today:
             return RowStatus.MATURED
-        years = [coupon.accrualPeriod() for coupon in coupons]
+        scales = rates_of_periods(row, 1.0, schedule=schedule, counter=counter)
+        years = [
+            coupon.accrualPeriod() * scale
+            for coupon, scale in zip(coupons, scales * (len(coupons) if len(scales) == 1 else 1), strict=True)
+        ]
         scheduled = _scheduled_balances(row, schedule, unadjusted, years)
         if scheduled is None:
             return RowStatus.INVALID_SCHEDULE
@@ -199,8 +204,9 @@ def _dates(row: dict[str, Any]) -> tuple[ql.Schedule, list[ql.Date]] | None:
 
 
 def _bond(row: dict[str, Any], schedule: ql.Schedule, balances: list[float], counter: ql.DayCounter) -> ql.Bond:
+    rates = rates_of_periods(row, row["interest_rate"], schedule=schedule, counter=counter)
     return ql.AmortizingFixedRateBond(
-        row["settlement_lag"], balances, schedule, [row["interest_rate"]], counter, CONVENTIONS[row["payment_convention"]], schedule[0],
+        row["settlement_lag"], balances, schedule, rates, counter, CONVENTIONS[row["payment_convention"]], schedule[0],
         ql.Period(), ql.NullCalendar(), ql.Unadjusted, False, [100.0], row["payment_lag"],
     )  # fmt: skip
 

@@ -46,7 +46,7 @@ def _measure(tables: dict[str, pa.Table], market: Market, scenarios: Scenarios, 
     sample = QuantlibSample(market)
     compared, left_out = 0, 0
     for product, table in tables.items():
-        positions = prepare_positions(table, product=product, first_position_no=0, as_of=market.as_of)
+        positions = prepare_positions(table, product=product, first_position_no=0, market=market)
         assert positions.compiled is not None
         ours = present_values(positions.compiled, market=market, scenarios=Scenarios(count=1))[:, 0]
         for row, expected in zip(contract_rows(product, table), ours.tolist(), strict=True):

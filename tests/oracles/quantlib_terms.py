@@ -1,5 +1,6 @@
 """QuantLib's objects under riskray's names, for comparisons."""
 
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -77,6 +78,24 @@ def day_counter(name: str, *, maturity: int, calendar: str, schedule: Any) -> An
     if name == "ACT/ACT ICMA" and (quasi_coupons := quasi_coupon_schedule(schedule)) is not None:
         return ql.ActualActual(ql.ActualActual.ISMA, quasi_coupons)
     return ql.Business252(CALENDARS[calendar]) if name == "BUS/252" else _DAY_COUNTERS[name]
+
+
+def pays_by_frequency(contract: dict[str, Any]) -> bool:
+    """Whether regular periods pay the rate over the periods a year."""
+    given = contract.get("coupon_amount")
+    if given is None:
+        is_unadjusted = contract.get("accrual_convention", "UNADJUSTED") == "UNADJUSTED"
+        return contract["day_count"].startswith("30") and is_unadjusted and FREQUENCIES[contract["frequency"]][0].units() == ql.Months
+    return bool(given == "BY_FREQUENCY")
+
+
+def rates_of_periods(contract: dict[str, Any], rate: float, *, schedule: Any, counter: Any) -> list[float]:
+    """Rates at which QuantLib's coupons, which count days, pay what the contract's `coupon_amount` says."""
+    if not pays_by_frequency(contract) or contract["frequency"] == "ONCE" or contract.get("roll_rule") == "ZERO":
+        return [rate]
+    per_year, regular, dates = FREQUENCIES[contract["frequency"]][1], list(schedule.isRegular()), list(schedule.dates())
+    years = [counter.yearFraction(start, end, start, end) for start, end in pairwise(dates)]
+    return [rate / per_year / counted if whole else rate for whole, counted in zip(regular, years, strict=True)]
 
 
 def quasi_coupon_schedule(schedule: Any) -> Any | None:

@@ -12,6 +12,7 @@ from pricers import (
     Cashflows,
     Curve,
     CurveKind,
+    InflationBase,
     Lowered,
     Market,
     Measure,
@@ -40,7 +41,12 @@ SCENARIOS = 70
 def _curve(name: str, kind: CurveKind, currency: str, rng: np.random.Generator) -> Curve:
     days = PILLARS[: rng.integers(1, PILLARS.size + 1)]
     interpolation = "LINEAR_ZERO" if rng.random() < 0.5 else "LOG_LINEAR_DISCOUNT"
-    return Curve(name, kind, currency, interpolation, tuple(f"{d}D" for d in days), days, rng.uniform(-0.01, 0.05, days.size))  # type: ignore[arg-type]
+    base = None
+    if kind is CurveKind.INFLATION:
+        factors = rng.uniform(0.99, 1.01, 12)
+        base = InflationBase("INDEX", -61, rng.uniform(0.8, 1.25), tuple((factors / factors.prod() ** (1 / 12)).tolist()))
+    labels = tuple(f"{d}D" for d in days)
+    return Curve(name, kind, currency, interpolation, labels, days, rng.uniform(-0.01, 0.05, days.size), base)  # type: ignore[arg-type]
 
 
 def _market(rng: np.random.Generator, *, as_of: int = AS_OF) -> Market:
@@ -137,7 +143,10 @@ def _exponent(term: Term, anchor: int, market: Market, *, bump: Bump, days_on: i
     curve = market.curves[market.curve_index[term.curve]]
     rates = curve.zero_rates + bump.get(term.curve, np.zeros(curve.zero_rates.size))
     if term.kind is CurveKind.INFLATION:
-        return _zero_rate_time(curve, day, rates)
+        assert curve.base is not None
+        months = [np.datetime64(AS_OF + each, "D").astype("datetime64[M]").astype(int) % 12 for each in (day, curve.base.day)]
+        seasonal = curve.base.seasonality[months[0]] / curve.base.seasonality[months[1]]
+        return _zero_rate_time(curve, day - curve.base.day, rates) + np.log(curve.base.level * seasonal)
     if day < 0 and term.kind is CurveKind.RATE:  # a running overnight accrual
         return -_zero_rate_time(curve, days_on, rates)
     return _zero_rate_time(curve, max(day - days_on, 0), rates)

@@ -9,13 +9,13 @@ import pytest
 
 from pricers.market.market import Curve, CurveKind, Market, Scenarios
 from pricers.measures import Measure
-from pricers.time.dates import to_day
 from pricers.value.revaluation import present_values
 from pricers.value.valuation import value_cashflows
 from riskray.market.build import build_market
 from riskray.market.reader import parse_market
 from riskray.models.scenario import StressDefinition
-from riskray.portfolio.generate import CONVENTIONS, generate_portfolio
+from riskray.portfolio.generate import generate_portfolio
+from riskray.portfolio.generated_terms import CONVENTIONS
 from riskray.runs.loading import prepare_positions
 from riskray.scenario.bind import bind_scenarios
 from riskray.scenario.stress import stress_matrix
@@ -116,7 +116,7 @@ def test_random_contracts_under_every_shock_equal_quantlib(market: Market, scena
     worlds = [moved_market(market, [SHOCKS[name] for name in (COMBINATION if label == "combination" else (label,))]) for label in labels]
     compared = dict.fromkeys(("AMORT_LOAN", "FIXED_BOND", "FX_FWD"), 0)
     for product, table in generate_portfolio(POSITIONS, seed=11, as_of=AS_OF, broken_fraction=0.0).items():
-        prepared = prepare_positions(table, product=product, first_position_no=0, as_of=to_day(AS_OF))
+        prepared = prepare_positions(table, product=product, first_position_no=0, market=market)
         assert prepared.compiled is not None
         ours = present_values(prepared.compiled, market=market, scenarios=bound)
         today = present_values(prepared.compiled, market=market, scenarios=Scenarios(count=1))[:, 0]
@@ -146,7 +146,7 @@ def test_ladders_and_dv01_of_random_contracts_equal_quantlib_under_the_same_bump
     up, _ = moved_market(market, [{"type": "parallel", "shift": basis_point}])
     checked = 0
     for product, table in generate_portfolio(40, seed=12, as_of=AS_OF, broken_fraction=0.0).items():
-        prepared = prepare_positions(table, product=product, first_position_no=0, as_of=to_day(AS_OF))
+        prepared = prepare_positions(table, product=product, first_position_no=0, market=market)
         assert prepared.compiled is not None
         found = value_cashflows(prepared.compiled, market=market)
         for number, row in enumerate(contract_rows(product, table)):

@@ -1,8 +1,10 @@
 """FIXED_BOND: a bond with a fixed coupon, bullet or sinking, with ex-coupon period, settlement lag and credit spread.
 
-A bond has one leg. The coupon of a period is outstanding notional × coupon_rate × year fraction, simple. Principal is repaid on coupon
-payment dates: the sinking amounts at par, the remainder at maturity at `redemption` per 100. Positive `notional` is a bond owned (coupons
-and redemption are received), negative is a bond issued or sold short.
+A bond has one leg. The coupon of a period is outstanding notional × coupon_rate × year fraction, simple; with `coupon_amount` BY_FREQUENCY,
+as the market pays on 30/360, that of a regular period is outstanding notional × coupon_rate / frequency, and yields take the period for as
+long. With `compounding_frequency` m, a period pays notional × ((1 + coupon_rate / m)^(m × year fraction) - 1), as Brazil's notes do.
+Accrued interest always counts days. Principal is repaid on coupon payment dates: the sinking amounts at par, the remainder at maturity at
+`redemption` per 100. Positive `notional` is a bond owned (coupons and redemption are received), negative is a bond issued or sold short.
 
 From its ex-coupon date a coupon belongs to the former holder and has no value. The present value excludes coupons that are ex on the
 valuation date. Prices, yields and durations refer to the settlement date and exclude coupons that are ex on that date; accrued interest is
@@ -14,9 +16,10 @@ keeps to month ends: a long first coupon from 2023-10-15 to 2024-05-31, quarterl
 and 46 days of 91: 0.6264 years. The length of an irregular period between two others, and of the single period of ONCE or ZERO, is measured
 in whole months.
 
-All numbers equal QuantLib's. The cash flows equal those of FixedRateBond and AmortizingFixedRateBond [1], with an ActualActual that has the
-schedule, extended beyond both ends where there is a long stub. The present value equals that of DiscountingBondEngine [2], yields and
-durations equal those of BondFunctions, compounded at the coupon frequency on the coupon's day count [3].
+BY_DAY_COUNT, all numbers equal QuantLib's. The cash flows equal those of FixedRateBond and AmortizingFixedRateBond [1], with an
+ActualActual that has the schedule, extended beyond both ends where there is a long stub. The present value equals that of
+DiscountingBondEngine [2], yields and durations equal those of BondFunctions, compounded at the coupon frequency on the coupon's day
+count [3]. BY_FREQUENCY, prices at a yield equal those of the securities industry's formula, Excel's PRICE [4].
 
 Example: 1,000,000 at 3 % annually to 2027-01-15, valued on 2026-01-15 on a flat 3 % curve (continuous), is worth
 1,030,000 × exp(-0.03) = 999,559.
@@ -25,6 +28,7 @@ References:
     [1] QuantLib, ql/cashflows/fixedratecoupon.cpp (FixedRateLeg), ql/instruments/bond.cpp, ql/instruments/bonds.
     [2] QuantLib, ql/pricingengines/bond/discountingbondengine.cpp.
     [3] QuantLib, ql/pricingengines/bond/bondfunctions.cpp, ql/cashflows/cashflows.cpp.
+    [4] J. Mayle, Standard Securities Calculation Methods, vol. 1; Microsoft, Excel, PRICE function.
 """
 
 from typing import Final
@@ -33,11 +37,13 @@ import numpy as np
 from jaxtyping import UInt8
 
 from pricers.contract.calendars_of_contract import contract_calendars, lacks_calendar
-from pricers.contract.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts, Text
+from pricers.contract.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts, end_to_end
 from pricers.flows.balances import SINKING
 from pricers.flows.cashflows import Lowered
+from pricers.flows.conventions import COMPOUNDING_FREQUENCY, COUPON_AMOUNT, compoundings_a_year, pays_by_frequency
 from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
 from pricers.flows.coupon_leg import lower_coupons
+from pricers.flows.instalments import no_instalments
 from pricers.market.fixings import Fixings
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register
@@ -60,6 +66,9 @@ COLUMNS: Final = Columns(
     Column("interest_start_date", "date", "first day of interest (dated date); null: issue_date"),
     Column("frequency", "choice", "how often coupons are paid; ONCE: at maturity", default="ANNUAL", allowed=FREQUENCIES),
     Column("day_count", "choice", "day count of coupons and yields", default="ACT/ACT ICMA", allowed=DAY_COUNTS),
+    COUPON_AMOUNT,
+    COMPOUNDING_FREQUENCY,
+    Column("coupon_dates", "date_list", "unadjusted ends of all coupon periods, in place of those by frequency; maturity may be left out"),
     Column("first_coupon_date", "date", "end of the first period, unadjusted; null: by frequency", example="2026-01-15"),
     Column("penultimate_coupon_date", "date", "start of the last period, unadjusted; null: by frequency"),
     Column("roll_rule", "choice", "side from which regular dates roll: maturity or start", default="BACKWARD", allowed=RULES),
@@ -111,9 +120,9 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
 def _legs(contracts: Contracts) -> tuple[CouponLegs, CalendarTables, np.ndarray]:
     """Columns for compiled code, the calendars that they point into, and whether all three calendars of a row are known."""
     column, rows = contracts.array, contracts.row_count
-    dates, amounts = contracts.ragged("sinking_dates"), contracts.ragged("sinking_amounts")
+    dates, amounts, coupon_dates = (contracts.ragged(name) for name in ("sinking_dates", "sinking_amounts", "coupon_dates"))
     calendar, settlement = contracts.text("calendar"), contracts.text("settlement_calendar")
-    found = contract_calendars(_end_to_end(calendar, settlement, contracts.text("ex_coupon_calendar")))
+    found = contract_calendars(end_to_end((calendar, settlement, contracts.text("ex_coupon_calendar"))))
     of_schedule, of_settlement, of_ex_coupon = found.calendar.reshape(3, rows)
     interest_start = contracts.array("interest_start_date")
     legs = CouponLegs(
@@ -128,6 +137,8 @@ def _legs(contracts: Contracts) -> tuple[CouponLegs, CalendarTables, np.ndarray]
             end_of_month=column("end_of_month"),
             convention=column("accrual_convention"),
             calendar=of_schedule,
+            given_offsets=coupon_dates.offsets,
+            given_dates=coupon_dates.values,
         ),
         payment=PaymentColumns(
             convention=column("payment_convention"),
@@ -149,21 +160,16 @@ def _legs(contracts: Contracts) -> tuple[CouponLegs, CalendarTables, np.ndarray]
             offsets=dates.offsets,
             dates=dates.values,
             amounts=amounts.values,
+            instalments=no_instalments(rows),
         ),
         rate=column("coupon_rate"),
         day_count=column("day_count"),
+        by_frequency=pays_by_frequency(contracts),
+        compounding=compoundings_a_year(contracts),
         is_zero_coupon=(contracts.array("frequency") == _ONCE) & (contracts.array("coupon_rate") == 0.0),
         pays_out=False,
     )
     return legs, found.tables, np.logical_and.reduce(found.known.reshape(3, rows))
-
-
-def _end_to_end(*texts: Text) -> Text:
-    """Several text columns as one, under one list of names."""
-    names = tuple(dict.fromkeys(name for text in texts for name in text.names))
-    code_of = {name: code for code, name in enumerate(names)}
-    codes = [np.array([*(code_of[name] for name in text.names), -1], np.int32)[text.codes] for text in texts]
-    return Text(np.concatenate(codes), names)
 
 
 def _status_of_terms(contracts: Contracts) -> UInt8[np.ndarray, " row"]:
@@ -171,6 +177,9 @@ def _status_of_terms(contracts: Contracts) -> UInt8[np.ndarray, " row"]:
     notional, price = contracts.array("notional"), contracts.array("market_clean_price")
     redemption = contracts.array("redemption")
     finite = np.isfinite(notional) & np.isfinite(contracts.array("coupon_rate")) & np.isfinite(contracts.array("credit_spread"))
+    finite &= contracts.array("coupon_rate") > -np.where(
+        contracts.array("compounding_frequency") < 0, np.inf, compoundings_a_year(contracts)
+    )
     usable = (
         finite & (notional != 0.0) & np.isfinite(redemption) & (redemption >= 0.0) & (np.isnan(price) | ((price > 0.0) & (price < np.inf)))
     )

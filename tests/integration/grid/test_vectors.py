@@ -98,7 +98,7 @@ def _direct_pnl(grid, portfolio, *, scenario_set="moves"):
     groups: dict[str, list[tuple[str, str, str]]] = {"book": [], "counterparty": []}
     for product, first, rows in (("FIXED_BOND", 0, 40), ("FX_FWD", 40, 30)):
         positions, _ = loading.load_positions(
-            grid.database, portfolio_no=portfolio.portfolio_no, product=product, numbers=PositionRange(first, rows), as_of=market.as_of
+            grid.database, portfolio_no=portfolio.portfolio_no, product=product, numbers=PositionRange(first, rows), market=market
         )
         assert positions.compiled is not None
         assert positions.counterparties is not None

@@ -56,7 +56,7 @@ def test_product_name_is_taken_once():
 
 
 def test_unknown_product_is_named_beside_the_known_ones_and_survives_pickle():
-    with pytest.raises(UnknownProductError, match=r"no pricer for product 'CDS'; known: AMORT_LOAN, FIXED_BOND, FX_FWD") as caught:
+    with pytest.raises(UnknownProductError, match=r"no pricer for product 'CDS'; known: AMORT_LOAN, .*FIXED_BOND, .*FX_FWD") as caught:
         value_contracts("CDS", bonds(BOND), market=MARKET)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 

@@ -1,9 +1,11 @@
 """Fixings: the hash that is part of a compiled batch's key changes with everything that lowering reads."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from pricers import Fixings, FixingSeries
+from pricers import STANDARD_INDICES, Fixings, FixingSeries, Index, IndexKind
 
 
 def fixings(name="EURIBOR-3M", days=(20_000, 20_001), values=(0.02, 0.021)):
@@ -29,3 +31,15 @@ def test_hash_does_not_depend_on_the_order_of_the_indices():
 def test_days_that_do_not_increase_or_lack_a_value_are_refused_with_the_index(days, values):
     with pytest.raises(ValueError, match="fixings of 'EURIBOR-3M'"):
         fixings(days=days, values=values)
+
+
+def test_values_on_days_are_missing_where_nothing_is_published():
+    found = fixings().values_on("EURIBOR-3M", np.array([19_999, 20_000, 20_001, 20_002]))
+    np.testing.assert_array_equal(found, [np.nan, 0.02, 0.021, np.nan])
+    assert np.isnan(fixings().values_on("SONIA", np.array([20_000]))).all()
+
+
+def test_hash_changes_with_a_definition_and_with_a_new_index():
+    overridden = {**STANDARD_INDICES, "EUR-ESTR": replace(STANDARD_INDICES["EUR-ESTR"], forecast_curve="EUR-OIS")}
+    extended = {**STANDARD_INDICES, "MY-INDEX": Index("MY-INDEX", IndexKind.OVERNIGHT, "EUR")}
+    assert len({Fixings.none().content_hash, Fixings({}, overridden).content_hash, Fixings({}, extended).content_hash}) == 3

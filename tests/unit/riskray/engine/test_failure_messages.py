@@ -28,7 +28,7 @@ def failure_of(row):
     document = demo_market()
     market = build_market(document, base_currency="USD")
     [(product, table)] = positions_table([row]).tables.items()
-    positions = prepare_positions(table, product=product, first_position_no=0, as_of=market.as_of)
+    positions = prepare_positions(table, product=product, first_position_no=0, market=market)
     [failure] = value_shard(positions, spec=pricer(product), market=market, measures=frozenset(Measure)).failures.to_pylist()
     return failure
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pricers.market.indices import Index, IndexKind
 from pricers.market.market import CurveKind
 from riskray.engine.plan import MarketNames, PositionRange, ProductRange, Requirement, plan_shards, preflight
 
@@ -37,7 +38,22 @@ def test_plan_gap_or_overlap_between_batches_raises(first):
         plan_shards([ProductRange("A", PositionRange(0, 10)), ProductRange("A", PositionRange(first, 5))], rows_per_shard=100)
 
 
-MARKET = MarketNames({CurveKind.RATE: frozenset({"USD"}), CurveKind.SPREAD: frozenset({"CORP-A"})}, frozenset({"USD", "EUR"}))
+INDICES = {
+    index.name: index
+    for index in (
+        Index("FIXED-6M", IndexKind.TERM, "EUR", tenor="6M", forecast_curve="USD"),
+        Index("TERM-6M", IndexKind.TERM, "EUR", tenor="6M", forecast_curve="EUR-6M"),
+        Index("ON", IndexKind.OVERNIGHT, "EUR"),
+        Index("CPI", IndexKind.INFLATION, "EUR"),
+        Index("FX", IndexKind.FX, "EUR", quote_currency="USD"),
+    )
+}
+MARKET = MarketNames(
+    {CurveKind.RATE: frozenset({"USD"}), CurveKind.SPREAD: frozenset({"CORP-A"}), CurveKind.HAZARD: frozenset({"ACME"}),
+     CurveKind.INFLATION: frozenset()},
+    frozenset({"USD", "EUR"}),
+    INDICES,
+)  # fmt: skip
 
 
 def test_preflight_market_with_everything_has_no_gaps():
@@ -69,6 +85,28 @@ def test_preflight_names_every_gap_with_positions_and_notional_by_currency():
         ("spread_curve", "CORP-B", "AMORT_LOAN", 1, {"EUR": 10.0}),
     ]
     assert found.affected_position_count_max == 22
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "gap"),
+    [
+        ("credit_curve", "ACME", None),
+        ("credit_curve", "USD", ("credit_curve", "USD")),
+        ("forecast_curve", "USD", None),
+        ("forecast_curve", "ACME", ("forecast_curve", "ACME")),
+        ("index", "TERM-6M", None),
+        ("index", "TERM-7M", ("index", "TERM-7M")),
+        ("index_curve", "FIXED-6M", None),
+        ("index_curve", "TERM-6M", ("forecast_curve", "EUR-6M")),
+        ("index_curve", "ON", ("forecast_curve", "ON")),
+        ("index_curve", "CPI", ("inflation_curve", "CPI")),
+        ("index_curve", "FX", None),
+        ("index_curve", "TERM-7M", None),
+    ],
+)
+def test_preflight_asks_for_the_curve_that_forecasts_an_index(kind, name, gap):
+    found = preflight([Requirement("SWAP", kind, name, "EUR", 1, 1.0)], position_count=1, market=MARKET, products=["SWAP"])
+    assert [(each.kind, each.name) for each in found.gaps] == ([] if gap is None else [gap])
 
 
 def test_preflight_affected_count_is_at_most_the_portfolio():

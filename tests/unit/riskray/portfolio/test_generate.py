@@ -9,7 +9,7 @@ from pricers import Measure, RowStatus, pricer, value_contracts
 from riskray.market.build import build_market
 from riskray.portfolio.batches import prepare_portfolio
 from riskray.portfolio.contracts import contracts_from_arrow
-from riskray.portfolio.generate import generate_portfolio
+from riskray.portfolio.generate import GENERATED_PRODUCTS, generate_portfolio
 from riskray.snapshots.demo import demo_market
 
 AS_OF = demo_market().as_of
@@ -43,6 +43,21 @@ def test_demo_market_prices_every_row_but_the_broken_ones_which_fail_for_four_re
     assert statuses.keys() == broken | {RowStatus.OK}
     assert statuses[RowStatus.OK] == 3_920
     assert min(statuses[status] for status in broken) >= 10
+
+
+def test_every_product_is_generated_and_priced_but_for_the_broken_rows():
+    market = build_market(demo_market(), base_currency="USD")
+    for product in GENERATED_PRODUCTS:
+        (table,) = generate_portfolio(400, as_of=AS_OF, broken_fraction=0.1, shares={product: 1.0}).values()
+        contracts = contracts_from_arrow(pricer(product).columns, table)
+        statuses = Counter(RowStatus(status) for status in value_contracts(product, contracts, market=market).status.tolist())
+        assert statuses[RowStatus.OK] == 360, (product, statuses)
+        assert len(statuses) >= 4, (product, statuses)
+
+
+def test_product_without_a_generator_raises():
+    with pytest.raises(ValueError, match="no generator for product 'SOUP'; there is one for AMORT_LOAN, "):
+        generate_portfolio(10, as_of=AS_OF, shares={"FIXED_BOND": 0.5, "SOUP": 0.5})
 
 
 @pytest.mark.parametrize(("positions", "fraction"), [(0, 0.0), (10, 1.5), (10, -0.1)])

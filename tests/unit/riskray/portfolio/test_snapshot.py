@@ -2,6 +2,7 @@
 
 import datetime
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pricers.contract.columns import Ragged, Text, contracts_of
+from pricers import registry
+from pricers.contract.columns import Column, Columns, Ragged, Text, contracts_of
 from pricers.registry import pricer
 from riskray.models.instrument import UNASSIGNED
 from riskray.portfolio import batches as batches_module
@@ -164,6 +166,40 @@ def test_requirements_count_what_the_positions_name():
     for key, (count, gross) in expected.items():
         assert found[key]["position_count"] == count
         assert found[key]["gross_notional"] == pytest.approx(gross, rel=1e-12)
+
+
+def test_requirements_ask_for_the_forecast_curve_of_each_index_unless_the_contract_names_another(monkeypatch):
+    spec = pricer("FIXED_BOND")
+    legs = [Column(f"{leg}{name}", "text", "", references=name) for leg in ("", "pay_") for name in ("index", "forecast_curve")]
+    swap = replace(spec, product="INDEXED", columns=Columns(*spec.columns, *legs))
+    monkeypatch.setitem(registry._specs, "INDEXED", swap)
+    rows = [
+        ("EURIBOR", None, None, None), ("EURIBOR", "EUR-6M", None, None), ("EURIBOR", None, "SOFR", "USD-3M"),
+        ("SOFR", None, "SOFR", None), (None, "EUR-6M", "EURIBOR", None),
+    ]  # fmt: skip
+    common = {
+        "currency": "EUR",
+        "coupon_rate": 0.0,
+        "issue_date": datetime.date(2024, 1, 2),
+        "maturity_date": datetime.date(2030, 1, 2),
+        "discount_curve": "C",
+    }
+    table = pa.Table.from_pylist(
+        [
+            {"position_id": str(number), "notional": 1.0, **common, **dict(zip([leg.name for leg in legs], row, strict=True))}
+            for number, row in enumerate(rows)
+        ],
+        schema=arrow_schema("INDEXED"),
+    )
+    needed = {
+        (row["kind"], row["name"]): row["position_count"] for row in prepare_portfolio({"INDEXED": table}).requirements.to_pylist()
+        if row["kind"] in ("index", "index_curve", "forecast_curve")
+    }  # fmt: skip
+    assert needed == {
+        ("forecast_curve", "EUR-6M"): 2, ("forecast_curve", "USD-3M"): 1,
+        ("index", "EURIBOR"): 4, ("index", "SOFR"): 2,
+        ("index_curve", "EURIBOR"): 3, ("index_curve", "SOFR"): 1,
+    }  # fmt: skip
 
 
 def test_forward_s_notional_is_counted_in_its_base_currency():

@@ -1,22 +1,26 @@
 """What a change of market touches, told apart from what may be reused; checked against valuing everything again."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
-from pricers.contract.columns import Contracts, contracts_of
+from pricers.contract.columns import Column, Columns, Text, contracts_of
+from pricers.flows.cashflows import Term
+from pricers.market.fixings import Fixings, FixingSeries
+from pricers.market.indices import STANDARD_INDICES
 from pricers.market.market import Curve, CurveKind, Market
 from pricers.measures import Measure
 from pricers.registry import compile_contracts, pricer
 from pricers.value.valuation import value_cashflows
 from riskray.engine.plan import PositionRange
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
-from riskray.engine.shard import ShardResult
+from riskray.engine.shard import ShardPositions, ShardResult
 from riskray.runs import reuse
-from riskray.runs.reuse import MarketDifference, depends_on, market_difference
+from riskray.runs.reuse import MarketDifference, depends_on, market_difference, names_index
 from riskray.store.database import Database
 from riskray.store.ledger import EarlierRun
 
@@ -29,8 +33,8 @@ def _curve(name, currency, rate):
     return Curve(name, kind, currency, "LINEAR_ZERO", ("1Y", "5Y"), days, np.array([rate, rate + 0.01]))
 
 
-def _market(*, usd=0.04, eur=0.03, spread=0.01, eurusd=1.1):
-    curves = (_curve("EUR-OIS", "EUR", eur), _curve("USD-SOFR", "USD", usd), _curve("ISSUER", "", spread))
+def _market(*, usd=0.04, eur=0.03, spread=0.01, eurusd=1.1, hidden=0.035):
+    curves = (_curve("EUR-6M", "EUR", hidden), _curve("EUR-OIS", "EUR", eur), _curve("USD-SOFR", "USD", usd), _curve("ISSUER", "", spread))
     return Market(AS_OF, "USD", curves, {"USD": 1.0, "EUR": eurusd})
 
 
@@ -43,41 +47,114 @@ def _bonds():
     return spec, contracts_of(spec.columns, rows)
 
 
+def _forecasting(spec):
+    """The product, with the flows of contracts on EUR-OIS multiplied by growth on EUR-6M, which no column names."""
+
+    def lower(contracts, *, as_of, fixings):
+        lowered = spec.lower(contracts, as_of=as_of, fixings=fixings)
+        growth = (Term("EUR-6M", 181, 1), Term("EUR-6M", 0, -1))
+        shapes = tuple((*shape, *growth) if shape[0].curve == "EUR-OIS" else shape for shape in lowered.cashflows.shapes)
+        return replace(lowered, cashflows=replace(lowered.cashflows, shapes=shapes))
+
+    return replace(spec, lower=lower)
+
+
+def _positions(spec, contracts):
+    nothing = Text(np.zeros(contracts.row_count, np.int32), ("",))
+    compiled = None if spec.lower is None else compile_contracts(spec, contracts, as_of=AS_OF)
+    return ShardPositions(spec.product, 0, contracts, nothing, nothing, compiled=compiled)
+
+
+@pytest.mark.parametrize("is_forecasting", [False, True])
 @pytest.mark.parametrize(
-    ("change", "touched"),
+    ("change", "touched", "touched_by_forecast"),
     [
-        ({}, []),
-        ({"usd": 0.05}, [0, 3]),
-        ({"eur": 0.02}, [1, 2]),
-        ({"spread": 0.02}, [2, 3]),
-        ({"eurusd": 1.2}, [1, 2]),
+        ({}, [], []),
+        ({"usd": 0.05}, [0, 3], []),
+        ({"eur": 0.02}, [1, 2], []),
+        ({"spread": 0.02}, [2, 3], []),
+        ({"eurusd": 1.2}, [1, 2], []),
+        ({"hidden": 0.05}, [], [1, 2]),
     ],
 )
-def test_positions_named_by_the_difference_are_those_whose_bits_change(change, touched):
+def test_positions_named_by_the_difference_are_those_whose_bits_change(change, touched, touched_by_forecast, is_forecasting):
     spec, contracts = _bonds()
+    if is_forecasting:
+        spec, touched = _forecasting(spec), touched + touched_by_forecast
     before, after = _market(), _market(**change)
-    assert np.flatnonzero(depends_on(market_difference(before, after), spec=spec, contracts=contracts)).tolist() == touched
-    compiled = compile_contracts(spec, contracts, as_of=AS_OF)
-    old, new = (value_cashflows(compiled, market=market, measures=frozenset(Measure)).values[Measure.PV_BASE] for market in (before, after))
+    positions = _positions(spec, contracts)
+    assert np.flatnonzero(depends_on(market_difference(before, after), positions)).tolist() == touched
+    old, new = (
+        value_cashflows(positions.compiled, market=market, measures=frozenset(Measure)).values[Measure.PV_BASE]
+        for market in (before, after)
+    )
     assert np.isfinite(old).all()
     assert np.flatnonzero(old != new).tolist() == touched
+
+
+def test_position_of_two_currencies_depends_on_the_curves_and_rates_of_both():
+    spec = pricer("FX_FWD")
+    row = {"notional": 1e6, "base_currency": "EUR", "quote_currency": "USD", "contract_rate": 1.1, "delivery_date": "2026-01-15",
+           "base_discount_curve": "EUR-OIS", "quote_discount_curve": "USD-SOFR"}  # fmt: skip
+    dollars = row | {"base_currency": "USD", "base_discount_curve": "USD-SOFR", "quote_currency": "EUR", "quote_discount_curve": "EUR-6M"}
+    positions = _positions(spec, contracts_of(spec.columns, [row, dollars]))
+    touched = {
+        name: depends_on(market_difference(_market(), _market(**{name: 0.06})), positions).tolist()
+        for name in ("eur", "usd", "hidden", "eurusd", "spread")
+    }
+    assert touched == {
+        "eur": [True, False], "usd": [True, True], "hidden": [False, True], "eurusd": [True, True], "spread": [False, False],
+    }  # fmt: skip
+
+
+def test_spread_curve_of_a_market_stored_before_the_names_were_unique_is_found_by_the_name_that_contracts_call():
+    spec, contracts = _bonds()
+    before, after = (
+        replace(market, curves=(*market.curves[:3], replace(market.curves[3], name="ISSUER:SPREAD")))
+        for market in (_market(), _market(spread=0.02))
+    )
+    assert depends_on(market_difference(before, after), _positions(spec, contracts)).tolist() == [False, False, True, True]
 
 
 def test_curve_that_appears_vanishes_or_interpolates_otherwise_differs():
     market = _market()
     more = replace(market, curves=(*market.curves, _curve("ZAR", "ZAR", 0.08)))
     assert market_difference(market, more) == market_difference(more, market) == replace(NOTHING, curves=frozenset({"ZAR"}))
-    other = replace(market.curves[0], interpolation="LOG_LINEAR_DISCOUNT")
-    changed = replace(market, curves=(other, *market.curves[1:]))
-    assert market_difference(market, changed).curves == {"EUR-OIS"}
+    for changed in ({"interpolation": "LOG_LINEAR_DISCOUNT"}, {"kind": CurveKind.SPREAD}, {"pillar_days": np.array([364, 1826], np.int32)}):
+        other = replace(market, curves=(replace(market.curves[0], **changed), *market.curves[1:]))
+        assert market_difference(market, other).curves == {"EUR-6M"}
     assert market_difference(market, replace(market, fx_to_base={"USD": 1.0})).currencies == {"EUR"}
+
+
+def test_difference_covers_every_part_of_a_market():
+    parts = {entry.name for entry in fields(Market)} - {"as_of", "base_currency"}
+    assert parts == {"curves", "fx_to_base", "fixings"}, (
+        "compare the new part in market_difference: rows that depend on it are reused otherwise"
+    )
+
+
+def test_rows_that_name_an_index_depend_on_its_fixings_and_on_its_definition():
+    name = Column("index", "text", "index of the coupons", references="index", default="EUR-EURIBOR-6M")
+    spec = replace(pricer("FIXED_BOND"), columns=Columns(*pricer("FIXED_BOND").columns, name))
+    table = pa.table({"index": pa.array(["USD-SOFR", "EUR-ESTR", None]).dictionary_encode()})
+
+    def touched(before, after):
+        markets = (replace(_market(), fixings=fixings) for fixings in (before, after))
+        return names_index(market_difference(*markets), spec=spec, table=table).tolist()
+
+    days = np.array([19_999], np.int32)
+    published, corrected = (Fixings({"USD-SOFR": FixingSeries(days, np.array([rate]))}) for rate in (0.05, 0.051))
+    assert touched(published, Fixings({"USD-SOFR": FixingSeries(days.copy(), np.array([0.05]))})) == [False, False, False]
+    assert touched(published, corrected) == touched(Fixings.none(), published) == [True, False, False]
+    moved = replace(STANDARD_INDICES["EUR-EURIBOR-6M"], forecast_curve="EUR-6M")
+    assert touched(published, replace(published, indices={**STANDARD_INDICES, moved.name: moved})) == [False, False, True]
 
 
 def test_product_valued_as_a_whole_depends_on_any_difference():
     spec, contracts = _bonds()
-    opaque = replace(spec, lower=None, value=lambda *_, **__: None)
-    assert depends_on(replace(NOTHING, currencies=frozenset({"JPY"})), spec=opaque, contracts=contracts).all()
-    assert not depends_on(NOTHING, spec=opaque, contracts=contracts).any()
+    opaque = _positions(replace(spec, lower=None, value=lambda *_, **__: None), contracts)
+    assert depends_on(replace(NOTHING, currencies=frozenset({"JPY"})), opaque).all()
+    assert not depends_on(NOTHING, opaque).any()
 
 
 def test_markets_of_two_days_are_refused():
@@ -92,7 +169,7 @@ NUMBERS = PositionRange(100, 4)
 
 
 def _never(*_: Any, **__: Any) -> Any:
-    raise AssertionError("the function is called by `value` alone")
+    raise AssertionError("this function is not called here")
 
 
 @pytest.fixture
@@ -110,11 +187,11 @@ def earlier(monkeypatch):
     return table
 
 
-def _reused(market, value, *, before=None):
+def _reused(market, value, *, before=None, parts_of=_never):
     contracts = pa.table({"row": range(NUMBERS.count)})
     return reuse.reuse_rows(
         cast(Database, None), NUMBERS, product="P", from_run_no=1, market=market, market_of=lambda _: before or _market(),
-        table_of=lambda: contracts, value=value,
+        table_of=lambda: contracts, parts_of=parts_of, value=value,
     )  # fmt: skip
 
 
@@ -142,12 +219,27 @@ def test_one_failed_row_of_a_plain_function_is_valued_alone(earlier):
 
 
 def test_factors_of_reused_rows_have_the_numbers_of_the_new_market(earlier, monkeypatch):
-    monkeypatch.setattr(reuse, "depends_on", lambda difference, *, spec, contracts: np.zeros(NUMBERS.count, np.bool_))
-    monkeypatch.setattr(reuse, "contracts_from_arrow", lambda columns, table: None)
+    monkeypatch.setattr(reuse, "find_pricer", lambda product: pricer("FIXED_BOND"))
+    spec, contracts = _bonds()
     market = replace(_market(), curves=(_curve("AAA", "GBP", 0.04), *_market().curves))
-    assert _reused(market, _valued).result.results.column("factor_nos").to_pylist() == [[4], [4], [], [4]]
+    reused = _reused(market, _valued, parts_of=lambda: [_positions(spec, contracts)])
+    assert reused.result.results.column("factor_nos").to_pylist() == [[4], [4], [], [4]]
 
 
-def test_plain_function_reuses_nothing_once_anything_differs(earlier, monkeypatch):
-    monkeypatch.setattr(reuse, "contracts_from_arrow", lambda columns, table: Contracts(table.num_rows, {}))
+def test_rows_that_a_hidden_curve_touches_are_valued_and_the_others_reused(earlier, monkeypatch):
+    spec, contracts = _bonds()
+    spec = _forecasting(spec)
+    monkeypatch.setattr(reuse, "find_pricer", lambda product: spec)
+    asked = []
+
+    def value(table):
+        asked.extend(table.column("row").to_pylist())
+        return _failing(table.filter(pc.field("row") == 2))
+
+    again = _reused(_market(), value, before=_market(hidden=0.05), parts_of=lambda: [_positions(spec, contracts)])
+    assert asked == [1, 2]
+    assert again.ranges() == [(100, 101), (103, 104)]
+
+
+def test_plain_function_reuses_nothing_once_anything_differs(earlier):
     assert _reused(_market(), _valued, before=_market(usd=0.05)) is None

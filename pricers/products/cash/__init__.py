@@ -1,0 +1,1 @@
+"""Deposits, repos and positions in securities that are valued at a price."""
