@@ -94,3 +94,8 @@ class RowStatus(IntEnum):
         "the index does not fit the contract",
         "name an interest-rate index in the currency of the coupons and of the kind that rate_method needs",
     )
+    CURVE_INTERPOLATION = (
+        23,
+        "the discount curve or the credit curve is not interpolated as the product's model needs it",
+        "store both curves with interpolation LOG_LINEAR_DISCOUNT",
+    )

@@ -16,6 +16,7 @@ from pricers.contract.columns import Text, read_only
 from pricers.core.curve_sets import CurveSets, RowSets, curve_sets, row_sets
 from pricers.core.node_numbers import NodeNumbers, number_nodes, numbered
 from pricers.core.shapes import OWN_ORDER, canonical, curve_key, sort_key
+from pricers.core.specials import CompiledSpecials, special_flows, split_nodes
 from pricers.flows.cashflows import Lowered, PriceTerms, Shape
 from pricers.kernels.jit import njit
 from pricers.kernels.vector_math import exp
@@ -74,7 +75,7 @@ class Compiled:
     sets: CurveSets
     rows: RowSets
     shapes: tuple[Shape, ...]
-    """In canonical form and order."""
+    """In canonical form and order; then, for binding, shapes of nodes with the curves of their special factors (see `specials.py`)."""
     flow_offsets: Int64[np.ndarray, " leg_plus_one"]
     """Of the legs in the order of `sets.leg_order`."""
     amount: Float[np.ndarray, " flow"]
@@ -94,6 +95,8 @@ class Compiled:
     weighted_average_life: Float[np.ndarray, " row"] | None
     messages: Mapping[int, str]
     """Row -> what its status does not say."""
+    specials: CompiledSpecials | None = None
+    """Special factors and the nodes that they multiply; None where no flow has one."""
 
     @property
     def row_count(self) -> int:
@@ -149,7 +152,12 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
     shapes, number, back = _canonical_shapes(flows.shapes)
     leg_shape: np.ndarray = number[flows.leg_shape]
     flow_shape = None if flows.flow_shape is None else number[flows.flow_shape]
-    sets = curve_sets(flows, shapes=shapes, leg_shape=leg_shape, flow_shape=flow_shape)
+    special = None
+    if flows.specials is not None:
+        of_flow = np.repeat(leg_shape, np.diff(flows.flow_offsets)) if flow_shape is None else flow_shape
+        special = special_flows(flows, as_of=lowered.as_of, shapes=shapes, flow_shape=of_flow)
+    bound_shapes = shapes if special is None else special.shapes
+    sets = curve_sets(flows, shapes=bound_shapes, leg_shape=leg_shape, flow_shape=flow_shape if special is None else special.flow_shape)
     anchor = (flows.pay_day if flows.anchor_day is None else flows.anchor_day).astype(np.int32, copy=False)
     if back.any():
         given = np.repeat(flows.leg_shape, np.diff(flows.flow_offsets)) if flows.flow_shape is None else flows.flow_shape
@@ -160,9 +168,14 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         if back.any():
             settlement[settlement >= 0] -= back[flows.leg_shape][settlement >= 0]
     found = number_nodes(sets, flows.flow_offsets, leg_shape, flow_shape, anchor, as_of=lowered.as_of, settlement=settlement)
-    if found.anchor.min(initial=0) < 0:
+    if found.anchor.min(initial=0) < _BEFORE_TODAY:
         raise ValueError(f"a node lies before the valuation date with all its points: {shapes[found.shape[found.anchor.argmin()]]}")
+    node_shape, specials = found.shape, None
+    if special is not None:
+        found, specials, node_shape = split_nodes(found, special)
     nodes, points, own_time = _points(found, shapes, sets)
+    if specials is not None:
+        nodes.points_in_row[specials.node] = 0
     order = sets.leg_order
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.diff(flows.flow_offsets)[order])])
     flow_node, amount = np.empty_like(found.flow_node), np.empty_like(flows.amount)
@@ -190,7 +203,7 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         leg_credit_spread=flows.leg_credit_spread,
         sets=sets,
         rows=row_sets(flows.leg_offsets, sets.leg_set, sets.count),
-        shapes=shapes,
+        shapes=bound_shapes,
         flow_offsets=offsets,
         amount=amount,
         weight=weight,
@@ -198,11 +211,12 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         node_offsets=found.node_offsets,
         nodes=nodes,
         points=points,
-        set_shapes=_set_shapes(sets, found, leg_shape, len(shapes)),
+        set_shapes=_set_shapes(sets, found.node_offsets, node_shape, leg_shape, len(bound_shapes)),
         price_terms=terms,
         settlement_node=None if terms is None else found.settlement_node[order],
         weighted_average_life=life,
         messages=lowered.messages,
+        specials=specials,
     )
 
 
@@ -270,10 +284,12 @@ def _points(found: NodeNumbers, shapes: tuple[Shape, ...], sets: CurveSets) -> t
     return nodes, points, own_time
 
 
-def _set_shapes(sets: CurveSets, found: NodeNumbers, leg_shape: np.ndarray, shape_count: int) -> tuple[tuple[int, int], ...]:
-    node_set = np.repeat(np.arange(sets.count), np.diff(found.node_offsets))
+def _set_shapes(
+    sets: CurveSets, node_offsets: np.ndarray, node_shape: np.ndarray, leg_shape: np.ndarray, shape_count: int
+) -> tuple[tuple[int, int], ...]:
+    node_set = np.repeat(np.arange(sets.count), np.diff(node_offsets))
     has_shape = leg_shape >= 0
-    pairs = np.concatenate([node_set * shape_count + found.shape, (sets.leg_set * np.int64(shape_count) + leg_shape)[has_shape]])
+    pairs = np.concatenate([node_set * shape_count + node_shape, (sets.leg_set * np.int64(shape_count) + leg_shape)[has_shape]])
     return tuple(divmod(code, max(shape_count, 1)) for code in numbered(pairs, sets.count * shape_count)[0].tolist())
 
 

@@ -97,10 +97,12 @@ def floating_coupons(contract: dict[str, Any], *, schedule: Any, nominals: list[
     gearings, spreads = [contract.get("gearing", 1.0)] * periods, margins(contract, schedule)
     if isinstance(index, ql.OvernightIndex):
         lookback = contract.get("lookback_days", 0)
+        averages, compounds = contract.get("rate_method") == "AVERAGED", contract.get("spread_compounding") == "COMPOUNDED"
         return ql.OvernightLeg(
-            nominals, schedule, index, counter, convention, gearings, spreads, False, ql.RateAveraging.Compound, calendar,
-            contract["payment_lag"], **({"lookbackDays": lookback} if lookback else {}), lockoutDays=contract.get("lockout_days", 0),
-            applyObservationShift=bool(lookback and contract.get("observation_shift", False)),
+            nominals, schedule, index, counter, convention, gearings, spreads, False,
+            ql.RateAveraging.Simple if averages else ql.RateAveraging.Compound, calendar, contract["payment_lag"],
+            **({"lookbackDays": lookback} if lookback else {}), lockoutDays=contract.get("lockout_days", 0),
+            applyObservationShift=bool(lookback and contract.get("observation_shift", False)), compoundSpreadDaily=compounds,
         )  # fmt: skip
     ex_days = contract.get("ex_coupon_days", 0)
     ex_coupon = (ql.Period(ex_days, ql.Days), terms.CALENDARS[contract["ex_coupon_calendar"]] if ex_days else ql.NullCalendar())

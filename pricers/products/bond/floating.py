@@ -2,15 +2,15 @@
 
 A bond has one leg. The coupon of a period is outstanding notional × year fraction × (gearing × index rate + spread). The rate of a term
 index (EURIBOR, Term SOFR) is fixed `fixing_lag` business days before its period; that of an overnight index (SOFR, SONIA, €STR) is
-compounded over the business days of the period, or of the period `lookback_days` earlier under an observation shift. Principal is repaid
-as that of a FIXED_BOND. Positive `notional` is a bond owned.
+compounded (or averaged: `rate_method` AVERAGED) over the business days of the period, each rate being that of `lookback_days` before; with
+`observation_shift` its weight is too, and the last `lockout_days` of a period repeat the rate before them. Principal is repaid as that of a
+FIXED_BOND. Positive `notional` is a bond owned.
 
 What is fixed is read from the market's fixings: a fixing before the valuation date must be there (MISSING_FIXING), one on the valuation
 date is read where it is there and forecast otherwise, and later ones are forecast as the forward rate of the index's curve. With
 coupon_estimation PAR the forward rate of a term index ends with the coupon's period, which is QuantLib's default; with INDEXED it ends a
 whole tenor after its start. Forward rates carry no convexity adjustment for delayed payment. Caps, floors and fixings in arrears are
-refused (EMBEDDED_OPTION), as are lookbacks without observation shift, lockouts, averaged rates and compounded margins
-(UNSUPPORTED_RATE_METHOD).
+refused (EMBEDDED_OPTION), as are rates compounded over several term rates and margins that are compounded FLAT (UNSUPPORTED_RATE_METHOD).
 
 Prices refer to the settlement date. Accrued interest is at the rate that is fixed for the period; where overnight rates until the
 settlement date are still to come, the last one published stands for them.
@@ -55,7 +55,7 @@ def _columns() -> Columns:
     for column in fixed.COLUMNS:
         if column.name == "coupon_rate":
             columns.extend(FLOAT_COLUMNS)
-        else:
+        elif column.name != "coupon_amount":
             columns.append(replace(column, **changed.get(column.name, {})))
     return Columns(*columns)
 
@@ -128,6 +128,7 @@ def _legs(contracts: Contracts, terms: FloatingTerms) -> FloatingLegs:
         ),
         rate=np.zeros(rows),
         day_count=day_counts(contracts, terms.found),
+        by_frequency=np.zeros(rows, np.bool_),
         is_zero_coupon=np.zeros(rows, np.bool_),
         pays_out=False,
     )
@@ -157,6 +158,8 @@ def _one_leg_rows(contracts: Contracts, lowered: LoweredLegs, terms: FloatingTer
             amount=flows.amount,
             principal=flows.principal,
             flow_shape=flow_shape,
+            specials=lowered.specials,
+            flow_special=None if lowered.specials is None else lowered.forecasts.special,
         ),
         price_terms=PriceTerms(
             settlement_day=flows.settlement_day,
