@@ -21,7 +21,7 @@ References:
 """
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import UInt8
@@ -29,10 +29,11 @@ from jaxtyping import UInt8
 from pricers.contract.columns import Column, Columns, Contracts
 from pricers.contract.float_columns import FLOAT_COLUMNS
 from pricers.flows.balances import SINKING
-from pricers.flows.cashflows import Cashflows, Lowered, PriceTerms, discounted
+from pricers.flows.cashflows import Lowered
 from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
 from pricers.flows.floating_arrays import FloatingTerms, day_counts, floating_terms
-from pricers.flows.floating_leg import ExchangeColumns, FloatingLegs, LoweredLegs, forecast_shapes, lower_floating_legs
+from pricers.flows.floating_leg import ExchangeColumns, FloatingLegs, lower_floating_legs
+from pricers.flows.floating_output import one_leg_rows
 from pricers.market.fixings import Fixings
 from pricers.measures import Measure
 from pricers.products.bond import fixed
@@ -40,12 +41,11 @@ from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
 from pricers.time.dates import NO_DATE
 from pricers.time.day_count import BUS_252
-from pricers.time.schedule import FREQUENCY_PER_YEAR
 
 
 def _columns() -> Columns:
     """Those of FIXED_BOND with the index in place of the coupon."""
-    changed = {
+    changed: dict[str, dict[str, Any]] = {
         "frequency": {"default": "QUARTERLY"},
         "day_count": {"default": None, "meaning": "day count of coupons; null: the index's"},
         "accrual_convention": {"default": "MODIFIED_FOLLOWING"},
@@ -84,7 +84,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     lowered = lower_floating_legs(
         legs, terms.found, terms.indices, tables=terms.tables, as_of=as_of, status=status, has_prices=True
     )  # fmt: skip
-    return _one_leg_rows(contracts, lowered, terms, as_of=as_of, status=status)
+    return one_leg_rows(contracts, lowered, curves=terms.found.curves, as_of=as_of, status=status)
 
 
 def _legs(contracts: Contracts, terms: FloatingTerms) -> FloatingLegs:
@@ -134,44 +134,6 @@ def _legs(contracts: Contracts, terms: FloatingTerms) -> FloatingLegs:
     )
     pays = np.ones(rows, np.bool_)
     return FloatingLegs(coupons, terms.floating, ExchangeColumns(initial=~pays, intermediate=pays, final=pays))
-
-
-def _one_leg_rows(contracts: Contracts, lowered: LoweredLegs, terms: FloatingTerms, *, as_of: int, status: np.ndarray) -> Lowered:
-    """One leg a row, on the contract's discount and spread curve, in its currency."""
-    rows, flows = contracts.row_count, lowered.flows
-    shapes, leg_shape = discounted(contracts)
-    shapes, flow_shape = forecast_shapes(lowered, shapes=shapes, leg_shape=leg_shape, curves=terms.found.curves)
-    return Lowered(
-        as_of=as_of,
-        status=status,
-        native_currency=contracts.text("currency"),
-        cashflows=Cashflows(
-            row_count=rows,
-            leg_offsets=np.arange(rows + 1, dtype=np.int64),
-            leg_currency=contracts.text("currency"),
-            leg_credit_spread=contracts.array("credit_spread"),
-            flow_offsets=flows.flow_offsets,
-            shapes=shapes,
-            leg_shape=leg_shape,
-            pay_day=flows.pay_day,
-            ex_day=flows.ex_day,
-            amount=flows.amount,
-            principal=flows.principal,
-            flow_shape=flow_shape,
-            specials=lowered.specials,
-            flow_special=None if lowered.specials is None else lowered.forecasts.special,
-        ),
-        price_terms=PriceTerms(
-            settlement_day=flows.settlement_day,
-            outstanding=flows.outstanding,
-            accrued=flows.accrued,
-            first_flow=flows.first_flow,
-            yield_time=np.zeros(flows.amount.size),
-            yield_frequency=np.maximum(FREQUENCY_PER_YEAR[contracts.array("frequency")], 1.0),
-            market_clean_price=contracts.array("market_clean_price"),
-        ),
-        messages=lowered.messages,
-    )
 
 
 def _status_of_terms(contracts: Contracts, legs: CouponLegs) -> UInt8[np.ndarray, " row"]:

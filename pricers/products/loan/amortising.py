@@ -32,7 +32,7 @@ References:
 from typing import Final
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from pricers.contract.calendars_of_contract import contract_calendars, lacks_calendar
 from pricers.contract.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts
@@ -154,24 +154,33 @@ def _legs(contracts: Contracts, *, calendar: np.ndarray) -> CouponLegs:
 
 def _status_of_terms(contracts: Contracts) -> UInt8[np.ndarray, " row"]:
     """Status that follows from single terms, before any date is looked at."""
-    notional, drawn = contracts.array("notional"), contracts.array("drawn_balance")
-    cpr, price = contracts.array("prepayment_rate"), contracts.array("market_clean_price")
-    balloon, custom, bullet = contracts.array("balloon_amount"), *(contracts.array("amortisation") == code for code in (CUSTOM, BULLET))
-    date_counts, amount_counts = (np.diff(contracts.ragged(name).offsets) for name in ("principal_dates", "principal_amounts"))
     lags = np.stack([contracts.array("payment_lag"), contracts.array("settlement_lag")])
     lags_valid = np.all((lags >= 0) & (lags <= LAG_DAYS_MAX), axis=0)
-    finite = np.isfinite(notional) & np.isfinite(contracts.array("interest_rate")) & np.isfinite(contracts.array("credit_spread"))
-    amounts_usable = (
-        finite & (np.abs(notional) > 0.0) & (np.isnan(drawn) | ((drawn >= 0.0) & np.isfinite(drawn))) & (cpr >= 0.0) & (cpr <= 1.0)
+    choices = np.minimum.reduce([contracts.array(name) for name in ("amortisation", "frequency", "day_count", "payment_convention")])
+    status = np.where(principal_usable(contracts), RowStatus.OK, RowStatus.INVALID_PRINCIPAL)
+    status = np.where(amounts_usable(contracts) & np.isfinite(contracts.array("interest_rate")), status, RowStatus.INVALID_AMOUNT)
+    return np.where((choices < 0) | ~lags_valid, RowStatus.INVALID_SCHEDULE, status).astype(np.uint8)
+
+
+def amounts_usable(contracts: Contracts) -> Bool[np.ndarray, " row"]:
+    """Whether notional, drawn balance, prepayment rate, spread and price are finite and in their ranges."""
+    notional, drawn = contracts.array("notional"), contracts.array("drawn_balance")
+    cpr, price = contracts.array("prepayment_rate"), contracts.array("market_clean_price")
+    return np.asarray(
+        np.isfinite(notional) & np.isfinite(contracts.array("credit_spread")) & (np.abs(notional) > 0.0)
+        & (np.isnan(drawn) | ((drawn >= 0.0) & np.isfinite(drawn))) & (cpr >= 0.0) & (cpr <= 1.0)
         & (np.isnan(price) | ((price > 0.0) & np.isfinite(price)))
     )  # fmt: skip
-    principal_usable = (balloon >= 0.0) & (balloon <= np.abs(notional)) & (date_counts == amount_counts) & ((date_counts > 0) == custom)
-    principal_usable &= (balloon == 0.0) | ~custom & (~bullet | (balloon == np.abs(notional)))
-    principal_usable &= (contracts.array("interest_only_end_date") == NO_DATE) | ~custom
-    choices = np.minimum.reduce([contracts.array(name) for name in ("amortisation", "frequency", "day_count", "payment_convention")])
-    status = np.where(principal_usable, RowStatus.OK, RowStatus.INVALID_PRINCIPAL)
-    status = np.where(amounts_usable, status, RowStatus.INVALID_AMOUNT)
-    return np.where((choices < 0) | ~lags_valid, RowStatus.INVALID_SCHEDULE, status).astype(np.uint8)
+
+
+def principal_usable(contracts: Contracts) -> Bool[np.ndarray, " row"]:
+    """Whether balloon, given principal and interest-only date fit the amortisation."""
+    notional, balloon = np.abs(contracts.array("notional")), contracts.array("balloon_amount")
+    custom, bullet = (contracts.array("amortisation") == code for code in (CUSTOM, BULLET))
+    date_counts, amount_counts = (np.diff(contracts.ragged(name).offsets) for name in ("principal_dates", "principal_amounts"))
+    usable = (balloon >= 0.0) & (balloon <= notional) & (date_counts == amount_counts) & ((date_counts > 0) == custom)
+    usable &= (balloon == 0.0) | ~custom & (~bullet | (balloon == notional))
+    return np.asarray(usable & ((contracts.array("interest_only_end_date") == NO_DATE) | ~custom))
 
 
 register(
