@@ -92,10 +92,10 @@ class RowStatus(IntEnum):
     INDEX_MISMATCH = (
         21,
         "the index does not fit the contract",
-        "name an interest-rate index in the currency of the coupons and of the kind that rate_method needs",
+        "name an index of the kind and the currency that the contract and its rate_method need",
     )
     CURVE_INTERPOLATION = (
-        23,
+        22,
         "the discount curve or the credit curve is not interpolated as the product's model needs it",
         "store both curves with interpolation LOG_LINEAR_DISCOUNT",
     )

@@ -311,26 +311,32 @@ class CompiledSpecials:
 class SpecialFlows:
     """What compilation needs of the special factors of a batch, before nodes are numbered."""
 
-    specials: Specials
-    number: Int32[np.ndarray, " flow"]
+    specials: Specials | None
+    """None for a batch without special factors."""
+    number: Int32[np.ndarray, " flow"] | None
     """The distinct special of each flow, -1 for none."""
     shapes: tuple[Shape, ...]
     """The batch's shapes, then those that stand for a shape together with the curves of a special. They have the signs that its curves
     have in all: a flow paid on default is discounted to that day."""
-    flow_shape: Int32[np.ndarray, " flow"]
-    """Index into `shapes`."""
+    flow_shape: Int32[np.ndarray, " flow"] | None
+    """Index into `shapes`; None where every flow has its leg's."""
 
 
-def special_flows(flows: Cashflows, *, as_of: int, shapes: tuple[Shape, ...], flow_shape: Int32[np.ndarray, " flow"]) -> SpecialFlows:
+def special_flows(
+    flows: Cashflows, *, as_of: int, shapes: tuple[Shape, ...], leg_shape: np.ndarray, flow_shape: np.ndarray | None
+) -> SpecialFlows:
     """The distinct special factors of a batch's flows.
 
     Args:
-        flows: with special factors.
+        flows: of the batch.
         as_of: valuation date, days since 1970-01-01.
-        shapes: of the batch, in canonical form, which `flow_shape` points into.
+        shapes: of the batch, in canonical form, which the next two point into.
+        leg_shape, flow_shape: as in `Cashflows`.
     Raises:
         ValueError: see `SpecialFactors.check`; or `flow_special` has the wrong length or names a factor that is not there.
     """
+    if (flows.specials is None and flows.flow_special is None) or (flows.specials is not None and flows.specials.count == 0):
+        return SpecialFlows(None, None, shapes, flow_shape)
     if flows.specials is None or flows.flow_special is None or flows.flow_special.size != flows.amount.size:
         raise ValueError("specials and flow_special go together, the latter with one number a flow")
     if flows.flow_special.max(initial=-1) >= flows.specials.count:
@@ -339,12 +345,11 @@ def special_flows(flows: Cashflows, *, as_of: int, shapes: tuple[Shape, ...], fl
     of_flow = np.append(number, np.int32(-1))[flows.flow_special]
     has_special = of_flow >= 0
     rate, hazard = specials.rate_curve[of_flow[has_special]], specials.hazard_curve[of_flow[has_special]]
+    extended = np.repeat(leg_shape, np.diff(flows.flow_offsets)) if flow_shape is None else flow_shape.copy()
     width = len(specials.curves) + 1
-    codes = (flow_shape[has_special].astype(np.int64) * width + rate) * width + hazard + 1
-    distinct, place = np.unique(codes, return_inverse=True)
-    keys = [(code // width // width, code // width % width, code % width - 1) for code in distinct.tolist()]
-    extended = flow_shape.copy()
+    distinct, place = np.unique((extended[has_special].astype(np.int64) * width + rate) * width + hazard + 1, return_inverse=True)
     extended[has_special] = len(shapes) + place
+    keys = [(code // width // width, code // width % width, code % width - 1) for code in distinct.tolist()]
     more = tuple(_with_curves(shapes[shape], specials, rate, hazard) for shape, rate, hazard in keys)
     return SpecialFlows(specials, of_flow.astype(np.int32), (*shapes, *more), extended)
 
@@ -356,25 +361,31 @@ def _with_curves(shape: Shape, specials: Specials, rate: int, hazard: int) -> Sh
     return (*shape, Term(name), Term(specials.curves[hazard][1], kind=CurveKind.HAZARD))
 
 
-def split_nodes(found: NodeNumbers, special: SpecialFlows) -> tuple[NodeNumbers, CompiledSpecials, Int32[np.ndarray, " node"]]:
+def split_nodes(
+    found: NodeNumbers, specials: Specials, *, number: Int32[np.ndarray, " flow"], flow_shape: Int32[np.ndarray, " flow"]
+) -> tuple[NodeNumbers, CompiledSpecials, Int32[np.ndarray, " node"]]:
     """Number nodes anew, so that flows at one exponential with different special factors have different nodes.
 
+    Args:
+        found: the nodes of exponentials.
+        specials: of the batch.
+        number, flow_shape: as in `SpecialFlows`, flows in the order of `found.flow_node`.
     Returns:
         The nodes, those with a special factor behind the others of their curve set and shape; their special factors; and for each node
         its shape among `SpecialFlows.shapes`.
     """
-    width = special.specials.count
-    has_special = special.number >= 0
+    width = specials.count
+    has_special = number >= 0
     is_plain = np.zeros(found.shape.size, np.bool_)
     is_plain[found.flow_node[~has_special]] = True
     is_plain[found.settlement_node[found.settlement_node >= 0]] = True
     plain = np.flatnonzero(is_plain)
-    codes = found.flow_node[has_special].astype(np.int64) * width + special.number[has_special]
+    codes = found.flow_node[has_special].astype(np.int64) * width + number[has_special]
     pairs, pair = np.unique(codes, return_inverse=True)
     old = np.concatenate([plain, pairs // max(width, 1)])
-    number = np.concatenate([np.full(plain.size, -1), pairs % max(width, 1)])
+    special = np.concatenate([np.full(plain.size, -1), pairs % max(width, 1)])
     set_of_node = np.repeat(np.arange(found.node_offsets.size - 1), np.diff(found.node_offsets))
-    order = np.lexsort((number, found.anchor[old], number >= 0, found.shape[old], set_of_node[old]))
+    order = np.lexsort((special, found.anchor[old], special >= 0, found.shape[old], set_of_node[old]))
     new = np.empty(order.size, np.int32)
     new[order] = np.arange(order.size, dtype=np.int32)
     plain_node = np.full(found.shape.size, -1, np.int32)
@@ -382,12 +393,12 @@ def split_nodes(found: NodeNumbers, special: SpecialFlows) -> tuple[NodeNumbers,
     flow_node = plain_node[found.flow_node]
     flow_node[has_special] = new[plain.size :][pair]
     settlement = np.where(found.settlement_node >= 0, plain_node[found.settlement_node], -1).astype(np.int32)
-    old, number = old[order], number[order]
+    old, special = old[order], special[order]
     nodes = NodeNumbers(
         np.searchsorted(set_of_node[old], np.arange(found.node_offsets.size)).astype(np.int64), found.shape[old], found.anchor[old],
         flow_node, settlement,
     )  # fmt: skip
-    where = np.flatnonzero(number >= 0)
+    where = np.flatnonzero(special >= 0)
     node_shape = nodes.shape.copy()
-    node_shape[flow_node[has_special]] = special.flow_shape[has_special]
-    return nodes, CompiledSpecials(special.specials, where.astype(np.int32), number[where].astype(np.int32)), node_shape
+    node_shape[flow_node[has_special]] = flow_shape[has_special]
+    return nodes, CompiledSpecials(specials, where.astype(np.int32), special[where].astype(np.int32)), node_shape

@@ -55,7 +55,7 @@ class IndexTables(NamedTuple):
 class FloatingColumns(NamedTuple):
     """How the rates of a leg's periods follow from indices; [leg]."""
 
-    index: np.ndarray
+    index: np.ndarray  # type: ignore[assignment]  # hides a method of tuples that nothing calls
     """int32: into `IndexTables`; NO_INDEX for a leg that pays `CouponLegs.rate`."""
     curve: np.ndarray
     """int32: the curve that forecasts `index`, into `LegIndices.curves`."""
@@ -127,7 +127,7 @@ class SpecialArrays(NamedTuple):
 class MissingFixings(NamedTuple):
     """The first fixing that each row lacks; [row]. Read where the row's status is MISSING_FIXING."""
 
-    index: np.ndarray
+    index: np.ndarray  # type: ignore[assignment]  # hides a method of tuples that nothing calls
     day: np.ndarray
 
 

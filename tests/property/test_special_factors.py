@@ -1,7 +1,8 @@
 """Nodes with special factors, against plain Python exponentials, day by day, of interpolated zero rates."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -23,7 +24,8 @@ from pricers import (
 )
 from pricers.core.compiled import Compiled, compile_cashflows
 from pricers.flows.special_factors import SpecialFactors, SpecialKind
-from pricers.value.netting import LadderGrid, net_flows, value_ladders
+from pricers.value.netting import LadderGrid, Ladders, failing_nodes, merge_ladders, net_flows, value_ladders
+from pricers.value.pnl_attribution import explain_pnl
 
 AS_OF = 20_000
 BP = 1e-4
@@ -68,8 +70,7 @@ def _growth(rng: np.random.Generator, currency: str) -> Special:
     first = int(rng.choice([-5, 0, 1, 28, 360, 3640]))
     days = first + np.concatenate([[0], np.cumsum(rng.choice([1, 1, 1, 3], rng.integers(1, 40)))])
     entries = [
-        (int(start), int(end), float(rng.choice([1.0, 1.0, 3.0, 1 / 3])), float(rng.choice([0.0, 1e-4])))
-        for start, end in zip(days[:-1], days[1:], strict=True)
+        (int(start), int(end), float(rng.choice([1.0, 1.0, 3.0, 1 / 3])), float(rng.choice([0.0, 1e-4]))) for start, end in pairwise(days)
     ]
     entries += entries[-1:] * int(rng.integers(0, 3))  # a lockout
     constant = float(rng.uniform(0.9, 1.1)) if kind is SpecialKind.RFR_PRODUCT else float(rng.uniform(-0.01, 0.01))
@@ -82,7 +83,7 @@ def _default(rng: np.random.Generator, currency: str) -> Special:
     accrued = 1.0 / 730.0
     entries = [
         (int(start), int(end), float(rng.choice([1.0, 0.5])), accrued if kind is SpecialKind.DEFAULT_ACCRUAL else 0.0)
-        for start, end in zip(days[:-1], days[1:], strict=True)
+        for start, end in pairwise(days)
     ]
     return Special(kind, f"{currency}-D", f"H{rng.integers(0, 2)}", 0.0, tuple(entries))
 
@@ -291,3 +292,159 @@ def test_scenarios_are_revaluations_and_nets_are_their_sums(seed: int, kinds: tu
         np.testing.assert_allclose(found.pv_base[cell], today[cells == cell].sum(), rtol=0, atol=1e-8)
         pnl = (vectors - today[:, None])[cells == cell].sum(axis=0)
         np.testing.assert_allclose(found.pnl[cell], pnl, rtol=0, atol=tolerance)
+
+
+def test_merging_in_any_order_and_through_bytes_gives_the_same_bits() -> None:
+    rng = np.random.default_rng(5)
+    market = _market(rng)
+    grid = LadderGrid(market=market, scenarios=_scenarios(market, rng))
+    parts = []
+    for seed in range(4):
+        compiled = _compiled(_flows(seed % 3))  # the last has the nodes of the first
+        cells = rng.integers(0, 3, compiled.row_count).astype(np.int32)
+        parts.append(net_flows(compiled, grid=grid, cell_of_row=cells, skip_failing=True).ladders)
+    together = merge_ladders(parts)
+    pairs = [merge_ladders(parts[2:][::-1]), Ladders.from_bytes(merge_ladders(parts[:2]).to_bytes())]
+    for other in (merge_ladders(parts[::-1]), merge_ladders(pairs)):
+        assert list(other.ladders) == list(together.ladders)
+        assert other.to_bytes() == together.to_bytes()
+    found, other = (value_ladders(each, grid=grid, cell_count=3) for each in (together, merge_ladders(pairs)))
+    np.testing.assert_array_equal(found.pnl, other.pnl)
+    assert np.abs(found.pnl).min(axis=1).max() > 0.0
+
+
+def test_steps_of_a_pnl_explanation_add_up_and_rates_are_apart_from_credit() -> None:
+    rng = np.random.default_rng(4)
+    market, flows = _market(np.random.default_rng(104)), _flows(4, rows=16)
+    moves = {curve.name: rng.normal(0.0, 0.003, curve.zero_rates.size) for curve in market.curves}
+    later = replace(market, curves=tuple(replace(c, zero_rates=c.zero_rates + moves[c.name]) for c in market.curves))
+    lowered, compiled = _lowered(flows), _compiled(flows)
+    found = explain_pnl(compiled, compiled, cashflows_t0=lowered.cashflows, market_t0=market, market_t1=later)
+    today, tolerance = Plain(market).rows(flows), 1e-10 * _gross(flows)
+    rates = Plain(market, {c.name: moves[c.name] for c in market.of_kind(CurveKind.RATE)}).rows(flows)
+    np.testing.assert_allclose(found.pv_t0, today, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(found.pv_t1, Plain(later).rows(flows), rtol=0, atol=tolerance)
+    np.testing.assert_allclose(found.rates, rates - today, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(found.credit, Plain(market, moves).rows(flows) - rates, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(found.residual, 0.0, atol=tolerance)
+    starts = found.bucket_offsets[found.factor_offsets]
+    sums = np.array([found.rates_by_pillar[a:b].sum() for a, b in pairwise(starts)])
+    np.testing.assert_allclose(sums, found.rates, rtol=0, atol=tolerance)
+
+
+def test_what_is_paid_on_default_is_no_cash_on_its_day() -> None:
+    market = _market(np.random.default_rng(3))
+    protection = Special(SpecialKind.PROTECTION, "EUR-D", "H0", 0.0, ((0, 3, 1.0, 0.0),))
+    flows = [Flow(0, "EUR", 1e6, 3, (), protection), Flow(0, "EUR", 5.0, 3, (Term("EUR-D"),), None)]
+    lowered, later = _lowered(flows), replace(market, as_of=AS_OF + 3)
+    none = replace(lowered, as_of=AS_OF + 3, cashflows=replace(
+        lowered.cashflows, flow_offsets=np.zeros(2, np.int64), pay_day=np.empty(0, np.int32), ex_day=np.empty(0, np.int32),
+        amount=np.empty(0), principal=np.empty(0), flow_shape=np.empty(0, np.int32), specials=None, flow_special=None,
+    ), status=np.array([RowStatus.MATURED], np.uint8))  # fmt: skip
+    found = explain_pnl(
+        compile_cashflows(lowered, measures=MEASURES), compile_cashflows(none, measures=MEASURES), cashflows_t0=lowered.cashflows,
+        market_t0=market, market_t1=later,
+    )  # fmt: skip
+    assert found.cash_received.tolist() == [5.0]
+
+
+def test_small_moves_keep_their_relative_accuracy_when_netted() -> None:
+    market = _market(np.random.default_rng(1))
+    growth = Special(SpecialKind.RFR_PRODUCT, "EUR-F", None, 1.0, tuple((day, day + 1, 1.0, 1e-4) for day in range(30, 60)))
+    compiled = _compiled([Flow(0, "EUR", 1e6, 90, (Term("EUR-D"),), growth)])
+    size = market.curves[market.curve_index["EUR-F"]].zero_rates.size
+
+    def pnl(shift: float) -> float:
+        grid = LadderGrid(market=market, scenarios=Scenarios(1, shifts={"EUR-F": np.full((size, 1), shift)}))
+        netted = net_flows(compiled, grid=grid, cell_of_row=np.zeros(1, np.int32), skip_failing=True)
+        return float(value_ladders(netted.ladders, grid=grid, cell_count=1).pnl[0, 0])
+
+    assert pnl(1e-12) != 0.0
+    assert pnl(2e-12) == pytest.approx(2.0 * pnl(1e-12), rel=1e-10)
+
+
+@pytest.mark.parametrize("kind", [SpecialKind.RFR_PRODUCT, SpecialKind.PROTECTION])
+def test_scenario_that_a_float_cannot_hold_fails_the_nodes_that_it_moves(kind: SpecialKind) -> None:
+    market = _market(np.random.default_rng(11))
+    curve = "EUR-F" if kind in ON_RATES else "H0"
+    special = Special(kind, "EUR-F" if kind in ON_RATES else "EUR-D", None if kind in ON_RATES else "H0", float(kind in ON_RATES),
+                      ((100, 2000, 1.0, 0.0),))  # fmt: skip
+    compiled = _compiled([Flow(0, "EUR", 1e6, 2000, () if kind in ON_DEFAULT else (Term("EUR-D"),), special)])
+    shift = np.zeros((market.curves[market.curve_index[curve]].zero_rates.size, 3))
+    shift[:, 1] = 1e4 if kind in ON_RATES else -1e4
+    grid = LadderGrid(market=market, scenarios=Scenarios(3, shifts={curve: shift}))
+    found, scenarios = failing_nodes(compiled, grid=grid)
+    assert found.tolist() == [0]
+    assert scenarios.tolist() == [[False, True, False]]
+    netted = net_flows(compiled, grid=grid, cell_of_row=np.zeros(1, np.int32), skip_failing=False)
+    assert np.isnan(value_ladders(netted.ladders, grid=grid, cell_count=1).pnl[0]).tolist() == [False, True, False]
+    refused = net_flows(compiled, grid=grid, cell_of_row=np.zeros(1, np.int32), skip_failing=True)
+    assert refused.status.tolist() == [RowStatus.NOT_FINITE]
+
+
+def test_equal_factors_are_one_node_and_plain_growth_telescopes() -> None:
+    daily = Special(SpecialKind.RFR_PRODUCT, "EUR-F", None, 1.0, tuple((day, day + 1, 1.0, 0.0) for day in range(30, 120)))
+    at_once = Special(SpecialKind.RFR_PRODUCT, "EUR-F", None, 1.0, ((30, 120, 1.0, 0.0),))
+    other = Special(SpecialKind.ARITHMETIC_AVERAGE, "EUR-F", None, 1.0, ((30, 120, 1.0, 0.0),))
+    flows = [Flow(row, "EUR", 1.0, 130, (Term("EUR-D"),), each) for row, each in enumerate((daily, at_once, daily, other, None))]
+    compiled = _compiled(flows)
+    assert len(set(compiled.flow_node.tolist())) == 3
+    assert compiled.specials is not None
+    assert np.diff(compiled.specials.specials.factors.offsets).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("rate", "hazard", "terms", "status"),
+    [
+        ("EUR-D", "H0", (), RowStatus.OK),
+        ("USD-D", "H0", (), RowStatus.CURVE_CURRENCY_MISMATCH),
+        ("EUR-D", "H0", (Term("EUR-D"),), RowStatus.CURVE_CURRENCY_MISMATCH),  # discounted twice
+        ("EUR-D", "MARS", (), RowStatus.MISSING_CURVE),
+        ("MARS", "H0", (), RowStatus.MISSING_CURVE),
+        ("EUR-LINEAR", "H0", (), RowStatus.CURVE_INTERPOLATION),
+        ("EUR-D", "H-LINEAR", (), RowStatus.CURVE_INTERPOLATION),
+        ("USD-F", None, (Term("EUR-D"),), RowStatus.OK),
+        ("MARS", None, (Term("EUR-D"),), RowStatus.MISSING_CURVE),
+        ("EUR-LINEAR", None, (Term("EUR-D"),), RowStatus.OK),
+    ],
+)
+def test_row_whose_factor_cannot_be_evaluated_has_a_status_and_its_neighbour_a_value(
+    rate: str, hazard: str | None, terms: tuple[Term, ...], status: RowStatus
+) -> None:
+    market = _market(np.random.default_rng(1))
+    linear = [
+        replace(market.curves[market.curve_index[name]], name=other, interpolation="LINEAR_ZERO", pillar_labels=("30D", "365D"),
+                pillar_days=PILLARS[[0, 2]], zero_rates=np.array([0.01, 0.02]))
+        for name, other in (("EUR-D", "EUR-LINEAR"), ("H0", "H-LINEAR"))
+    ]  # fmt: skip
+    market = replace(market, curves=(*market.curves, *linear))
+    kind = SpecialKind.RFR_PRODUCT if hazard is None else SpecialKind.PROTECTION
+    good = Special(SpecialKind.PROTECTION, "EUR-D", "H1", 0.0, ((0, 300, 1.0, 0.0),))
+    flows = [
+        Flow(0, "EUR", 1e6, 300, terms, Special(kind, rate, hazard, float(hazard is None), ((0, 300, 1.0, 0.0),))),
+        Flow(1, "EUR", 1e6, 300, (), good),
+    ]
+    compiled = _compiled(flows)
+    found = value_cashflows(compiled, market=market)
+    assert found.status.tolist() == [status, RowStatus.OK]
+    assert found.values[Measure.PV][1] > 0.0
+    shift = {"EUR-D": np.full((market.curves[market.curve_index["EUR-D"]].zero_rates.size, 1), 0.01)}
+    vectors = present_values(compiled, market=market, scenarios=Scenarios(1, shifts=shift))
+    assert np.isnan(vectors[:, 0]).tolist() == [status != RowStatus.OK, False]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hazard_curve": Text.of([None])}, "needs a rate curve and a hazard curve"),
+        ({"weight": np.ones(2)}, "have the wrong length"),
+        ({"end_day": np.array([AS_OF - 1], np.int32)}, "ends before it starts"),
+    ],
+)
+def test_table_of_factors_that_contradicts_itself_is_refused(change: dict[str, object], message: str) -> None:
+    flow = Flow(0, "EUR", 1e6, 300, (), Special(SpecialKind.PROTECTION, "EUR-D", "H1", 0.0, ((0, 300, 1.0, 0.0),)))
+    lowered = _lowered([flow])
+    assert lowered.cashflows.specials is not None
+    specials = replace(lowered.cashflows.specials, **change)
+    with pytest.raises(ValueError, match=message):
+        compile_cashflows(replace(lowered, cashflows=replace(lowered.cashflows, specials=specials)), measures=MEASURES)
