@@ -413,11 +413,15 @@ def rate_until(
     floating: FloatingColumns, indices: IndexTables, i: int, start: int, until: int, margin: float, as_of: int, tables: CalendarTables,
     specials: SpecialArrays,
 ) -> float:  # fmt: skip
-    """Annual coupon rate of an overnight leg from the start of a period until a settlement date: fixings to come are taken to be the
-    last one published. NaN where none is."""
+    """Annual coupon rate from the start of a period until a settlement date: fixings to come are taken to be the last one published. NaN
+    where none is."""
+    x = np.int64(floating.index[i])
+    if not indices.is_overnight[x]:
+        place = fixing_place(indices, x, as_of + 1) - 1
+        return floating.gearing[i] * indices.fixing_values[place] + margin if place >= indices.offsets[x] else np.nan
     terms = overnight_terms(floating, i, margin)
     terms = OvernightTerms(terms.lookback, terms.is_shifted, 0, terms.margin, terms.averages)
-    status, _, total, tau = walk_overnight(indices, np.int64(floating.index[i]), terms, start, until, as_of, True, tables, specials)
+    status, _, total, tau = walk_overnight(indices, x, terms, start, until, as_of, True, tables, specials)
     if status != _OK:
         return np.nan
     return floating.gearing[i] * ((total - 1.0 + terms.averages) / tau) + (0.0 if floating.compounds_spread[i] else margin)
@@ -430,7 +434,7 @@ def fill_floating_accrued(
     block: Block, coupons: Coupons, specials: SpecialArrays, flows: LegFlows, status: np.ndarray,
 ) -> None:  # fmt: skip
     """Outstanding notional and accrued interest per 100 of it on the settlement date, NaN for a leg repaid by then. Accrued interest is NaN
-    where the rate is not fixed before the settlement date."""
+    where the index has published nothing that could stand for a rate to come."""
     for i in range(begin, end):
         if status[i] != _OK:
             continue
@@ -446,9 +450,9 @@ def fill_floating_accrued(
         while k < stop and block.pay_day[k] == pay:
             period, rate = period_at(block, k), coupons.rate[k]
             if settlement > period.start:
-                if not np.isfinite(rate) and indices.is_overnight[floating.index[i]] and settlement < period.end:
-                    margin = margin_of(floating, i, max(period.start, np.int64(block.unadjusted[k])))
-                    rate = rate_until(floating, indices, i, period.start, settlement, margin, as_of, tables, specials)
+                if not np.isfinite(rate):
+                    margin, until = margin_of(floating, i, max(period.start, np.int64(block.unadjusted[k]))), min(settlement, period.end)
+                    rate = rate_until(floating, indices, i, period.start, until, margin, as_of, tables, specials)
                 years = accrued_years(period, settlement, is_ex, accrual, tables)
                 accrued += block.balance[k] * block.survival[k] * rate * years
             k += 1

@@ -41,12 +41,12 @@ def forecast_curves(like: Curve, *, rng: np.random.Generator) -> tuple[Curve, ..
     )
 
 
-def random_fixings(as_of: int, *, rng: np.random.Generator) -> Fixings:
+def random_fixings(as_of: int, *, rng: np.random.Generator, from_days: int = FIXINGS_FROM_DAYS) -> Fixings:
     """A walk for each index on its business days, for half of the indices up to the valuation date, for the others up to the day before."""
     series = {}
     for number, (name, index) in enumerate(INDICES.items()):
         calendar = terms.CALENDARS[index.fixing_calendar]
-        days = range(as_of - FIXINGS_FROM_DAYS, as_of + number % 2)
+        days = range(as_of - from_days, as_of + number % 2)
         open_days = np.array([day for day in days if calendar.isBusinessDay(terms.date_of(day))], np.int32)
         series[name] = FixingSeries(open_days, 0.03 + np.cumsum(rng.normal(0.0, 0.0003, open_days.size)))
     return Fixings(series, INDICES)

@@ -12,8 +12,8 @@ coupon_estimation PAR the forward rate of a term index ends with the coupon's pe
 whole tenor after its start. Forward rates carry no convexity adjustment for delayed payment. Caps, floors and fixings in arrears are
 refused (EMBEDDED_OPTION), as are rates compounded over several term rates and margins that are compounded FLAT (UNSUPPORTED_RATE_METHOD).
 
-Prices refer to the settlement date. Accrued interest is at the rate that is fixed for the period; where overnight rates until the
-settlement date are still to come, the last one published stands for them.
+Prices refer to the settlement date. Accrued interest is at the rate that is fixed for the period; where a rate until the settlement date is
+still to come, the last one that the index has published stands for it.
 
 References:
     [1] QuantLib, ql/cashflows/iborcoupon.cpp, ql/cashflows/overnightindexedcoupon.cpp, ql/instruments/bonds/floatingratebond.cpp.
@@ -81,9 +81,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     status[(terms.floating.index < 0) & (status == RowStatus.OK)] = RowStatus.MISSING_INDEX
     payment, schedule = legs.coupons.payment, legs.coupons.schedule
     status[(status == RowStatus.OK) & (payment.issue >= schedule.maturity)] = RowStatus.INVALID_DATES
-    lowered = lower_floating_legs(
-        legs, terms.found, terms.indices, tables=terms.tables, as_of=as_of, status=status, has_prices=True
-    )  # fmt: skip
+    lowered = lower_floating_legs(legs, terms.found, terms.indices, tables=terms.tables, as_of=as_of, status=status, has_prices=True)
     return one_leg_rows(contracts, lowered, curves=terms.found.curves, as_of=as_of, status=status)
 
 

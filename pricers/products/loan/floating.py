@@ -83,9 +83,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     status = _status_of_terms(contracts, legs.coupons)
     status = np.where(status == RowStatus.OK, terms.status, status)
     status[(terms.floating.index < 0) & (status == RowStatus.OK)] = RowStatus.MISSING_INDEX
-    lowered = lower_floating_legs(
-        legs, terms.found, terms.indices, tables=terms.tables, as_of=as_of, status=status, has_prices=True
-    )  # fmt: skip
+    lowered = lower_floating_legs(legs, terms.found, terms.indices, tables=terms.tables, as_of=as_of, status=status, has_prices=True)
     return one_leg_rows(contracts, lowered, curves=terms.found.curves, as_of=as_of, status=status)
 
 

@@ -113,13 +113,13 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     status = np.where(status == RowStatus.OK, terms.status, status)
     status[(terms.floating.index < 0) & (status == RowStatus.OK)] = RowStatus.MISSING_INDEX
     lowered = lower_floating_legs(legs, terms.found, terms.indices, tables=terms.tables, as_of=as_of, status=status)
-    upfront = np.abs(contracts.array("commitment_amount")) * contracts.array("upfront_fee") * np.sign(contracts.array("commitment_amount"))
+    # A leg without a balance has no flows, and has not matured.
+    status[(status == RowStatus.MATURED) & (leg_contracts.array("maturity_date") > as_of)] = RowStatus.OK
+    upfront = contracts.array("commitment_amount") * contracts.array("upfront_fee")
     paid_upfront = np.zeros(status.size)
     paid_upfront[_COMMITMENT_FEE::_LEGS] = np.where(contracts.array("start_date") > as_of, upfront, 0.0)
     lowered = with_payments(lowered, day=leg_contracts.array("start_date"), amount=np.where(status == RowStatus.OK, paid_upfront, 0.0))
     lowered, row_status = with_rows(lowered, status, _LEGS)
-    # A line that is not drawn and earns nothing has no flows, and has not matured.
-    row_status[(row_status == RowStatus.MATURED) & (contracts.array("maturity_date") > as_of)] = RowStatus.OK
     shapes, leg_shape = discounted(leg_contracts)
     cashflows = cashflows_of(
         lowered,
