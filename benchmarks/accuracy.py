@@ -16,6 +16,7 @@ from typing import Final
 
 from tests.oracles import (
     accuracy_bonds,
+    accuracy_deposits,
     accuracy_floating_bonds,
     accuracy_floating_loans,
     accuracy_fx,
@@ -34,6 +35,7 @@ COMPARISONS: Final[dict[str, Callable[..., Comparison]]] = {
     "REVOLVING_CREDIT": accuracy_floating_loans.compare_facilities,
     "FX_SWAP": accuracy_fx_swap.compare,
     "MONEY_MARKET": accuracy_money_market.compare,
+    "NON_MATURITY_DEPOSIT": accuracy_deposits.compare,
     "REPO": accuracy_money_market.compare_repos,
 }
 CONTRACTS_DEFAULT: Final = 30_000

@@ -20,6 +20,7 @@ from pricers.flows.coupon_arrays import (
     Block,
     CouponLegs,
     ScheduleColumns,
+    dates_needed,
     empty_block,
     read_only_columns,
     terms_of_row,
@@ -42,7 +43,6 @@ from pricers.kernels.jit import kernel, njit
 from pricers.status import RowStatus
 from pricers.time.calendars import CalendarTables
 from pricers.time.dates import NO_DATE, to_date
-from pricers.time.schedule import max_dates
 
 _OK: Final = int(RowStatus.OK)
 _INVALID_SCHEDULE: Final = int(RowStatus.INVALID_SCHEDULE)
@@ -172,7 +172,9 @@ def _special_room(schedule: ScheduleColumns, floating: FloatingColumns, indices:
         terms = terms_of_row(schedule, i)
         tenor_days = max(terms.tenor_months * 30 + terms.tenor_days, 1)
         days = min(max(terms.maturity - as_of, 0), max(terms.maturity - terms.effective, 0)) + tenor_days + LAG_DAYS_MAX
-        periods = min(days // tenor_days + 5, max_dates(terms))
+        has_given_dates = schedule.given_offsets[i + 1] > schedule.given_offsets[i]
+        dates = dates_needed(schedule, terms, i)
+        periods = dates if has_given_dates else min(days // tenor_days + 5, dates)
         by_day = floating.averages[i] or floating.compounds_spread[i] or floating.lockout[i] > 0
         by_day = by_day or (floating.lookback[i] > 0 and not floating.is_shifted[i])
         specials += periods

@@ -16,6 +16,7 @@ import numpy as np
 from pricers.flows.accrual import accrual_of, accrued_years, period_at
 from pricers.flows.coupon_arrays import Block, CouponLegs
 from pricers.flows.floating_arrays import Coupons, FloatingColumns, IndexTables, MissingFixings, SpecialArrays
+from pricers.flows.instalments import rounded
 from pricers.flows.output import LegFlows
 from pricers.kernels.jit import kernel, njit
 from pricers.status import RowStatus
@@ -117,19 +118,6 @@ def margin_of(floating: FloatingColumns, i: int, start: int) -> float:
         if floating.spread_dates[step] <= start:
             margin = floating.spread_values[step]
     return margin
-
-
-@kernel
-@no_type_check
-def rounded(rate: float, decimals: int) -> float:
-    """Half away from zero; unchanged for negative `decimals`."""
-    if decimals < 0:
-        return rate
-    scale = 1.0
-    for _ in range(decimals):
-        scale *= 10.0
-    scaled = np.floor(abs(rate) * scale + 0.5) / scale
-    return scaled if rate >= 0.0 else -scaled
 
 
 @kernel
@@ -372,7 +360,7 @@ def fill_coupons(
         for k in range(block.first[r], block.stop[r]):
             years, coupons.growth[k, 0], coupons.growth[k, 1], coupons.special[k] = block.years[k], 0.0, 0.0, -1
             if x < 0:
-                coupons.rate[k], coupons.plain[k] = legs.rate[i], legs.rate[i] * years
+                coupons.rate[k], coupons.plain[k] = legs.rate[i], legs.rate[i] * block.interest_years[k]
                 continue
             period_start, period_end, gearing = np.int64(block.adjusted[k]), np.int64(block.adjusted[k + 1]), floating.gearing[i]
             margin = margin_of(floating, i, max(period_start, np.int64(block.unadjusted[k])))

@@ -114,7 +114,7 @@ class SwapOracle:
         protection = date_of(step_in) if step_in is not None else calendar.adjust(start, ql.Following)
         side = ql.Protection.Buyer if row["notional"] > 0.0 else ql.Protection.Seller
         rebates = trade is not None
-        trade_date = date_of(trade) if trade is not None else min(protection - 1, date_of(self._market.as_of) - 10)
+        trade_date = date_of(trade) if trade is not None else protection - 1
         upfront_date = calendar.advance(trade_date, 3, ql.Days)
         swap = ql.CreditDefaultSwap(
             side, abs(row["notional"]), row.get("upfront_rate") or 0.0, row["coupon_rate"], schedule, ql.Following, counters[0],
@@ -134,6 +134,11 @@ class SwapOracle:
             first = max(swap.protectionStartDate(), tomorrow)
             paid = [flow for flow in swap.coupons() if flow.date() > first]
             premium = sum(flow.amount() * discount.discount(flow.date()) * default.survivalProbability(flow.date() - 1) for flow in paid)
+            if row.get("day_count") == "ACT/365F":  # QuantLib has no such counter that includes the last day
+                last = swap.coupons()[-1].date()
+                premium += (
+                    abs(row["notional"]) * row["coupon_rate"] / 365.0 * discount.discount(last) * default.survivalProbability(last - 1)
+                )
             value -= float(swap.couponLegNPV()) + np.sign(row["notional"]) * premium
         if swap.protectionStartDate() < tomorrow:
             due = sum(flow.amount() for flow in swap.coupons() if flow.date() == tomorrow)

@@ -34,6 +34,7 @@ from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs
 from pricers.flows.floating_arrays import FloatingTerms, day_counts, floating_terms
 from pricers.flows.floating_leg import ExchangeColumns, FloatingLegs, lower_floating_legs
 from pricers.flows.floating_output import one_leg_rows
+from pricers.flows.instalments import no_instalments
 from pricers.market.fixings import Fixings
 from pricers.measures import Measure
 from pricers.products.bond import fixed
@@ -55,7 +56,7 @@ def _columns() -> Columns:
     for column in fixed.COLUMNS:
         if column.name == "coupon_rate":
             columns.extend(FLOAT_COLUMNS)
-        elif column.name != "coupon_amount":
+        elif column.name not in ("coupon_amount", "compounding_frequency"):
             columns.append(replace(column, **changed.get(column.name, {})))
     return Columns(*columns)
 
@@ -87,7 +88,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
 
 def _legs(contracts: Contracts, terms: FloatingTerms) -> FloatingLegs:
     column, rows = contracts.array, contracts.row_count
-    dates, amounts = contracts.ragged("sinking_dates"), contracts.ragged("sinking_amounts")
+    dates, amounts, coupon_dates = (contracts.ragged(name) for name in ("sinking_dates", "sinking_amounts", "coupon_dates"))
     of_schedule, of_settlement, of_ex_coupon = terms.calendars
     interest_start = column("interest_start_date")
     coupons = CouponLegs(
@@ -102,6 +103,8 @@ def _legs(contracts: Contracts, terms: FloatingTerms) -> FloatingLegs:
             end_of_month=column("end_of_month"),
             convention=column("accrual_convention"),
             calendar=of_schedule,
+            given_offsets=coupon_dates.offsets,
+            given_dates=coupon_dates.values,
         ),
         payment=PaymentColumns(
             convention=column("payment_convention"),
@@ -123,10 +126,12 @@ def _legs(contracts: Contracts, terms: FloatingTerms) -> FloatingLegs:
             offsets=dates.offsets,
             dates=dates.values,
             amounts=amounts.values,
+            instalments=no_instalments(rows),
         ),
         rate=np.zeros(rows),
         day_count=day_counts(contracts, terms.found),
         by_frequency=np.zeros(rows, np.bool_),
+        compounding=np.zeros(rows),
         is_zero_coupon=np.zeros(rows, np.bool_),
         pays_out=False,
     )

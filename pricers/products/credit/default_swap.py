@@ -42,7 +42,7 @@ from pricers.market.market import CurveKind
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
-from pricers.time.calendars import CalendarTables
+from pricers.time.calendars import FOLLOWING, CalendarTables, adjust_days
 from pricers.time.dates import NO_DATE
 from pricers.time.schedule import FREQUENCIES, FREQUENCY_MONTHS
 
@@ -63,7 +63,7 @@ COLUMNS: Final = Columns(
     Column("start_date", "date", "first day of the first premium period; null: the last roll date by step_in_date", example="2025-12-22"),
     Column("first_coupon_date", "date", "end of the first period, unadjusted; null: by frequency"),
     Column("step_in_date", "date", "day from which the premium is the buyer's; null: the day after trade_date"),
-    Column("protection_start", "date", "first day of protection; null: step_in_date, else start_date"),
+    Column("protection_start", "date", "first day of protection; null: step_in_date, else the first day of premium"),
     Column("frequency", "choice", "how often premium is paid", default="QUARTERLY", allowed=FREQUENCIES),
     Column("day_count", "choice", "day count of premium", default="ACT/360", allowed=DAY_COUNTS),
     Column("calendar", "text", "business days", default="WEEKENDS_ONLY", references="calendar", example="WEEKENDS_ONLY"),
@@ -151,8 +151,9 @@ def _columns(contracts: Contracts, calendar: np.ndarray, *, tables: CalendarTabl
     months = FREQUENCY_MONTHS[np.maximum(column("frequency"), 0)]
     fill_accrual_starts(maturity, step_in, months, calendar, tables, start)
     fill_upfront_days(trade, calendar, tables, upfront_day)
+    first_day = adjust_days(start, convention=FOLLOWING, calendar=calendar, tables=tables)
     protection = column("protection_start")
-    protection = np.where(protection != NO_DATE, protection, np.where(step_in != NO_DATE, step_in, start))
+    protection = np.where(protection != NO_DATE, protection, np.where(step_in != NO_DATE, step_in, first_day))
     notional = column("notional") * column("index_factor")
     rate, amount = column("upfront_rate"), column("upfront_amount")
     upfront = np.where(np.isnan(rate), np.where(np.isnan(amount), 0.0, np.sign(notional) * amount), notional * rate)

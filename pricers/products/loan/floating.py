@@ -19,28 +19,36 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-from jaxtyping import UInt8
 
-from pricers.contract.columns import RATE_MAX, Column, Columns, Contracts
+from pricers.contract.calendars_of_contract import lacks_calendar
+from pricers.contract.columns import NO_DATE, NO_INTEGER, RATE_MAX, Column, Columns, Contracts
 from pricers.contract.float_columns import FLOAT_COLUMNS
 from pricers.flows.balances import ANNUITY_TABLE
 from pricers.flows.cashflows import Lowered
-from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
-from pricers.flows.floating_arrays import FloatingTerms, day_counts, floating_terms
+from pricers.flows.conventions import BY_DAY_COUNT
+from pricers.flows.floating_arrays import day_counts, floating_terms
 from pricers.flows.floating_leg import ExchangeColumns, FloatingLegs, lower_floating_legs
 from pricers.flows.floating_output import one_leg_rows
+from pricers.flows.instalments import ARREARS
 from pricers.market.fixings import Fixings
 from pricers.measures import Measure
 from pricers.products.loan import amortising
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
-from pricers.time.dates import NO_DATE
-from pricers.time.day_count import BUS_252
 
 AMORTISATION_RATE: Final = Column(
     "amortisation_rate", "float", "rate that fixed the repayment plan of LEVEL_PAYMENT and ANNUITY_TABLE, which need it",
     unit="decimal a year", minimum=-1.0, maximum=RATE_MAX, example=0.04,
 )  # fmt: skip
+_FIXED_ALONE: Final[dict[str, Any]] = {
+    "coupon_amount": np.int8(BY_DAY_COUNT),
+    "compounding_frequency": np.int8(-1),
+    "payment_timing": np.int8(ARREARS),
+    "payment_decimals": np.int32(NO_INTEGER),
+    "capitalisation_end_date": np.int32(NO_DATE),
+    "negative_amortisation": np.bool_(False),
+}
+"""Columns of AMORT_LOAN that a floating rate leaves no room for, and what they are here."""
 
 
 def _columns() -> Columns:
@@ -57,7 +65,7 @@ def _columns() -> Columns:
     for column in amortising.COLUMNS:
         if column.name == "interest_rate":
             columns.extend(floating)
-        elif column.name != "coupon_amount":
+        elif column.name not in _FIXED_ALONE:
             columns.append(replace(column, **changed.get(column.name, {})))
         if column.name == "amortisation":
             columns.append(AMORTISATION_RATE)
@@ -79,74 +87,26 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
         AMORT_LOAN, MISSING_INDEX, MISSING_FIXING, INDEX_MISMATCH, EMBEDDED_OPTION or UNSUPPORTED_RATE_METHOD.
     """
     terms = floating_terms(contracts, fixings=fixings, calendars=("calendar",))
-    legs = _legs(contracts, terms)
-    status = _status_of_terms(contracts, legs.coupons)
+    planned = _as_planned(contracts, day_counts(contracts, terms.found))
+    status = amortising.status_of_terms(planned)
+    needs_rate = contracts.array("amortisation") <= ANNUITY_TABLE
+    status[(status == RowStatus.OK) & needs_rate & np.isnan(contracts.array("amortisation_rate"))] = RowStatus.INVALID_AMOUNT
+    status[(status == RowStatus.OK) & lacks_calendar(planned)] = RowStatus.INVALID_SCHEDULE
     status = np.where(status == RowStatus.OK, terms.status, status)
     status[(terms.floating.index < 0) & (status == RowStatus.OK)] = RowStatus.MISSING_INDEX
+    pays = np.ones(contracts.row_count, np.bool_)
+    exchanges = ExchangeColumns(initial=pays, intermediate=pays, final=pays)
+    legs = FloatingLegs(amortising.coupon_legs(planned, calendar=terms.calendars[0]), terms.floating, exchanges)
     lowered = lower_floating_legs(legs, terms.found, terms.indices, tables=terms.tables, as_of=as_of, status=status, has_prices=True)
     return one_leg_rows(contracts, lowered, curves=terms.found.curves, as_of=as_of, status=status)
 
 
-def _legs(contracts: Contracts, terms: FloatingTerms) -> FloatingLegs:
-    column, rows, (calendar,) = contracts.array, contracts.row_count, terms.calendars
-    dates, amounts = contracts.ragged("principal_dates"), contracts.ragged("principal_amounts")
-    rate = column("amortisation_rate")
-    coupons = CouponLegs(
-        schedule=ScheduleColumns(
-            start=column("start_date"),
-            maturity=column("maturity_date"),
-            frequency=column("frequency"),
-            first_date=column("first_payment_date"),
-            penultimate_date=column("penultimate_payment_date"),
-            roll_rule=column("roll_rule"),
-            stub=column("stub"),
-            end_of_month=column("end_of_month"),
-            convention=column("accrual_convention"),
-            calendar=calendar,
-        ),
-        payment=PaymentColumns(
-            convention=column("payment_convention"),
-            lag=column("payment_lag"),
-            ex_days=np.zeros(rows, np.int32),
-            ex_calendar=calendar,
-            settlement_lag=column("settlement_lag"),
-            settlement_calendar=calendar,
-            issue=np.full(rows, NO_DATE, np.int32),
-        ),
-        balance=BalanceColumns(
-            notional=column("notional"),
-            rule=column("amortisation"),
-            drawn=column("drawn_balance"),
-            balloon=column("balloon_amount"),
-            interest_only_end=column("interest_only_end_date"),
-            prepayment_rate=column("prepayment_rate"),
-            redemption=np.full(rows, 100.0),
-            offsets=dates.offsets,
-            dates=dates.values,
-            amounts=amounts.values,
-        ),
-        rate=np.where(np.isnan(rate), 0.0, rate),
-        day_count=day_counts(contracts, terms.found),
-        by_frequency=np.zeros(rows, np.bool_),
-        is_zero_coupon=np.zeros(rows, np.bool_),
-        pays_out=True,
-    )
-    pays = np.ones(rows, np.bool_)
-    return FloatingLegs(coupons, terms.floating, ExchangeColumns(initial=pays, intermediate=pays, final=pays))
-
-
-def _status_of_terms(contracts: Contracts, legs: CouponLegs) -> UInt8[np.ndarray, " row"]:
-    """Status that follows from single terms, before any date is looked at."""
-    amortisation = contracts.array("amortisation")
-    rate_missing = (amortisation <= ANNUITY_TABLE) & ~np.isfinite(contracts.array("amortisation_rate"))
-    usable = amortising.amounts_usable(contracts) & ~rate_missing
-    choices = np.minimum.reduce([amortisation, *(contracts.array(name) for name in ("frequency", "payment_convention"))])
-    lags = np.stack([contracts.array("payment_lag"), contracts.array("settlement_lag")])
-    invalid = (choices < 0) | ~np.all((lags >= 0) & (lags <= LAG_DAYS_MAX), axis=0)
-    invalid |= (legs.day_count == BUS_252) & (contracts.text("calendar").codes < 0)
-    status = np.where(amortising.principal_usable(contracts), RowStatus.OK, RowStatus.INVALID_PRINCIPAL)
-    status = np.where(usable, status, RowStatus.INVALID_AMOUNT)
-    return np.where(invalid, RowStatus.INVALID_SCHEDULE, status).astype(np.uint8)
+def _as_planned(contracts: Contracts, day_count: np.ndarray) -> Contracts:
+    """The loans as those of AMORT_LOAN that pay the rate of their repayment plan."""
+    rate = contracts.array("amortisation_rate")
+    of_plan = {"interest_rate": np.where(np.isnan(rate), 0.0, rate), "day_count": day_count}
+    alone = {name: np.full(contracts.row_count, value) for name, value in _FIXED_ALONE.items()}
+    return Contracts(contracts.row_count, {**contracts.data, **alone, **of_plan})
 
 
 register(

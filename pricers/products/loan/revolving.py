@@ -33,6 +33,7 @@ from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs
 from pricers.flows.floating_arrays import NO_INDEX, FloatingTerms, day_counts, floating_terms
 from pricers.flows.floating_leg import ExchangeColumns, FloatingLegs, lower_floating_legs
 from pricers.flows.floating_output import cashflows_of, with_payments, with_rows
+from pricers.flows.instalments import no_instalments
 from pricers.market.fixings import Fixings
 from pricers.measures import Measure
 from pricers.products.loan import floating
@@ -47,7 +48,8 @@ _LEGS: Final = 3
 _LEFT_OUT: Final = frozenset(
     {
         "notional", "drawn_balance", "amortisation", "amortisation_rate", "interest_only_end_date", "balloon_amount", "principal_dates",
-        "principal_amounts", "prepayment_rate", "settlement_lag", "market_clean_price",
+        "principal_amounts", "prepayment_rate", "settlement_lag", "market_clean_price", "payment_dates", "instalment_amount",
+        "instalment_basis", "amortisation_term", "principal_frequency",
     }
 )  # fmt: skip
 
@@ -219,6 +221,8 @@ def _legs(contracts: Contracts, terms: FloatingTerms, paths: _Paths) -> Floating
             end_of_month=column("end_of_month"),
             convention=column("accrual_convention"),
             calendar=calendar,
+            given_offsets=np.zeros(count + 1, np.int64),
+            given_dates=np.empty(0, np.int32),
         ),
         payment=PaymentColumns(
             convention=column("payment_convention"),
@@ -240,10 +244,12 @@ def _legs(contracts: Contracts, terms: FloatingTerms, paths: _Paths) -> Floating
             offsets=paths.offsets,
             dates=paths.days,
             amounts=paths.amounts,
+            instalments=no_instalments(count),
         ),
         rate=np.ones(count),
         day_count=day_counts(contracts, terms.found),
         by_frequency=np.zeros(count, np.bool_),
+        compounding=zeros,
         is_zero_coupon=np.zeros(count, np.bool_),
         pays_out=False,
     )
