@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
+from jaxtyping import Int32
 
 from pricers.contract.columns import Text
 from pricers.flows.accrual import fill_ex_days, settle
 from pricers.flows.balances import fill_block_balances
+from pricers.flows.cashflows import Shape, Term
 from pricers.flows.coupon_arrays import (
     BLOCK_DATES,
     BLOCK_ROWS_MAX,
@@ -49,6 +51,7 @@ _INVALID_SCHEDULE: Final = int(RowStatus.INVALID_SCHEDULE)
 _NOT_FINITE: Final = int(RowStatus.NOT_FINITE)
 _FLOWS_PER_PERIOD: Final = 4  # two forecasts, what rests on none, and principal apart where the interest trades ex
 NO_FORECAST: Final = -1
+_LAG_BITS: Final = 18  # of a day's distance from the payment, either way
 
 
 class ExchangeColumns(NamedTuple):
@@ -158,6 +161,35 @@ def _special_factors(specials: SpecialArrays, curves: tuple[str, ...]) -> Specia
         weight=specials.weight[:entries].copy(),
         addend=specials.addend[:entries].copy(),
     )
+
+
+def forecast_shapes(
+    lowered: LoweredLegs, *, shapes: tuple[Shape, ...], leg_shape: Int32[np.ndarray, " leg"], curves: tuple[str, ...]
+) -> tuple[tuple[Shape, ...], Int32[np.ndarray, " flow"]]:
+    """Shapes of all flows, anchored on their pay days.
+
+    Args:
+        lowered: the flows.
+        shapes: discounting of the legs, with terms on the anchor alone.
+        leg_shape: which one each leg has.
+        curves: names that `ForecastColumns.curve` points to.
+    Returns:
+        The shapes, beginning with those given, and int32[flow].
+    """
+    forecasts, counts = lowered.forecasts, np.diff(lowered.flows.flow_offsets)
+    flow_shape = np.repeat(leg_shape, counts)
+    grows = np.flatnonzero(forecasts.curve != NO_FORECAST)
+    pay_day, middle = lowered.flows.pay_day[grows].astype(np.int64), 1 << (_LAG_BITS - 1)
+    pair = flow_shape[grows].astype(np.int64) * len(curves) + forecasts.curve[grows]
+    lags = [pay_day - days[grows] + middle for days in (forecasts.start, forecasts.end)]
+    keys, number = np.unique((pair << (2 * _LAG_BITS)) | (lags[0] << _LAG_BITS) | lags[1], return_inverse=True)
+    made, mask = [], (1 << _LAG_BITS) - 1
+    for key in keys.tolist():
+        base, curve = divmod(key >> (2 * _LAG_BITS), len(curves))
+        start, end = ((key >> shift) & mask for shift in (_LAG_BITS, 0))
+        made.append((*shapes[base], Term(curves[curve], start - middle, 1), Term(curves[curve], end - middle, -1)))
+    flow_shape[grows] = len(shapes) + number
+    return (*shapes, *made), flow_shape
 
 
 @kernel

@@ -1,17 +1,13 @@
 """Lowered floating legs as rows of a batch: cash flows with their nodes, and rows of several legs."""
 
-from typing import Final
-
 import numpy as np
 from jaxtyping import Float, Int32
 
 from pricers.contract.columns import Contracts, Text
-from pricers.flows.cashflows import Cashflows, Lowered, PriceTerms, Shape, Term, discounted
-from pricers.flows.floating_leg import NO_FORECAST, ForecastColumns, LoweredLegs
+from pricers.flows.cashflows import Cashflows, Lowered, PriceTerms, Shape, discounted
+from pricers.flows.floating_leg import NO_FORECAST, ForecastColumns, LoweredLegs, forecast_shapes
 from pricers.status import RowStatus
 from pricers.time.schedule import FREQUENCY_PER_YEAR
-
-_LAG_BITS: Final = 18  # of a day's distance from the payment, either way
 
 
 def cashflows_of(
@@ -53,35 +49,6 @@ def cashflows_of(
         specials=lowered.specials,
         flow_special=None if lowered.specials is None else lowered.forecasts.special,
     )
-
-
-def forecast_shapes(
-    lowered: LoweredLegs, *, shapes: tuple[Shape, ...], leg_shape: Int32[np.ndarray, " leg"], curves: tuple[str, ...]
-) -> tuple[tuple[Shape, ...], Int32[np.ndarray, " flow"]]:
-    """Shapes of all flows, anchored on their pay days.
-
-    Args:
-        lowered: the flows.
-        shapes: discounting of the legs, with terms on the anchor alone.
-        leg_shape: which one each leg has.
-        curves: names that `ForecastColumns.curve` points to.
-    Returns:
-        The shapes, beginning with those given, and int32[flow].
-    """
-    forecasts, counts = lowered.forecasts, np.diff(lowered.flows.flow_offsets)
-    flow_shape = np.repeat(leg_shape, counts)
-    grows = np.flatnonzero(forecasts.curve != NO_FORECAST)
-    pay_day, middle = lowered.flows.pay_day[grows].astype(np.int64), 1 << (_LAG_BITS - 1)
-    pair = flow_shape[grows].astype(np.int64) * len(curves) + forecasts.curve[grows]
-    lags = [pay_day - days[grows] + middle for days in (forecasts.start, forecasts.end)]
-    keys, number = np.unique((pair << (2 * _LAG_BITS)) | (lags[0] << _LAG_BITS) | lags[1], return_inverse=True)
-    made, mask = [], (1 << _LAG_BITS) - 1
-    for key in keys.tolist():
-        base, curve = divmod(key >> (2 * _LAG_BITS), len(curves))
-        start, end = ((key >> shift) & mask for shift in (_LAG_BITS, 0))
-        made.append((*shapes[base], Term(curves[curve], start - middle, 1), Term(curves[curve], end - middle, -1)))
-    flow_shape[grows] = len(shapes) + number
-    return (*shapes, *made), flow_shape
 
 
 def one_leg_rows(contracts: Contracts, lowered: LoweredLegs, *, curves: tuple[str, ...], as_of: int, status: np.ndarray) -> Lowered:
