@@ -4,13 +4,11 @@ from datetime import date
 import numpy as np
 import pytest
 
-from pricers import Contracts, Market, Measure, RowStatus, Scenarios, contracts_of, pricer, value_contracts
+from pricers import Contracts, Market, Measure, RowStatus, contracts_of, pricer, value_contracts
 from pricers.market.fixings import Fixings, FixingSeries
 from pricers.market.indices import STANDARD_INDICES
-from pricers.registry import compile_contracts
 from pricers.time.dates import to_day
-from pricers.value.revaluation import present_values
-from tests.unit.pricers.examples import AS_OF, EUR, MARKET, PILLARS, sensitivities, shifted, with_curves
+from tests.unit.pricers.examples import AS_OF, EUR, MARKET, PILLARS
 from tests.unit.pricers.floating_examples import (
     DOLLAR_FLOATER,
     FLOATER,
@@ -20,6 +18,7 @@ from tests.unit.pricers.floating_examples import (
     OVERNIGHT_FLOATER,
     fixings,
 )
+from tests.unit.pricers.products.flow_checks import check_risk_is_that_of_bumped_markets, check_scenarios_are_revaluations
 
 PRODUCT = "FLOATING_RATE_BOND"
 PLAIN = {**FLOATER, "calendar": None, "accrual_convention": "UNADJUSTED", "payment_convention": "UNADJUSTED", "settlement_lag": 0}
@@ -169,33 +168,12 @@ def test_unusable_terms_fail_the_row_alone(change, status):
     assert np.isnan(valuation.values[Measure.PV]).tolist() == [False, True, False]
 
 
-@pytest.mark.parametrize("row", FLOATERS, ids=lambda row: f"{row['index']}-{row.get('lookback_days', 0)}-{row.get('rate_method', '')}")
-def test_ladder_equals_bump_and_revalue(row):
-    base = valued(row)
-    found = sensitivities(base, FLOATING_MARKET)
-    pv = base.values[Measure.PV_BASE][0]
-    for name in {name for name in found if name in FLOATING_MARKET.curve_index}:
-        curve = FLOATING_MARKET.curves[FLOATING_MARKET.curve_index[name]]
-        for pillar in range(PILLARS.size if curve.zero_rates.size == PILLARS.size else curve.zero_rates.size):
-            bump = np.zeros(curve.zero_rates.size)
-            bump[pillar] = 1e-4
-            bumped = valued(row, with_curves(FLOATING_MARKET, shifted(curve, bump))).values[Measure.PV_BASE][0] - pv
-            assert found[name][pillar] == pytest.approx(bumped, rel=1e-7, abs=2e-9 * abs(row["notional"]))
+def test_risk_is_that_of_bumped_markets():
+    check_risk_is_that_of_bumped_markets(PRODUCT, FLOATERS, market=FLOATING_MARKET)
 
 
-def test_scenarios_equal_revaluation():
-    rng = np.random.default_rng(3)
-    contracts = floaters(*FLOATERS)
-    compiled = compile_contracts(PRODUCT, contracts, as_of=AS_OF, fixings=FLOATING_MARKET.fixings)
-    shifts = {curve.name: rng.normal(0.0, 0.01, (curve.zero_rates.size, 3)) for curve in FLOATING_MARKET.curves}
-    values = present_values(compiled, market=FLOATING_MARKET, scenarios=Scenarios(3, shifts=shifts))
-    for scenario in range(3):
-        moved = replace(
-            FLOATING_MARKET,
-            curves=tuple(shifted(curve, shifts[curve.name][:, scenario]) for curve in FLOATING_MARKET.curves),
-        )
-        expected = value_contracts(PRODUCT, contracts, market=moved).values[Measure.PV_BASE]
-        assert values[:, scenario] == pytest.approx(expected, rel=1e-12)
+def test_scenarios_are_revaluations():
+    check_scenarios_are_revaluations(PRODUCT, FLOATERS, market=FLOATING_MARKET)
 
 
 @pytest.mark.parametrize("row", [OVERNIGHT_FLOATER, DOLLAR_FLOATER, LOOKBACK_FLOATER])
