@@ -6,10 +6,15 @@ JSON is the document itself. CSV and Parquet hold one table with a row a number:
     snapshot                     document's    as_of                                       description
     zero_rate, discount_factor   curve's       of the point          rate or factor        currency, interpolation, compounding
     spread                       curve's       of the point          spread                issuer, rating, interpolation
+    hazard_rate,                 curve's       of the point          zero hazard rate or   entity, currency, seniority, restructuring,
+      survival_probability                                             probability           recovery_rate
+    inflation_rate               curve's       of the point          zero-coupon rate      index, base_date, base_index_value,
+                                                                                             observation_lag_months, seasonality
     fx_spot                      pair          spot date, or blank   rate                  spot_lag_days, calendar
     fx_discount_curve            curve's                                                   currency
 
 with source, quality and observed_on on any row. The rows of one curve agree on everything but point and value; a blank says nothing.
+Seasonality is twelve numbers with blanks between them.
 A document insists on rates of unlikely size by rates_checked, a table where it is read (`riskray.models.rate_units`).
 """
 
@@ -19,7 +24,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from pathlib import Path
@@ -29,9 +34,10 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
-from riskray.market.checks import Problem, rate_unit_problems
+from riskray.market.checks import rate_unit_problems
 from riskray.market.examine import Part, examine
-from riskray.models.market_data import CurveDocument, MarketDocument, QuotedAs, SpreadCurveDocument
+from riskray.market.problem import Problem
+from riskray.models.market_data import CURVE_PARTS, AnyCurveDocument, CreditQuotedAs, MarketDocument, QuotedAs
 from riskray.strict_json import parse_json
 
 FORMATS = ("json", "csv", "parquet")
@@ -39,15 +45,27 @@ ROWS_MAX = 1_000_000
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 TABLE_COLUMNS = (
-    "kind", "name", "currency", "tenor_or_date", "value", "interpolation", "compounding", "issuer", "rating", "spot_lag_days", "calendar",
-    "source", "quality", "observed_on", "description",
+    "kind", "name", "currency", "tenor_or_date", "value", "interpolation", "compounding", "issuer", "rating", "entity", "seniority",
+    "restructuring", "recovery_rate", "index", "base_date", "base_index_value", "observation_lag_months", "seasonality", "spot_lag_days",
+    "calendar", "source", "quality", "observed_on", "description",
 )  # fmt: skip
 _SOURCED = ("source", "quality", "observed_on")
 _CURVE_FIELDS = ("currency", "interpolation", "compounding", *_SOURCED)
 _SPREAD_FIELDS = ("issuer", "rating", "interpolation", *_SOURCED)
+_CREDIT_FIELDS = ("entity", "currency", "seniority", "restructuring", "recovery_rate", *_SOURCED)
+_INFLATION_FIELDS = ("index", "base_date", "base_index_value", "observation_lag_months", "seasonality", *_SOURCED)
 _SPOT_FIELDS = ("spot_lag_days", "calendar", *_SOURCED)
-_QUOTED_AS_OF_ROW = {"zero_rate": QuotedAs.ZERO_RATES, "discount_factor": QuotedAs.DISCOUNT_FACTORS}
+_QUOTED_AS_OF_ROW: Mapping[str, QuotedAs | CreditQuotedAs] = {
+    "zero_rate": QuotedAs.ZERO_RATES,
+    "discount_factor": QuotedAs.DISCOUNT_FACTORS,
+    "hazard_rate": CreditQuotedAs.HAZARD_RATES,
+    "survival_probability": CreditQuotedAs.SURVIVAL_PROBABILITIES,
+}
 _ROW_OF_QUOTED_AS = {quoted_as: row for row, quoted_as in _QUOTED_AS_OF_ROW.items()}
+_NUMBER_TYPES = {
+    "value": pa.float64(), "recovery_rate": pa.float64(), "base_index_value": pa.float64(), "observation_lag_months": pa.int64(),
+    "spot_lag_days": pa.int64(),
+}  # fmt: skip
 
 Row = dict[str, Any]
 Location = tuple[str | int, ...]
@@ -128,11 +146,10 @@ def _placed(problem: Problem, place: Callable[[Location], Location]) -> Problem:
 def _normal(document: MarketDocument) -> MarketDocument:
     return document.model_copy(
         update={
-            "curves": sorted(document.curves, key=lambda curve: curve.name),
-            "spread_curves": sorted(document.spread_curves, key=lambda curve: curve.name),
+            **{part: sorted(getattr(document, part), key=lambda curve: curve.name) for part in CURVE_PARTS},
             "fx_spots": sorted(document.fx_spots, key=lambda spot: spot.pair),
             "fx_discount_curves": dict(sorted(document.fx_discount_curves.items())),
-            "rates_checked": document.rates_checked or not rate_unit_problems(document.curves, loc=()),  # no other content for nothing
+            "rates_checked": document.rates_checked or not rate_unit_problems(document.all_curves, loc=()),  # no other content for nothing
         }
     )
 
@@ -176,8 +193,7 @@ def write_market(document: MarketDocument, *, format: str) -> bytes:
             return sink.getvalue().encode()
         case "parquet":
             buffer = pa.BufferOutputStream()
-            types = {"value": pa.float64(), "spot_lag_days": pa.int64()}
-            schema = pa.schema([(name, types.get(name, pa.string())) for name in TABLE_COLUMNS])
+            schema = pa.schema([(name, _NUMBER_TYPES.get(name, pa.string())) for name in TABLE_COLUMNS])
             pa.parquet.write_table(pa.Table.from_pylist(list(_rows(document)), schema=schema), buffer)
             return bytes(buffer.getvalue().to_pybytes())
     raise UnsupportedFormat(f"format {format!r} is not offered; use {', '.join(FORMATS)}")
@@ -190,6 +206,10 @@ def _rows(document: MarketDocument) -> Iterable[Row]:
         yield from _curve_rows(curve, _ROW_OF_QUOTED_AS[curve.quoted_as], _CURVE_FIELDS)
     for spread in document.spread_curves:
         yield from _curve_rows(spread, "spread", _SPREAD_FIELDS)
+    for credit in document.credit_curves:
+        yield from _curve_rows(credit, _ROW_OF_QUOTED_AS[credit.quoted_as], _CREDIT_FIELDS)
+    for inflation in document.inflation_curves:
+        yield from _curve_rows(inflation, "inflation_rate", _INFLATION_FIELDS)
     for spot in document.fx_spots:
         fields = spot.model_dump(mode="json", include=set(_SPOT_FIELDS))
         yield (
@@ -201,8 +221,10 @@ def _rows(document: MarketDocument) -> Iterable[Row]:
         yield {"kind": "fx_discount_curve", "name": name, "currency": currency}
 
 
-def _curve_rows(curve: CurveDocument | SpreadCurveDocument, kind: str, fields: tuple[str, ...]) -> Iterable[Row]:
+def _curve_rows(curve: AnyCurveDocument, kind: str, fields: tuple[str, ...]) -> Iterable[Row]:
     shared = {"kind": kind, "name": curve.name} | _given(curve.model_dump(mode="json", include=set(fields)))
+    if "seasonality" in shared:
+        shared["seasonality"] = " ".join(map(repr, shared["seasonality"]))
     for point in curve.points:
         yield shared | {"tenor_or_date": point.label, "value": point.value}
 
@@ -300,7 +322,7 @@ class _TableReader:
     """
 
     def __init__(self, problems: list[Problem]) -> None:
-        self.document: dict[str, Any] = {"curves": [], "spread_curves": [], "fx_spots": [], "fx_discount_curves": {}}
+        self.document: dict[str, Any] = {**{part: [] for part in CURVE_PARTS}, "fx_spots": [], "fx_discount_curves": {}}
         self.problems = problems
         self.contradictions: list[Problem] = []
         self.contradicted: set[Part] = set()
@@ -330,6 +352,12 @@ class _TableReader:
                 self._add_point(number, row, "curves", _CURVE_FIELDS, {"quoted_as": _QUOTED_AS_OF_ROW[kind].value})
             case "spread":
                 self._add_point(number, row, "spread_curves", _SPREAD_FIELDS, {})
+            case "hazard_rate" | "survival_probability":
+                self._add_point(number, row, "credit_curves", _CREDIT_FIELDS, {"quoted_as": _QUOTED_AS_OF_ROW[kind].value})
+            case "inflation_rate":
+                factors = row.get("seasonality")
+                row = row | {"seasonality": None if factors is None else str(factors).split()}
+                self._add_point(number, row, "inflation_curves", _INFLATION_FIELDS, {})
             case "fx_spot":
                 self._rows_of["fx_spots", len(self.document["fx_spots"])] = number
                 fields = {"pair": row.get("name"), "rate": row.get("value"), "spot_date": row.get("tenor_or_date")}
@@ -343,7 +371,7 @@ class _TableReader:
                     )
                 self.document["fx_discount_curves"][currency] = row.get("name")
             case _:
-                known = "snapshot, zero_rate, discount_factor, spread, fx_spot, fx_discount_curve"
+                known = f"snapshot, {', '.join(_QUOTED_AS_OF_ROW)}, spread, inflation_rate, fx_spot, fx_discount_curve"
                 self._problem(number, "kind", "unknown_kind", f"{kind!r} is none of {known}")
 
     def _add_snapshot(self, number: int, row: Row) -> None:
