@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from tests.oracles import accuracy_bonds, accuracy_fx, accuracy_loans, accuracy_money_market
+from tests.oracles import accuracy_bonds, accuracy_fx, accuracy_fx_swap, accuracy_loans, accuracy_money_market
 from tests.oracles.accuracy_report import Comparison
 
 COMPARISONS: Final[dict[str, Callable[..., Comparison]]] = {
     "FIXED_BOND": accuracy_bonds.compare,
     "AMORT_LOAN": accuracy_loans.compare,
     "FX_FWD": accuracy_fx.compare,
+    "FX_SWAP": accuracy_fx_swap.compare,
     "MONEY_MARKET": accuracy_money_market.compare,
     "REPO": accuracy_money_market.compare_repos,
 }

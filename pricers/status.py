@@ -79,3 +79,18 @@ class RowStatus(IntEnum):
         "a fixing before the valuation date is missing",
         "add the index's value to the market's fixings, or give the running period's rate in the contract",
     )
+    EMBEDDED_OPTION = (
+        19,
+        "the contract has a cap, a floor or a fixing in arrears, and embedded options are not valued yet",
+        "remove the position, or value it without the option",
+    )
+    UNSUPPORTED_RATE_METHOD = (
+        20,
+        "the floating rate is calculated by a method that is not valued yet",
+        "check rate_method, lookback_days, lockout_days and spread_compounding",
+    )
+    INDEX_MISMATCH = (
+        21,
+        "the index does not fit the contract",
+        "name an index of the kind and the currency that the contract and its rate_method need",
+    )

@@ -13,7 +13,7 @@ A batch of contracts is a struct of arrays with one element per row. Each kind o
     float_list    Ragged(offsets, float64)       an empty list
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -113,6 +113,14 @@ class Text:
     def __getitem__(self, row: int) -> str | None:
         code = self.codes[row]
         return None if code < 0 else self.names[code]
+
+
+def end_to_end(texts: Sequence[Text]) -> Text:
+    """Several text columns as one, under one list of names."""
+    names = tuple(dict.fromkeys(name for text in texts for name in text.names))
+    code_of = {name: code for code, name in enumerate(names)}
+    codes = [np.array([*(code_of[name] for name in text.names), -1], np.int32)[text.codes] for text in texts]
+    return Text(np.concatenate(codes), names)
 
 
 @dataclass(frozen=True)

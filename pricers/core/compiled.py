@@ -5,6 +5,7 @@ its points. The contract's own constant credit spread does not depend on the mar
 `amount × exp(-credit_spread × time)`. What a market then costs is one exponent a point, one exp a node and one multiply-add a flow.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import NamedTuple, no_type_check
 
@@ -13,10 +14,10 @@ from jaxtyping import Float, Int8, Int32, Int64, UInt8
 
 from pricers.contract.columns import Text, read_only
 from pricers.core.curve_sets import CurveSets, RowSets, curve_sets, row_sets
-from pricers.core.node_numbers import NodeNumbers, number_nodes, numbered
+from pricers.core.node_numbers import NodeNumbers, number_nodes, numbered, prefetch_leg
 from pricers.core.shapes import OWN_ORDER, canonical, curve_key, sort_key
 from pricers.flows.cashflows import Lowered, PriceTerms, Shape
-from pricers.kernels.jit import njit
+from pricers.kernels.jit import kernel, njit
 from pricers.kernels.vector_math import exp
 from pricers.market.curves import DAYS_PER_YEAR
 from pricers.measures import Measure
@@ -91,6 +92,8 @@ class Compiled:
     settlement_node: Int32[np.ndarray, " row"] | None
     """In the order of `sets.leg_order`."""
     weighted_average_life: Float[np.ndarray, " row"] | None
+    messages: Mapping[int, str]
+    """Row -> what its status does not say."""
 
     @property
     def row_count(self) -> int:
@@ -156,19 +159,21 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         settlement[:] = np.where(lowered.status == RowStatus.OK, terms.settlement_day.astype(np.int64) - lowered.as_of, -1)
         if back.any():
             settlement[settlement >= 0] -= back[flows.leg_shape][settlement >= 0]
-    found = number_nodes(sets, flows.flow_offsets, leg_shape, flow_shape, anchor, as_of=lowered.as_of, settlement=settlement)
+    order = sets.leg_order
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.diff(flows.flow_offsets)[order])])
+    found = number_nodes(
+        sets, flows.flow_offsets, offsets, leg_shape, flow_shape, anchor, as_of=lowered.as_of, settlement=settlement,
+        is_in_order=flows.anchor_day is None and flow_shape is None,
+    )  # fmt: skip
     if found.anchor.min(initial=0) < 0:
         raise ValueError(f"a node lies before the valuation date with all its points: {shapes[found.shape[found.anchor.argmin()]]}")
     nodes, points, own_time = _points(found, shapes, sets)
-    order = sets.leg_order
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.diff(flows.flow_offsets)[order])])
-    flow_node, amount = np.empty_like(found.flow_node), np.empty_like(flows.amount)
-    _store(order, flows.flow_offsets, found.flow_node, flow_node)
+    amount = np.empty_like(flows.amount)
     _store(order, flows.flow_offsets, flows.amount, amount)
     weight = amount = read_only(amount)
     if np.any(flows.leg_credit_spread != 0.0):
         weight = np.empty_like(amount)
-        _weigh(offsets, flows.leg_credit_spread[order], flow_node, own_time, amount, weight)
+        _weigh(offsets, flows.leg_credit_spread[order], found.flow_node, own_time, amount, weight)
         weight = read_only(weight)
     life = None
     if terms is not None:
@@ -191,14 +196,15 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         flow_offsets=offsets,
         amount=amount,
         weight=weight,
-        flow_node=flow_node,
+        flow_node=found.flow_node,
         node_offsets=found.node_offsets,
         nodes=nodes,
         points=points,
         set_shapes=_set_shapes(sets, found, leg_shape, len(shapes)),
         price_terms=terms,
-        settlement_node=None if terms is None else found.settlement_node[order],
+        settlement_node=None if terms is None else found.settlement_node,
         weighted_average_life=life,
+        messages=lowered.messages,
     )
 
 
@@ -268,8 +274,10 @@ def _points(found: NodeNumbers, shapes: tuple[Shape, ...], sets: CurveSets) -> t
 
 def _set_shapes(sets: CurveSets, found: NodeNumbers, leg_shape: np.ndarray, shape_count: int) -> tuple[tuple[int, int], ...]:
     node_set = np.repeat(np.arange(sets.count), np.diff(found.node_offsets))
-    has_shape = leg_shape >= 0
-    pairs = np.concatenate([node_set * shape_count + found.shape, (sets.leg_set * np.int64(shape_count) + leg_shape)[has_shape]])
+    node_pairs = node_set * shape_count + found.shape
+    is_first = np.diff(node_pairs, prepend=-1) != 0  # nodes of a pair are together
+    leg_pairs = (sets.leg_set * np.int64(shape_count) + leg_shape)[leg_shape >= 0]
+    pairs = np.concatenate([node_pairs[is_first], leg_pairs])
     return tuple(divmod(code, max(shape_count, 1)) for code in numbered(pairs, sets.count * shape_count)[0].tolist())
 
 
@@ -286,15 +294,18 @@ def _stored_terms(terms: PriceTerms, order: np.ndarray, given: np.ndarray, offse
     return PriceTerms(**rows | {"first_flow": rows["first_flow"] - given[:-1][order] + offsets[:-1], "yield_time": yield_time})
 
 
-@njit(cache=True, nogil=True)
+@kernel
 @no_type_check
 def _store(order, given, values, stored):
     """Copy the flows of each leg, legs in the given order."""
     at = 0
-    for leg in order:
-        for flow in range(given[leg], given[leg + 1]):
-            stored[at] = values[flow]
-            at += 1
+    for i in range(order.size):
+        prefetch_leg(order, i, given, values)
+        source = values[given[order[i]] : given[order[i] + 1]]
+        target = stored[at : at + source.size]
+        for flow in range(source.size):
+            target[flow] = source[flow]
+        at += source.size
 
 
 @njit(cache=True, nogil=True)
@@ -321,12 +332,16 @@ def _principal_terms(flow_offsets, pay_day, as_of, principal, first_flow, given,
         total = weighted = 0.0
         # What is due after settlement has the position's sign; where nothing is, all that is left does.
         start = first_flow[row] if first_flow[row] < flow_offsets[row + 1] else flow_offsets[row]
-        repaid = principal[start : flow_offsets[row + 1]].sum()
+        repaid = 0.0
+        for flow in range(start, flow_offsets[row + 1]):
+            if principal[flow] != 0.0:  # of a bond, only the last
+                repaid += principal[flow]
         sign = -1.0 if repaid < 0.0 or (repaid == 0.0 and given[row] < 0.0) else 1.0
         for flow in range(flow_offsets[row], flow_offsets[row + 1]):
-            repaid = max(sign * principal[flow], 0.0)
-            total += repaid
-            weighted += repaid * ((pay_day[flow] - as_of) / DAYS_PER_YEAR)
+            repaid = sign * principal[flow]
+            if repaid > 0.0:
+                total += repaid
+                weighted += repaid * ((pay_day[flow] - as_of) / DAYS_PER_YEAR)
         if total > 0.0:
             life[row] = weighted / total
         outstanding[row] = sign * abs(given[row])

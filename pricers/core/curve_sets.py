@@ -14,8 +14,10 @@ from pricers.contract.columns import Text
 from pricers.core.shapes import OWN_ORDER, CurveKey, curve_key
 from pricers.flows.cashflows import Cashflows, Shape
 from pricers.kernels.jit import kernel
+from pricers.time.dates import civil_from_days
 
 _FIRST_STATES: Final = 16
+_ROLL_DAYS: Final = 3 * 31 * 4  # month of the quarter, day, quarter
 
 _Found = tuple[frozenset[CurveKey], int | None]
 """Curves, and the sign of OWN; None before any shape."""
@@ -83,12 +85,41 @@ def curve_sets(flows: Cashflows, *, shapes: tuple[Shape, ...], leg_shape: np.nda
 def _roll_day_order(leg_set: np.ndarray, flows: Cashflows) -> Int64[np.ndarray, " leg"]:
     """Legs by curve set, then by the last payment's roll day: its month within the quarter and its day in the month. Legs that share it pay
     on the same days, so neighbours read the same nodes, which are then in the processor's cache. Equal legs keep their order."""
-    ends, last = flows.flow_offsets[1:], np.zeros(leg_set.size, np.int64)
-    has_flows = ends > flows.flow_offsets[:-1]
-    last[has_flows] = flows.pay_day[ends[has_flows] - 1]
-    month = last.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
-    day = last - month.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    return np.lexsort((last, month % 12, day, month % 3, leg_set))
+    keys, order = np.empty((2, leg_set.size), np.int32), np.arange(leg_set.size)
+    years = _fill_roll_keys(flows.flow_offsets, flows.pay_day, keys[0], keys[1])
+    for key, count in ((keys[0], years), (keys[1], _ROLL_DAYS), (leg_set, int(leg_set.max(initial=0)) + 1)):
+        ordered = np.empty_like(order)
+        _order_by(key, np.zeros(count + 1, np.int64), order, ordered)
+        order = ordered
+    return order
+
+
+@kernel
+@no_type_check
+def _fill_roll_keys(flow_offsets, pay_day, year, roll):
+    """Year, counted from the first of all, and roll day of the last payment of each leg; returns how many years there are."""
+    low, high = np.int64(1 << 30), np.int64(-1 << 30)
+    for leg in range(year.size):
+        end = flow_offsets[leg + 1]
+        last_year, month, day = civil_from_days(pay_day[end - 1] if end > flow_offsets[leg] else 0)
+        year[leg], roll[leg] = last_year, (((month - 1) % 3) * 31 + day - 1) * 4 + (month - 1) // 3
+        low, high = min(low, last_year), max(high, last_year)
+    for leg in range(year.size):
+        year[leg] -= low
+    return max(high - low + 1, 1)
+
+
+@kernel
+@no_type_check
+def _order_by(key, starts, order, ordered):
+    """Sort legs by a key, equal ones in the order given. `starts` has a zero for each key and one more."""
+    for leg in order:
+        starts[key[leg] + 1] += 1
+    for k in range(1, starts.size):
+        starts[k] += starts[k - 1]
+    for leg in order:
+        ordered[starts[key[leg]]] = leg
+        starts[key[leg]] += 1
 
 
 def _ranks(text: Text) -> list[int]:

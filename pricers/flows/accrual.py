@@ -157,6 +157,15 @@ def fill_ex_days(payment: PaymentColumns, tables: CalendarTables, begin: int, en
             block.ex_day[k] = pay if days == 0 else advance_business_days(np.int64(pay), -days, calendar, tables)
 
 
+@njit(cache=True, nogil=True, inline="always")
+@no_type_check
+def accrued_years(period: Period, settlement: int, is_ex: bool, accrual: Accrual, tables: CalendarTables) -> float:
+    """Years of interest from the start of the period; ex: minus what the buyer lacks until its end."""
+    since = settlement if is_ex else period.start
+    until = max(settlement, period.end) if is_ex else min(settlement, period.end)
+    return years_within(since, until, period, accrual, tables) * (-1.0 if is_ex else 1.0)
+
+
 @kernel
 @no_type_check
 def fill_accrued(legs: CouponLegs, tables: CalendarTables, begin: int, end: int, block: Block, flows: LegFlows, status: np.ndarray) -> None:
@@ -176,10 +185,8 @@ def fill_accrued(legs: CouponLegs, tables: CalendarTables, begin: int, end: int,
         accrual = accrual_of(legs.schedule, legs.day_count, i)
         while k < stop and block.pay_day[k] == pay:
             period = period_at(block, k)
-            if settlement > period.start:  # from the start of the period; ex: minus what the buyer lacks until its end
-                since = settlement if is_ex else period.start
-                until = max(settlement, period.end) if is_ex else min(settlement, period.end)
-                years = years_within(since, until, period, accrual, tables) * (-1.0 if is_ex else 1.0)
+            if settlement > period.start:
+                years = accrued_years(period, settlement, is_ex, accrual, tables)
                 accrued += factor * block.balance[k] * block.survival[k] * rate * years
             k += 1
         flows.outstanding[i] = sign * outstanding

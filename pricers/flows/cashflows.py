@@ -8,7 +8,8 @@ E = zero rate × time at the point. A bond's flow has the node {discount curve:p
 factor and multiplies by another. A node is given as a *shape*, its terms relative to a day, and that day, the anchor. Shapes are few.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -121,6 +122,8 @@ class Lowered:
     """[row]: currency of the `pv` measure."""
     cashflows: Cashflows
     price_terms: PriceTerms | None
+    messages: Mapping[int, str] = field(default_factory=dict)
+    """Row -> what its status does not say, such as the fixing that is missing."""
 
 
 def discounted(contracts: Contracts) -> tuple[tuple[Shape, ...], np.ndarray]:

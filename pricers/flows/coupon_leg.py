@@ -62,7 +62,7 @@ def lower_coupons(contracts: Contracts, legs: CouponLegs, *, tables: CalendarTab
         status: uint8[row]; rows that are not OK get no flows, rows that turn out unusable get their status here.
     """
     rows, legs = len(status), read_only_columns(legs)
-    dates_max, flows_max = (int(count) for count in _room(legs.schedule, as_of))
+    dates_max, flows_max = (int(count) for count in room(legs.schedule, as_of))
     flows = empty_flows(rows, flows_max, as_of=as_of, trades_ex=bool(np.any(legs.payment.ex_days > 0)))
     block = empty_block(min(rows, BLOCK_ROWS_MAX), max(dates_max, min(BLOCK_DATES, flows_max + rows)))
     _lower_blocks(legs, tables, as_of, block, flows, status)
@@ -71,7 +71,7 @@ def lower_coupons(contracts: Contracts, legs: CouponLegs, *, tables: CalendarTab
 
 @kernel
 @no_type_check
-def _room(schedule: ScheduleColumns, as_of: int) -> tuple[int, int]:
+def room(schedule: ScheduleColumns, as_of: int) -> tuple[int, int]:
     """The most dates one row needs, and room for all flows after the valuation date."""
     dates_max, flows_max = 0, 0
     for i in range(len(schedule.start)):
@@ -89,8 +89,8 @@ def _room(schedule: ScheduleColumns, as_of: int) -> tuple[int, int]:
 def _lower_blocks(legs: CouponLegs, tables: CalendarTables, as_of: int, block: Block, flows: LegFlows, status: np.ndarray) -> None:
     begin = at = np.int64(0)  # a literal would be a type of its own, and every stage compiled twice
     while begin < len(status):
-        end = _fill_schedules(legs.schedule, tables, begin, block, status)
-        _fill_periods(legs, tables, as_of, begin, end, block, status)
+        end = fill_schedules(legs.schedule, tables, begin, block, status)
+        fill_periods(legs, tables, as_of, begin, end, block, status)
         fill_block_balances(legs, as_of, begin, end, block, status)
         settle(legs.payment, tables, as_of, begin, end, block, flows, status)
         fill_ex_days(legs.payment, tables, begin, end, block, status)
@@ -103,7 +103,7 @@ def _lower_blocks(legs: CouponLegs, tables: CalendarTables, as_of: int, block: B
 
 @kernel
 @no_type_check
-def _fill_schedules(schedule: ScheduleColumns, tables: CalendarTables, begin: int, block: Block, status: np.ndarray) -> int:
+def fill_schedules(schedule: ScheduleColumns, tables: CalendarTables, begin: int, block: Block, status: np.ndarray) -> int:
     """Dates of as many rows as the block holds; the row after them."""
     i, at = begin, np.int64(0)
     while i < len(status) and i - begin < len(block.first):
@@ -122,7 +122,7 @@ def _fill_schedules(schedule: ScheduleColumns, tables: CalendarTables, begin: in
 
 @kernel
 @no_type_check
-def _fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: int, end: int, block: Block, status: np.ndarray) -> None:
+def fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: int, end: int, block: Block, status: np.ndarray) -> None:
     """Payment days, reference periods and year fractions of the periods paid after the valuation date, or of all that balances need."""
     adjusted, is_regular = block.adjusted, block.is_regular
     for i in range(begin, end):

@@ -83,10 +83,11 @@ def value_cashflows(compiled: Compiled, *, market: Market, measures: frozenset[M
     sensitivities = np.zeros(layout.bucket_count)
     legs = _value_legs(compiled, binding=binding, table=table, market=market, layout=layout, has_ladders=has_ladders, out=sensitivities)
     values = _row_values(compiled, binding=binding, legs=legs, status=status, market=market, layout=layout, out=sensitivities)
-    messages: dict[int, str] = {}
+    messages = dict(compiled.messages)
     if compiled.price_terms is not None and measures & YIELD_MEASURES:
-        prices, messages = yield_measures(compiled, table=table, status=status)
-        values.update(prices)
+        prices, of_solver = yield_measures(compiled, table=table, status=status)
+        values.update({measure: numbers for measure, numbers in prices.items() if measure in compiled.measures})
+        messages |= of_solver
     if compiled.weighted_average_life is not None:
         values[Measure.WEIGHTED_AVERAGE_LIFE] = np.where(status == _OK, compiled.weighted_average_life, np.nan)
     missing = np.full(compiled.row_count, np.nan)

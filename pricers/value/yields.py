@@ -2,7 +2,8 @@
 
 The yield y compounds N times a year on the contract's own day count: a flow at time t is worth (1 + y/N)^(-N t) = exp(-k t). The
 solver works in the force k = N ln(1 + y/N) and on the logarithm of the price, in which flows of one sign make a convex function, so
-Newton's method cannot overshoot twice; other flows fall back to a bracket.
+Newton's method cannot overshoot twice; other flows fall back to a bracket. The last step is small, so what the flows are worth after it
+follows from their moments before it. A z-spread is such a force too, of flows discounted on rate curves.
 
 References:
     [1] QuantLib, ql/cashflows/cashflows.cpp (npv, duration and convexity at a yield; times step from flow to flow).
@@ -16,6 +17,7 @@ import numpy as np
 from pricers.core.compiled import Compiled
 from pricers.core.nodes import EXPONENT, FACTOR, NodeTable
 from pricers.kernels.jit import kernel
+from pricers.kernels.prefetch import prefetch
 from pricers.kernels.vector_math import exp, expm1, log
 from pricers.market.curves import DAYS_PER_YEAR
 from pricers.market.market import CurveKind
@@ -36,14 +38,15 @@ YIELD_MEASURES: Final = frozenset(
 )
 
 ITERATIONS_MAX: Final = 100
-FORCE_STEP_SMALL: Final = 1e-7  # a year; after a step this small, sums over flows follow from their derivatives to 1e-11
-SPREAD_STEP_SMALL: Final = 1e-6  # a year; Halley's next step would be its cube
+STEP_SMALL: Final = 3e-4  # times the longest time; after a smaller step Taylor's series gives prices to 1e-19 and Σ t² to 5e-12
+LANES: Final = 32  # numbers that compiled code takes at once: four vectors of AVX-512
 FORCE_MAX: Final = 1000.0  # a year; a bond at half its value a day before maturity has a force of 250
 BRACKET_FIRST: Final = 0.05
 NO_YIELD: Final = "no yield reproduces the price: check the market price against the contract's cash flows"
 NO_Z_SPREAD: Final = "no z-spread reproduces the price: check the market price against the contract's cash flows"
 
 _OK: Final = int(RowStatus.OK)
+_ROWS_AHEAD: Final = 3
 _CREDIT_ORDERS: Final = tuple(place for place, kind in enumerate(CurveKind) if kind in (CurveKind.SPREAD, CurveKind.HAZARD))
 _COLUMNS: Final = (
     Measure.CLEAN_PRICE,
@@ -55,6 +58,8 @@ _COLUMNS: Final = (
     Measure.CONVEXITY,
     Measure.Z_SPREAD,
 )
+
+_WIDTH: Final = len(_COLUMNS)
 
 
 def yield_measures(compiled: Compiled, *, table: NodeTable, status: np.ndarray) -> tuple[dict[Measure, np.ndarray], dict[int, str]]:
@@ -76,19 +81,20 @@ def yield_measures(compiled: Compiled, *, table: NodeTable, status: np.ndarray) 
     is_credit = np.array([*(kind in _CREDIT_ORDERS for kind, _ in sets.curves)], bool)[sets.set_curve]
     has_credit_curve = np.zeros(sets.count, bool)
     has_credit_curve[np.repeat(np.arange(sets.count), np.diff(sets.curve_offsets))[is_credit]] = True
-    flows_max = int(np.diff(compiled.flow_offsets).max(initial=0))
+    room = int(np.diff(compiled.flow_offsets).max(initial=0)) + LANES
     order = sets.leg_order
     _yield_rows(
         order, compiled.flow_offsets, compiled.amount, compiled.weight, compiled.flow_node, compiled.nodes.anchor, table.values,
         table.discount_factor, compiled.settlement_node, compiled.leg_credit_spread[order], has_credit_curve[compiled.leg_set[order]],
         terms.first_flow, terms.yield_time, terms.yield_frequency, terms.outstanding, terms.accrued, terms.market_clean_price,
-        status[order], np.empty(flows_max), np.empty(flows_max), np.empty(flows_max), result,
+        status[order], np.zeros(room), np.zeros(room), np.empty(room), result.ravel(),
     )  # fmt: skip
     messages: dict[int, str] = {}
     result = np.ascontiguousarray(result.T)
     priced = np.isfinite(result[1])
-    for row in np.flatnonzero(priced & ~np.isfinite(result[3])).tolist():
-        messages[row] = NO_YIELD
+    if Measure.YIELD_TO_MATURITY in compiled.measures:
+        for row in np.flatnonzero(priced & ~np.isfinite(result[3])).tolist():
+            messages[row] = NO_YIELD
     for row in np.flatnonzero(priced & ~np.isfinite(result[7])).tolist():
         messages[row] = f"{messages[row]}; {NO_Z_SPREAD}" if row in messages else NO_Z_SPREAD
     return dict(zip(_COLUMNS, result, strict=True)), messages
@@ -98,14 +104,15 @@ def yield_measures(compiled: Compiled, *, table: NodeTable, status: np.ndarray) 
 @no_type_check
 def _yield_rows(
     order, flow_offsets, amount, weight, flow_node, node_day, table, discount_factor, settlement_node, credit_spread, has_spread_curve,
-    first_flow, yield_time, yield_frequency, outstanding, accrued, market_clean_price, status, discounted, years, factors, result,
+    first_flow, yield_time, yield_frequency, outstanding, accrued, market_clean_price, status, discounted, years, values, result,
 ):  # fmt: skip
     """Rows are in the order of storage, but for those of `result`."""
     for row in range(status.size):
         first, end = first_flow[row], flow_offsets[row + 1]
         if status[row] != _OK or first >= end:
             continue
-        line = result[order[row]]
+        prefetch(result, order[min(row + _ROWS_AHEAD, order.size - 1)] * _WIDTH)  # lines of the result lie anywhere
+        line = result[order[row] * _WIDTH : (order[row] + 1) * _WIDTH]
         node = settlement_node[row]
         settlement_years = node_day[node] / DAYS_PER_YEAR
         value, force = _settlement_value(first, end, weight, flow_node, table, node, credit_spread[row] * settlement_years, yield_time)
@@ -116,7 +123,7 @@ def _yield_rows(
         is_quoted = not np.isnan(market_clean_price[row])
         if is_quoted:
             value = (market_clean_price[row] + accrued[row]) / 100.0 * outstanding[row]
-        force, price, first_moment, second_moment = _solve_force(first, end, amount, yield_time, value, force, factors)
+        force, price, first_moment, second_moment = _solve_rate(first, end, amount, yield_time, value, force, force, values)
         frequency = yield_frequency[row]
         growth = exp(force / frequency)  # 1 + y/N
         duration = first_moment / price
@@ -125,8 +132,7 @@ def _yield_rows(
         line[5] = duration / growth
         line[6] = (second_moment / price + duration / frequency) / (growth * growth)
         if is_quoted or has_spread_curve[row]:
-            without_spread = _discount(first, end, amount, flow_node, node_day, discount_factor, node, discounted, years)
-            line[7] = _solve_z_spread(end - first, discounted, years, value, without_spread, factors)
+            line[7] = _z_spread(first, end, amount, flow_node, node_day, discount_factor, node, value, discounted, years, values)
         else:  # the model's only spread is the contract's constant one
             line[7] = credit_spread[row]
 
@@ -151,75 +157,96 @@ def _settlement_value(first, end, weight, flow_node, table, settlement, spread_t
 
 @kernel
 @no_type_check
-def _fill_factors(start, count, times, force, factors):
-    """exp(-force t) of `count` times from `start` on. A loop of its own, because sums keep their order and so are no SIMD."""
-    part = times[start : start + count]  # an index that might be negative would keep the loop from becoming SIMD
-    for i in range(count):
-        factors[i] = exp(-force * part[i])
+def _fill_values(start, end, amount, times, rate, values):
+    """amount × exp(-rate t) of flows, and of what is stored after them up to a multiple of LANES, because compiled code takes fewer one by
+    one. A loop of its own, because sums keep their order and so are no SIMD."""
+    padded = end + (start - end) % LANES
+    part, years = amount[start:padded], times[start:padded]  # an index that might be negative would keep the loop from becoming SIMD
+    for i in range(part.size):
+        values[i] = part[i] * exp(-rate * years[i])
 
 
 @kernel
 @no_type_check
-def _moments(start, end, amount, yield_time, force, factors):
-    """Σ a B, Σ t a B, Σ t² a B and Σ t³ a B with B = exp(-force t)."""
-    _fill_factors(start, end - start, yield_time, force, factors)
-    price = first = second = third = 0.0
+def _moments(start, end, amount, times, rate, values):
+    """Σ t^j a B for j from 0 to 4, B = exp(-rate t)."""
+    _fill_values(start, end, amount, times, rate, values)
+    price = first = second = third = fourth = 0.0
     for flow in range(start, end):
-        time = yield_time[flow]
-        x = amount[flow] * factors[flow - start]
+        time, x = times[flow], values[flow - start]
+        x1, x2 = x * time, x * (time * time)
         price += x
-        first += x * time
-        second += x * time * time
-        third += x * time * time * time
-    return price, first, second, third
+        first += x1
+        second += x2
+        third += x2 * time
+        fourth += x2 * (time * time)
+    return price, first, second, third, fourth
 
 
 @kernel
 @no_type_check
-def _solve_force(start, end, amount, yield_time, target, guess, factors):
-    """Force of yield k with Σ a exp(-k t) = target, and the first three sums there; NaN where there is none."""
-    force = guess
+def _solve_rate(start, end, amount, times, target, guess, centre, values):
+    """Rate k with Σ a exp(-k t) = target, and Σ t^j a exp(-k t) for j from 0 to 2 there; NaN where there is none.
+
+    Args:
+        guess: where Newton's method starts.
+        centre: where the bracket starts, if Newton's method finds nothing.
+    """
+    rate, longest = guess, times[end - 1]
     for _ in range(ITERATIONS_MAX):
-        price, first, second, third = _moments(start, end, amount, yield_time, force, factors)
-        if not price * target > 0.0:
+        moments = _moments(start, end, amount, times, rate, values)
+        step = _rate_step(moments[0], moments[1], moments[2], target)
+        if not abs(rate + step) <= FORCE_MAX:
             break
-        ratio, duration = price / target, first / price
-        if not duration > 0.0:
-            break
-        step = _halley_step(log(ratio), duration, second / price)
-        force += step
-        if abs(force) > FORCE_MAX:
-            break
-        if abs(step) < FORCE_STEP_SMALL:
-            half = 0.5 * step
-            return force, price - step * (first - half * second), first - step * (second - half * third), second - step * third
-    return _bracket_force(start, end, amount, yield_time, target, guess, factors)
+        rate += step
+        if abs(step) * longest < STEP_SMALL:
+            price, first, second, third = _moved(moments, step)
+            rest = (price - target) / first  # Newton's step, after Halley's missed by 1e-10 of the price at most
+            return rate + rest, price - rest * first, first - rest * second, second - rest * third
+    return _bracket_rate(start, end, amount, times, target, centre, values)
 
 
 @kernel
 @no_type_check
-def _halley_step(miss, duration, mean_square):
-    """Halley's step on ln(price): slope -duration, curvature = variance of the times."""
-    variance = mean_square - duration * duration
-    step = miss / duration
+def _rate_step(price, first, second, target):
+    """Halley's step on ln(price): slope -duration, curvature = variance of the times. NaN where the price has no logarithm or no slope."""
+    if not price * target > 0.0 or not first * price > 0.0:
+        return np.nan
+    duration = first / price
+    variance = second / price - duration * duration
+    step = log(price / target) / duration
     bend = 0.5 * variance * step / duration
     return step * (1.0 + bend) if abs(bend) < 0.5 else step
 
 
 @kernel
 @no_type_check
-def _bracket_force(first, end, amount, yield_time, target, guess, factors):
-    """The same by widening a bracket around the guess and halving it, for flows of both signs."""
+def _moved(moments, step):
+    """The first four moments at a rate that is greater by `step`, by Taylor's series."""
+    m0, m1, m2, m3, m4 = moments
+    h = -step
+    h2, h3, h4 = h / 2.0, h / 3.0, h / 4.0
+    price = m0 + h * (m1 + h2 * (m2 + h3 * (m3 + h4 * m4)))
+    first = m1 + h * (m2 + h2 * (m3 + h3 * m4))
+    second = m2 + h * (m3 + h2 * m4)
+    third = m3 + h * m4
+    return price, first, second, third
+
+
+@kernel
+@no_type_check
+def _bracket_rate(start, end, amount, times, target, centre, values):
+    """The same by widening a bracket around the centre and halving it, for flows of both signs."""
     nothing = (np.nan, np.nan, np.nan, np.nan)
     if not np.isfinite(target):
         return nothing
     width = BRACKET_FIRST
-    low = high = guess
-    low_miss = high_miss = _moments(first, end, amount, yield_time, guess, factors)[0] - target
+    low = high = centre
+    low_miss = high_miss = _moments(start, end, amount, times, centre, values)[0] - target
     while low_miss * high_miss > 0.0 and width < FORCE_MAX:
-        low, high = guess - width, guess + width
-        low_miss = _moments(first, end, amount, yield_time, low, factors)[0] - target
-        high_miss = _moments(first, end, amount, yield_time, high, factors)[0] - target
+        low, high = centre - width, centre + width
+        low_miss = _moments(start, end, amount, times, low, values)[0] - target
+        high_miss = _moments(start, end, amount, times, high, values)[0] - target
         width *= 2.0
     if not low_miss * high_miss <= 0.0:
         return nothing
@@ -227,19 +254,19 @@ def _bracket_force(first, end, amount, yield_time, target, guess, factors):
         middle = 0.5 * (low + high)
         if middle in (low, high):
             break
-        miss = _moments(first, end, amount, yield_time, middle, factors)[0] - target
+        miss = _moments(start, end, amount, times, middle, values)[0] - target
         if low_miss * miss <= 0.0:
             high = middle
         else:
             low, low_miss = middle, miss
-    price, first_moment, second_moment, _ = _moments(first, end, amount, yield_time, high, factors)
-    return (high, price, first_moment, second_moment) if price != 0.0 else nothing
+    price, first, second, _, _ = _moments(start, end, amount, times, high, values)
+    return (high, price, first, second) if price != 0.0 else nothing
 
 
 @kernel
 @no_type_check
-def _discount(first, end, amount, flow_node, node_day, discount_factor, settlement, discounted, years):
-    """Flows discounted to the settlement date on rate curves alone, and their times from it; returns their moments."""
+def _z_spread(first, end, amount, flow_node, node_day, discount_factor, settlement, target, discounted, years, values):
+    """Constant zero spread at which the flows are worth the target on the settlement date, NaN where there is none."""
     start_day, growth = node_day[settlement], 1.0 / discount_factor[settlement]
     price = first_moment = second_moment = 0.0
     for flow in range(first, end):
@@ -250,68 +277,6 @@ def _discount(first, end, amount, flow_node, node_day, discount_factor, settleme
         price += x
         first_moment += x * time
         second_moment += x * time * time
-    return price, first_moment, second_moment
-
-
-@kernel
-@no_type_check
-def _spread_moments(count, discounted, years, spread, factors):
-    """Σ b S, Σ t b S and Σ t² b S with S = exp(-spread t), b the discounted flows."""
-    _fill_factors(0, count, years, spread, factors)
-    price = first = second = 0.0
-    for flow in range(count):
-        time = years[flow]
-        x = discounted[flow] * factors[flow]
-        price += x
-        first += x * time
-        second += x * time * time
-    return price, first, second
-
-
-@kernel
-@no_type_check
-def _solve_z_spread(count, discounted, years, target, start, factors):
-    """Constant zero spread at which the flows are worth the target on the settlement date, NaN where there is none; `start`: sums at 0."""
-    price, first, second = start
-    spread = 0.0
-    for _ in range(ITERATIONS_MAX):
-        if not price * target > 0.0:
-            break
-        ratio, duration = price / target, first / price
-        if not duration > 0.0:
-            break
-        step = _halley_step(log(ratio), duration, second / price)
-        spread += step
-        if abs(spread) > FORCE_MAX:
-            break
-        if abs(step) < SPREAD_STEP_SMALL:
-            return spread
-        price, first, second = _spread_moments(count, discounted, years, spread, factors)
-    return _bracket_z_spread(count, discounted, years, target, factors)
-
-
-@kernel
-@no_type_check
-def _bracket_z_spread(count, discounted, years, target, factors):
-    if not np.isfinite(target):
-        return np.nan
-    width = BRACKET_FIRST
-    low = high = 0.0
-    low_miss = high_miss = _spread_moments(count, discounted, years, 0.0, factors)[0] - target
-    while low_miss * high_miss > 0.0 and width < FORCE_MAX:
-        low, high = -width, width
-        low_miss = _spread_moments(count, discounted, years, low, factors)[0] - target
-        high_miss = _spread_moments(count, discounted, years, high, factors)[0] - target
-        width *= 2.0
-    if not low_miss * high_miss <= 0.0:
-        return np.nan
-    for _ in range(2 * ITERATIONS_MAX):
-        middle = 0.5 * (low + high)
-        if middle in (low, high):
-            break
-        miss = _spread_moments(count, discounted, years, middle, factors)[0] - target
-        if low_miss * miss <= 0.0:
-            high = middle
-        else:
-            low, low_miss = middle, miss
-    return high
+    guess = _rate_step(price, first_moment, second_moment, target)
+    guess = guess if abs(guess) <= FORCE_MAX else 0.0
+    return _solve_rate(np.int64(0), end - first, discounted, years, target, guess, 0.0, values)[0]

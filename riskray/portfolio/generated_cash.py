@@ -1,4 +1,4 @@
-"""Generators of deposits and paper, repos."""
+"""Generators of deposits and paper, repos, FX swaps."""
 
 from typing import Final
 
@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from riskray.portfolio.generated_terms import (
+    BASE_FIRST,
     CURRENCIES,
     MATURED,
     NONSENSE_DATES,
@@ -17,6 +18,7 @@ from riskray.portfolio.generated_terms import (
     curves,
     named,
     sizes,
+    sometimes,
     spread_curves,
     weekday,
 )
@@ -47,7 +49,7 @@ def _money_market(random: np.random.Generator, flaw: np.ndarray, as_of: np.datet
     is_discount, is_long = (kind == 1) | (kind == 2), kind == 3
     days = np.where(is_long, random.choice([548, 730, 1095], count), random.choice([7, 14, 30, 61, 91, 182, 364], count))
     start, maturity = _short_lives(random, flaw, as_of, days, ahead_share=0.05)
-    maturity = np.where((flaw != MATURED) & (flaw != NONSENSE_DATES), np.maximum(maturity, weekday(as_of + 3)), maturity)
+    maturity = np.where((flaw != MATURED) & (flaw != NONSENSE_DATES), np.maximum(maturity, weekday(np.full(count, as_of + 3))), maturity)
     named_currency, curve = curves(currency, flaw)
     return {
         "currency": named_currency,
@@ -90,8 +92,38 @@ def _repos(random: np.random.Generator, flaw: np.ndarray, as_of: np.datetime64) 
     }
 
 
-MAKERS: Final[dict[str, Maker]] = {"MONEY_MARKET": _money_market, "REPO": _repos}
+def _fx_swaps(random: np.random.Generator, flaw: np.ndarray, as_of: np.datetime64) -> Fields:
+    count = len(flaw)
+    first = currencies(random, count)
+    second = (first + random.integers(1, len(CURRENCIES), count)) % len(CURRENCIES)
+    rank = np.array([BASE_FIRST.index(name) for name in CURRENCIES])
+    base, quote = np.where(rank[first] < rank[second], first, second), np.where(rank[first] < rank[second], second, first)
+    days = random.choice([1, 7, 30, 91, 182, 365], count, p=[0.15, 0.25, 0.2, 0.2, 0.1, 0.1])
+    elapsed = (random.random(count) * 1.2 * days).astype(np.int64) - 2  # a few are still ahead of their near date
+    near = weekday(as_of - np.where(flaw == MATURED, days + 30, elapsed))
+    far = weekday(np.where(flaw == MATURED, near + days, np.maximum(near + days, as_of + 1)))
+    far = np.where(flaw == NONSENSE_DATES, near - 1, far)
+    near_rate = by_currency(base, "usd_value") / by_currency(quote, "usd_value") * np.exp(random.normal(0.0, 0.02, count))
+    carry = (by_currency(quote, "rate") - by_currency(base, "rate")) * (far - near).astype(np.int64) / 365
+    quote_currency, quote_curve = curves(quote, flaw)
+    notional = sizes(random, base, median_usd=10_000_000, short_share=0.5)
+    return {
+        "base_currency": coded(base, CURRENCIES),
+        "quote_currency": quote_currency,
+        "notional": notional,
+        "near_date": near,
+        "near_rate": np.round(near_rate, 5),
+        "far_date": far,
+        "far_points": np.round(near_rate * np.expm1(carry), 6),
+        "far_notional": sometimes(random, 0.1, np.round(np.abs(notional) * (1.0 + by_currency(base, "rate") * days / 360), 2)),
+        "base_discount_curve": coded(base, tuple(f"{name}-GOVT" for name in CURRENCIES)),
+        "quote_discount_curve": quote_curve,
+    }
+
+
+MAKERS: Final[dict[str, Maker]] = {"FX_SWAP": _fx_swaps, "MONEY_MARKET": _money_market, "REPO": _repos}
 BOOKS: Final = {
+    "FX_SWAP": tuple(f"FX-SWAP-{i:02d}" for i in range(1, 4)),
     "MONEY_MARKET": tuple(f"TREASURY-{i:02d}" for i in range(1, 5)),
     "REPO": tuple(f"REPO-{i:02d}" for i in range(1, 4)),
 }

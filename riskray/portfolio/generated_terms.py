@@ -142,7 +142,8 @@ def lists(rows: np.ndarray, parts: list[np.ndarray]) -> pa.ListArray:
 
 def weekday(dates: Any) -> np.ndarray:
     """The dates, with Saturdays and Sundays moved to the following Monday."""
-    return np.busday_offset(dates, 0, roll="forward")
+    moved: np.ndarray = np.busday_offset(dates, 0, roll="forward")
+    return moved
 
 
 def named(texts: np.ndarray) -> pa.DictionaryArray:

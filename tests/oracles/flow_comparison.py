@@ -52,6 +52,10 @@ class QuantlibMarket:
         structure = with_spreads(self._curves[curve], spread_curve=None, credit_spread=credit_spread, as_of=self.market.as_of)
         return float(structure.discount(date_of(day)))
 
+    def curve(self, name: str) -> ql.YieldTermStructure:
+        """QuantLib's curve of this name."""
+        return self._curves[name]
+
     def fx(self, currency: str) -> float:
         """Price in base currency."""
         return self.market.fx(currency)

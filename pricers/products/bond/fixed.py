@@ -37,7 +37,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from pricers.contract.calendars_of_contract import contract_calendars, lacks_calendar
-from pricers.contract.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts, Text
+from pricers.contract.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts, end_to_end
 from pricers.flows.balances import SINKING
 from pricers.flows.cashflows import Lowered
 from pricers.flows.conventions import COUPON_AMOUNT, pays_by_frequency
@@ -119,7 +119,7 @@ def _legs(contracts: Contracts) -> tuple[CouponLegs, CalendarTables, np.ndarray]
     column, rows = contracts.array, contracts.row_count
     dates, amounts = contracts.ragged("sinking_dates"), contracts.ragged("sinking_amounts")
     calendar, settlement = contracts.text("calendar"), contracts.text("settlement_calendar")
-    found = contract_calendars(_end_to_end(calendar, settlement, contracts.text("ex_coupon_calendar")))
+    found = contract_calendars(end_to_end((calendar, settlement, contracts.text("ex_coupon_calendar"))))
     of_schedule, of_settlement, of_ex_coupon = found.calendar.reshape(3, rows)
     interest_start = contracts.array("interest_start_date")
     legs = CouponLegs(
@@ -163,14 +163,6 @@ def _legs(contracts: Contracts) -> tuple[CouponLegs, CalendarTables, np.ndarray]
         pays_out=False,
     )
     return legs, found.tables, np.logical_and.reduce(found.known.reshape(3, rows))
-
-
-def _end_to_end(*texts: Text) -> Text:
-    """Several text columns as one, under one list of names."""
-    names = tuple(dict.fromkeys(name for text in texts for name in text.names))
-    code_of = {name: code for code, name in enumerate(names)}
-    codes = [np.array([*(code_of[name] for name in text.names), -1], np.int32)[text.codes] for text in texts]
-    return Text(np.concatenate(codes), names)
 
 
 def _status_of_terms(contracts: Contracts) -> UInt8[np.ndarray, " row"]:

@@ -5,7 +5,7 @@ import pytest
 
 from pricers import ALL_MEASURES, Measure, RowStatus, compile_contracts, contracts_of, factors_of, pricer, value_cashflows, value_contracts
 from pricers.measures import BASIS_POINT, SCALAR_MEASURES
-from pricers.value.yields import _solve_z_spread, _spread_moments
+from pricers.value.yields import _moments, _solve_rate
 from tests.unit.pricers.examples import (
     AS_OF,
     BOND,
@@ -185,8 +185,7 @@ def test_compiled_batch_knows_its_size():
 
 
 def test_solver_that_comes_upon_a_price_of_zero_answers_from_its_bracket():
-    discounted, years, factors = np.array([100.0, -100.0 / 3.0 * 0.1]), np.array([1.0, 30.0]), np.empty(2)
-    start = _spread_moments(2, discounted, years, 0.0, factors)
-    spread = _solve_z_spread(2, discounted, years, 89.0, start, factors)
-    assert _spread_moments(2, discounted, years, spread, factors)[0] == pytest.approx(89.0, rel=1e-12)
-    assert np.isnan(_solve_z_spread(2, np.zeros(2), years, 89.0, (0.0, 0.0, 0.0), factors))
+    discounted, years, values = np.array([100.0, -100.0 / 3.0 * 0.1]), np.array([1.0, 30.0]), np.empty(2)
+    spread = _solve_rate(0, 2, discounted, years, 89.0, 0.0, 0.0, values)[0]
+    assert _moments(0, 2, discounted, years, spread, values)[0] == pytest.approx(89.0, rel=1e-12)
+    assert np.isnan(_solve_rate(0, 2, np.zeros(2), years, 89.0, 0.0, 0.0, values)[0])

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pricers import Measure, RowStatus, contracts_of, pricer, value_contracts
+from pricers import Fixings, FixingSeries, Measure, RowStatus, contracts_of, pricer, value_contracts
 from pricers.market.curves import discount_factors
 from pricers.products.fx.forward import lower
 from pricers.registry import NO_FIXINGS
@@ -204,6 +204,66 @@ def test_non_deliverable_needs_its_fixing_from_the_day_after_the_fixing_date():
     assert valued(unfixed).status.tolist() == [RowStatus.OK]
     assert valued(unfixed, as_of=AS_OF + 1).status.tolist() == [RowStatus.INVALID_AMOUNT]
     assert valued({**unfixed, "fixing_rate": 1.09}, as_of=AS_OF + 1).status.tolist() == [RowStatus.OK]
+
+
+INDEXED = {**NDF, "delivery_date": "2026-03-18", "calendar": "TARGET+US_FED", "fixing_index": "EUR-USD-ECB"}
+
+
+def published(**values):
+    """The market with values of EUR-USD-ECB by date."""
+    days = {day(date.replace("_", "-")[1:]): value for date, value in values.items()}
+    series = FixingSeries(np.array(sorted(days), np.int32), np.array([days[key] for key in sorted(days)]))
+    return Fixings({"EUR-USD-ECB": series, "USD-BRL-PTAX": series})
+
+
+def priced(contract, *, as_of, fixings):
+    valuation = value_contracts("FX_FWD", forwards(contract), market=replace(MARKET, as_of=as_of, fixings=fixings))
+    return RowStatus(valuation.status[0]), valuation.values[Measure.PV][0]
+
+
+@pytest.mark.parametrize("settlement_currency", ["BASE", "QUOTE"])
+def test_index_gives_the_fixing_of_a_non_deliverable(settlement_currency):
+    contract = {**INDEXED, "settlement_currency": settlement_currency}
+    by_rate = pv({**contract, "fixing_rate": 1.2}, as_of=AS_OF + 1)
+    assert priced(contract, as_of=AS_OF + 1, fixings=published(d2026_03_16=1.2, d2026_03_17=9.9)) == (RowStatus.OK, by_rate)
+    inverse = {**contract, "base_currency": "USD", "quote_currency": "EUR", "base_discount_curve": "USD", "quote_discount_curve": "EUR"}
+    expected = pv({**inverse, "fixing_rate": 1.0 / 1.2}, as_of=AS_OF + 1)
+    assert priced(inverse, as_of=AS_OF + 1, fixings=published(d2026_03_16=1.2)) == (RowStatus.OK, expected)
+
+
+def test_rate_of_the_contract_counts_before_the_index():
+    contract = {**INDEXED, "fixing_rate": 1.15}
+    assert priced(contract, as_of=AS_OF + 1, fixings=published(d2026_03_16=1.2)) == (RowStatus.OK, pv(contract, as_of=AS_OF + 1))
+
+
+def test_fixing_of_today_counts_once_published_and_a_past_one_must_be_published():
+    deliverable = pv({**FORWARD, "delivery_date": "2026-03-18"})
+    assert priced(INDEXED, as_of=AS_OF, fixings=NO_FIXINGS) == (RowStatus.OK, deliverable)
+    assert priced(INDEXED, as_of=AS_OF - 3, fixings=published(d2026_03_16=1.2))[1] == pv(
+        {**FORWARD, "delivery_date": "2026-03-18"}, as_of=AS_OF - 3
+    )  # tomorrow's knowledge is not used today
+    assert priced(INDEXED, as_of=AS_OF, fixings=published(d2026_03_16=1.2))[1] == pytest.approx(1e6 * (1.2 - 1.08), rel=1e-3)
+    assert priced(INDEXED, as_of=AS_OF + 1, fixings=published(d2026_03_13=1.2))[0] == RowStatus.MISSING_FIXING
+    assert priced({**INDEXED, "settlement_type": "DELIVERABLE"}, as_of=AS_OF + 1, fixings=NO_FIXINGS)[0] == RowStatus.OK
+
+
+def test_index_fixes_by_its_own_lag_and_calendar_unless_the_contract_says_when():
+    brl = {**INDEXED, "base_currency": "USD", "quote_currency": "BRL", "fixing_index": "USD-BRL-PTAX", "calendar": None}
+    friday = day("2026-04-17")  # two business days of Brazil before Wednesday 22 April: Tuesday is Tiradentes
+    contracts, lowered = forwards({**brl, "delivery_date": "2026-04-22"}), {}
+    for as_of in (friday, friday + 1):
+        lowered[as_of] = lower(contracts, as_of=as_of, fixings=NO_FIXINGS).status.tolist()
+    assert lowered == {friday: [RowStatus.OK], friday + 1: [RowStatus.MISSING_FIXING]}
+    given = forwards({**brl, "delivery_date": "2026-04-22", "fixing_date": "2026-04-20"})
+    assert lower(given, as_of=friday + 3, fixings=NO_FIXINGS).status.tolist() == [RowStatus.OK]
+
+
+@pytest.mark.parametrize(
+    ("index", "status"),
+    [("EUR-USD-NOBODY", RowStatus.MISSING_INDEX), ("USD-SOFR", RowStatus.INDEX_MISMATCH), ("EUR-GBP-ECB", RowStatus.INDEX_MISMATCH)],
+)
+def test_index_that_does_not_publish_the_pair_is_refused(index, status):
+    assert priced({**INDEXED, "fixing_index": index}, as_of=AS_OF, fixings=NO_FIXINGS)[0] == status
 
 
 @pytest.mark.parametrize(("fault", "status"), BAD, ids=[f"{status.name}-{number}" for number, (_, status) in enumerate(BAD)])

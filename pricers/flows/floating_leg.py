@@ -1,0 +1,246 @@
+"""Floating legs in compiled code: the stages of `coupon_leg.py`, with coupons that rest on forecasts.
+
+A flow is an amount at the leg's discounting on its pay day, or that amount times the growth factor P(start)/P(end) of a forecasting curve.
+Bonds, loans and swaps use `lower_floating_legs`: they fill `FloatingLegs` with one entry a leg, legs with a fixed rate included, and make
+`Cashflows` of what it returns.
+"""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple, no_type_check
+
+import numpy as np
+from jaxtyping import Int32
+
+from pricers.flows.accrual import fill_ex_days, settle
+from pricers.flows.balances import fill_block_balances
+from pricers.flows.cashflows import Shape, Term
+from pricers.flows.coupon_arrays import BLOCK_DATES, BLOCK_ROWS_MAX, Block, CouponLegs, empty_block, read_only_columns
+from pricers.flows.coupon_leg import fill_periods, fill_schedules, room
+from pricers.flows.floating_arrays import Coupons, FloatingColumns, IndexTables, LegIndices, MissingFixings, empty_coupons
+from pricers.flows.floating_rate import fill_coupons, fill_floating_accrued
+from pricers.flows.output import LegFlows, empty_flows
+from pricers.kernels.jit import kernel, njit
+from pricers.status import RowStatus
+from pricers.time.calendars import CalendarTables
+from pricers.time.dates import NO_DATE, to_date
+
+_OK: Final = int(RowStatus.OK)
+_INVALID_SCHEDULE: Final = int(RowStatus.INVALID_SCHEDULE)
+_NOT_FINITE: Final = int(RowStatus.NOT_FINITE)
+_FLOWS_PER_PERIOD: Final = 4  # two forecasts, what rests on none, and principal apart where the interest trades ex
+_LAG_BITS: Final = 18  # of a day's distance from the payment, either way
+_NO_FORECAST: Final = -1
+
+
+class ExchangeColumns(NamedTuple):
+    """Which principal is paid; bool[leg]."""
+
+    initial: np.ndarray
+    """The notional on the first day, by a leg that has not started."""
+    intermediate: np.ndarray
+    """Changes of the notional before the last payment."""
+    final: np.ndarray
+    """What is left at the end."""
+
+
+class FloatingLegs(NamedTuple):
+    """Legs as compiled code reads them. `coupons.rate` is the rate of legs without an index."""
+
+    coupons: CouponLegs
+    floating: FloatingColumns
+    exchanges: ExchangeColumns
+
+
+class ForecastColumns(NamedTuple):
+    """What a flow grows by; [flow]."""
+
+    curve: np.ndarray
+    """int32: into `LegIndices.curves`; -1 for a flow that rests on no forecast."""
+    start: np.ndarray
+    """int32: days since 1970-01-01."""
+    end: np.ndarray
+
+
+@dataclass(frozen=True)
+class LoweredLegs:
+    """Flows of legs, CSR by leg, cut to their number."""
+
+    flows: LegFlows
+    forecasts: ForecastColumns
+    messages: dict[int, str]
+    """Leg -> which fixing is missing."""
+
+
+def lower_floating_legs(
+    legs: FloatingLegs,
+    found: LegIndices,
+    indices: IndexTables,
+    *,
+    tables: CalendarTables,
+    as_of: int,
+    status: np.ndarray,
+    has_prices: bool = False,
+) -> LoweredLegs:
+    """Flows of a batch of legs.
+
+    Args:
+        legs: their terms; amounts take the sign of `coupons.balance.notional`.
+        found: the indices that the legs name.
+        indices: the same for compiled code.
+        tables: calendars that the terms point into.
+        as_of: valuation date, days since 1970-01-01.
+        status: uint8[leg]; legs that are not OK get no flows, legs that turn out unusable get their status here: INVALID_DATES,
+            INVALID_SCHEDULE, INVALID_PRINCIPAL, INVALID_AMOUNT, DATE_OUT_OF_RANGE, NOT_FINITE, MATURED, MISSING_FIXING or
+            UNSUPPORTED_RATE_METHOD.
+        has_prices: whether to fill settlement days, outstanding notionals and accrued interest.
+    Returns:
+        The flows after the valuation date in order of payment. A leg of a trade that has matured on one leg alone is MATURED here: the
+        caller decides what the trade is.
+    """
+    rows, legs, indices = len(status), read_only_columns(legs), read_only_columns(indices)
+    dates_max, periods_max = (int(count) for count in room(legs.coupons.schedule, as_of))
+    flows_max = _FLOWS_PER_PERIOD * periods_max
+    flows = empty_flows(rows, flows_max, as_of=as_of, trades_ex=bool(np.any(legs.coupons.payment.ex_days > 0)))
+    forecasts = ForecastColumns(*(np.empty(flows_max, np.int32) for _ in ForecastColumns._fields))
+    dates = max(dates_max, min(BLOCK_DATES, periods_max + rows))
+    missing = MissingFixings(np.full(rows, -1, np.int32), np.full(rows, NO_DATE, np.int32))
+    _lower_blocks(
+        legs, indices, tables, as_of, has_prices, empty_block(min(rows, BLOCK_ROWS_MAX), dates), empty_coupons(dates), missing, flows,
+        forecasts, status,
+    )  # fmt: skip
+    total = int(flows.flow_offsets[-1])
+    cut = {name: getattr(flows, name)[:total] for name in ("pay_day", "ex_day", "amount", "principal")}
+    messages = {
+        row: f"no fixing of {found.indices[missing.index[row]].name} on {to_date(missing.day[row])}"
+        for row in np.flatnonzero((status == RowStatus.MISSING_FIXING) & (missing.index >= 0)).tolist()
+    }
+    return LoweredLegs(flows._replace(**cut), ForecastColumns(*(column[:total] for column in forecasts)), messages)
+
+
+def forecast_shapes(
+    lowered: LoweredLegs, *, shapes: tuple[Shape, ...], leg_shape: Int32[np.ndarray, " leg"], curves: tuple[str, ...]
+) -> tuple[tuple[Shape, ...], Int32[np.ndarray, " flow"]]:
+    """Shapes of all flows, anchored on their pay days.
+
+    Args:
+        lowered: the flows.
+        shapes: discounting of the legs, with terms on the anchor alone.
+        leg_shape: which one each leg has.
+        curves: names that `ForecastColumns.curve` points to.
+    Returns:
+        The shapes, beginning with those given, and int32[flow].
+    """
+    forecasts, counts = lowered.forecasts, np.diff(lowered.flows.flow_offsets)
+    flow_shape = np.repeat(leg_shape, counts)
+    grows = np.flatnonzero(forecasts.curve != _NO_FORECAST)
+    pay_day, middle = lowered.flows.pay_day[grows].astype(np.int64), 1 << (_LAG_BITS - 1)
+    pair = flow_shape[grows].astype(np.int64) * len(curves) + forecasts.curve[grows]
+    lags = [pay_day - days[grows] + middle for days in (forecasts.start, forecasts.end)]
+    keys, number = np.unique((pair << (2 * _LAG_BITS)) | (lags[0] << _LAG_BITS) | lags[1], return_inverse=True)
+    made, mask = [], (1 << _LAG_BITS) - 1
+    for key in keys.tolist():
+        base, curve = divmod(key >> (2 * _LAG_BITS), len(curves))
+        start, end = ((key >> shift) & mask for shift in (_LAG_BITS, 0))
+        made.append((*shapes[base], Term(curves[curve], start - middle, 1), Term(curves[curve], end - middle, -1)))
+    flow_shape[grows] = len(shapes) + number
+    return (*shapes, *made), flow_shape
+
+
+@kernel
+@no_type_check
+def _lower_blocks(
+    legs: FloatingLegs, indices: IndexTables, tables: CalendarTables, as_of: int, has_prices: bool, block: Block, coupons: Coupons,
+    missing: MissingFixings, flows: LegFlows, forecasts: ForecastColumns, status: np.ndarray,
+) -> None:  # fmt: skip
+    begin = at = np.int64(0)  # a literal would be a type of its own, and every stage compiled twice
+    while begin < len(status):
+        end = fill_schedules(legs.coupons.schedule, tables, begin, block, status)
+        fill_periods(legs.coupons, tables, as_of, begin, end, block, status)
+        fill_block_balances(legs.coupons, as_of, begin, end, block, status)
+        settle(legs.coupons.payment, tables, as_of, begin, end, block, flows, status)
+        fill_ex_days(legs.coupons.payment, tables, begin, end, block, status)
+        fill_coupons(legs.coupons, legs.floating, indices, tables, as_of, begin, end, block, coupons, missing, status)
+        if has_prices:
+            fill_floating_accrued(legs.coupons, legs.floating, indices, tables, as_of, begin, end, block, coupons, flows, status)
+        at = _write_flows(legs, as_of, begin, end, block, coupons, flows, forecasts, status, at)
+        begin = end
+    flows.flow_offsets[len(status)] = at
+
+
+@njit(cache=True, nogil=True, inline="always")
+@no_type_check
+def _write_flow(flows: LegFlows, forecasts: ForecastColumns, at: int, pay_day: int, ex_day: int, amount: float, principal: float) -> int:
+    """Write one flow that rests on no forecast; the next free position."""
+    flows.pay_day[at], flows.ex_day[at], flows.amount[at], flows.principal[at] = pay_day, ex_day, amount, principal
+    forecasts.curve[at] = _NO_FORECAST
+    return at + 1
+
+
+@kernel
+@no_type_check
+def _write_forecasts(
+    coupons: Coupons, k: int, balance: float, pay_day: int, ex_day: int, flows: LegFlows, forecasts: ForecastColumns, at: int
+) -> int:
+    """Write the flows of a period that rest on forecasts; the next free position."""
+    for slot in range(2):
+        if coupons.growth[k, slot] != 0.0:
+            flows.pay_day[at], flows.ex_day[at] = pay_day, ex_day
+            flows.amount[at], flows.principal[at] = balance * coupons.growth[k, slot], 0.0
+            forecasts.curve[at], forecasts.start[at], forecasts.end[at] = (
+                coupons.curve[k, slot],
+                coupons.start[k, slot],
+                coupons.end[k, slot],
+            )
+            at += 1
+    return at
+
+
+@kernel
+@no_type_check
+def _write_flows(
+    legs: FloatingLegs, as_of: int, begin: int, end: int, block: Block, coupons: Coupons, flows: LegFlows, forecasts: ForecastColumns,
+    status: np.ndarray, at: int,
+) -> int:  # fmt: skip
+    """Write the flows of the block's legs one after the other; the next free position."""
+    exchanges, redemption = legs.exchanges, legs.coupons.balance.redemption
+    for i in range(begin, end):
+        flows.flow_offsets[i] = flows.first_flow[i] = at
+        if status[i] != _OK:
+            continue
+        r, start = i - begin, at
+        first, stop, last = block.first[r], block.stop[r], block.date_offsets[r + 1] - 2
+        factor, settlement, first_flow = block.factor[r], flows.settlement_day[i], np.int64(-1)
+        paid_out = block.adjusted[block.date_offsets[r]]
+        if exchanges.initial[i] and paid_out > as_of:
+            principal = -factor * block.balance[first]
+            at = _write_flow(flows, forecasts, at, paid_out, paid_out, principal, principal)
+        balance = factor * block.balance[first] * block.survival[first]
+        for k in range(first, stop):
+            after = factor * block.balance[k + 1] * block.survival[k + 1]
+            pay, ex_day, interest, principal = block.pay_day[k], block.ex_day[k], balance * coupons.plain[k], balance - after
+            if k == last:
+                principal += after * (redemption[i] / 100.0)
+            if not (exchanges.final[i] if k == stop - 1 else exchanges.intermediate[i]):
+                principal = 0.0
+            is_ex = ex_day <= settlement and ex_day < pay  # the buyer gets the principal alone
+            if not is_ex and pay > settlement and first_flow < 0:
+                first_flow = np.int64(at)
+            if not is_ex or ex_day > as_of:
+                if is_ex and first_flow >= 0:  # ex for longer than a coupon period, with principal paid within it
+                    status[i] = _INVALID_SCHEDULE
+                    break
+                at = _write_forecasts(coupons, k, balance, pay, ex_day, flows, forecasts, at)
+                with_interest = 0.0 if is_ex else principal
+                at = _write_flow(flows, forecasts, at, pay, ex_day, interest + with_interest, with_interest)
+            if is_ex and (principal != 0.0 or k == last):
+                if pay > settlement and first_flow < 0:
+                    first_flow = np.int64(at)
+                at = _write_flow(flows, forecasts, at, pay, pay, principal, principal)
+            if not np.isfinite(interest + principal):
+                status[i] = _NOT_FINITE
+                break
+            balance = after
+        if status[i] != _OK:
+            at = start
+        flows.first_flow[i] = first_flow if first_flow >= 0 and status[i] == _OK else at
+    return at

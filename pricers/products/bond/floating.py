@@ -1,0 +1,201 @@
+"""FLOATING_RATE_BOND: a bond whose coupons follow an interest-rate index, bullet or sinking, with ex-coupon period and credit spread.
+
+A bond has one leg. The coupon of a period is outstanding notional × year fraction × (gearing × index rate + spread). The rate of a term
+index (EURIBOR, Term SOFR) is fixed `fixing_lag` business days before its period; that of an overnight index (SOFR, SONIA, €STR) is
+compounded over the business days of the period, or of the period `lookback_days` earlier under an observation shift. Principal is repaid
+as that of a FIXED_BOND. Positive `notional` is a bond owned.
+
+What is fixed is read from the market's fixings: a fixing before the valuation date must be there (MISSING_FIXING), one on the valuation
+date is read where it is there and forecast otherwise, and later ones are forecast as the forward rate of the index's curve. With
+coupon_estimation PAR the forward rate of a term index ends with the coupon's period, which is QuantLib's default; with INDEXED it ends a
+whole tenor after its start. Forward rates carry no convexity adjustment for delayed payment. Caps, floors and fixings in arrears are
+refused (EMBEDDED_OPTION), as are lookbacks without observation shift, lockouts, averaged rates and compounded margins
+(UNSUPPORTED_RATE_METHOD).
+
+Prices refer to the settlement date. Accrued interest is at the rate that is fixed for the period; where overnight rates until the
+settlement date are still to come, the last one published stands for them.
+
+References:
+    [1] QuantLib, ql/cashflows/iborcoupon.cpp, ql/cashflows/overnightindexedcoupon.cpp, ql/instruments/bonds/floatingratebond.cpp.
+    [2] Alternative Reference Rates Committee, "SOFR Floating Rate Notes Conventions Matrix", 2019.
+"""
+
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import UInt8
+
+from pricers.contract.columns import Column, Columns, Contracts
+from pricers.contract.float_columns import FLOAT_COLUMNS
+from pricers.flows.balances import SINKING
+from pricers.flows.cashflows import Cashflows, Lowered, PriceTerms, discounted
+from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
+from pricers.flows.floating_arrays import FloatingTerms, day_counts, floating_terms
+from pricers.flows.floating_leg import ExchangeColumns, FloatingLegs, LoweredLegs, forecast_shapes, lower_floating_legs
+from pricers.market.fixings import Fixings
+from pricers.measures import Measure
+from pricers.products.bond import fixed
+from pricers.registry import PricerSpec, register
+from pricers.status import RowStatus
+from pricers.time.dates import NO_DATE
+from pricers.time.day_count import BUS_252
+from pricers.time.schedule import FREQUENCY_PER_YEAR
+
+
+def _columns() -> Columns:
+    """Those of FIXED_BOND with the index in place of the coupon."""
+    changed: dict[str, dict[str, Any]] = {
+        "frequency": {"default": "QUARTERLY"},
+        "day_count": {"default": None, "meaning": "day count of coupons; null: the index's"},
+        "accrual_convention": {"default": "MODIFIED_FOLLOWING"},
+        "payment_convention": {"default": "MODIFIED_FOLLOWING"},
+    }
+    columns: list[Column] = []
+    for column in fixed.COLUMNS:
+        if column.name == "coupon_rate":
+            columns.extend(FLOAT_COLUMNS)
+        elif column.name != "coupon_amount":
+            columns.append(replace(column, **changed.get(column.name, {})))
+    return Columns(*columns)
+
+
+COLUMNS: Final = _columns()
+
+
+def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
+    """Lower bonds to one leg each.
+
+    Args:
+        contracts: a batch with the columns of `COLUMNS`.
+        as_of: valuation date, days since 1970-01-01.
+        fixings: indices and what they have published.
+    Returns:
+        One leg a row. A coupon that is fixed is one flow; one that is not is a flow that grows at the forward rate, and one that does not.
+        Row status: those of FIXED_BOND, MISSING_INDEX, MISSING_FIXING, INDEX_MISMATCH, EMBEDDED_OPTION or UNSUPPORTED_RATE_METHOD.
+    """
+    terms = floating_terms(contracts, fixings=fixings, calendars=("calendar", "settlement_calendar", "ex_coupon_calendar"))
+    legs = _legs(contracts, terms)
+    status = _status_of_terms(contracts, legs.coupons)
+    status = np.where(status == RowStatus.OK, terms.status, status)
+    status[(terms.floating.index < 0) & (status == RowStatus.OK)] = RowStatus.MISSING_INDEX
+    payment, schedule = legs.coupons.payment, legs.coupons.schedule
+    status[(status == RowStatus.OK) & (payment.issue >= schedule.maturity)] = RowStatus.INVALID_DATES
+    lowered = lower_floating_legs(
+        legs, terms.found, terms.indices, tables=terms.tables, as_of=as_of, status=status, has_prices=True
+    )  # fmt: skip
+    return _one_leg_rows(contracts, lowered, terms, as_of=as_of, status=status)
+
+
+def _legs(contracts: Contracts, terms: FloatingTerms) -> FloatingLegs:
+    column, rows = contracts.array, contracts.row_count
+    dates, amounts = contracts.ragged("sinking_dates"), contracts.ragged("sinking_amounts")
+    of_schedule, of_settlement, of_ex_coupon = terms.calendars
+    interest_start = column("interest_start_date")
+    coupons = CouponLegs(
+        schedule=ScheduleColumns(
+            start=np.where(interest_start != NO_DATE, interest_start, column("issue_date")),
+            maturity=column("maturity_date"),
+            frequency=column("frequency"),
+            first_date=column("first_coupon_date"),
+            penultimate_date=column("penultimate_coupon_date"),
+            roll_rule=column("roll_rule"),
+            stub=column("stub"),
+            end_of_month=column("end_of_month"),
+            convention=column("accrual_convention"),
+            calendar=of_schedule,
+        ),
+        payment=PaymentColumns(
+            convention=column("payment_convention"),
+            lag=column("payment_lag"),
+            ex_days=column("ex_coupon_days"),
+            ex_calendar=of_ex_coupon,
+            settlement_lag=column("settlement_lag"),
+            settlement_calendar=np.where(contracts.text("settlement_calendar").codes < 0, of_schedule, of_settlement),
+            issue=column("issue_date"),
+        ),
+        balance=BalanceColumns(
+            notional=column("notional"),
+            rule=np.full(rows, SINKING, np.int8),
+            drawn=np.full(rows, np.nan),
+            balloon=np.zeros(rows),
+            interest_only_end=np.full(rows, NO_DATE, np.int32),
+            prepayment_rate=np.zeros(rows),
+            redemption=column("redemption"),
+            offsets=dates.offsets,
+            dates=dates.values,
+            amounts=amounts.values,
+        ),
+        rate=np.zeros(rows),
+        day_count=day_counts(contracts, terms.found),
+        by_frequency=np.zeros(rows, np.bool_),
+        is_zero_coupon=np.zeros(rows, np.bool_),
+        pays_out=False,
+    )
+    pays = np.ones(rows, np.bool_)
+    return FloatingLegs(coupons, terms.floating, ExchangeColumns(initial=~pays, intermediate=pays, final=pays))
+
+
+def _one_leg_rows(contracts: Contracts, lowered: LoweredLegs, terms: FloatingTerms, *, as_of: int, status: np.ndarray) -> Lowered:
+    """One leg a row, on the contract's discount and spread curve, in its currency."""
+    rows, flows = contracts.row_count, lowered.flows
+    shapes, leg_shape = discounted(contracts)
+    shapes, flow_shape = forecast_shapes(lowered, shapes=shapes, leg_shape=leg_shape, curves=terms.found.curves)
+    return Lowered(
+        as_of=as_of,
+        status=status,
+        native_currency=contracts.text("currency"),
+        cashflows=Cashflows(
+            row_count=rows,
+            leg_offsets=np.arange(rows + 1, dtype=np.int64),
+            leg_currency=contracts.text("currency"),
+            leg_credit_spread=contracts.array("credit_spread"),
+            flow_offsets=flows.flow_offsets,
+            shapes=shapes,
+            leg_shape=leg_shape,
+            pay_day=flows.pay_day,
+            ex_day=flows.ex_day,
+            amount=flows.amount,
+            principal=flows.principal,
+            flow_shape=flow_shape,
+        ),
+        price_terms=PriceTerms(
+            settlement_day=flows.settlement_day,
+            outstanding=flows.outstanding,
+            accrued=flows.accrued,
+            first_flow=flows.first_flow,
+            yield_time=np.zeros(flows.amount.size),
+            yield_frequency=np.maximum(FREQUENCY_PER_YEAR[contracts.array("frequency")], 1.0),
+            market_clean_price=contracts.array("market_clean_price"),
+        ),
+        messages=lowered.messages,
+    )
+
+
+def _status_of_terms(contracts: Contracts, legs: CouponLegs) -> UInt8[np.ndarray, " row"]:
+    """Status that follows from single terms, before any date is looked at."""
+    notional, price, redemption = (contracts.array(name) for name in ("notional", "market_clean_price", "redemption"))
+    usable = np.isfinite(notional) & (notional != 0.0) & np.isfinite(contracts.array("credit_spread"))
+    usable &= np.isfinite(redemption) & (redemption >= 0.0) & (np.isnan(price) | ((price > 0.0) & (price < np.inf)))
+    sinking = np.diff(contracts.ragged("sinking_dates").offsets) == np.diff(contracts.ragged("sinking_amounts").offsets)
+    choices = np.minimum.reduce([contracts.array("frequency"), contracts.array("payment_convention")])
+    lags = np.stack([contracts.array(name) for name in ("payment_lag", "ex_coupon_days", "settlement_lag")])
+    invalid = (choices < 0) | ~np.all((lags >= 0) & (lags <= LAG_DAYS_MAX), axis=0)
+    invalid |= (legs.day_count == BUS_252) & (contracts.text("calendar").codes < 0)
+    status = np.where(sinking, RowStatus.OK, RowStatus.INVALID_PRINCIPAL)
+    status = np.where(usable, status, RowStatus.INVALID_AMOUNT)
+    return np.where(invalid, RowStatus.INVALID_SCHEDULE, status).astype(np.uint8)
+
+
+register(
+    PricerSpec(
+        product="FLOATING_RATE_BOND",
+        title="Floating-rate bond",
+        columns=COLUMNS,
+        measures=frozenset(Measure) - {Measure.YIELD_TO_MATURITY, Measure.MACAULAY_DURATION, Measure.MODIFIED_DURATION, Measure.CONVEXITY},
+        native_currency="currency",
+        notional="notional",
+        lower=lower,
+        documentation=__doc__,
+    )
+)
