@@ -81,7 +81,8 @@ class WhatIfRequest(Model):
     @model_validator(mode="after")
     def _changes_something(self) -> "WhatIfRequest":
         if not (self.remove or self.scale or self.add or self.changes_market):
-            raise ValueError("the request has no change; give market (curves, spread_curves, fx_rates or shocks), remove, scale or add")
+            fields = ", ".join(CURVE_PARTS)
+            raise ValueError(f"the request has no change; give market ({fields}, fx_rates or shocks), remove, scale or add")
         return self
 
     @property
