@@ -96,7 +96,9 @@ class ExplainedTerm(Model):
     kind: CurveKind | None = Field(description="Kind of the curve; null for the contract's own credit spread.")
     date: datetime.date = Field(description="Day on the curve.", examples=["2027-06-21"])
     sign: Literal[-1, 1] = Field(description="1: the curve's factor of this day discounts the flow; -1: the flow is divided by it.")
-    factor: float = Field(description="What the point multiplies the amount by.", examples=[0.9231])
+    factor: float | None = Field(
+        description="What the point multiplies the amount by; null for a point of the special factor.", examples=[0.9231]
+    )
 
 
 class ExplainedFlow(Model):
@@ -111,7 +113,11 @@ class ExplainedFlow(Model):
     discount_factor: float
     spread_factor: float
     terms: list[ExplainedTerm] = Field(
-        description="All points of curves that the value rests on; the product of their factors is discount_factor × spread_factor."
+        description="All points of curves that the value rests on; the product of their factors and special_factor is discount_factor "
+        "× spread_factor."
+    )
+    special_factor: float = Field(
+        description="Part of the factors that is no product of single points: compounded or averaged rates, protection; 1 without one."
     )
     pv: float = Field(description="Present value in the leg's currency.")
     pv_base: float
