@@ -23,7 +23,7 @@ from pricers.market.indices import STANDARD_INDICES, Index, IndexKind
 from pricers.time.calendars import FIRST_DAY, calendar_tables
 from pricers.time.dates import to_date, to_day
 from riskray.errors import InvalidRequest
-from riskray.market.checks import Problem
+from riskray.market.problem import Problem
 from riskray.models.market_data import FixingDocument
 from riskray.models.rate_units import rate_fault, rate_limit
 
