@@ -35,7 +35,9 @@ def market(api: Api, **parts: Any) -> str:
 
 def run_of(api: Api, market_id: str, **request: Any) -> dict[str, Any]:
     body = {"portfolio": "desk", "market": market_id, "base_currency": "EUR", **request}
-    run: dict[str, Any] = api.http.post("/api/v1/runs", json=body, headers={"Prefer": "wait=60"}).json()
+    run_id = api.http.post("/api/v1/runs", json=body).json()["run_id"]
+    api.grid.join()
+    run: dict[str, Any] = api.http.get(f"/api/v1/runs/{run_id}").json()
     assert run["state"] in ("SUCCEEDED", "PARTIAL"), run
     return run
 
