@@ -27,7 +27,9 @@ from pricers.core.binding import Binding, bind_market
 from pricers.core.compiled import Compiled
 from pricers.core.nodes import collect_buckets
 from pricers.core.points import node_factors, point_values
+from pricers.core.special_values import SpecialValues
 from pricers.flows.cashflows import Lowered
+from pricers.flows.special_factors import DEFAULT_KINDS
 from pricers.kernels.jit import kernel, njit
 from pricers.kernels.vector_math import exp, expm1, log_of
 from pricers.market.curves import DAYS_PER_YEAR, rate_time
@@ -35,6 +37,7 @@ from pricers.market.market import Curve, CurveKind, Market, days_to_pillars
 from pricers.status import RowStatus
 from pricers.time.dates import to_date
 from pricers.value.row_layout import RowLayout, row_layout
+from pricers.value.special_steps import certain_amounts, with_special_steps
 from pricers.value.valuation import row_status
 
 _OK: Final = int(RowStatus.OK)
@@ -117,7 +120,8 @@ def explain_pnl(
     binding_t0, binding_t1 = bind_market(compiled_t0, market=market_t0), bind_market(compiled_t1, market=market_t1)
     status_t0, status_t1 = row_status(compiled_t0, binding_t0), row_status(compiled_t1, binding_t1)
     earlier, cash = _earlier_values(compiled_t0, binding=binding_t0, market=market_t0), np.empty(compiled_t0.leg_set.size)
-    _sum_cash(flows.flow_offsets, flows.pay_day, flows.ex_day, flows.amount, flows.principal, market_t1.as_of, cash)
+    amount = certain_amounts(flows)
+    _sum_cash(flows.flow_offsets, flows.pay_day, flows.ex_day, amount, flows.principal, market_t1.as_of, cash)
     # A matured row has no flows, so its value is a true zero; any other status is a value that is not known.
     alive_t0, alive_t1 = status_t0 == _OK, status_t1 == _OK
     unknown_t0 = held_t0 & ~alive_t0 & (status_t0 != RowStatus.MATURED)
@@ -183,9 +187,12 @@ def _cash_status(known: Lowered, until: int) -> np.ndarray:
     is_forecast = np.array([*(any(term.sign < 0 for term in shape) for shape in flows.shapes), False])  # the last: a leg without shape
     counts = np.diff(flows.flow_offsets)
     shapes = np.repeat(flows.leg_shape, counts) if flows.flow_shape is None else flows.flow_shape
+    is_unknown = is_forecast[shapes]
+    if flows.specials is not None and flows.flow_special is not None:
+        is_unknown |= np.append(~np.isin(flows.specials.kind, DEFAULT_KINDS), False)[flows.flow_special]
     row_of_flow = np.repeat(np.repeat(np.arange(flows.row_count), np.diff(flows.leg_offsets)), counts)
     status = np.where(known.status == RowStatus.MATURED, _OK, known.status).astype(np.uint8)
-    status[row_of_flow[is_forecast[shapes] & (flows.pay_day <= until)]] = RowStatus.MISSING_FIXING
+    status[row_of_flow[is_unknown & (flows.pay_day <= until)]] = RowStatus.MISSING_FIXING
     return status
 
 
@@ -199,6 +206,8 @@ def _row_sums(legs: np.ndarray, leg_offsets: np.ndarray) -> np.ndarray:
 def _earlier_values(compiled: Compiled, *, binding: Binding, market: Market) -> np.ndarray:
     """Value of each leg at the earlier date, in its own currency."""
     factors = node_factors(compiled, point_values(compiled, binding=binding, market=market))
+    if compiled.specials is not None:
+        factors[compiled.specials.node] *= SpecialValues(compiled.specials.specials, market=market).today[compiled.specials.special]
     value = np.empty(compiled.leg_set.size)
     _sum_earlier(compiled.sets.leg_order, compiled.flow_offsets, compiled.flow_node, compiled.weight, factors, value)
     return value
@@ -249,6 +258,10 @@ def _steps(
         nodes.offsets, nodes.point, nodes.sign, compiled.points.kind, later, _changes(aged, market_t1),
         np.empty(most, np.int64), np.empty(most), table, bucket_offsets, pillar, step,
     )  # fmt: skip
+    if compiled.specials is not None:
+        bucket_offsets, pillar, step = with_special_steps(
+            compiled.specials, table, bucket_offsets, pillar, step, aged=aged, earlier=_earlier_rates(aged, market_t1), later=market_t1
+        )
     table[np.repeat(unbound, np.diff(compiled.node_offsets)), :_LATER] = np.nan
     legs = compiled.leg_set.size
     steps = _LegSteps(*(np.zeros(legs) for _ in range(4)))
@@ -261,6 +274,16 @@ def _steps(
         steps.aged, steps.rates, steps.credit, steps.later, by_pillar,
     )  # fmt: skip
     return steps
+
+
+def _earlier_rates(aged: Market, later: Market) -> Market:
+    """The later market with the earlier rates at its pillars; curves that the earlier market lacks as they are."""
+    changes, offsets = _changes(aged, later), later.tables.offsets
+    curves = [
+        replace(curve, zero_rates=curve.zero_rates - np.nan_to_num(changes[offsets[i] : offsets[i + 1]]))
+        for i, curve in enumerate(later.curves)
+    ]
+    return replace(later, curves=tuple(curves))
 
 
 def _changes(aged: Market, later: Market) -> np.ndarray:
