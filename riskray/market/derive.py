@@ -12,7 +12,16 @@ from jaxtyping import Float
 from riskray.errors import InvalidRequest
 from riskray.market.fx import todays_rates
 from riskray.market.zero_rates import discount_curve
-from riskray.models.market_data import Compounding, CurveDocument, FxSpot, MarketDocument, Quality, QuotedAs, SpreadCurveDocument
+from riskray.models.market_data import (
+    Compounding,
+    CurveDocument,
+    FxSpot,
+    Interpolation,
+    MarketDocument,
+    Quality,
+    QuotedAs,
+    SpreadCurveDocument,
+)
 
 _NOTE_LENGTH_MAX = 2000
 _LISTED_MAX = 20
@@ -89,8 +98,16 @@ def _moved_curve(curve: CurveDocument, document: MarketDocument, shift: np.ndarr
     if shift is None:
         return curve
     rates = discount_curve(curve, as_of=document.as_of).zero_rates + shift
-    form = {"quoted_as": QuotedAs.ZERO_RATES, "compounding": Compounding.CONTINUOUS}
+    # A moved curve is no longer the one of its quotes.
+    form = {"quoted_as": QuotedAs.ZERO_RATES, "compounding": Compounding.CONTINUOUS, **_without_instruments(curve)}
     return curve.model_copy(update={**form, **_moved(curve, rates)})
+
+
+def _without_instruments(curve: CurveDocument) -> dict[str, Any]:
+    if not curve.instruments:
+        return {}
+    is_linear = curve.interpolation is Interpolation.LINEAR_ZERO
+    return {"instruments": [], "interpolation": Interpolation.LINEAR_ZERO if is_linear else Interpolation.LOG_LINEAR_DISCOUNT}
 
 
 def _moved_spread_curve(curve: SpreadCurveDocument, shift: np.ndarray | None) -> SpreadCurveDocument:

@@ -12,10 +12,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from riskray.market.checks import Problem, market_problems
+from riskray.market.quotes import calibration_problems
 from riskray.models.market_data import MarketDocument
 from riskray.models.problems import problem_message
 
-_PARTS = ("curves", "spread_curves", "fx_spots", "fx_discount_curves")
+_PARTS = ("curves", "spread_curves", "quotes", "fx_spots", "fx_discount_curves")
 _UNDECIDABLE = "inconsistent"
 
 Part = tuple[str, int | str]
@@ -72,7 +73,7 @@ def _problems(data: Any) -> tuple[MarketDocument | None, list[Problem]]:
             {"loc": list(item["loc"]), "msg": problem_message(item), "code": item["type"], "is_of_value": True}
             for item in error.errors(include_url=False, include_context=False)
         ]
-    return document, market_problems(document)
+    return document, market_problems(document) or calibration_problems(document)
 
 
 def _without(data: Any, left_out: set[Part]) -> tuple[Any, dict[str, list[int]]]:
@@ -114,8 +115,8 @@ def _refers_to_left_out(problem: Problem, data: Any, left_out: set[Part]) -> boo
 
 
 def _name_of(part: Any) -> str | None:
-    """The name of a curve, or the pair of a quote, as the document's types have it."""
+    """The name of a curve, the id of a quote or the pair of a spot rate, as the document's types have it."""
     if not isinstance(part, Mapping):
         return None
-    name = part.get("name", part.get("pair"))
+    name = part.get("name", part.get("quote_id", part.get("pair")))
     return name.strip() if isinstance(name, str) else None

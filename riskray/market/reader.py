@@ -31,6 +31,7 @@ import pyarrow.parquet
 from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
 from riskray.market.checks import Problem, rate_unit_problems
 from riskray.market.examine import Part, examine
+from riskray.market.quotes import has_instruments, quote_unit_problems, with_built_curves
 from riskray.models.market_data import CurveDocument, MarketDocument, QuotedAs, SpreadCurveDocument
 from riskray.strict_json import parse_json
 
@@ -116,7 +117,7 @@ def _checked(data: Any, *, allow_partial: bool, table: "_TableReader | None" = N
         what = "document" if table is None else "file"
         count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
         raise InvalidRequest(f"the market {what} has {count}: {problems[0]['msg']}", problems)
-    return MarketRead(_normal(found.document), len(found.left_out), problems + consequences)
+    return MarketRead(_normal(with_built_curves(found.document)), len(found.left_out), problems + consequences)
 
 
 def _placed(problem: Problem, place: Callable[[Location], Location]) -> Problem:
@@ -132,7 +133,9 @@ def _normal(document: MarketDocument) -> MarketDocument:
             "spread_curves": sorted(document.spread_curves, key=lambda curve: curve.name),
             "fx_spots": sorted(document.fx_spots, key=lambda spot: spot.pair),
             "fx_discount_curves": dict(sorted(document.fx_discount_curves.items())),
-            "rates_checked": document.rates_checked or not rate_unit_problems(document.curves, loc=()),  # no other content for nothing
+            "quotes": sorted(document.quotes, key=lambda quote: quote.quote_id),
+            # No other content for nothing.
+            "rates_checked": document.rates_checked or not (rate_unit_problems(document.curves, loc=()) or quote_unit_problems(document)),
         }
     )
 
@@ -164,7 +167,9 @@ def market_id(document: MarketDocument) -> str:
 
 
 def write_market(document: MarketDocument, *, format: str) -> bytes:
-    """The document as a file that reads back to the same hash. Raises UnsupportedFormat."""
+    """The document as a file that reads back to the same hash. Raises UnsupportedFormat, also for quotes in a table."""
+    if format != "json" and has_instruments(document):
+        raise UnsupportedFormat(f"a market from quotes has no place in a table; use json instead of {format}")
     match format:
         case "json":
             return canonical_json(document).encode()
