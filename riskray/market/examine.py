@@ -18,6 +18,8 @@ from riskray.models.problems import problem_message
 
 _PARTS = ("curves", "spread_curves", "quotes", "fx_spots", "fx_discount_curves")
 _UNDECIDABLE = "inconsistent"
+_OF_MISSING_PARTS = {"missing_quote", "no_instrument", "unknown_dependency"}
+"""Codes of problems that quotes and curves have without a quote or curve that was left out before."""
 
 Part = tuple[str, int | str]
 
@@ -57,7 +59,7 @@ def examine(data: Any, *, known_bad: Iterable[Part] = ()) -> Examination:
         for problem in problems:
             parts = _parts_of(problem, data)
             is_hopeless |= not parts or problem["code"] == _UNDECIDABLE
-            is_consequence = problem["code"] == "unknown_curve" and _refers_to_left_out(problem, data, examination.left_out)
+            is_consequence = _is_consequence(problem, data, examination.left_out)
             (examination.consequences if is_consequence else examination.problems).append(problem)
             bad |= parts
         if is_hopeless:
@@ -107,6 +109,12 @@ def _parts_of(problem: Problem, data: Any) -> set[Part]:
         return {(loc[0], loc[1])}
     name = _name_of(data[loc[0]][loc[1]])
     return {(loc[0], number) for number, part in enumerate(data[loc[0]]) if _name_of(part) == name}
+
+
+def _is_consequence(problem: Problem, data: Any, left_out: set[Part]) -> bool:
+    if problem["code"] == "unknown_curve":
+        return _refers_to_left_out(problem, data, left_out)
+    return problem["code"] in _OF_MISSING_PARTS and any(part in ("curves", "quotes") for part, _ in left_out)
 
 
 def _refers_to_left_out(problem: Problem, data: Any, left_out: set[Part]) -> bool:

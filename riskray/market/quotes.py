@@ -29,6 +29,7 @@ from riskray.models.market_data import (
     QuoteType,
 )
 from riskray.models.rate_units import rate_fault, rate_limit
+from riskray.models.snapshot import FittedQuote
 
 Problem = dict[str, Any]
 
@@ -77,6 +78,21 @@ def with_built_curves(document: MarketDocument) -> MarketDocument:
 
     quotes = [quote.model_copy(update={"residual": residuals.get(quote.quote_id)}) for quote in document.quotes]
     return document.model_copy(update={"curves": [built(curve) for curve in document.curves], "quotes": quotes})
+
+
+def fitted_quotes(document: MarketDocument) -> list[FittedQuote]:
+    """The quotes of a built document, with the curves that they determine and their residuals."""
+    curve_of = {name: curve.name for curve in document.curves for name in curve.instruments}
+    return [
+        FittedQuote(
+            quote_id=quote.quote_id,
+            instrument=quote.instrument.value,
+            value=quote.value,
+            curve=curve_of.get(quote.quote_id),
+            residual=quote.residual,
+        )
+        for quote in document.quotes
+    ]
 
 
 def calibration_of(document: MarketDocument) -> Calibration:

@@ -14,7 +14,7 @@ from riskray.errors import InvalidRequest
 from riskray.models.common import Model
 from riskray.models.hierarchy import Dimension, HierarchyDetail, StoredHierarchy
 from riskray.models.scenario import MarketHistory, MarketHistoryDetail, ScenarioSet, ScenarioSetDetail
-from riskray.models.snapshot import MarketSnapshot, PortfolioDetail, PortfolioSnapshot
+from riskray.models.snapshot import MarketDetail, MarketSnapshot, PortfolioDetail, PortfolioSnapshot
 
 Record = TypeVar("Record")
 Summary = TypeVar("Summary", bound=Model)
@@ -172,7 +172,7 @@ class HierarchyRecord:
 
 MARKETS: Final = SnapshotKind(
     "market", "markets", prefix="mkt", table="market_snapshot", key="market", record=MarketRecord, service="market-data",
-    route="/snapshots", summary=MarketSnapshot, detail=MarketSnapshot, used_by_runs=True, document="document",
+    route="/snapshots", summary=MarketSnapshot, detail=MarketDetail, used_by_runs=True, document="document",
 )  # fmt: skip
 PORTFOLIOS: Final = SnapshotKind(
     "portfolio", "portfolios", prefix="pf", table="portfolio_snapshot", key="portfolio", record=PortfolioRecord, service="portfolios",

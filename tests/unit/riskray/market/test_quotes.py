@@ -143,6 +143,12 @@ def test_rates_of_unlikely_size_are_taken_on_request():
     assert parse_market(data | {"rates_checked": False}).rates_checked is False
 
 
+def test_what_follows_from_a_bad_quote_is_no_problem_of_its_own():
+    with pytest.raises(InvalidRequest) as caught:
+        parse_market(with_quote("USD.OIS.2Y", value=3.25))
+    assert [problem["loc"] for problem in caught.value.problems] == [["quotes", 3, "value"]]
+
+
 def test_allow_partial_leaves_out_a_bad_quote_and_the_curves_that_need_it():
     data = json.dumps(with_quote("FX.6M", tenor="6Q")).encode()
     read = read_market_upload(data, format="json", allow_partial=True)
