@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pricers.flows.cashflows import Term as Term
     from pricers.flows.cashflows import discounted as discounted
     from pricers.flows.cashflows import discounted_by as discounted_by
+    from pricers.flows.special_factors import SpecialFactors as SpecialFactors
+    from pricers.flows.special_factors import SpecialKind as SpecialKind
     from pricers.market.factors import Factor as Factor
     from pricers.market.factors import FactorKind as FactorKind
     from pricers.market.factors import factors_of as factors_of
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "flows.cashflows": ("OWN", "Cashflows", "Lowered", "PriceTerms", "Shape", "Term", "discounted", "discounted_by"),
+    "flows.special_factors": ("SpecialFactors", "SpecialKind"),
     "market.factors": ("Factor", "FactorKind", "factors_of"),
     "market.fixings": ("Fixings", "FixingSeries"),
     "market.indices": ("STANDARD_INDICES", "Index", "IndexKind"),

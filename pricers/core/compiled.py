@@ -16,6 +16,7 @@ from pricers.contract.columns import Text, read_only
 from pricers.core.curve_sets import CurveSets, RowSets, curve_sets, row_sets
 from pricers.core.node_numbers import NodeNumbers, number_nodes, numbered, prefetch_leg
 from pricers.core.shapes import OWN_ORDER, canonical, curve_key, sort_key
+from pricers.core.specials import CompiledSpecials, SpecialFlows, special_flows, split_nodes
 from pricers.flows.cashflows import Lowered, PriceTerms, Shape
 from pricers.kernels.jit import kernel, njit
 from pricers.kernels.vector_math import exp
@@ -74,7 +75,7 @@ class Compiled:
     sets: CurveSets
     rows: RowSets
     shapes: tuple[Shape, ...]
-    """In canonical form and order."""
+    """In canonical form and order; then, for binding, shapes of nodes with the curves of their special factors (see `specials.py`)."""
     flow_offsets: Int64[np.ndarray, " leg_plus_one"]
     """Of the legs in the order of `sets.leg_order`."""
     amount: Float[np.ndarray, " flow"]
@@ -94,6 +95,8 @@ class Compiled:
     weighted_average_life: Float[np.ndarray, " row"] | None
     messages: Mapping[int, str]
     """Row -> what its status does not say."""
+    specials: CompiledSpecials | None = None
+    """Special factors and the nodes that they multiply; None where no flow has one."""
 
     @property
     def row_count(self) -> int:
@@ -149,7 +152,8 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
     shapes, number, back = _canonical_shapes(flows.shapes)
     leg_shape: np.ndarray = number[flows.leg_shape]
     flow_shape = None if flows.flow_shape is None else number[flows.flow_shape]
-    sets = curve_sets(flows, shapes=shapes, leg_shape=leg_shape, flow_shape=flow_shape)
+    special = special_flows(flows, as_of=lowered.as_of, shapes=shapes, leg_shape=leg_shape, flow_shape=flow_shape)
+    sets = curve_sets(flows, shapes=special.shapes, leg_shape=leg_shape, flow_shape=special.flow_shape)
     anchor = (flows.pay_day if flows.anchor_day is None else flows.anchor_day).astype(np.int32, copy=False)
     if back.any():
         given = np.repeat(flows.leg_shape, np.diff(flows.flow_offsets)) if flows.flow_shape is None else flows.flow_shape
@@ -167,7 +171,10 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
     )  # fmt: skip
     if found.anchor.min(initial=0) < 0:
         raise ValueError(f"a node lies before the valuation date with all its points: {shapes[found.shape[found.anchor.argmin()]]}")
+    found, specials, node_shape = _with_specials(found, special, order, flows.flow_offsets)
     nodes, points, own_time = _points(found, shapes, sets)
+    if specials is not None:
+        nodes.points_in_row[specials.node] = 0
     amount = np.empty_like(flows.amount)
     _store(order, flows.flow_offsets, flows.amount, amount)
     weight = amount = read_only(amount)
@@ -192,7 +199,7 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         leg_credit_spread=flows.leg_credit_spread,
         sets=sets,
         rows=row_sets(flows.leg_offsets, sets.leg_set, sets.count),
-        shapes=shapes,
+        shapes=special.shapes,
         flow_offsets=offsets,
         amount=amount,
         weight=weight,
@@ -200,10 +207,11 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         node_offsets=found.node_offsets,
         nodes=nodes,
         points=points,
-        set_shapes=_set_shapes(sets, found, leg_shape, len(shapes)),
+        set_shapes=_set_shapes(sets, found.node_offsets, node_shape, leg_shape, len(special.shapes)),
         price_terms=terms,
         settlement_node=None if terms is None else found.settlement_node,
         weighted_average_life=life,
+        specials=specials,
         messages=lowered.messages,
     )
 
@@ -245,36 +253,60 @@ def _canonical_shapes(shapes: tuple[Shape, ...]) -> tuple[tuple[Shape, ...], np.
     return tuple(distinct), number, np.array([*(back for _, back in made), 0], np.int64)
 
 
+def _with_specials(
+    found: NodeNumbers, special: SpecialFlows, order: np.ndarray, flow_offsets: np.ndarray
+) -> tuple[NodeNumbers, CompiledSpecials | None, np.ndarray]:
+    """The nodes, those with different special factors apart, their special factors, and the shape by which each node is bound."""
+    if special.specials is None or special.number is None or special.flow_shape is None:
+        return found, None, found.shape
+    number, flow_shape = np.empty_like(special.number), np.empty_like(special.flow_shape)
+    _store(order, flow_offsets, special.number, number)
+    _store(order, flow_offsets, special.flow_shape, flow_shape)
+    return split_nodes(found, special.specials, number=number, flow_shape=flow_shape)
+
+
 def _points(found: NodeNumbers, shapes: tuple[Shape, ...], sets: CurveSets) -> tuple[Nodes, Points, np.ndarray]:
     """The terms of all nodes, their points, and float64[node]: years of the contract's own spread at each node."""
     place = {key: index for index, key in enumerate(sets.curves)}
     terms = [(place.get(curve_key(term), len(sets.curves)), *curve_key(term)[:1], term.lag, term.sign) for s in shapes for term in s]
-    curve, kind, lag, sign = np.array(terms, np.int64).reshape(-1, 4).T
+    curve, kind, lag, sign = np.array(terms, np.int64).reshape(-1, 4).T.copy()
     first = np.cumsum([0, *(len(shape) for shape in shapes)], dtype=np.int64)
-    counts = np.diff(first)[found.shape]
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
-    term = np.arange(offsets[-1]) - np.repeat(offsets[:-1] - first[:-1][found.shape], counts)
-    day = np.repeat(found.anchor.astype(np.int64), counts) - lag[term]
-    day = np.where((kind[term] < _INFLATION_ORDER) & (day < 0), _BEFORE_TODAY, day)
-    low = int(day.min(initial=0))
-    width = int(day.max(initial=0)) - low + 1
-    keys, point = numbered(curve[term] * width + (day - low), (len(sets.curves) + 1) * width)
+    room = int(np.bincount(found.shape, minlength=len(shapes)) @ np.diff(first))
+    low = int(found.anchor.min(initial=0)) - max(int(lag.max(initial=0)), 1)
+    width = int(found.anchor.max(initial=0)) - min(int(lag.min(initial=0)), 0) - low + 1
+    offsets, key, node_sign = np.zeros(found.shape.size + 1, np.int32), np.empty(room, np.int64), np.empty(room, np.int8)
+    own_time = np.zeros(found.shape.size)
+    _fill_terms(found.shape, found.anchor, first, curve, kind, lag, sign, low, width, offsets, key, node_sign, own_time)
+    keys, point = numbered(key, (len(sets.curves) + 1) * width)
     point_curve = keys // width
     kinds = np.array([*(key[0] for key in sets.curves), OWN_ORDER], np.int8)
-    points = Points(point_curve.astype(np.int32), kinds[point_curve], (keys % width + low).astype(np.int32))
+    points = Points(point_curve.astype(np.int32), kinds[point_curve], (keys - point_curve * width + low).astype(np.int32))
     in_row = np.array([_points_in_row(shape) for shape in shapes], np.int8)
-    nodes = Nodes(
-        offsets.astype(np.int32), point.astype(np.int32), sign[term].astype(np.int8), found.shape, found.anchor, in_row[found.shape]
-    )
-    own_time = np.zeros(found.shape.size)
-    of_own = np.flatnonzero(kind[term] == OWN_ORDER)
-    np.add.at(own_time, np.repeat(np.arange(found.shape.size), counts)[of_own], sign[term][of_own] * (day[of_own] / DAYS_PER_YEAR))
-    return nodes, points, own_time
+    return Nodes(offsets, point.astype(np.int32), node_sign, found.shape, found.anchor, in_row[found.shape]), points, own_time
 
 
-def _set_shapes(sets: CurveSets, found: NodeNumbers, leg_shape: np.ndarray, shape_count: int) -> tuple[tuple[int, int], ...]:
-    node_set = np.repeat(np.arange(sets.count), np.diff(found.node_offsets))
-    node_pairs = node_set * shape_count + found.shape
+@kernel
+@no_type_check
+def _fill_terms(node_shape, anchor, first, curve, kind, lag, sign, low, width, offsets, key, node_sign, own_time):
+    """Offsets of the nodes' terms, and of each its point as curve × width + day - low, and its sign."""
+    count = 0
+    for node in range(node_shape.size):
+        for term in range(first[node_shape[node]], first[node_shape[node] + 1]):
+            day = anchor[node] - lag[term]
+            if day < 0 and kind[term] < _INFLATION_ORDER:
+                day = np.int64(_BEFORE_TODAY)
+            key[count], node_sign[count] = curve[term] * width + (day - low), sign[term]
+            if kind[term] == OWN_ORDER:
+                own_time[node] += sign[term] * (day / DAYS_PER_YEAR)
+            count += 1
+        offsets[node + 1] = count
+
+
+def _set_shapes(
+    sets: CurveSets, node_offsets: np.ndarray, node_shape: np.ndarray, leg_shape: np.ndarray, shape_count: int
+) -> tuple[tuple[int, int], ...]:
+    node_set = np.repeat(np.arange(sets.count), np.diff(node_offsets))
+    node_pairs = node_set * shape_count + node_shape
     is_first = np.diff(node_pairs, prepend=-1) != 0  # nodes of a pair are together
     leg_pairs = (sets.leg_set * np.int64(shape_count) + leg_shape)[leg_shape >= 0]
     pairs = np.concatenate([node_pairs[is_first], leg_pairs])

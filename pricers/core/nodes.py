@@ -15,8 +15,10 @@ from pricers.core.binding import Binding
 from pricers.core.compiled import Compiled
 from pricers.core.points import point_values
 from pricers.core.shapes import OWN_ORDER
+from pricers.core.special_values import SpecialValues
+from pricers.core.specials import CompiledSpecials
 from pricers.kernels.jit import kernel
-from pricers.kernels.vector_math import exp, expm1
+from pricers.kernels.vector_math import exp, expm1, log
 from pricers.market.market import CurveKind, Market
 from pricers.measures import BASIS_POINT
 
@@ -35,7 +37,7 @@ RIGHT: Final = 5
 PILLAR: Final = 6
 """Pillar of the first point, counted over all curves of the market; -1 for a node whose buckets are in the list."""
 EXPONENT: Final = 7
-"""-ln(factor)."""
+"""-ln(factor); without a special factor that is not positive."""
 SECOND: Final = 4
 """Columns from LEFT, RIGHT and PILLAR of the first point to those of the second, whose PILLAR is -1 where there is none."""
 NARROW: Final = 8
@@ -81,7 +83,62 @@ def node_table(compiled: Compiled, *, binding: Binding, market: Market) -> NodeT
         nodes.offsets, nodes.point, nodes.sign, nodes.points_in_row, compiled.points.kind, points, np.empty(most, np.int32), np.empty(most),
         table.values, table.discount_factor, table.bucket_offsets, table.bucket_pillar, table.bucket_change,
     )  # fmt: skip
-    return table
+    return table if compiled.specials is None else _with_specials(table, compiled.specials, market)
+
+
+def _with_specials(table: NodeTable, compiled: CompiledSpecials, market: Market) -> NodeTable:
+    """Multiply nodes by their special factors, which they have as listed nodes: buckets that both move are added before."""
+    specials = compiled.specials
+    values = SpecialValues(specials, market=market)
+    bumps = values.bumps()
+    special_of_node = np.full(table.discount_factor.size, -1, np.int32)
+    special_of_node[compiled.node] = compiled.special
+    more = int(np.diff(bumps.offsets)[compiled.special].sum())
+    room = int(table.bucket_offsets[-1]) + more
+    offsets, pillar, change = np.empty_like(table.bucket_offsets), np.empty(room, np.int32), np.empty(room)
+    _multiply_nodes(
+        special_of_node, specials.rate_count, values.today, values.tomorrow, bumps, table.bucket_offsets, table.bucket_pillar,
+        table.bucket_change, table.values, table.discount_factor, np.zeros(room), offsets, pillar, change,
+    )  # fmt: skip
+    return NodeTable(table.values, table.discount_factor, offsets, pillar, change)
+
+
+@kernel
+@no_type_check
+def _multiply_nodes(
+    special_of_node, rate_count, today, tomorrow, bumps, given, given_pillar, given_change, table, discount_factor, added, offsets, pillar,
+    change,
+):  # fmt: skip
+    """A bump changes node × special by their changes a, b as a × special + node × b + a × b."""
+    at = 0
+    for node in range(special_of_node.size):
+        offsets[node] = first = at
+        for bucket in range(given[node], given[node + 1]):
+            pillar[at], change[at] = given_pillar[bucket], given_change[bucket]
+            at += 1
+        special = special_of_node[node]
+        if special < 0:
+            continue
+        factor, by = table[node, FACTOR], today[special]
+        for bucket in range(bumps.offsets[special], bumps.offsets[special + 1]):
+            found = first
+            while found < at and pillar[found] != bumps.pillar[bucket]:
+                found += 1
+            if found == at:
+                pillar[at], change[at] = bumps.pillar[bucket], 0.0
+                at += 1
+            added[found] = (factor + change[found]) * bumps.change[bucket]
+        for bucket in range(first, at):
+            change[bucket] = change[bucket] * by + added[bucket]
+        up, wider = table[node, PARALLEL], table[node, CREDIT]
+        table[node, PARALLEL] = up * by + (factor + up) * bumps.parallel[special]
+        table[node, CREDIT] = wider * by + (factor + wider) * bumps.credit[special]
+        table[node, FACTOR] = factor * by
+        table[node, TOMORROW] *= tomorrow[special]
+        table[node, EXPONENT] -= log(by) if by > 0.0 else 0.0
+        if special < rate_count:
+            discount_factor[node] *= by
+    offsets[special_of_node.size] = at
 
 
 @kernel

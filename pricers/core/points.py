@@ -43,9 +43,14 @@ class PointValues(NamedTuple):
 def point_values(compiled: Compiled, *, binding: Binding, market: Market) -> PointValues:
     """Evaluate the market at every point."""
     points = compiled.points
-    count = points.day.size
+    return values_at(points.curve, points.kind, points.day, binding.curve, market=market)
+
+
+def values_at(curve: np.ndarray, kind: np.ndarray, day: np.ndarray, position: np.ndarray, *, market: Market) -> PointValues:
+    """Evaluate the market at points given as in `Points`; `position` is where the market has each curve, -1 for one that it lacks."""
+    count = day.size
     values = PointValues(np.empty(count), np.empty(count), np.empty(count), np.zeros(count, np.int32), np.zeros(count), np.zeros(count))
-    _fill_points(points.curve, points.kind, points.day, binding.curve, np.int64(market.as_of), market.tables, values)
+    _fill_points(curve, kind, day, position, np.int64(market.as_of), market.tables, values)
     return values
 
 

@@ -6,6 +6,9 @@ bonds and loans have one leg, an FX forward has two. Only flows paid after the v
 A flow is an amount at a *node*. A node is a signed set of *points*, a point being a curve and a day: its factor is exp(-Σ sign × E) with
 E = zero rate × time at the point. A bond's flow has the node {discount curve:pay day}; a floating coupon divides by one forecasting
 factor and multiplies by another. A node is given as a *shape*, its terms relative to a day, and that day, the anchor. Shapes are few.
+
+What is no such exponential multiplies it as a *special factor* (see `special_factors.py`): a coupon of an overnight rate with a lookback is
+amount × exp(-Σ sign × E) × RFR_PRODUCT, its shape being the discounting alone. A batch without any leaves `specials` at None.
 """
 
 from collections.abc import Mapping
@@ -15,6 +18,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from pricers.contract.columns import Contracts, Text, read_only
+from pricers.flows.special_factors import SpecialFactors
 from pricers.market.market import CurveKind
 
 OWN: Final = ""
@@ -88,6 +92,11 @@ class Cashflows(_ReadOnly):
     contract_leg: np.ndarray | None = None
     """int8[flow]: which leg of the contract, as its columns count them, the flow belongs to; None where that is the leg's place in its
     row."""
+    specials: SpecialFactors | None = None
+    """Special factors, in any order; equal ones may stand there several times. None where no flow has one."""
+    flow_special: np.ndarray | None = None
+    """int32[flow]: which of `specials` multiplies the flow's node, -1 for none; None together with `specials`. The flow's shape has what
+    discounts it, and no term of the special factor's own; that of a flow paid on default has no term of discounting at all."""
 
 
 @dataclass(frozen=True)

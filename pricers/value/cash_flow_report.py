@@ -9,7 +9,9 @@ from pricers.contract.columns import Contracts
 from pricers.core.binding import KINDS, bind_market
 from pricers.core.compiled import Compiled, compile_cashflows
 from pricers.core.nodes import FACTOR, node_table
+from pricers.core.special_values import SpecialValues
 from pricers.flows.cashflows import Cashflows
+from pricers.flows.special_factors import SpecialKind
 from pricers.market.market import CurveKind, Market
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, pricer
@@ -50,9 +52,13 @@ class ExplainedFlow:
     spread_curve: str | None
     """The first spread curve among the terms."""
     discount_factor: float
-    """Of the rate curves alone."""
+    """Of the rate curves alone, growth that is compounded or averaged included."""
     spread_factor: float
-    """Of the spread curve and the contract's own credit spread together; 1 without either."""
+    """Of the spread curve and the contract's own credit spread together, and of what is paid on default; 1 without any of these."""
+    special_kind: SpecialKind | None
+    """What multiplies the flow besides exponentials of its terms; None for nothing."""
+    special_factor: float
+    """The special factor alone, 1 without one."""
     pv: float
     """amount × discount_factor × spread_factor, in `currency`."""
     pv_base: float
@@ -102,9 +108,10 @@ def explain(product: PricerSpec | str, contracts: Contracts, row: int, *, market
         binding = bind_market(compiled, market=market)
         table = node_table(compiled, binding=binding, market=market)
         factors = np.stack([table.values[:, FACTOR], table.discount_factor], axis=1)
+        specials = _specials_of_nodes(compiled, market)
         for leg in range(compiled.leg_set.size):
             fx = float(binding.fx[compiled.leg_set[leg]])
-            flows.extend(_flows_of_leg(lowered.cashflows, compiled, leg, factors=factors, fx=fx))
+            flows.extend(_flows_of_leg(lowered.cashflows, compiled, leg, factors=factors, specials=specials, fx=fx))
     return Explanation(
         status=status,
         currency=lowered.native_currency[0],
@@ -114,18 +121,47 @@ def explain(product: PricerSpec | str, contracts: Contracts, row: int, *, market
     )
 
 
-def _flows_of_leg(cashflows: Cashflows, compiled: Compiled, leg: int, *, factors: np.ndarray, fx: float) -> list[ExplainedFlow]:
+_Special = tuple[SpecialKind, float, tuple[ExplainedTerm, ...]]
+
+
+def _specials_of_nodes(compiled: Compiled, market: Market) -> dict[int, _Special]:
+    """Kind, value and points of the special factor of each node that has one. Growth divides by the end of its period; what is paid on
+    default is discounted to it."""
+    found: dict[int, _Special] = {}
+    if compiled.specials is None:
+        return found
+    specials = compiled.specials.specials
+    factors, today = specials.factors, SpecialValues(specials, market=market).today
+    for node, special in zip(compiled.specials.node.tolist(), compiled.specials.special.tolist(), strict=True):
+        kind = SpecialKind(int(factors.kind[special]))
+        entries = slice(int(factors.offsets[special]), int(factors.offsets[special + 1]))
+        rate, hazard = factors.rate_curve[special], factors.hazard_curve[special]
+        terms: list[ExplainedTerm] = []
+        if entries.stop > entries.start:
+            first, last = (compiled.as_of + int(day) for day in (factors.start_day[entries][0], factors.end_day[entries][-1]))
+            if hazard is None:
+                terms = [ExplainedTerm(rate, CurveKind.RATE, to_date(first), 1), ExplainedTerm(rate, CurveKind.RATE, to_date(last), -1)]
+            else:
+                terms = [ExplainedTerm(name, each, to_date(last), 1) for name, each in ((rate, CurveKind.RATE), (hazard, CurveKind.HAZARD))]
+        found[node] = kind, float(today[special]), tuple(terms)
+    return found
+
+
+def _flows_of_leg(
+    cashflows: Cashflows, compiled: Compiled, leg: int, *, factors: np.ndarray, specials: dict[int, _Special], fx: float
+) -> list[ExplainedFlow]:
     flows, weight = [], compiled.weight
     first = int(compiled.flow_offsets[np.flatnonzero(compiled.sets.leg_order == leg)[0]])
     for stored, flow in enumerate(range(cashflows.flow_offsets[leg], cashflows.flow_offsets[leg + 1]), first):
         day, amount, principal = (float(column[flow]) for column in (cashflows.pay_day, cashflows.amount, cashflows.principal))
         node = int(compiled.flow_node[stored])
         factor, discount_factor = factors[node].tolist()
-        terms = _terms(compiled, node)
+        special_kind, special_factor, special_terms = specials.get(node, (None, 1.0, ()))
+        terms = _terms(compiled, node) + special_terms
         named = {kind: [term.curve for term in terms if term.kind is kind] for kind in (CurveKind.RATE, CurveKind.SPREAD)}
         pv = float(weight[stored]) * factor  # as it enters the row's PV, to the last bit
         own_spread = float(weight[stored]) / amount if amount != 0.0 else 1.0
-        curve_spread = factor / discount_factor if discount_factor > 0.0 else 1.0  # a flow too far away to be worth anything
+        curve_spread = factor / discount_factor if discount_factor != 0.0 else 1.0  # a flow too far away to be worth anything
         flows.append(
             ExplainedFlow(
                 pay_date=to_date(int(day)),
@@ -139,6 +175,8 @@ def _flows_of_leg(cashflows: Cashflows, compiled: Compiled, leg: int, *, factors
                 spread_curve=next(iter(named[CurveKind.SPREAD]), None),
                 discount_factor=discount_factor,
                 spread_factor=own_spread * curve_spread,
+                special_kind=special_kind,
+                special_factor=special_factor,
                 pv=pv,
                 pv_base=pv * fx,
             )

@@ -117,7 +117,7 @@ def composite_gains(entries: Sequence[Entries], *, grid: LadderGrid, pnl: Float[
         raw, sums = np.ascontiguousarray(moves[:, first:last]), np.ascontiguousarray(pnl[:, first:last])
         for block, low in enumerate(range(0, nodes.node_count, BLOCK_NODES)):
             changes = np.empty((min(BLOCK_NODES, nodes.node_count - low), last - first))
-            _fill_changes(low, nodes.offsets, nodes.point, nodes.sign, raw, plus, minus, changes)
+            fill_changes(low, nodes.offsets, nodes.point, nodes.sign, raw, plus, minus, changes)
             of_block = order[starts[block] : starts[block + 1]]
             _add_entries(of_block, cell, node, value, currency, rates, low, changes, sums)
         pnl[:, first:last] = sums
@@ -125,7 +125,8 @@ def composite_gains(entries: Sequence[Entries], *, grid: LadderGrid, pnl: Float[
 
 @kernel
 @no_type_check
-def _fill_changes(low, offsets, point, sign, moves, plus, minus, changes):
+def fill_changes(low, offsets, point, sign, moves, plus, minus, changes):
+    """Ratio of factors less 1 of the nodes from `low` on; `plus` and `minus` are expm1 of minus the points' moves and of the moves."""
     for i in range(changes.shape[0]):
         for scenario in range(changes.shape[1]):
             change = total = 0.0

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int32, Int64
 from pricers.value.composite_changes import Entries, composite_gains
 from pricers.value.exact_limbs import amounts, carry
 from pricers.value.scenario_grid import LadderGrid, ScenarioLadderKey, key_order
+from pricers.value.special_sums import SpecialSums, add_specials, merged_specials
 
 _HEADER: Final = struct.Struct("<I")
 
@@ -63,22 +64,29 @@ class NodeSums:
         return [self.cells.astype("<i4"), self.anchors.astype("<i4"), self.sums.astype("<i8")]
 
 
+AnySums = Ladder | NodeSums | SpecialSums
+
+
 @dataclass(frozen=True)
 class Ladders:
     """Netted flows of any set of rows, by key in the order of `key_order`."""
 
-    ladders: dict[ScenarioLadderKey, Ladder | NodeSums]
+    ladders: dict[ScenarioLadderKey, AnySums]
 
     @property
     def nbytes(self) -> int:
         return sum(ladder.nbytes for ladder in self.ladders.values())
 
     def to_bytes(self) -> bytes:
-        """Compressed: the keys and sizes as JSON, then the arrays. A list of nodes has no number of points."""
-        sizes = {key: ladder.sums.shape[2] if isinstance(ladder, Ladder) else None for key, ladder in self.ladders.items()}
-        header = [[*key, self.ladders[key].cells.size, points] for key, points in sizes.items()]
+        """Compressed: the keys and sizes as JSON, then the arrays. A list of nodes has no number of points; one with special factors has
+        their lengths, and their contents after its arrays."""
+        header, parts = [], []
+        for key, ladder in self.ladders.items():
+            points = ladder.sums.shape[2] if isinstance(ladder, Ladder) else None
+            contents = ladder.contents if isinstance(ladder, SpecialSums) else ()
+            header.append([*key, ladder.cells.size, [len(content) for content in contents] if key.has_specials else points])
+            parts += [*(part.tobytes() for part in ladder.arrays()), *contents]
         text = json.dumps(header).encode()
-        parts = [part.tobytes() for ladder in self.ladders.values() for part in ladder.arrays()]
         return zlib.compress(_HEADER.pack(len(text)) + text + b"".join(parts), 1)
 
     @classmethod
@@ -94,14 +102,16 @@ class Ladders:
             at += array.nbytes
             return array.astype(kind[1:])
 
-        ladders: dict[ScenarioLadderKey, Ladder | NodeSums] = {}
-        for currency, shape, count, points in json.loads(raw[_HEADER.size : at]):
-            cells = take("<i4", count)
-            if points is None:
-                ladders[ScenarioLadderKey(currency, shape)] = NodeSums(cells, take("<i4", count), take("<i8", 2 * count).reshape(count, 2))
+        ladders: dict[ScenarioLadderKey, AnySums] = {}
+        for currency, shape, has_specials, count, points in json.loads(raw[_HEADER.size : at]):
+            key, cells = ScenarioLadderKey(currency, shape, has_specials), take("<i4", count)
+            if has_specials:
+                columns = take("<i4", count), take("<i4", count), take("<i8", 2 * count).reshape(count, 2)
+                ladders[key] = SpecialSums(cells, *columns, tuple(take("|u1", length).tobytes() for length in points))
+            elif points is None:
+                ladders[key] = NodeSums(cells, take("<i4", count), take("<i8", 2 * count).reshape(count, 2))
             else:
-                sums = take("<i8", 2 * count * points).reshape(count, 2, points)
-                ladders[ScenarioLadderKey(currency, shape)] = Ladder(cells, sums)
+                ladders[key] = Ladder(cells, take("<i8", 2 * count * points).reshape(count, 2, points))
         return cls(ladders)
 
 
@@ -111,16 +121,19 @@ def merge_ladders(parts: Sequence[Ladders]) -> Ladders:
     Raises:
         ValueError: two parts have different points for a key.
     """
-    merged: dict[ScenarioLadderKey, Ladder | NodeSums] = {}
+    merged: dict[ScenarioLadderKey, AnySums] = {}
     for key in sorted({key for part in parts for key in part.ladders}, key=key_order):
         merged[key] = merge_of_key(key, [part.ladders[key] for part in parts if key in part.ladders])
     return Ladders(merged)
 
 
-def merge_of_key(key: ScenarioLadderKey, found: Sequence[Ladder | NodeSums]) -> Ladder | NodeSums:
+def merge_of_key(key: ScenarioLadderKey, found: Sequence[AnySums]) -> AnySums:
     """The sum of ladders of one key."""
     if len(found) == 1:
         return found[0]
+    specials = [each for each in found if isinstance(each, SpecialSums)]
+    if specials:
+        return merged_specials(specials)
     lists = [each for each in found if isinstance(each, NodeSums)]
     if lists:
         return _merged_nodes(lists)
@@ -150,7 +163,7 @@ def _merged_nodes(found: Sequence[NodeSums]) -> NodeSums:
 
 def renumbered(ladders: Ladders, *, numbers: Int32[np.ndarray, " cell"]) -> Ladders:
     """The same ladders, with cell c called `numbers[c]`; no two cells may get the same number. A cell called -1 is left out."""
-    moved: dict[ScenarioLadderKey, Ladder | NodeSums] = {}
+    moved: dict[ScenarioLadderKey, AnySums] = {}
     for key, ladder in ladders.ladders.items():
         cells = numbers[ladder.cells]
         is_chosen = cells >= 0
@@ -178,16 +191,21 @@ def value_ladders(ladders: Ladders, *, grid: LadderGrid, cell_count: int) -> Cel
     values = CellValues(np.zeros(cell_count), np.zeros((cell_count, grid.scenarios.count)))
     keys = sorted(ladders.ladders, key=key_order)
     composite: list[Entries] = []
+    special: list[tuple[ScenarioLadderKey, SpecialSums]] = []
     for key in keys:
         ladder = ladders.ladders[key]
         if isinstance(ladder, NodeSums):
             today = amounts(ladder.sums)
             np.add.at(values.pv_base, ladder.cells, today)
             composite.append((key, ladder.cells, ladder.anchors, today))
+        elif isinstance(ladder, SpecialSums):
+            special.append((key, ladder))
         else:
             _add_ladder(key, ladder, grid, values)
     if composite:
         composite_gains(composite, grid=grid, pnl=values.pnl)
+    if special:
+        add_specials(special, grid=grid, pv_base=values.pv_base, pnl=values.pnl)
     return values
 
 

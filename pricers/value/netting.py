@@ -8,7 +8,7 @@ all scenarios, its value today times eight interpolation weights to the ladder o
 product of the ladders with the ratios at the points.
 
 A node with points on several days is no function of one day; it is netted by itself (`composite_changes.py`), into lists of the nodes that
-each cell has, which are added up by shape and anchor.
+each cell has, which are added up by shape and anchor. So is a node with a special factor (`special_sums.py`).
 
 Additions are exact: a number is split into two int64 limbs, multiples of 2^-10 and of 2^-46, and integers add up to the same sum in any
 order. So any size of shard, any number of processes and any order of merging give the same bits. What is rounded, to 2^-47, is rounded
@@ -30,12 +30,14 @@ from pricers.core.binding import bind_market
 from pricers.core.compiled import Compiled
 from pricers.core.points import node_factors, point_values
 from pricers.core.shapes import is_of_one_day, shape_text
+from pricers.core.special_values import SpecialValues
 from pricers.kernels.jit import kernel, njit
 from pricers.status import RowStatus
 from pricers.value.composite_changes import failing
 from pricers.value.exact_limbs import COARSE, FINE, FLOWS_MAX, VALUE_MAX, carry
-from pricers.value.ladders import CellValues, Ladder, Ladders, NodeSums, merge_ladders, merge_of_key, renumbered, value_ladders
+from pricers.value.ladders import AnySums, CellValues, Ladder, Ladders, NodeSums, merge_ladders, merge_of_key, renumbered, value_ladders
 from pricers.value.scenario_grid import EXPONENT_MAX, POINTS, LadderGrid, ScenarioLadderKey, interpolation, key_order
+from pricers.value.special_sums import SpecialSums, failing_specials, special_sums
 from pricers.value.valuation import row_status
 
 _OK = int(RowStatus.OK)
@@ -53,11 +55,12 @@ class NettedRows:
 
 @dataclass(frozen=True)
 class NodeRange:
-    """The nodes of one shape of one curve set."""
+    """The nodes of one shape of one curve set, those with and those without special factors apart."""
 
     set: int
     key: ScenarioLadderKey
     is_of_one_day: bool
+    """And without special factors."""
     nodes: slice
 
 
@@ -96,6 +99,9 @@ def net_flows_of_families(
     points = point_values(compiled, binding=binding, market=grid.market)
     set_of_node = np.repeat(np.arange(compiled.sets.count), np.diff(compiled.node_offsets))
     values = np.where(binding.status[set_of_node] == _OK, node_factors(compiled, points) * binding.fx[set_of_node], np.nan)
+    if compiled.specials is not None:  # the sums hold values without the special factor, which must be there
+        factors = SpecialValues(compiled.specials.specials, market=grid.market).today[compiled.specials.special]
+        values[compiled.specials.node[~np.isfinite(factors)]] = np.nan
     ranges = node_ranges(compiled)
     if skip_failing:
         for found in ranges:
@@ -104,7 +110,7 @@ def net_flows_of_families(
     stored_rows = compiled.stored_rows
     _refuse_unusable(stored_rows, compiled.flow_offsets, compiled.flow_node, compiled.weight, values, status)
     cells_of_legs = [np.where(status == RowStatus.OK, cells, -1)[stored_rows].astype(np.int32) for cells in cells_of_rows]
-    families: list[dict[ScenarioLadderKey, list[Ladder | NodeSums]]] = [{} for _ in cells_of_rows]
+    families: list[dict[ScenarioLadderKey, list[AnySums]]] = [{} for _ in cells_of_rows]
     for number in range(compiled.sets.count):
         if binding.status[number] != _OK:
             continue
@@ -120,16 +126,19 @@ def net_flows_of_families(
 
 
 def node_ranges(compiled: Compiled) -> list[NodeRange]:
-    """The nodes of a batch by curve set and shape, in order."""
+    """The nodes of a batch by curve set, shape and whether they have special factors, in order."""
+    has_special = np.zeros(compiled.nodes.anchor.size, np.bool_)
+    if compiled.specials is not None:
+        has_special[compiled.specials.node] = True
     set_of_node = np.repeat(np.arange(compiled.sets.count), np.diff(compiled.node_offsets))
     codes = set_of_node * np.int64(max(len(compiled.shapes), 1)) + compiled.nodes.shape
-    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    starts = np.flatnonzero(np.diff(2 * codes + has_special, prepend=-1))
     names = (*compiled.leg_currency.names, "")
     ranges = []
     for start, end in zip(starts.tolist(), [*starts[1:].tolist(), codes.size], strict=True):
         number, shape = int(set_of_node[start]), compiled.shapes[compiled.nodes.shape[start]]
-        key = ScenarioLadderKey(names[compiled.sets.currency[number]], shape_text(shape))
-        ranges.append(NodeRange(number, key, is_of_one_day(shape), slice(start, end)))
+        key = ScenarioLadderKey(names[compiled.sets.currency[number]], shape_text(shape), bool(has_special[start]))
+        ranges.append(NodeRange(number, key, is_of_one_day(shape) and not key.has_specials, slice(start, end)))
     return ranges
 
 
@@ -146,6 +155,8 @@ def _failing_of(compiled: Compiled, found: NodeRange, grid: LadderGrid) -> Bool[
     suspects = np.flatnonzero(~(np.asarray(largest) <= EXPONENT_MAX)) if shape else np.empty(0, np.int64)
     if suspects.size:
         is_failing[suspects] = failing(shape, anchors[suspects], grid=grid)
+    if found.key.has_specials:
+        is_failing |= failing_specials(compiled, found.nodes, grid=grid)
     return is_failing
 
 
@@ -172,7 +183,7 @@ def _net_one_day(
     values: np.ndarray,
     grid: LadderGrid,
     cells_of_legs: Sequence[np.ndarray],
-    families: Sequence[dict[ScenarioLadderKey, list[Ladder | NodeSums]]],
+    families: Sequence[dict[ScenarioLadderKey, list[AnySums]]],
 ) -> None:
     """Add the flows of a curve set at nodes of one day to the ladders of their keys."""
     chosen = [found for found in ranges if found.is_of_one_day]
@@ -214,7 +225,7 @@ def _net_composite(
     *,
     values: np.ndarray,
     cells_of_legs: Sequence[np.ndarray],
-    families: Sequence[dict[ScenarioLadderKey, list[Ladder | NodeSums]]],
+    families: Sequence[dict[ScenarioLadderKey, list[AnySums]]],
 ) -> None:
     """Add the flows of a curve set at nodes with points on several days to the lists of their keys."""
     first_node, last_node = ranges[0].nodes.start, ranges[-1].nodes.stop
@@ -236,8 +247,11 @@ def _net_composite(
             entries = np.flatnonzero(by_range == i) if not found.is_of_one_day else np.empty(0, np.int64)
             if entries.size:
                 anchors = compiled.nodes.anchor[node[entries]]
-                entries = entries[np.lexsort((anchors, cell[entries]))]
-                of_key = NodeSums(cell[entries], compiled.nodes.anchor[node[entries]], sums[entries])
+                if found.key.has_specials:
+                    of_key: NodeSums | SpecialSums = special_sums(compiled, node[entries], cell[entries], sums[entries])
+                else:
+                    entries = entries[np.lexsort((anchors, cell[entries]))]
+                    of_key = NodeSums(cell[entries], compiled.nodes.anchor[node[entries]], sums[entries])
                 ladders.setdefault(found.key, []).append(of_key)
 
 
@@ -323,6 +337,7 @@ __all__ = [
     "NettedRows",
     "NodeSums",
     "ScenarioLadderKey",
+    "SpecialSums",
     "failing_nodes",
     "merge_ladders",
     "net_flows",

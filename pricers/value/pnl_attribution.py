@@ -27,6 +27,7 @@ from pricers.core.binding import Binding, bind_market
 from pricers.core.compiled import Compiled
 from pricers.core.nodes import collect_buckets
 from pricers.core.points import node_factors, point_values
+from pricers.core.special_values import SpecialValues
 from pricers.flows.cashflows import Cashflows
 from pricers.kernels.jit import kernel, njit
 from pricers.kernels.vector_math import exp, expm1, log_of
@@ -35,6 +36,7 @@ from pricers.market.market import Curve, CurveKind, Market, days_to_pillars
 from pricers.status import RowStatus
 from pricers.time.dates import to_date
 from pricers.value.row_layout import RowLayout, row_layout
+from pricers.value.special_steps import certain_amounts, with_special_steps
 from pricers.value.valuation import row_status
 
 _OK: Final = int(RowStatus.OK)
@@ -95,7 +97,8 @@ def explain_pnl(
 
     Args:
         compiled_t0, compiled_t1: the same contracts in the same order, compiled for the earlier and the later date.
-        cashflows_t0: the flows that `compiled_t0` was compiled from; they say what is cash on which day.
+        cashflows_t0: the flows of the same contracts, lowered for the earlier date with the fixings through the later one; they say what
+            is cash on which day.
         market_t0, market_t1: the markets, in the same base currency.
         in_t0, in_t1: whether each portfolio holds the row; everything where None. A contract whose terms changed is closed in one row and
             opened in another.
@@ -106,9 +109,9 @@ def explain_pnl(
             currencies.
     """
     _require_comparable(compiled_t0, compiled_t1, market_t0, market_t1)
-    counts, stored = np.diff(cashflows_t0.flow_offsets), np.diff(compiled_t0.flow_offsets)
-    if counts.size != stored.size or not np.array_equal(counts[compiled_t0.sets.leg_order], stored):
-        raise ValueError(f"cashflows_t0 are not those of compiled_t0: {cashflows_t0.amount.size} and {compiled_t0.amount.size} flows")
+    if not np.array_equal(cashflows_t0.leg_offsets, compiled_t0.leg_offsets):
+        legs = cashflows_t0.leg_offsets[-1], compiled_t0.leg_offsets[-1]
+        raise ValueError(f"cashflows_t0 and compiled_t0 hold different contracts: {legs[0]} and {legs[1]} legs, or other rows")
     rows = compiled_t0.row_count
     held_t0 = np.ones(rows, bool) if in_t0 is None else in_t0
     held_t1 = np.ones(rows, bool) if in_t1 is None else in_t1
@@ -116,7 +119,8 @@ def explain_pnl(
     status_t0, status_t1 = row_status(compiled_t0, binding_t0), row_status(compiled_t1, binding_t1)
     earlier, cash = _earlier_values(compiled_t0, binding=binding_t0, market=market_t0), np.empty(compiled_t0.leg_set.size)
     flows = cashflows_t0
-    _sum_cash(flows.flow_offsets, flows.pay_day, flows.ex_day, flows.amount, flows.principal, market_t1.as_of, cash)
+    amount = certain_amounts(flows)
+    _sum_cash(flows.flow_offsets, flows.pay_day, flows.ex_day, amount, flows.principal, market_t1.as_of, cash)
     # A matured row has no flows, so its value is a true zero; any other status is a value that is not known.
     alive_t0, alive_t1 = status_t0 == _OK, status_t1 == _OK
     unknown_t0 = held_t0 & ~alive_t0 & (status_t0 != RowStatus.MATURED)
@@ -184,6 +188,8 @@ def _row_sums(legs: np.ndarray, leg_offsets: np.ndarray) -> np.ndarray:
 def _earlier_values(compiled: Compiled, *, binding: Binding, market: Market) -> np.ndarray:
     """Value of each leg at the earlier date, in its own currency."""
     factors = node_factors(compiled, point_values(compiled, binding=binding, market=market))
+    if compiled.specials is not None:
+        factors[compiled.specials.node] *= SpecialValues(compiled.specials.specials, market=market).today[compiled.specials.special]
     value = np.empty(compiled.leg_set.size)
     _sum_earlier(compiled.sets.leg_order, compiled.flow_offsets, compiled.flow_node, compiled.weight, factors, value)
     return value
@@ -234,6 +240,10 @@ def _steps(
         nodes.offsets, nodes.point, nodes.sign, compiled.points.kind, later, _changes(aged, market_t1),
         np.empty(most, np.int64), np.empty(most), table, bucket_offsets, pillar, step,
     )  # fmt: skip
+    if compiled.specials is not None:
+        bucket_offsets, pillar, step = with_special_steps(
+            compiled.specials, table, bucket_offsets, pillar, step, aged=aged, earlier=_earlier_rates(aged, market_t1), later=market_t1
+        )
     table[np.repeat(unbound, np.diff(compiled.node_offsets)), :_LATER] = np.nan
     legs = compiled.leg_set.size
     steps = _LegSteps(*(np.zeros(legs) for _ in range(4)))
@@ -246,6 +256,16 @@ def _steps(
         steps.aged, steps.rates, steps.credit, steps.later, by_pillar,
     )  # fmt: skip
     return steps
+
+
+def _earlier_rates(aged: Market, later: Market) -> Market:
+    """The later market with the earlier rates at its pillars; curves that the earlier market lacks as they are."""
+    changes, offsets = _changes(aged, later), later.tables.offsets
+    curves = [
+        replace(curve, zero_rates=curve.zero_rates - np.nan_to_num(changes[offsets[i] : offsets[i + 1]]))
+        for i, curve in enumerate(later.curves)
+    ]
+    return replace(later, curves=tuple(curves))
 
 
 def _changes(aged: Market, later: Market) -> np.ndarray:

@@ -37,11 +37,13 @@ class ScenarioLadderKey(NamedTuple):
     currency: str
     shape: str
     """A canonical shape as text (`shapes.shape_text`)."""
+    has_specials: bool = False
+    """Whether the nodes have special factors, which scenarios move, too."""
 
 
 def key_order(key: ScenarioLadderKey) -> tuple[Any, ...]:
     """The order in which keys are added up."""
-    return key.currency, *sort_key(parse_shape(key.shape))
+    return key.currency, *sort_key(parse_shape(key.shape)), key.has_specials
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,10 @@ from pricers.calibration.calibrated import Calibration
 from pricers.calibration.order import KnownCurve
 from pricers.calibration.quotes import CalibrationError, CurveRecipe, Quote
 from pricers.calibration.quotes import Problem as CalibrationProblem
+from pricers.market.fixings import Fixings
 from pricers.time.dates import to_date, to_day
+from riskray.market.fixings import fixing_table, visible_fixings
+from riskray.market.index_checks import indices_of, listed_fixings
 from riskray.market.zero_rates import discount_curve
 from riskray.models.market_data import (
     QUOTE_TYPES,
@@ -163,7 +166,8 @@ def _contradicted_points(document: MarketDocument, calibration: Calibration) -> 
 
 def _content(document: MarketDocument) -> str:
     """What a calibration depends on, as text: the key under which it is kept."""
-    given = document.model_dump(mode="json", exclude_none=True, include={"name", "as_of", "curves", "quotes", "fx_spots"})
+    parts = {"name", "as_of", "curves", "quotes", "fx_spots", "indices", *(() if isinstance(document.fixings, str) else ("fixings",))}
+    given = document.model_dump(mode="json", exclude_none=True, include=parts)
     for curve in given["curves"]:
         if curve.get("instruments"):
             curve["points"] = []
@@ -186,9 +190,18 @@ def _calibrated(content: str) -> Calibration:
         [_quote(quote) for quote in document.quotes if quote.quote_id in used],
         recipes,
         as_of=to_day(document.as_of),
+        fixings=_listed_fixings(document),
         fx_spots={f"{spot.pair[:3]}/{spot.pair[3:]}": spot.rate for spot in document.fx_spots},
         known=known,
     ).solve()
+
+
+def _listed_fixings(document: MarketDocument) -> Fixings:
+    """The fixings that the document lists; those of a table that it names are not at hand where a document is read."""
+    indices = indices_of(document)
+    if not document.fixings:
+        return Fixings({}, indices)
+    return visible_fixings(fixing_table(listed_fixings(document)), as_of=to_day(document.as_of), indices=indices)
 
 
 def _quote(quote: QuoteDocument) -> Quote:

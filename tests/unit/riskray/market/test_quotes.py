@@ -95,6 +95,18 @@ def test_a_moved_curve_is_no_longer_of_its_instruments():
     assert not moved.instruments
 
 
+def test_instruments_that_have_begun_use_the_fixings_of_the_document():
+    begun = quote("BEGUN", start_date="2026-11-26", end_date="2027-11-26", value=0.0341)
+    curves = [{"name": "USD-SOFR", "currency": "USD", "instruments": ["BEGUN"]}]
+    with pytest.raises(InvalidRequest, match="USD-SOFR has no fixing of 2026-11-25; add the fixing"):
+        parse_market(document(quotes=[begun | {"start_date": "2026-11-25"}], curves=curves))
+    fixings = [{"index": "USD-SOFR", "fixing_date": day, "value": 0.0366} for day in ("2026-11-25", "2026-11-27")]
+    market = parse_market(document(quotes=[begun | {"start_date": "2026-11-25"}], curves=curves, fixings=fixings))
+    days, zero = np.array([361]), build_market(market, base_currency="USD").curves[0]
+    growth = (1.0 + 0.0366 * 2 / 360.0) * (1.0 + 0.0366 * 3 / 360.0) / discount_factors(zero, days=days)[0]
+    assert (growth - 1.0) * 360.0 / 366.0 == pytest.approx(0.0341, abs=1e-13)
+
+
 def test_the_calibration_of_a_document_is_kept():
     market = parse_market(document())
     assert calibration_of(market) is calibration_of(market.model_copy(update={"description": "another"}))
