@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from jaxtyping import Float
@@ -12,7 +11,7 @@ from pricers.market.market import Market
 from pricers.measures import BASIS_POINT, FX_SHIFT, PRICE_SHIFT
 from riskray.models.scenario import MoveKind
 from riskray.scenario.codec import ScenarioMatrix
-from riskray.scenario.factors import Factor, curve_of
+from riskray.scenario.factors import CURVE_KINDS, Factor, curve_of
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,11 @@ def factor_sensitivities(
             values[index] = fx_deltas.get(factor.currency, 0.0) / FX_SHIFT
         elif factor.type == "price" and FactorKind.PRICE in ladder_kinds:
             values[index] = ladders.get((factor.price, factor.price), 0.0) / PRICE_SHIFT
-        elif factor.type != "price" and _KINDS[factor.type] in ladder_kinds:
+        elif factor.type != "price" and FactorKind(CURVE_KINDS[factor.type]) in ladder_kinds:
             values[index] = _curve_sensitivity(factor, market, ladders)
         elif np.any(matrix.values[:, index]):
             left_out.append(factor.header)
     return FactorSensitivities(values, tuple(left_out))
-
-
-_KINDS: Final = {"zero": FactorKind.RATE, "spread": FactorKind.SPREAD}
 
 
 def _curve_sensitivity(factor: Factor, market: Market, ladders: Mapping[tuple[str, str], float]) -> float:
