@@ -4,7 +4,8 @@ What is not changed stays as it was given, to the last digit. Each function retu
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -31,6 +32,7 @@ from riskray.models.market_data import (
 )
 from riskray.models.market_values import Quality
 
+_NO_FACTORS: Final[Mapping[str, float]] = MappingProxyType({})
 _NOTE_LENGTH_MAX = 2000
 _LISTED_MAX = 20
 
@@ -71,7 +73,7 @@ def replaced(
 
 
 def shifted(
-    document: MarketDocument, *, shifts: Shifts, fx_factors: Mapping[str, float], price_factors: Mapping[str, float]
+    document: MarketDocument, *, shifts: Shifts, fx_factors: Mapping[str, float], price_factors: Mapping[str, float] = _NO_FACTORS
 ) -> MarketDocument:
     """The document with curves moved at their pillars, and today's price of each currency and security times its factor, if it has one.
 

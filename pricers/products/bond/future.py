@@ -23,12 +23,12 @@ References:
     [2] QuantLib, ql/instruments/bondforward.cpp; ql/instruments/bond.cpp (cash flows and accrued amount).
 """
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int32, Int64, UInt8
 
-from pricers.contract.columns import AMOUNT_MAX, NO_DATE, NO_INTEGER, PRICE_MAX, Column, Columns, Contracts, Ragged, Text
+from pricers.contract.columns import AMOUNT_MAX, NO_DATE, NO_INTEGER, PRICE_MAX, Column, ColumnData, Columns, Contracts, Ragged, Text
 from pricers.flows.cashflows import NO_CURVE, Cashflows, Lowered, Shape, Term
 from pricers.market.fixings import Fixings
 from pricers.market.market import CurveKind
@@ -137,7 +137,7 @@ def _delivered(contracts: Contracts, delivery: int, rows: np.ndarray, fixings: F
 def _bonds(futures: Contracts) -> Contracts:
     """The bonds as contracts of FIXED_BOND, 100 of face amount each, which settle on the day they are valued."""
     rows = futures.row_count
-    given = {
+    given: dict[str, ColumnData] = {
         "notional": np.full(rows, _PER),
         "settlement_lag": np.zeros(rows, np.int32),
         "settlement_calendar": Text(np.zeros(rows, np.int32), ("NONE",)),  # the delivery date as it is given
@@ -148,7 +148,7 @@ def _bonds(futures: Contracts) -> Contracts:
     return Contracts(row_count=rows, data={**data, **others, **given})
 
 
-def _nulls(column: Column, rows: int) -> Any:
+def _nulls(column: Column, rows: int) -> ColumnData:
     match column.kind:
         case "text":
             return Text(np.full(rows, -1, np.int32), ())

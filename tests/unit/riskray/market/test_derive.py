@@ -27,7 +27,7 @@ def document(**changes: object) -> MarketDocument:
 def test_shift_moves_zero_rates_and_leaves_todays_exchange_rates_where_they_were() -> None:
     before = document()
     shift = np.array([0.001, -0.002])
-    after = parse_market(shifted(before, shifts={"EUR-GOVT": shift}, fx_factors={}, price_factors={}).model_dump(mode="json"))
+    after = parse_market(shifted(before, shifts={"EUR-GOVT": shift}, fx_factors={}).model_dump(mode="json"))
     was, moved = (build_market(one, base_currency="USD") for one in (before, after))
     assert moved.curves[0].zero_rates.tolist() == (was.curves[0].zero_rates + shift).tolist()
     assert moved.fx_to_base == pytest.approx(was.fx_to_base, rel=1e-15)
@@ -37,14 +37,14 @@ def test_shift_moves_zero_rates_and_leaves_todays_exchange_rates_where_they_were
 
 def test_what_is_not_moved_is_as_it_was_given() -> None:
     before = document()
-    after = shifted(before, shifts={"CORP-A": np.array([0.01])}, fx_factors={}, price_factors={})
+    after = shifted(before, shifts={"CORP-A": np.array([0.01])}, fx_factors={})
     assert (after.curves, after.fx_spots) == (before.curves, before.fx_spots)
     assert after.spread_curves[0].points[0].value == 0.02
 
 
 def test_factor_moves_the_price_of_its_currency_alone() -> None:
     before = document()
-    after = shifted(before, shifts={}, fx_factors={"JPY": 1.25}, price_factors={})
+    after = shifted(before, shifts={}, fx_factors={"JPY": 1.25})
     was, moved = (build_market(one, base_currency="USD") for one in (before, after))
     assert moved.fx_to_base["JPY"] == pytest.approx(1.25 * was.fx_to_base["JPY"], rel=1e-15)
     assert moved.fx_to_base["EUR"] == was.fx_to_base["EUR"]
