@@ -280,14 +280,18 @@ def floating_status(contracts: Contracts, found: LegIndices) -> np.ndarray:
     is_overnight = np.array([*(each.kind is IndexKind.OVERNIGHT for each in found.indices), False])
     by_business_days = np.array([*(DAY_COUNTS.index(each.day_count) == BUS_252 for each in found.indices), False])
     of_leg, method = is_overnight[index], column("rate_method")
-    is_overnight_stub = np.logical_or.reduce([is_overnight[found.codes[name]] for name in _INDEX_COLUMNS[1:]])
-    mismatch = (of_leg & (method == TERM)) | (~of_leg & ((method == COMPOUNDED) | (method == AVERAGED))) | is_overnight_stub
+    has_stub = {name: found.codes[name] >= 0 for name in _INDEX_COLUMNS[1:]}
+    wrong_stub = np.logical_or.reduce([(of_leg & has_stub[name]) | is_overnight[found.codes[name]] for name in has_stub])
+    wrong_stub |= has_stub["initial_stub_index_2"] & ~has_stub["initial_stub_index"]
+    wrong_stub |= has_stub["final_stub_index_2"] & ~has_stub["final_stub_index"]
+    mismatch = (of_leg & (method == TERM)) | (~of_leg & ((method == COMPOUNDED) | (method == AVERAGED))) | wrong_stub
     compounds_spread = column("spread_compounding") == SPREAD_COMPOUNDED
     averages, moves_days = method == AVERAGED, (column("lookback_days") > 0) | (column("lockout_days") > 0)
     unsupported = (method == SUBPERIOD_COMPOUNDED) | (column("spread_compounding") == SPREAD_FLAT) | by_business_days[index]
     unsupported |= compounds_spread & (averages | (column("gearing") != 1.0) | ~of_leg)
     unsupported |= ~of_leg & moves_days
-    unsupported |= of_leg & np.isfinite(column("current_fixing"))  # of a compounded rate no single fixing is the period's
+    # Of a compounded rate no single fixing is the period's; its rates are moved by lookback_days.
+    unsupported |= of_leg & (np.isfinite(column("current_fixing")) | (column("fixing_lag") > 0))
     has_option = np.isfinite(column("cap_rate")) | np.isfinite(column("floor_rate"))
     has_option |= column("daily_floor") | column("fixing_in_arrears")
     amounts_usable = np.isfinite(column("gearing")) & np.isfinite(column("spread")) & _are_steps(contracts)

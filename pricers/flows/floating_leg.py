@@ -39,6 +39,7 @@ from pricers.flows.floating_arrays import (
     empty_specials,
 )
 from pricers.flows.floating_rate import fill_coupons, fill_floating_accrued
+from pricers.flows.numbering import numbered
 from pricers.flows.output import LegFlows, empty_flows
 from pricers.flows.special_factors import SpecialFactors, SpecialKind
 from pricers.kernels.jit import kernel, njit
@@ -51,7 +52,6 @@ _INVALID_SCHEDULE: Final = int(RowStatus.INVALID_SCHEDULE)
 _NOT_FINITE: Final = int(RowStatus.NOT_FINITE)
 _FLOWS_PER_PERIOD: Final = 4  # two forecasts, what rests on none, and principal apart where the interest trades ex
 NO_FORECAST: Final = -1
-_LAG_BITS: Final = 18  # of a day's distance from the payment, either way
 
 
 class ExchangeColumns(NamedTuple):
@@ -179,15 +179,21 @@ def forecast_shapes(
     forecasts, counts = lowered.forecasts, np.diff(lowered.flows.flow_offsets)
     flow_shape = np.repeat(leg_shape, counts)
     grows = np.flatnonzero(forecasts.curve != NO_FORECAST)
-    pay_day, middle = lowered.flows.pay_day[grows].astype(np.int64), 1 << (_LAG_BITS - 1)
+    if not grows.size:
+        return shapes, flow_shape
+    pay_day = lowered.flows.pay_day[grows].astype(np.int64)
+    starts, ends = (pay_day - days[grows] for days in (forecasts.start, forecasts.end))
+    least, last = (int(starts.min()), int(ends.min())), (int(starts.max()), int(ends.max()))
+    widths = (last[0] - least[0] + 1, last[1] - least[1] + 1)
     pair = flow_shape[grows].astype(np.int64) * len(curves) + forecasts.curve[grows]
-    lags = [pay_day - days[grows] + middle for days in (forecasts.start, forecasts.end)]
-    keys, number = np.unique((pair << (2 * _LAG_BITS)) | (lags[0] << _LAG_BITS) | lags[1], return_inverse=True)
-    made, mask = [], (1 << _LAG_BITS) - 1
+    key_count = len(shapes) * len(curves) * widths[0] * widths[1]
+    keys, number = numbered((pair * widths[0] + (starts - least[0])) * widths[1] + (ends - least[1]), key_count)
+    made = []
     for key in keys.tolist():
-        base, curve = divmod(key >> (2 * _LAG_BITS), len(curves))
-        start, end = ((key >> shift) & mask for shift in (_LAG_BITS, 0))
-        made.append((*shapes[base], Term(curves[curve], start - middle, 1), Term(curves[curve], end - middle, -1)))
+        rest, end = divmod(key, widths[1])
+        rest, start = divmod(rest, widths[0])
+        base, curve = divmod(rest, len(curves))
+        made.append((*shapes[base], Term(curves[curve], start + least[0], 1), Term(curves[curve], end + least[1], -1)))
     flow_shape[grows] = len(shapes) + number
     return (*shapes, *made), flow_shape
 
