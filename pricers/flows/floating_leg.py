@@ -201,11 +201,11 @@ def forecast_shapes(
 @kernel
 @no_type_check
 def _special_room(schedule: ScheduleColumns, floating: FloatingColumns, indices: IndexTables, as_of: int) -> tuple[int, int]:
-    """Room for the special factors of all legs and for their entries: one a business day where each rate counts, else three a period."""
+    """Room for the special factors of all legs and for their entries: one a rate where each rate counts, else three a period."""
     specials = entries = np.int64(0)
     for i in range(len(schedule.start)):
         x = floating.index[i]
-        if x < 0 or not indices.is_overnight[x]:
+        if x < 0 or not (indices.is_overnight[x] or floating.resets[i]):
             continue
         terms = terms_of_row(schedule, i)
         tenor_days = max(terms.tenor_months * 30 + terms.tenor_days, 1)
@@ -213,9 +213,12 @@ def _special_room(schedule: ScheduleColumns, floating: FloatingColumns, indices:
         has_given_dates = schedule.given_offsets[i + 1] > schedule.given_offsets[i]
         dates = dates_needed(schedule, terms, i)
         periods = dates if has_given_dates else min(days // tenor_days + 5, dates)
+        specials += periods
+        if floating.resets[i]:
+            entries += days // max(floating.reset_months[i] * 28 + floating.reset_days[i], 1) + 3 * periods
+            continue
         by_day = floating.averages[i] or floating.compounds_spread[i] or floating.lockout[i] > 0
         by_day = by_day or (floating.lookback[i] > 0 and not floating.is_shifted[i])
-        specials += periods
         entries += min(days, 366 * 200) + 3 * periods if by_day else 3 * periods
     return specials, entries
 
