@@ -104,7 +104,7 @@ def create_router(database: Database) -> APIRouter:
             )
         return stored_answer(request, response, MARKETS, market, created)
 
-    add_snapshot_routes(router, database, MARKETS, describe=lambda _, record: MARKETS.describe(record), list_operation="list_snapshots")
+    add_snapshot_routes(router, database, MARKETS, describe=uploads.describe_market, list_operation="list_snapshots")
 
     @router.get(
         "/snapshots/{market}/document",

@@ -23,6 +23,7 @@ from riskray.models.market_data import (
     CurveDocument,
     FxSpot,
     InflationCurveDocument,
+    Interpolation,
     MarketDocument,
     Quality,
     QuotedAs,
@@ -111,7 +112,8 @@ def _moved_curve(curve: AnyCurveDocument, document: MarketDocument, shift: np.nd
     form: dict[str, Any] = {}
     match curve:
         case CurveDocument():
-            form = {"quoted_as": QuotedAs.ZERO_RATES, "compounding": Compounding.CONTINUOUS}
+            # A moved curve is no longer the one of its quotes.
+            form = {"quoted_as": QuotedAs.ZERO_RATES, "compounding": Compounding.CONTINUOUS, **_without_instruments(curve)}
             values = (discount_curve(curve, as_of=document.as_of).zero_rates + shift).tolist()
         case CreditCurveDocument():
             form = {"quoted_as": CreditQuotedAs.HAZARD_RATES}
@@ -122,6 +124,13 @@ def _moved_curve(curve: AnyCurveDocument, document: MarketDocument, shift: np.nd
             values = (np.array([point.value for point in curve.points]) + shift).tolist()
     points = [point.model_copy(update={"value": value}) for point, value in zip(curve.points, values, strict=True)]
     return curve.model_copy(update={**form, "points": points, **_no_longer_published(curve.source)})
+
+
+def _without_instruments(curve: CurveDocument) -> dict[str, Any]:
+    if not curve.instruments:
+        return {}
+    is_linear = curve.interpolation is Interpolation.LINEAR_ZERO
+    return {"instruments": [], "interpolation": Interpolation.LINEAR_ZERO if is_linear else Interpolation.LOG_LINEAR_DISCOUNT}
 
 
 def _no_longer_published(source: str) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from riskray.market.checks import rate_unit_problems
 from riskray.market.examine import Part, examine
 from riskray.market.index_checks import fixing_unit_problems
 from riskray.market.problem import Problem
+from riskray.market.quotes import has_instruments, quote_unit_problems, with_built_curves
 from riskray.market.table_rows import Row, csv_rows, parquet_rows, refuse
 from riskray.models.market_data import CURVE_PARTS, AnyCurveDocument, CreditQuotedAs, FixingDocument, MarketDocument, QuotedAs
 from riskray.strict_json import parse_json
@@ -139,7 +140,7 @@ def _checked(data: Any, *, allow_partial: bool, table: "_TableReader | None" = N
         what = "document" if table is None else "file"
         count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
         raise InvalidRequest(f"the market {what} has {count}: {problems[0]['msg']}", problems)
-    return MarketRead(_normal(found.document), len(found.left_out), problems + consequences)
+    return MarketRead(_normal(with_built_curves(found.document)), len(found.left_out), problems + consequences)
 
 
 def _placed(problem: Problem, place: Callable[[Location], Location]) -> Problem:
@@ -154,11 +155,14 @@ def _normal(document: MarketDocument) -> MarketDocument:
             **{part: sorted(getattr(document, part), key=lambda curve: curve.name) for part in CURVE_PARTS},
             "fx_spots": sorted(document.fx_spots, key=lambda spot: spot.pair),
             "fx_discount_curves": dict(sorted(document.fx_discount_curves.items())),
+            "quotes": sorted(document.quotes, key=lambda quote: quote.quote_id),
             "indices": sorted(document.indices, key=lambda index: index.name),
             "fixings": _sorted(document.fixings),
             # No other content for nothing.
             "rates_checked": document.rates_checked
-            or not (rate_unit_problems(document.all_curves, loc=()) or any(fixing_unit_problems(document))),
+            or not (
+                rate_unit_problems(document.all_curves, loc=()) or quote_unit_problems(document) or any(fixing_unit_problems(document))
+            ),
         }
     )
 
@@ -193,7 +197,9 @@ def market_id(document: MarketDocument) -> str:
 
 
 def write_market(document: MarketDocument, *, format: str) -> bytes:
-    """The document as a file that reads back to the same hash. Raises UnsupportedFormat."""
+    """The document as a file that reads back to the same hash. Raises UnsupportedFormat, also for quotes in a table."""
+    if format != "json" and has_instruments(document):
+        raise UnsupportedFormat(f"a market from quotes has no place in a table; use json instead of {format}")
     match format:
         case "json":
             return canonical_json(document).encode()

@@ -25,6 +25,22 @@ class MarketSnapshot(Model):
     created_at: datetime
 
 
+class FittedQuote(Model):
+    """A quote of a market and how well the curves meet it."""
+
+    quote_id: str = Field(examples=["EUR.OIS.ESTR.5Y"])
+    instrument: str = Field(examples=["OIS"])
+    value: float = Field(examples=[0.0231])
+    curve: str | None = Field(description="Curve that the quote determines; null if none lists it.", examples=["EUR-ESTR"])
+    residual: float | None = Field(description="Quote of the curves less the quote given, decimal.")
+
+
+class MarketDetail(MarketSnapshot):
+    """A stored market with the quotes that its curves come from."""
+
+    quotes: list[FittedQuote] = Field(description="By id; empty for a market whose curves are given by points.")
+
+
 class MarketUpload(MarketSnapshot):
     """A stored market and the parts of its upload that were left out."""
 
