@@ -88,7 +88,8 @@ class RowStatus(IntEnum):
     UNSUPPORTED_RATE_METHOD = (
         20,
         "the floating rate is calculated by a method that is not valued yet",
-        "check rate_method, lookback_days, lockout_days, spread_compounding and pass_through",
+        "check rate_method, lookback_days, lockout_days, spread_compounding and pass_through; overnight rates have no fixing_lag and no "
+        "current_fixing",
     )
     INDEX_MISMATCH = (
         21,

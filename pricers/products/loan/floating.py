@@ -90,7 +90,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
         AMORT_LOAN, MISSING_INDEX, MISSING_FIXING, INDEX_MISMATCH, EMBEDDED_OPTION or UNSUPPORTED_RATE_METHOD.
     """
     terms = floating_terms(contracts, fixings=fixings, calendars=("calendar",))
-    planned = _as_planned(contracts, day_counts(contracts, terms.found))
+    planned = _as_planned(contracts, np.maximum(day_counts(contracts, terms.found), 0))  # a loan without an index fails below
     status = amortising.status_of_terms(planned)
     needs_rate = contracts.array("amortisation") <= ANNUITY_TABLE
     status[(status == RowStatus.OK) & needs_rate & np.isnan(contracts.array("amortisation_rate"))] = RowStatus.INVALID_AMOUNT
