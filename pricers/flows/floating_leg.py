@@ -83,6 +83,9 @@ class ForecastColumns(NamedTuple):
     end: np.ndarray
     special: np.ndarray
     """int32: which special factor multiplies the flow; -1 for none."""
+    period_start: np.ndarray
+    """int32: first day of the interest period that the flow is paid for; of an initial exchange, its own day."""
+    period_end: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -246,8 +249,11 @@ def _lower_blocks(
 
 @njit(cache=True, nogil=True, inline="always")
 @no_type_check
-def _write_flow(flows: LegFlows, forecasts: ForecastColumns, at: int, pay_day: int, ex_day: int, amount: float, principal: float) -> int:
+def _write_flow(
+    flows: LegFlows, forecasts: ForecastColumns, at: int, start: int, end: int, pay_day: int, ex_day: int, amount: float, principal: float
+) -> int:
     """Write one flow that rests on no forecast; the next free position."""
+    forecasts.period_start[at], forecasts.period_end[at] = start, end
     flows.pay_day[at], flows.ex_day[at], flows.amount[at], flows.principal[at] = pay_day, ex_day, amount, principal
     forecasts.curve[at] = forecasts.special[at] = NO_FORECAST
     return at + 1
@@ -256,8 +262,9 @@ def _write_flow(flows: LegFlows, forecasts: ForecastColumns, at: int, pay_day: i
 @kernel
 @no_type_check
 def _write_forecasts(
-    coupons: Coupons, k: int, balance: float, pay_day: int, ex_day: int, flows: LegFlows, forecasts: ForecastColumns, at: int
-) -> int:
+    coupons: Coupons, k: int, balance: float, start: int, end: int, pay_day: int, ex_day: int, flows: LegFlows,
+    forecasts: ForecastColumns, at: int,
+) -> int:  # fmt: skip
     """Write the flows of a period that rest on forecasts; the next free position."""
     for slot in range(2):
         if coupons.growth[k, slot] != 0.0:
@@ -269,6 +276,7 @@ def _write_forecasts(
                 coupons.end[k, slot],
             )
             forecasts.special[at] = coupons.special[k] if slot == 0 else -1
+            forecasts.period_start[at], forecasts.period_end[at] = start, end
             at += 1
     return at
 
@@ -291,11 +299,12 @@ def _write_flows(
         paid_out = block.adjusted[block.date_offsets[r]]
         if exchanges.initial[i] and paid_out > as_of:
             principal = -factor * block.balance[first]
-            at = _write_flow(flows, forecasts, at, paid_out, paid_out, principal, principal)
+            at = _write_flow(flows, forecasts, at, paid_out, paid_out, paid_out, paid_out, principal, principal)
         balance = factor * block.balance[first] * block.survival[first]
         for k in range(first, stop):
             after = factor * block.balance[k + 1] * block.survival[k + 1]
             pay, ex_day, interest, principal = block.pay_day[k], block.ex_day[k], balance * coupons.plain[k], balance - after
+            accrues_from, accrues_to = block.adjusted[k], block.adjusted[k + 1]
             if k == last:
                 principal += after * (redemption[i] / 100.0)
             if not (exchanges.final[i] if k == stop - 1 else exchanges.intermediate[i]):
@@ -307,13 +316,13 @@ def _write_flows(
                 if is_ex and first_flow >= 0:  # ex for longer than a coupon period, with principal paid within it
                     status[i] = _INVALID_SCHEDULE
                     break
-                at = _write_forecasts(coupons, k, balance, pay, ex_day, flows, forecasts, at)
+                at = _write_forecasts(coupons, k, balance, accrues_from, accrues_to, pay, ex_day, flows, forecasts, at)
                 with_interest = 0.0 if is_ex else principal
-                at = _write_flow(flows, forecasts, at, pay, ex_day, interest + with_interest, with_interest)
+                at = _write_flow(flows, forecasts, at, accrues_from, accrues_to, pay, ex_day, interest + with_interest, with_interest)
             if is_ex and (principal != 0.0 or k == last):
                 if pay > settlement and first_flow < 0:
                     first_flow = np.int64(at)
-                at = _write_flow(flows, forecasts, at, pay, pay, principal, principal)
+                at = _write_flow(flows, forecasts, at, accrues_from, accrues_to, pay, pay, principal, principal)
             if not np.isfinite(interest + principal):
                 status[i] = _NOT_FINITE
                 break

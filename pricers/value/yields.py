@@ -25,6 +25,7 @@ from pricers.market.curves import DAYS_PER_YEAR
 from pricers.market.market import CurveKind
 from pricers.measures import Measure
 from pricers.status import RowStatus
+from pricers.value.yield_conventions import apply_conventions
 
 YIELD_MEASURES: Final = frozenset(
     {
@@ -44,7 +45,10 @@ STEP_SMALL: Final = 3e-4  # times the longest time; after a smaller step Taylor'
 LANES: Final = 32  # numbers that compiled code takes at once: four vectors of AVX-512
 FORCE_MAX: Final = 1000.0  # a year; a bond at half its value a day before maturity has a force of 250
 BRACKET_FIRST: Final = 0.05
-NO_YIELD: Final = "no yield reproduces the price: check the market price against the contract's cash flows"
+NO_YIELD: Final = (
+    "no yield reproduces the price: check the market price against the contract's cash flows, and its yield_convention: DISCOUNT and "
+    "MONEY_MARKET belong to bonds with one payment left"
+)
 NO_Z_SPREAD: Final = "no z-spread reproduces the price: check the market price against the contract's cash flows"
 
 _OK: Final = int(RowStatus.OK)
@@ -91,6 +95,7 @@ def yield_measures(compiled: Compiled, *, table: NodeTable, status: np.ndarray) 
         terms.first_flow, terms.yield_time, terms.yield_frequency, terms.outstanding, terms.accrued, terms.market_clean_price,
         status[order], np.zeros(room), np.zeros(room), np.empty(room), result.ravel(),
     )  # fmt: skip
+    apply_conventions(compiled, result)
     messages: dict[int, str] = {}
     result = np.ascontiguousarray(result.T)
     priced = np.isfinite(result[1])

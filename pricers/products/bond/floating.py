@@ -30,6 +30,7 @@ from pricers.contract.columns import Column, Columns, Contracts
 from pricers.contract.float_columns import FLOAT_COLUMNS
 from pricers.flows.balances import SINKING
 from pricers.flows.cashflows import Lowered
+from pricers.flows.conventions import quoted_by_coupon
 from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
 from pricers.flows.floating_arrays import FloatingTerms, day_counts, floating_terms
 from pricers.flows.floating_leg import ExchangeColumns, FloatingLegs, lower_floating_legs
@@ -132,6 +133,7 @@ def _legs(contracts: Contracts, terms: FloatingTerms) -> FloatingLegs:
         day_count=day_counts(contracts, terms.found),
         by_frequency=np.zeros(rows, np.bool_),
         compounding=np.zeros(rows),
+        quoting=quoted_by_coupon(day_counts(contracts, terms.found), column("frequency")),
         is_zero_coupon=np.zeros(rows, np.bool_),
         pays_out=False,
     )
