@@ -48,12 +48,13 @@ def build_market(document: MarketDocument, *, base_currency: str, fixings: pa.Ta
         base_currency=base_currency,
         curves=_curves(document),
         fx_to_base={currency: conversion.rate for currency, conversion in fx_conversions(document, base_currency=base_currency).items()},
-        fixings=_fixings(document, fixings),
+        fixings=market_fixings(document, fixings),
         prices={price.name: Price(price.value, price.currency) for price in document.spot_prices},
     )
 
 
-def _fixings(document: MarketDocument, table: pa.Table | None) -> Fixings:
+def market_fixings(document: MarketDocument, table: pa.Table | None) -> Fixings:
+    """The indices that a document knows, with what it sees of the fixings that it lists or of the table that it names."""
     indices = indices_of(document)
     if isinstance(document.fixings, str):
         if table is None:
