@@ -65,7 +65,8 @@ def fill_coupons(
         start, last = block.date_offsets[r], block.date_offsets[r + 1] - 2
         lag, calendar, decimals = np.int64(floating.lag[i]), np.int64(floating.fixing_calendar[i]), np.int64(floating.decimals[i])
         for k in range(block.first[r], block.stop[r]):
-            years, coupons.growth[k, 0], coupons.growth[k, 1], coupons.special[k] = block.years[k], 0.0, 0.0, -1
+            years, coupons.growth[k, 0], coupons.growth[k, 1] = block.years[k], 0.0, 0.0
+            coupons.special[k], coupons.accrues[k] = -1, False
             if x < 0:
                 coupons.rate[k], coupons.plain[k] = legs.rate[i], legs.rate[i] * block.interest_years[k]
                 continue
@@ -86,7 +87,7 @@ def fill_coupons(
             )
             simple_margin = 0.0 if floating.compounds_spread[i] and not np.isfinite(known) else margin
             coupons.rate[k], coupons.plain[k] = simple_margin, years * simple_margin
-            lacking = x
+            lacking, coupons.accrues[k] = x, (indices.is_overnight[x] or floating.resets[i]) and not np.isfinite(known)
             if indices.is_overnight[x]:
                 reason, day = add_overnight_rate(
                     indices, x, overnight_terms(floating, i, margin), np.int64(floating.curve[i]), period_start, period_end, known,
@@ -162,7 +163,7 @@ def fill_floating_accrued(
             period, rate = period_at(block, k), coupons.rate[k]
             if settlement > period.start:
                 years = accrued_years(period, settlement, is_ex, accrual, tables)
-                if not np.isfinite(rate):
+                if not np.isfinite(rate) or (coupons.accrues[k] and settlement < period.end):
                     margin, until = margin_of(floating, i, max(period.start, np.int64(block.unadjusted[k]))), min(settlement, period.end)
                     since_start = accrued_years(period, until, False, accrual, tables)
                     opening = floating.first_fixing[i] if k == block.date_offsets[r] else np.nan
