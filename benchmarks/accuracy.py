@@ -14,13 +14,25 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from tests.oracles import accuracy_bonds, accuracy_deposits, accuracy_fx, accuracy_fx_swap, accuracy_loans, accuracy_money_market
+from tests.oracles import (
+    accuracy_bonds,
+    accuracy_deposits,
+    accuracy_floating_bonds,
+    accuracy_floating_loans,
+    accuracy_fx,
+    accuracy_fx_swap,
+    accuracy_loans,
+    accuracy_money_market,
+)
 from tests.oracles.accuracy_report import Comparison
 
 COMPARISONS: Final[dict[str, Callable[..., Comparison]]] = {
     "FIXED_BOND": accuracy_bonds.compare,
     "AMORT_LOAN": accuracy_loans.compare,
     "FX_FWD": accuracy_fx.compare,
+    "FLOATING_RATE_BOND": accuracy_floating_bonds.compare,
+    "FLOATING_LOAN": accuracy_floating_loans.compare,
+    "REVOLVING_CREDIT": accuracy_floating_loans.compare_facilities,
     "FX_SWAP": accuracy_fx_swap.compare,
     "MONEY_MARKET": accuracy_money_market.compare,
     "NON_MATURITY_DEPOSIT": accuracy_deposits.compare,

@@ -57,6 +57,13 @@ class QuotedAs(StrEnum):
     DISCOUNT_FACTORS = "discount_factors"
 
 
+class CreditQuotedAs(StrEnum):
+    """What the points of a credit curve are."""
+
+    HAZARD_RATES = "hazard_rates"
+    SURVIVAL_PROBABILITIES = "survival_probabilities"
+
+
 class Interpolation(StrEnum):
     """Interpolation between pillars: linear in the zero rate, or in the logarithm of the discount factor (flat forward rates).
 
@@ -309,6 +316,46 @@ class SpreadCurveDocument(_Sourced):
     points: list[CurvePoint] = Field(min_length=1, max_length=1_000, description="Points of the curve, in increasing order.")
 
 
+class CreditCurveDocument(_Sourced):
+    """Survival of an entity or an index. The hazard rate is constant between the points."""
+
+    name: Name = Field(description="Name by which positions refer to the curve.", examples=["ACME-SNRFOR-MR14"])
+    entity: Note = Field(default="", description="Entity whose default the curve describes.", examples=["Acme Corp"])
+    currency: Currency | None = Field(default=None, description="Currency of the default swaps that the curve comes from.")
+    seniority: Note = Field(default="", description="Tier of the debt.", examples=["SNRFOR"])
+    restructuring: Literal["", "CR", "MR", "MM", "XR", "CR14", "MR14", "MM14", "XR14"] = Field(
+        default="", description="Restructuring clause of the default swaps: full, modified, modified modified or none.", examples=["MR14"]
+    )
+    recovery_rate: Number | None = Field(
+        default=None, description="Recovered fraction of the notional, at least 0 and below 1.", examples=[0.4]
+    )
+    quoted_as: CreditQuotedAs = Field(
+        default=CreditQuotedAs.HAZARD_RATES,
+        description="What the points are: zero hazard rates h, with survival exp(-h × days / 365), or survival probabilities.",
+    )
+    points: list[CurvePoint] = Field(min_length=1, max_length=1_000, description="Points of the curve, in increasing order.")
+
+
+class InflationCurveDocument(_Sourced):
+    """Zero-coupon inflation rates of a price index: the index of a month is (1 + rate)^years times that of the base month."""
+
+    name: Name = Field(description="Name of the curve; an index's `forecast_curve` refers to it.", examples=["EU-HICPXT"])
+    index: Name = Field(description="Price index that the curve forecasts.", examples=["EU-HICPXT"])
+    base_date: Date = Field(description="First day of the month from which the rates count.", examples=["2023-12-01"])
+    base_index_value: Number = Field(description="Index of the base month.", examples=[123.49])
+    observation_lag_months: Annotated[int, BeforeValidator(_as_written)] = Field(
+        default=3, ge=0, le=24, description="Months from the index's month to the month in which it counts in the swaps quoted."
+    )
+    points: list[CurvePoint] = Field(
+        min_length=1,
+        max_length=1_000,
+        description="Zero-coupon inflation rates (decimal a year, annually compounded); tenors count from the base month, in whole months.",
+    )
+    seasonality: Annotated[list[Number], Field(min_length=12, max_length=12)] | None = Field(
+        default=None, description="What multiplies the index in each calendar month, January first; the product is 1."
+    )
+
+
 class FxSpot(_Sourced):
     """A quoted spot rate: units of the second currency for one of the first."""
 
@@ -398,6 +445,16 @@ InlineFixings = Annotated[list[FixingDocument], Field(max_length=100_000)]
 NamedOrInlineFixings = Annotated[Annotated[Name, Tag("name")] | Annotated[InlineFixings, Tag("rows")], Discriminator(_form_of_fixings)]
 
 
+AnyCurveDocument = CurveDocument | SpreadCurveDocument | CreditCurveDocument | InflationCurveDocument
+CURVE_PARTS: Final[Mapping[str, str]] = {
+    "curves": "discount curve",
+    "spread_curves": "spread curve",
+    "credit_curves": "credit curve",
+    "inflation_curves": "inflation curve",
+}
+"""The parts of a market document that hold curves, and what a curve of each is called."""
+
+
 class MarketDocument(_Document):
     """A market snapshot. A stored snapshot is immutable, and equal content is stored as one snapshot."""
 
@@ -406,6 +463,13 @@ class MarketDocument(_Document):
     description: Note = Field(default="", description="Free text.")
     curves: list[CurveDocument] = Field(min_length=1, max_length=10_000, description="Discount curves.")
     spread_curves: list[SpreadCurveDocument] = Field(default=[], max_length=100_000, description="Issuer and rating spread curves.")
+    # Documents without these keep the text and the hash that they had before these existed.
+    credit_curves: list[CreditCurveDocument] = Field(
+        default=[], max_length=100_000, exclude_if=lambda given: not given, description="Survival of entities and credit indices."
+    )
+    inflation_curves: list[InflationCurveDocument] = Field(
+        default=[], max_length=1_000, exclude_if=lambda given: not given, description="Zero-coupon inflation rates of price indices."
+    )
     quotes: list[QuoteDocument] = Field(
         default=[], max_length=100_000, exclude_if=_is_empty, description="Quoted instruments, for curves that list them."
     )
@@ -429,3 +493,8 @@ class MarketDocument(_Document):
         examples=["eod"],
     )
     rates_checked: RatesChecked = True
+
+    @property
+    def all_curves(self) -> list[AnyCurveDocument]:
+        """The curves of all parts."""
+        return [curve for part in CURVE_PARTS for curve in getattr(self, part)]
