@@ -12,6 +12,7 @@ from pricers.calibration.calibrated import Calibration
 from pricers.calibration.quote_scenarios import basis_point_moves, par_dv01, quote_scenarios
 from pricers.calibration.quotes import CalibratedInterpolation
 from pricers.market.market import Curve, CurveKind, Market
+from pricers.measures import Measure
 from pricers.time.dates import to_day
 from tests.oracles.quote_sets import three_currencies
 
@@ -65,7 +66,7 @@ def test_a_par_swap_is_worth_nothing_and_has_its_whole_par_dv01_in_its_own_quote
         for name, convention, rate in zip(names, conventions, quoted(calibration, *names), strict=True)
     ]
     contracts, market = swaps(*rows), market_of(calibration)
-    pv = value_contracts("INTEREST_RATE_SWAP", contracts, market=market).values["pv_base"]
+    pv = value_contracts("INTEREST_RATE_SWAP", contracts, market=market).values[Measure.PV_BASE]
     assert np.max(np.abs(pv)) < 1e-13 * NOTIONAL * 10.0
     compiled = compile_contracts("INTEREST_RATE_SWAP", contracts, as_of=AS_OF)
     ladder = par_dv01(compiled, market=market, calibration=calibration)
@@ -92,7 +93,7 @@ def test_par_dv01_equals_valuation_on_curves_built_from_the_moved_quote(interpol
     assert scenarios.count == len(wanted)
     market = market_of(calibration)
     gains = par_dv01(compiled, market=market, calibration=calibration)[0, wanted] if interpolation == "LOG_LINEAR_DISCOUNT" else None
-    before = value_contracts("INTEREST_RATE_SWAP", contracts, market=market).values["pv_base"][0]
+    before = value_contracts("INTEREST_RATE_SWAP", contracts, market=market).values[Measure.PV_BASE][0]
     for place, number in enumerate(wanted):
         values = calibration.values.copy()
         values[number] += moves[number]
@@ -100,7 +101,7 @@ def test_par_dv01_equals_valuation_on_curves_built_from_the_moved_quote(interpol
         for curve, today in zip(moved.curves, calibration.curves, strict=True):
             shift = scenarios.shifts.get(curve.name, np.zeros((curve.zero_rates.size, len(wanted))))[:, place]
             np.testing.assert_allclose(curve.zero_rates - today.zero_rates, shift, rtol=0, atol=1e-13)
-        after = value_contracts("INTEREST_RATE_SWAP", contracts, market=market_of(moved)).values["pv_base"][0]
+        after = value_contracts("INTEREST_RATE_SWAP", contracts, market=market_of(moved)).values[Measure.PV_BASE][0]
         if gains is not None:
             assert gains[place] == pytest.approx(after - before, abs=1e-13 * NOTIONAL)
 
