@@ -3,15 +3,15 @@
 PAR DV01 is defined by such scenarios and not by derivatives, which miss about a thousandth of it on a book.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 from jaxtyping import Float
 
 from pricers.calibration.calibrated import Calibration
-from pricers.calibration.quotes import Instrument
+from pricers.calibration.quotes import Instrument, Quote
 from pricers.core.compiled import Compiled
-from pricers.market.conventions import FX_CONVENTIONS
 from pricers.market.market import Market, Scenarios
 from pricers.measures import BASIS_POINT
 from pricers.value.revaluation import present_values
@@ -45,16 +45,16 @@ def quote_scenarios(calibration: Calibration, moves: Float[np.ndarray, "quote sc
 
 
 def basis_point_moves(calibration: Calibration) -> Float[np.ndarray, " quote"]:
-    """By how much each quote moves for one basis point, in its unit: rates and spreads by 0.0001, prices by -0.01, and forward points by a
-    ten-thousandth of the spot rate."""
-    spots = calibration.system.fx_spots
+    """By how much each quote moves for one basis point (see `basis_point_move`)."""
+    return np.array([basis_point_move(quote, calibration.system.fx_spots) for quote in calibration.system.quotes])
 
-    def move(instrument: Instrument, convention: str) -> float:
-        if instrument is Instrument.RATE_FUTURE:
-            return PRICE_TICK
-        return BASIS_POINT * spots[FX_CONVENTIONS[convention].name] if instrument is Instrument.FX_SWAP else BASIS_POINT
 
-    return np.array([move(quote.instrument, quote.convention) for quote in calibration.system.quotes])
+def basis_point_move(quote: Quote, fx_spots: Mapping[str, float]) -> float:
+    """The move of a quote for one basis point, in its unit: 0.0001 of a rate or spread, -0.01 of a price, and for forward points a
+    ten-thousandth of the spot rate, which `fx_spots` has by pair."""
+    if quote.instrument is Instrument.RATE_FUTURE:
+        return PRICE_TICK
+    return BASIS_POINT * fx_spots[quote.convention] if quote.instrument is Instrument.FX_SWAP else BASIS_POINT
 
 
 def par_dv01(compiled: Compiled, *, market: Market, calibration: Calibration) -> Float[np.ndarray, "row quote"]:

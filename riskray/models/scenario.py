@@ -119,6 +119,17 @@ class FxShock(Model):
     )
 
 
+class QuoteShock(Model):
+    """Quotes move, and the curves that they determine follow."""
+
+    type: Literal["quote"] = "quote"
+    quotes: list[Pattern] = Field(min_length=1, description="Quotes that move; every pattern must match one.", examples=[["EUR.OIS.*"]])
+    bp: FiniteFloat = Field(
+        description="Basis points of the rate or spread; of a future's price, -0.01 for 1; of forward points, a ten-thousandth of spot.",
+        examples=[1.0],
+    )
+
+
 class CreditShock(Model):
     """Every contract's own credit spread moves."""
 
@@ -126,7 +137,9 @@ class CreditShock(Model):
     bp: FiniteFloat = Field(examples=[50.0])
 
 
-Shock = Annotated[ParallelShock | SteepenerShock | TwistShock | TenorShock | FxShock | CreditShock, Field(discriminator="type")]
+Shock = Annotated[
+    ParallelShock | SteepenerShock | TwistShock | TenorShock | FxShock | QuoteShock | CreditShock, Field(discriminator="type")
+]
 
 
 class StressScenario(Model):

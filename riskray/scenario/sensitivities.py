@@ -54,7 +54,7 @@ def factor_sensitivities(
             values[index] = -sum(fx_deltas.values()) / FX_SHIFT
         elif factor.type == "fx":
             values[index] = fx_deltas.get(factor.currency, 0.0) / FX_SHIFT
-        elif FactorKind(CURVE_KINDS[factor.type]) in ladder_kinds:
+        elif factor.type in CURVE_KINDS and FactorKind(CURVE_KINDS[factor.type]) in ladder_kinds:
             values[index] = _curve_sensitivity(factor, market, ladders)
         elif np.any(matrix.values[:, index]):
             left_out.append(factor.header)

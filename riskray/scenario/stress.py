@@ -14,6 +14,7 @@ from riskray.models.scenario import (
     FxShock,
     MoveKind,
     ParallelShock,
+    QuoteShock,
     Shift,
     Shock,
     SteepenerShock,
@@ -22,7 +23,16 @@ from riskray.models.scenario import (
     TwistShock,
 )
 from riskray.scenario.codec import ScenarioMatrix, checked_matrix
-from riskray.scenario.factors import Factor, FactorType, curves_of, fx_name, market_factor_names, pillar_name
+from riskray.scenario.factors import (
+    Factor,
+    FactorType,
+    curves_of,
+    fx_name,
+    market_factor_names,
+    pillar_name,
+    quote_factor_names,
+    quote_name,
+)
 
 Location = tuple[str | int, ...]
 Moves = dict[Factor, float]
@@ -53,7 +63,7 @@ def stress_matrix(definition: StressDefinition, *, market: Market) -> ScenarioMa
             if name not in moves:
                 raise _invalid(f"combination {combination.name!r} names {name!r}; scenarios are {', '.join(moves)}", "unknown_value", loc)
         moves[combination.name] = _sum(moves[name] for name in combination.of)
-    rank = {name: place for place, name in enumerate(market_factor_names(market))}
+    rank = {name: place for place, name in enumerate((*market_factor_names(market), *quote_factor_names(market)))}
     factors = tuple(sorted({factor for one in moves.values() for factor in one}, key=lambda factor: (rank[factor.name], factor.kind)))
     values = np.array([[one.get(factor, 0.0) for factor in factors] for one in moves.values()]).reshape(len(moves), len(factors))
     return checked_matrix(tuple(moves), factors, values, numeraire=definition.numeraire)
@@ -77,7 +87,7 @@ def _require_likely_shifts(definition: StressDefinition) -> None:
 
 def _rate_shifts(shock: Shock) -> Iterator[tuple[Location, Shift]]:
     """The sizes of a shock of zero rates, as they are given, and where each stands in the shock."""
-    if isinstance(shock, FxShock | CreditShock) or shock.target != "zero":
+    if isinstance(shock, FxShock | CreditShock | QuoteShock) or shock.target != "zero":
         return
     match shock:
         case ParallelShock():
@@ -109,6 +119,8 @@ def _shock_moves(shock: Shock, definition: StressDefinition, market: Market, loc
             return {Factor("credit", MoveKind.ABSOLUTE): 1e-4 * shock.bp}
         case FxShock():
             return {Factor(fx_name(name), MoveKind.RELATIVE): shock.relative for name in _currencies(shock, definition, market, loc)}
+        case QuoteShock():
+            return _quote_moves(shock, market, loc)
     return _sum(
         {_factor(shock.target, curve, label, kind): value}
         for curve in _curves(shock, market, loc)
@@ -130,6 +142,19 @@ def _currencies(shock: FxShock, definition: StressDefinition, market: Market, lo
             )
             raise _invalid(message, "unknown_currency", (*loc, "currencies"))
     return found
+
+
+def _quote_moves(shock: QuoteShock, market: Market, loc: Location) -> Moves:
+    known = {} if market.quotes is None else market.quotes.basis_points
+    for pattern in shock.quotes:
+        if not any(fnmatchcase(name, pattern) for name in known):
+            names = ", ".join([*known][:20]) or "none"
+            raise _invalid(f"no quote of the market's curves matches {pattern!r}; there are {names}", "unknown_quote", (*loc, "quotes"))
+    return {
+        Factor(quote_name(name), MoveKind.ABSOLUTE): shock.bp * basis_point
+        for name, basis_point in known.items()
+        if any(fnmatchcase(name, pattern) for pattern in shock.quotes)
+    }
 
 
 def _curves(shock: ParallelShock | SteepenerShock | TwistShock | TenorShock, market: Market, loc: Location) -> list[Curve]:
