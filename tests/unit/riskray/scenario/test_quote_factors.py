@@ -63,7 +63,11 @@ def test_a_stress_of_single_quotes_gives_the_par_dv01():
     scenarios = [
         {"name": name, "shocks": [{"type": "quote", "quotes": [name], "bp": 1.0}]} for name in (f"OIS.{tenor}" for tenor in TENORS)
     ]
-    bound = bind_scenarios(stress_matrix(StressDefinition.model_validate({"scenarios": scenarios}), market=MARKET), market=MARKET)
+    moves = stress_matrix(StressDefinition.model_validate({"scenarios": scenarios}), market=MARKET)
+    ladder_moves = stress_matrix(StressDefinition.model_validate({"quote_ladder": {"quotes": ["OIS.*"]}}), market=MARKET)
+    wanted = dict(zip(moves.labels, moves.values.tolist(), strict=True))
+    assert dict(zip(ladder_moves.labels, ladder_moves.values.tolist(), strict=True)) == wanted
+    bound = bind_scenarios(moves, market=MARKET)
     row = {
         "currency": "USD", "notional": 1e7, "coupon_rate": 0.03, "issue_date": MARKET.as_of - 100, "maturity_date": MARKET.as_of + 2_900,
         "discount_curve": "USD-SOFR",
