@@ -91,6 +91,11 @@ class RowStatus(IntEnum):
         "check rate_method, lookback_days, lockout_days, spread_compounding and pass_through; overnight rates have no fixing_lag and no "
         "current_fixing",
     )
+    MISSING_PRICE = (
+        30,
+        "the market has no price of this security",
+        "add the price to spot_prices of the market document, or correct the position's price_key",
+    )
     INDEX_MISMATCH = (
         21,
         "the index does not fit the contract",

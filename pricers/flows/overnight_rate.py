@@ -68,13 +68,14 @@ def walk_overnight(
         return _INVALID_SCHEDULE, NO_DATE, 0.0, 0.0
     telescopes = (lookback == 0 or terms.is_shifted) and terms.lockout == 0 and terms.margin == 0.0 and not terms.averages
     locked, place, place_end, rate = max(stop - 1 - terms.lockout, at), np.int64(-1), indices.offsets[x + 1], np.nan
+    last_published = np.int64(indices.fixing_days[place_end - 1]) if place_end > indices.offsets[x] else NO_DATE
     total = 0.0 if terms.averages else 1.0
     while at < stop:
         source = min(at, locked) - lookback
         value_day, following = np.int64(days[source]), np.int64(days[source + 1])
         fixing_day = value_day if indices.lag[x] == 0 else fixing_day_of(value_day, np.int64(indices.lag[x]), calendar, tables)
         is_known = False
-        if fixing_day <= as_of:
+        if fixing_day <= as_of or fixing_day <= last_published:
             place = fixing_place(indices, x, fixing_day) if place < 0 else place
             while place < place_end and indices.fixing_days[place] < fixing_day:
                 place += 1

@@ -58,7 +58,7 @@ def add_term_rate(
     if fixing_day == NO_DATE:
         return _DATE_OUT_OF_RANGE, NO_DATE
     rate = known
-    if not np.isfinite(rate) and fixing_day <= as_of:
+    if not np.isfinite(rate):
         rate = fixing_on(indices, x, fixing_day)
         if not np.isfinite(rate) and fixing_day < as_of:
             return _MISSING_FIXING, fixing_day
@@ -159,7 +159,7 @@ def walk_resets(
         if fixing_day == NO_DATE or not np.isfinite(years):
             return _DATE_OUT_OF_RANGE if fixing_day == NO_DATE else _INVALID_SCHEDULE, NO_DATE, total
         rate = current if part <= as_of < until else np.nan
-        if not np.isfinite(rate) and fixing_day <= as_of:
+        if not np.isfinite(rate):
             rate = fixing_on(indices, x, fixing_day)
             if not np.isfinite(rate) and fixing_day < as_of:
                 return _MISSING_FIXING, fixing_day, total

@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from pricers.market.fixings import Fixings
-from pricers.market.market import KIND_ORDER, Curve, CurveKind, Market, days_to_pillars
+from pricers.market.market import KIND_ORDER, Curve, CurveKind, Market, Price, days_to_pillars
 from pricers.time.dates import to_day
 from riskray.errors import InvalidRequest
 from riskray.market.credit_curves import hazard_curve
@@ -32,7 +32,7 @@ STORED_KINDS = {CurveKind.RATE: "discount", CurveKind.SPREAD: "spread", CurveKin
 
 
 def build_market(document: MarketDocument, *, base_currency: str, fixings: pa.Table | None = None) -> Market:
-    """The pricers' view of a document: curves sorted by kind and name, today's exchange rates to the base currency, and indices.
+    """The pricers' view of a document: curves sorted by kind and name, today's exchange rates to the base currency, indices and prices.
 
     A currency without a path of quotes to the base currency is left out; its positions fail with MISSING_FX. Of the fixings, those that
     were published by the document's date are visible (see `riskray.market.fixings.published_by`).
@@ -49,6 +49,7 @@ def build_market(document: MarketDocument, *, base_currency: str, fixings: pa.Ta
         curves=_curves(document),
         fx_to_base={currency: conversion.rate for currency, conversion in fx_conversions(document, base_currency=base_currency).items()},
         fixings=market_fixings(document, fixings),
+        prices={price.name: Price(price.value, price.currency) for price in document.spot_prices},
     )
 
 

@@ -119,6 +119,14 @@ class FxShock(Model):
     )
 
 
+class PriceShock(Model):
+    """Prices of securities and levels of indices move, all by one fraction; securities with a moved benchmark by beta times it."""
+
+    type: Literal["price"] = "price"
+    prices: list[Pattern] = Field(min_length=1, examples=[["SX5E", "SPX"]], description="Prices that move; every pattern must match one.")
+    relative: FiniteFloat = Field(ge=-1.0, description="Relative move: with -0.2, a price falls by 20 %.")
+
+
 class CreditShock(Model):
     """Every contract's own credit spread moves."""
 
@@ -126,7 +134,9 @@ class CreditShock(Model):
     bp: FiniteFloat = Field(examples=[50.0])
 
 
-Shock = Annotated[ParallelShock | SteepenerShock | TwistShock | TenorShock | FxShock | CreditShock, Field(discriminator="type")]
+Shock = Annotated[
+    ParallelShock | SteepenerShock | TwistShock | TenorShock | FxShock | PriceShock | CreditShock, Field(discriminator="type")
+]
 
 
 class StressScenario(Model):

@@ -1,7 +1,8 @@
 """A scenario set meets a market: the pricers' arrays.
 
 A relative move of a rate is a fraction of this market's rate. For the base currency B and moves f against the numeraire, the price of
-currency C in B is multiplied by (1 + f_C) / (1 + f_B); the numeraire's own f is 0. What the set does not move stays where it is.
+currency C in B is multiplied by (1 + f_C) / (1 + f_B); the numeraire's own f is 0. Prices move in their own currency. What the set does not
+move stays where it is, but for securities that move with a benchmark (see `pricers.market.units`).
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class BoundScenarios:
 
     @property
     def unmoved(self) -> tuple[str, ...]:
-        """Type and name (`zero/<curve>`) of each curve of which no pillar moves, `credit` and `fx/<currency>`."""
+        """Type and name (`zero/<curve>`) of each curve of which no pillar moves, `credit`, `fx/<currency>` and `price/<name>`."""
         names = []
         for name in self.unmoved_factors:
             kind = factor_type(name)
@@ -44,7 +45,7 @@ def bind_scenarios(matrix: ScenarioMatrix, *, market: Market) -> BoundScenarios:
     """The set's moves as shifts of this market.
 
     Raises:
-        InvalidRequest: the set moves a curve, a pillar or a currency that the market lacks; `problems` names each.
+        InvalidRequest: the set moves a curve, a pillar, a currency or a price that the market lacks; `problems` names each.
     """
     known = market_factor_names(market)
     numeraire = fx_name(matrix.numeraire)
@@ -60,6 +61,9 @@ def bind_scenarios(matrix: ScenarioMatrix, *, market: Market) -> BoundScenarios:
             shifts=_curve_shifts(matrix, market),
             credit_spread_shift=matrix.values[:, credit[0]].copy() if credit else None,
             fx_factors=_fx_factors(matrix, market),
+            price_factors={
+                factor.price: 1.0 + matrix.values[:, column] for column, factor in enumerate(matrix.factors) if factor.type == "price"
+            },
         ),
         tuple(name for name in known if name not in moved),
     )
@@ -84,6 +88,8 @@ def _what_exists(name: str, market: Market) -> str:
     factor = Factor(name, MoveKind.ABSOLUTE)
     if factor.type == "fx":
         return f"it has {', '.join(sorted({market.base_currency, *market.fx_to_base}))}"
+    if factor.type == "price":
+        return f"its prices are {', '.join(sorted(market.prices)[:_LISTED_MAX]) or 'none'}"
     curves = curves_of(market, factor.type)
     for curve in curves:
         if curve.name == factor.curve:

@@ -1,4 +1,4 @@
-"""Stress sets: named shocks to a market's curves, exchange rates and credit spreads, as a matrix of factor moves."""
+"""Stress sets: named shocks to a market's curves, exchange rates, prices and credit spreads, as a matrix of factor moves."""
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -14,6 +14,7 @@ from riskray.models.scenario import (
     FxShock,
     MoveKind,
     ParallelShock,
+    PriceShock,
     Shift,
     Shock,
     SteepenerShock,
@@ -22,7 +23,7 @@ from riskray.models.scenario import (
     TwistShock,
 )
 from riskray.scenario.codec import ScenarioMatrix, checked_matrix
-from riskray.scenario.factors import Factor, FactorType, curves_of, fx_name, market_factor_names, pillar_name
+from riskray.scenario.factors import Factor, FactorType, curves_of, fx_name, market_factor_names, pillar_name, price_name
 
 Location = tuple[str | int, ...]
 Moves = dict[Factor, float]
@@ -34,7 +35,7 @@ def stress_matrix(definition: StressDefinition, *, market: Market) -> ScenarioMa
     The shocks of a scenario add up, those of a combination's scenarios too.
 
     Raises:
-        InvalidRequest: a pattern that no curve or currency matches, a label that is no pillar, a shape whose tenors do not increase,
+        InvalidRequest: a pattern that no curve, currency or price matches, a label that is no pillar, a shape whose tenors do not increase,
             a name given twice, a combination of scenarios that are not there, a shift of rates of unlikely size (`rates_checked`).
     """
     if definition.rates_checked:
@@ -77,7 +78,7 @@ def _require_likely_shifts(definition: StressDefinition) -> None:
 
 def _rate_shifts(shock: Shock) -> Iterator[tuple[Location, Shift]]:
     """The sizes of a shock of zero rates, as they are given, and where each stands in the shock."""
-    if isinstance(shock, FxShock | CreditShock) or shock.target != "zero":
+    if isinstance(shock, FxShock | PriceShock | CreditShock) or shock.target != "zero":
         return
     match shock:
         case ParallelShock():
@@ -109,6 +110,8 @@ def _shock_moves(shock: Shock, definition: StressDefinition, market: Market, loc
             return {Factor("credit", MoveKind.ABSOLUTE): 1e-4 * shock.bp}
         case FxShock():
             return {Factor(fx_name(name), MoveKind.RELATIVE): shock.relative for name in _currencies(shock, definition, market, loc)}
+        case PriceShock():
+            return {Factor(price_name(name), MoveKind.RELATIVE): shock.relative for name in _prices(shock, market, loc)}
     return _sum(
         {_factor(shock.target, curve, label, kind): value}
         for curve in _curves(shock, market, loc)
@@ -130,6 +133,15 @@ def _currencies(shock: FxShock, definition: StressDefinition, market: Market, lo
             )
             raise _invalid(message, "unknown_currency", (*loc, "currencies"))
     return found
+
+
+def _prices(shock: PriceShock, market: Market, loc: Location) -> list[str]:
+    known = sorted(market.prices)
+    for pattern in shock.prices:
+        if not any(fnmatchcase(name, pattern) for name in known):
+            message = f"no price of the market matches {pattern!r}; there are {', '.join(known[:20]) or 'none'}"
+            raise _invalid(message, "unknown_price", (*loc, "prices"))
+    return [name for name in known if any(fnmatchcase(name, pattern) for pattern in shock.prices)]
 
 
 def _curves(shock: ParallelShock | SteepenerShock | TwistShock | TenorShock, market: Market, loc: Location) -> list[Curve]:

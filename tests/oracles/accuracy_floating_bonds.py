@@ -73,7 +73,7 @@ def random_contract(as_of: int, *, rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _add_resets(contract: dict[str, Any], *, rng: np.random.Generator) -> None:
-    """Regular periods, each of several term rates, which QuantLib forecasts over a whole tenor."""
+    """Regular periods, each of several term rates, which QuantLib forecasts over a whole tenor and weighs by the index's day count."""
     for name in ("first_coupon_date", "penultimate_coupon_date", "stub", "interest_start_date", "coupon_dates"):
         contract.pop(name, None)
     months, (index, tenor) = int(rng.choice([3, 6])), (("TERM-1M", 1), ("TERM-3M", 3))[int(rng.integers(2))]
@@ -85,7 +85,7 @@ def _add_resets(contract: dict[str, Any], *, rng: np.random.Generator) -> None:
         "issue_date": terms.day_of(start), "maturity_date": terms.day_of(start + ql.Period(whole * months, ql.Months)), "index": index,
         "frequency": "QUARTERLY" if months == 3 else "SEMIANNUAL", "rate_method": "SUBPERIOD_COMPOUNDED", "coupon_estimation": "INDEXED",
         "accrual_convention": "UNADJUSTED", "payment_convention": "FOLLOWING", "end_of_month": False, "ex_coupon_days": 0,
-        "roll_rule": "BACKWARD", "day_count": str(rng.choice(["ACT/360", "ACT/365F", "30E/360"])),
+        "roll_rule": "BACKWARD", "day_count": INDICES[index].day_count,
     }  # fmt: skip
     if rng.random() < 0.5:
         contract["spread_compounding"], contract["gearing"] = "COMPOUNDED", 1.0

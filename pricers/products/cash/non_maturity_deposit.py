@@ -177,8 +177,7 @@ def _months(contracts: Contracts) -> np.ndarray:
         return months if days == 0 and 0 < months <= MONTHS_MAX else -1
 
     text = contracts.text("max_maturity")
-    months: np.ndarray = np.array([*(months_of(name) for name in text.names), 0], np.int32)[text.codes]
-    return months
+    return np.asarray(np.array([*(months_of(name) for name in text.names), 0], np.int32)[text.codes])
 
 
 def _status(contracts: Contracts, calendars: ContractCalendars, months: np.ndarray, as_of: int) -> UInt8[np.ndarray, " row"]:

@@ -190,7 +190,7 @@ def _resets(
     _days_before(starts, lag[row], calendar[row], tables, fixing_day)
     rate, names = np.full(starts.size, np.nan), contracts.text("fx_reset_index")
     for code, name in enumerate(names.names):
-        flows = np.flatnonzero(is_resetting & (names.codes[row] == code) & (fixing_day <= as_of))
+        flows = np.flatnonzero(is_resetting & (names.codes[row] == code) & (fixing_day <= fixings.known_until(as_of)))
         value = fixings.values_on(name, fixing_day[flows])
         rate[flows] = np.where(direction[row[flows]] < 0, 1.0 / value, value)
     current = contracts.array("current_fx_fixing")[row]

