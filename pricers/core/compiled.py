@@ -14,10 +14,11 @@ from jaxtyping import Float, Int8, Int32, Int64, UInt8
 
 from pricers.contract.columns import Text, read_only
 from pricers.core.curve_sets import CurveSets, RowSets, curve_sets, row_sets
-from pricers.core.node_numbers import NodeNumbers, number_nodes, numbered, prefetch_leg
+from pricers.core.node_numbers import NodeNumbers, number_nodes, prefetch_leg
 from pricers.core.shapes import OWN_ORDER, canonical, curve_key, sort_key
 from pricers.core.specials import CompiledSpecials, SpecialFlows, special_flows, split_nodes
 from pricers.flows.cashflows import Lowered, PriceTerms, Shape, YieldConvention
+from pricers.flows.numbering import numbered
 from pricers.kernels.jit import kernel, njit
 from pricers.kernels.vector_math import exp
 from pricers.market.curves import DAYS_PER_YEAR

@@ -30,7 +30,7 @@ from pricers.contract.columns import AMOUNT_MAX, FX_RATE_MAX, NO_INTEGER, Column
 from pricers.flows.cashflows import Lowered, Shape, Term, discounted_by
 from pricers.flows.coupon_arrays import LAG_DAYS_MAX
 from pricers.flows.floating_leg import NO_FORECAST, LoweredLegs, forecast_shapes, lower_floating_legs
-from pricers.flows.floating_rate import fixing_day_of
+from pricers.flows.index_rates import fixing_day_of
 from pricers.flows.swap_legs import LEGS, SWAP_COLUMNS, SwapLegs, swap_legs
 from pricers.flows.swap_rows import FlowTable, all_flows, fees, flows_of_fees, flows_of_legs, lowered_rows, messages_of, row_status
 from pricers.kernels.jit import kernel
@@ -213,7 +213,7 @@ def _reset_rates(
     _fixing_days(periods.period_start, lag[row], calendar[row], tables, fixing_day)
     rate, names = np.full(row.size, np.nan), contracts.text("fx_reset_index")
     for code, name in enumerate(names.names):
-        flows = np.flatnonzero(swaps.is_reset & (names.codes[row] == code) & (fixing_day <= swaps.as_of))
+        flows = np.flatnonzero(swaps.is_reset & (names.codes[row] == code) & (fixing_day <= fixings.known_until(swaps.as_of)))
         value = fixings.values_on(name, fixing_day[flows])
         rate[flows] = np.where(is_direct[row[flows]], value, 1.0 / value)
     current = contracts.array("current_fx_fixing")[row]

@@ -1,11 +1,13 @@
 """Inflation curves of market documents: the index as pricers see it, against QuantLib, and what is refused."""
 
 import datetime
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import QuantLib as ql
 
+from pricers.market.curves import rate_time
 from pricers.market.factors import FactorKind, factors_of
 from pricers.market.fixings import Fixings, FixingSeries
 from pricers.market.market import CurveKind
@@ -15,6 +17,8 @@ from riskray.market.build import build_market, market_curve_rows
 from riskray.market.derive import shifted
 from riskray.market.inflation_curves import base_problems
 from riskray.market.reader import FORMATS, content_hash, parse_market, read_market, write_market
+from riskray.runs.fixings import resolve_fixings
+from riskray.store.database import Database
 
 AS_OF = datetime.date(2024, 3, 28)
 BASE = datetime.date(2023, 12, 1)
@@ -32,16 +36,10 @@ def document(*curves, **parts):
     return {"name": "m", "as_of": str(AS_OF), "curves": discount, "inflation_curves": list(curves)} | parts
 
 
-def made(given):
-    return build_market(parse_market(document(given)), base_currency="EUR").curves[1]
-
-
-def index_in(curve, month):
-    """The index by the curve's own definition."""
-    days = (month - BASE).days
-    growth = float(np.interp(days, curve.pillar_days, curve.zero_rates))
-    seasonality = curve.base.seasonality
-    return curve.base.level * np.exp(growth * days / 365) * seasonality[month.month - 1] / seasonality[BASE.month - 1]
+def index_in(market, month):
+    """What a point of the month has: a flow of 1 at {rate curve, index} without discounting."""
+    at = market.clock(1, np.array([(month - AS_OF).days]))[0]
+    return market.tables.level[1, month.month - 1] * np.exp(rate_time(at, 1, market.tables))
 
 
 def quantlib(curve):
@@ -58,7 +56,8 @@ def quantlib(curve):
 
 @pytest.mark.parametrize("seasonality", [None, SEASONALITY])
 def test_index_is_that_of_quantlib_at_the_pillars_and_near_it_between_them(seasonality):
-    curve = made(CURVE | {"seasonality": seasonality})
+    market = build_market(parse_market(document(CURVE | {"seasonality": seasonality})), base_currency="EUR")
+    curve = market.curves[1]
     assert (curve.kind, curve.currency, curve.base.index, curve.base.level) == (CurveKind.INFLATION, "", "EU-HICPXT", 123.49)
     assert curve.base.day == (BASE - AS_OF).days
     ql.Settings.instance().evaluationDate = ql.Date(28, 3, 2024)
@@ -68,7 +67,7 @@ def test_index_is_that_of_quantlib_at_the_pillars_and_near_it_between_them(seaso
         rate = oracle.zeroRate(ql.Date(1, month.month, month.year))
         exact = 123.49 * (1.0 + rate) ** (months / 12)
         is_pillar = months in (12, 24, 60, 120)
-        assert index_in(curve, month) == pytest.approx(exact, rel=1e-13 if is_pillar else 1.5e-4)
+        assert index_in(market, month) == pytest.approx(exact, rel=1e-13 if is_pillar else 3e-6)
 
 
 def test_curve_is_stored_by_number_and_its_buckets_are_its_pillars():
@@ -116,6 +115,16 @@ def test_base_that_is_not_the_published_index_is_reported_with_the_factor(level,
         assert (found[0]["loc"], found[0]["code"]) == (["inflation_curves", 0, "base_index_value"], "rebased")
         assert f"is {123.49 / level:.6g} times the fixing of EU-HICPXT for 2023-12" in found[0]["msg"]
     assert list(base_problems(curve, Fixings.none(), loc=())) == []
+
+
+def test_market_whose_base_is_on_another_base_than_its_fixings_is_refused():
+    published: list[dict[str, Any]] = [{"index": "EU-HICPXT", "fixing_date": "2023-12-01", "value": 100.36}]
+    with pytest.raises(InvalidRequest, match="give both on one base") as refused:
+        resolve_fixings(cast(Database, None), parse_market(document(CURVE, fixings=published)))
+    assert refused.value.problems[0]["loc"] == ["inflation_curves", 0, "base_index_value"]
+    published[0]["value"] = 123.49
+    sound = parse_market(document(CURVE, fixings=published))
+    assert resolve_fixings(cast(Database, None), sound) == (sound, [])
 
 
 @pytest.mark.parametrize("format", FORMATS)
