@@ -128,7 +128,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     exchanges = [
         np.repeat(contracts.array(name), LEGS) & ~is_resetting for name in ("initial_exchange", "intermediate_exchange", "final_exchange")
     ]
-    found = swap_legs(contracts, fixings=fixings, currencies=currencies, notional=notional, kinds=KINDS, exchanges=exchanges)
+    found = swap_legs(contracts, as_of=as_of, fixings=fixings, currencies=currencies, notional=notional, kinds=KINDS, exchanges=exchanges)
     status = found.status.copy()
     codes = currencies.codes.reshape(rows, LEGS)
     status[np.repeat(codes[:, 0] == codes[:, 1], LEGS)] = RowStatus.INVALID_AMOUNT
