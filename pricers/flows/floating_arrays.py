@@ -112,6 +112,8 @@ class Coupons(NamedTuple):
     end: np.ndarray
     special: np.ndarray
     """int32: the special factor in place of P(start)/P(end) of the first forecast; -1 for none."""
+    accrues: np.ndarray
+    """bool: several rates, so that interest accrued within the period is at those until then, not at `rate`."""
 
 
 class SpecialArrays(NamedTuple):
@@ -142,7 +144,7 @@ def empty_coupons(periods: int) -> Coupons:
     """Working arrays for so many periods."""
     return Coupons(
         np.empty(periods), np.empty(periods), np.empty((periods, 2)), np.empty((periods, 2), np.int32), np.empty((periods, 2), np.int32),
-        np.empty((periods, 2), np.int32), np.empty(periods, np.int32),
+        np.empty((periods, 2), np.int32), np.empty(periods, np.int32), np.empty(periods, np.bool_),
     )  # fmt: skip
 
 

@@ -161,7 +161,7 @@ class CurveDocument(Sourced):
     )
     index: Name | None = Field(
         default=None,
-        description="Index that the curve forecasts in instruments; default: the one of the curve's name.",
+        description="Index that the curve forecasts in instruments; default: those whose forecast_curve it is.",
         examples=["EUR-ESTR"],
     )
     collateral_currency: Currency | None = Field(
