@@ -35,8 +35,7 @@ def fixing_place(indices: IndexTables, x: int, day: int) -> int:
 @kernel
 @no_type_check
 def fixing_on(indices: IndexTables, x: int, day: int) -> float:
-    """An index's fixing on a day, NaN where there is none. One after the valuation date is there where a later date's fixings are given, to
-    tell what has been cash by then."""
+    """An index's fixing on a day, NaN where there is none. `IndexTables` holds those up to `Fixings.known_until` alone."""
     place = fixing_place(indices, x, day)
     return indices.fixing_values[place] if place < indices.offsets[x + 1] and indices.fixing_days[place] == day else np.nan
 
