@@ -1,7 +1,7 @@
 """Reference levels of price indices: what inflation-linked contracts count by on a day.
 
-The reference level of a day d with an observation lag of n months rests on the levels I of the month m, n months before that of d, and, if it
-is interpolated, of the month after [1]:
+The reference level of a day d with an observation lag of n months rests on the levels I of the month m, n months before that of d, and,
+if it is interpolated, of the month after [1]:
 
     FLAT      I(m)
     LINEAR    (1 - f) × I(m) + f × I(m + 1),    f = (day of the month of d - 1) / days in the month of d
@@ -135,6 +135,12 @@ def reference_levels(
         weight=np.where(is_open, weight, 0.0),
         missing=np.where(is_missing, node, NO_DATE).astype(np.int32).max(axis=1, initial=NO_DATE),
     )
+
+
+def known_levels(levels: Float[np.ndarray, " day"]) -> ReferenceLevels:
+    """Levels that are numbers."""
+    nothing = np.full((levels.size, 2), NO_DATE, np.int32)
+    return ReferenceLevels(levels, nothing, np.zeros(nothing.shape), nothing[:, 0])
 
 
 def _first_days(months: np.ndarray) -> np.ndarray:
