@@ -31,6 +31,7 @@ FLAT, LINEAR = range(2)
 INTERPOLATIONS: Final = ("FLAT", "LINEAR")
 """How the level of a day within a month is read; the index is the code."""
 LAG_MONTHS_MAX: Final = 24
+INDEX_MAX: Final = 1e9  # index points
 
 INDEX_COLUMNS: Final = (
     Column("index", "text", "price index", required=True, references="index", example="US-CPI-U"),
@@ -93,6 +94,16 @@ class ReferenceLevels:
         flags: np.ndarray = (self.month == NO_DATE).all(axis=1) & (self.missing == NO_DATE)
         return flags
 
+    def replaced(self, levels: Float[np.ndarray, " day"]) -> "ReferenceLevels":
+        """With these numbers where they are not NaN."""
+        is_given = ~np.isnan(levels)
+        return ReferenceLevels(
+            known=np.where(is_given, levels, self.known),
+            month=np.where(is_given[:, None], NO_DATE, self.month).astype(np.int32),
+            weight=np.where(is_given[:, None], 0.0, self.weight),
+            missing=np.where(is_given, NO_DATE, self.missing).astype(np.int32),
+        )
+
     def of(self, rows: np.ndarray) -> "ReferenceLevels":
         """Those of some days."""
         return ReferenceLevels(self.known[rows], self.month[rows], self.weight[rows], self.missing[rows])
@@ -135,12 +146,6 @@ def reference_levels(
         weight=np.where(is_open, weight, 0.0),
         missing=np.where(is_missing, node, NO_DATE).astype(np.int32).max(axis=1, initial=NO_DATE),
     )
-
-
-def known_levels(levels: Float[np.ndarray, " day"]) -> ReferenceLevels:
-    """Levels that are numbers."""
-    nothing = np.full((levels.size, 2), NO_DATE, np.int32)
-    return ReferenceLevels(levels, nothing, np.zeros(nothing.shape), nothing[:, 0])
 
 
 def _first_days(months: np.ndarray) -> np.ndarray:

@@ -42,10 +42,10 @@ from pricers.flows.index_linked import NO_FLOOR, IndexRatios, curves_of, index_s
 from pricers.flows.output import LegFlows
 from pricers.flows.price_index import (
     INDEX_COLUMNS,
+    INDEX_MAX,
     PriceIndices,
     ReferenceLevels,
     indices_of,
-    known_levels,
     reference_levels,
     rounded,
 )
@@ -59,7 +59,6 @@ from pricers.time.dates import NO_DATE, to_date
 REAL, NOMINAL = range(2)
 PRICE_BASES: Final = ("REAL", "NOMINAL")
 """What quoted prices are per 100 of: the notional times the index ratio, or the notional; the index is the code."""
-INDEX_MAX: Final = 1e9
 
 TERMS: Final = (
     *INDEX_COLUMNS,
@@ -191,13 +190,12 @@ def _base(
     """The level that each row's index ratios divide by; MISSING_FIXING where it has to be published and is not."""
     given, day, rows = contracts.array("base_index"), contracts.array("base_date"), np.arange(contracts.row_count)
     day = np.where(day == NO_DATE, legs.schedule.start, day)
-    levels = _rounded(reference_levels(found, rows, day, fixings=fixings, as_of=as_of), contracts.array("index_rounding"))
-    is_given = ~np.isnan(given)
-    refuse_missing(found, rows[~is_given], levels.of(rows[~is_given]), status=status, messages=messages)
-    for row in np.flatnonzero(~is_given & ~levels.is_known & (status == RowStatus.OK)).tolist():
+    levels = _rounded(reference_levels(found, rows, day, fixings=fixings, as_of=as_of), contracts.array("index_rounding")).replaced(given)
+    refuse_missing(found, rows, levels, status=status, messages=messages)
+    for row in np.flatnonzero(~levels.is_known & (status == RowStatus.OK)).tolist():
         status[row] = RowStatus.MISSING_FIXING
-        messages[row] = f"the index of base_date {to_date(day[row])} is not published yet: give base_index"
-    return known_levels(np.where(is_given, given, levels.known))
+        messages[row] = f"the reference level of base_date {to_date(day[row])} is not published yet; give base_index"
+    return levels
 
 
 def _rounded(levels: ReferenceLevels, decimals: np.ndarray) -> ReferenceLevels:
