@@ -22,6 +22,7 @@ from tests.oracles import (
     accuracy_floating_loans,
     accuracy_fx,
     accuracy_fx_swap,
+    accuracy_inflation,
     accuracy_loans,
     accuracy_money_market,
 )
@@ -36,6 +37,8 @@ COMPARISONS: Final[dict[str, Callable[..., Comparison]]] = {
     "FLOATING_LOAN": accuracy_floating_loans.compare,
     "REVOLVING_CREDIT": accuracy_floating_loans.compare_facilities,
     "FX_SWAP": accuracy_fx_swap.compare,
+    "INFLATION_LINKED_BOND": accuracy_inflation.compare_bonds,
+    "INFLATION_SWAP": accuracy_inflation.compare_swaps,
     "MONEY_MARKET": accuracy_money_market.compare,
     "NON_MATURITY_DEPOSIT": accuracy_deposits.compare,
     "REPO": accuracy_money_market.compare_repos,

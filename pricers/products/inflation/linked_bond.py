@@ -172,6 +172,8 @@ def _linked(
         flow_special=None if parts.specials is None else parts.special,
     )
     settled = IndexRatios(at_settlement, base, np.full(rows.size, NO_FLOOR), decimals).published
+    for number in np.flatnonzero((status == RowStatus.OK) & np.isnan(settled)).tolist():
+        messages[number] = f"no prices: the reference level of the settlement date {to_date(real.settlement_day[number])} is not published"
     is_first = np.arange(flow.size) == part_starts[flow]
     prices = _prices(
         contracts, legs, real, settled, first_flow=part_starts[real.first_flow], yield_time=real.yield_time[flow],
