@@ -17,6 +17,7 @@ from typing import Final
 from tests.oracles import (
     accuracy_bond_futures,
     accuracy_bonds,
+    accuracy_cross_currency,
     accuracy_deposits,
     accuracy_floating_bonds,
     accuracy_floating_loans,
@@ -24,6 +25,7 @@ from tests.oracles import (
     accuracy_fx_swap,
     accuracy_loans,
     accuracy_money_market,
+    accuracy_swaps,
 )
 from tests.oracles.accuracy_report import Comparison
 
@@ -39,6 +41,8 @@ COMPARISONS: Final[dict[str, Callable[..., Comparison]]] = {
     "MONEY_MARKET": accuracy_money_market.compare,
     "NON_MATURITY_DEPOSIT": accuracy_deposits.compare,
     "REPO": accuracy_money_market.compare_repos,
+    "INTEREST_RATE_SWAP": accuracy_swaps.compare,
+    "CROSS_CURRENCY_SWAP": accuracy_cross_currency.compare,
 }
 CONTRACTS_DEFAULT: Final = 30_000
 

@@ -11,6 +11,9 @@ One thing moves after another, each step a full revaluation on top of the steps 
     P&L = value at the later date + cash received - value at the earlier date
         = carry + rates + credit + FX + opened + closed + residual
 
+Of the carry, `fixing` is what the rates, index levels and exchange rates fixed in between add to what their forecasts were worth: the
+value at the earlier date, on the earlier curves, of the flows as they are known on the later date, less the value at the earlier date.
+
 Steps 2 and 3 are exact products of factors (see `curves.py`), not sensitivities times moves. Where the later curve has its pillars on
 other days, the earlier curve is read at those days. A position that only the later portfolio holds is `opened` with all its value, one
 that only the earlier held is `closed` with minus its value; one that matured in between is neither: its cash is its value.
@@ -32,10 +35,9 @@ from pricers.flows.cashflows import Lowered
 from pricers.flows.special_factors import DEFAULT_KINDS
 from pricers.kernels.jit import kernel, njit
 from pricers.kernels.vector_math import exp, expm1, log_of
-from pricers.market.curves import DAYS_PER_YEAR, rate_time
-from pricers.market.market import Curve, CurveKind, Market, days_to_pillars
+from pricers.market.curves import rate_time
+from pricers.market.market import Curve, CurveKind, Market, days_to_pillars, months_of
 from pricers.status import RowStatus
-from pricers.time.dates import to_date
 from pricers.value.row_layout import RowLayout, row_layout
 from pricers.value.special_steps import certain_amounts, with_special_steps
 from pricers.value.valuation import row_status
@@ -65,6 +67,8 @@ class PnlExplanation:
     opened: Float[np.ndarray, " row"]
     closed: Float[np.ndarray, " row"]
     residual: Float[np.ndarray, " row"]
+    fixing: Float[np.ndarray, " row"]
+    """Of `carry`, what was fixed in between instead of the earlier curves' forecasts."""
     factor_offsets: Int64[np.ndarray, " row_plus_one"]
     """Row i has entries factor_offsets[i]:factor_offsets[i + 1]."""
     factor_nos: Int16[np.ndarray, " entry"]
@@ -90,6 +94,7 @@ def explain_pnl(
     compiled_t1: Compiled,
     *,
     known_t1: Lowered,
+    compiled_known_t1: Compiled | None = None,
     market_t0: Market,
     market_t1: Market,
     in_t0: Bool[np.ndarray, " row"] | None = None,
@@ -101,6 +106,7 @@ def explain_pnl(
         compiled_t0, compiled_t1: the same contracts in the same order, compiled for the earlier and the later date.
         known_t1: the same contracts lowered for the earlier date with the fixings through the later one: what is cash on which day. A row
             with a flow that was paid by then and is still a forecast fails with MISSING_FIXING.
+        compiled_known_t1: `known_t1`, compiled; None for contracts that read no fixings, whose `fixing` is 0.
         market_t0, market_t1: the markets, in the same base currency.
         in_t0, in_t1: whether each portfolio holds the row; everything where None. A contract whose terms changed is closed in one row and
             opened in another.
@@ -166,7 +172,10 @@ def explain_pnl(
     parts["residual"] = pnl - sum(parts.values())
     not_finite = (status == _OK) & ~np.isfinite(pnl + parts["residual"])
     status[not_finite] = RowStatus.NOT_FINITE
-    columns = {"pv_t0": pv_t0, "pv_t1": pv_t1, "cash_received": cash_received, "pnl": pnl, **parts}
+    fixing = np.zeros(rows)
+    if compiled_known_t1 is not None:
+        fixing = of_rows(_known_values(compiled_known_t1, market_t0) - earlier * fx_t0, kept)
+    columns = {"pv_t0": pv_t0, "pv_t1": pv_t1, "cash_received": cash_received, "pnl": pnl, **parts, "fixing": fixing}
     sizes = np.diff(layout.bucket_offsets)
     of_failed = np.repeat(np.repeat(not_finite, np.diff(layout.factor_offsets)), sizes)
     return PnlExplanation(
@@ -218,6 +227,13 @@ def _earlier_values(compiled: Compiled, *, binding: Binding, market: Market) -> 
     value = np.empty(compiled.leg_set.size)
     _sum_earlier(compiled.sets.leg_order, compiled.flow_offsets, compiled.flow_node, compiled.weight, factors, value)
     return value
+
+
+def _known_values(compiled: Compiled, market: Market) -> np.ndarray:
+    """Value of each leg in base currency."""
+    binding = bind_market(compiled, market=market)
+    values: np.ndarray = _earlier_values(compiled, binding=binding, market=market) * binding.fx[compiled.leg_set]
+    return values
 
 
 @njit(cache=True, nogil=True)
@@ -313,18 +329,18 @@ def _change(aged: Market, later: Market, place: int) -> np.ndarray:
     earlier = aged.curves[before]
     rates: np.ndarray = earlier.zero_rates
     if earlier.base != curve.base or not np.array_equal(earlier.pillar_days, curve.pillar_days):
-        days = days_to_pillars(curve).tolist()
-        exponents = np.array([rate_time(day, before, aged.tables) for day in days])
+        days = days_to_pillars(curve)
+        exponents = np.array([rate_time(at, before, aged.tables) for at in aged.clock(before, days).tolist()])
         if curve.base is not None:
             exponents += _log_levels(aged, before, days) - _log_levels(later, place, days)
-        rates = exponents / (curve.pillar_days / DAYS_PER_YEAR)
+        tables = later.tables
+        rates = exponents / (tables.pillar_days[tables.offsets[place] : tables.offsets[place + 1]] / tables.per_year[place])
     changes: np.ndarray = curve.zero_rates - rates
     return changes
 
 
-def _log_levels(market: Market, place: int, days: list[int]) -> np.ndarray:
-    months = [to_date(market.as_of + day).month - 1 for day in days]
-    return log_of(market.tables.level[place, months])
+def _log_levels(market: Market, place: int, days: np.ndarray) -> np.ndarray:
+    return log_of(market.tables.level[place, months_of(market.as_of + days) % 12])
 
 
 @kernel

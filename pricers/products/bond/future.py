@@ -41,7 +41,18 @@ from pricers.time.calendars import FIRST_DAY, LAST_DAY
 _PER: Final = 100.0  # prices are per 100 of face amount
 CONVERSION_FACTOR_MAX: Final = 10.0
 _NOT_OF_THE_FUTURE: Final = frozenset(
-    {"notional", "sinking_dates", "sinking_amounts", "settlement_lag", "settlement_calendar", "market_clean_price", "credit_spread"}
+    {
+        "notional",
+        "sinking_dates",
+        "sinking_amounts",
+        "settlement_lag",
+        "settlement_calendar",
+        "market_clean_price",
+        "credit_spread",
+        "yield_frequency",
+        "yield_day_count",
+        "yield_convention",
+    }
 )
 _OF_THE_BOND: Final = tuple(column for column in fixed.COLUMNS if column.name not in _NOT_OF_THE_FUTURE)
 
@@ -144,11 +155,12 @@ def _bonds(futures: Contracts) -> Contracts:
         "credit_spread": np.zeros(rows),
     }
     data = {column.name: futures.data[column.name] for column in _OF_THE_BOND}
-    others = {column.name: _nulls(column, rows) for column in fixed.COLUMNS if column.name not in data}
+    others = {column.name: _defaults(column, rows) for column in fixed.COLUMNS if column.name not in data}
     return Contracts(row_count=rows, data={**data, **others, **given})
 
 
-def _nulls(column: Column, rows: int) -> ColumnData:
+def _defaults(column: Column, rows: int) -> ColumnData:
+    """The column of contracts that do not give it."""
     match column.kind:
         case "text":
             return Text(np.full(rows, -1, np.int32), ())
@@ -156,10 +168,16 @@ def _nulls(column: Column, rows: int) -> ColumnData:
             return Ragged(np.zeros(rows + 1, np.int64), np.empty(0, np.int32))
         case "float_list":
             return Ragged(np.zeros(rows + 1, np.int64), np.empty(0))
+        case "choice":
+            return np.full(rows, -1 if column.default is None else column.allowed.index(column.default), np.int8)
+        case "boolean":
+            return np.full(rows, column.default, np.bool_)
         case "integer":
-            return np.full(rows, NO_INTEGER, np.int32)
+            return np.full(rows, NO_INTEGER if column.default is None else column.default, np.int32)
+        case "date":
+            return np.full(rows, NO_DATE, np.int32)
         case _:
-            return np.full(rows, np.nan)
+            return np.full(rows, np.nan if column.default is None else column.default)
 
 
 def _shapes(contracts: Contracts, row: np.ndarray, day: np.ndarray) -> tuple[tuple[Shape, ...], Int32[np.ndarray, " flow"]]:
