@@ -18,7 +18,7 @@ from typing import Any, Final
 from currency_converter import CurrencyConverter
 
 from pricers.time.dates import to_date
-from riskray.market.bootstrap import bootstrap_par_yields
+from riskray.market.par_yields import zero_rates_of_par_yields
 from riskray.market.reader import parse_market
 from riskray.models.market_data import MarketDocument
 from riskray.scenario.history_sources import ecb_fx_history
@@ -79,7 +79,7 @@ def demo_market() -> MarketDocument:
 def _curve(quotes: dict[str, Any], as_of: date) -> dict[str, Any]:
     rates = {tenor: percent / 100 for tenor, percent in quotes["percent"].items()}
     if quotes["quoted"] == "par_semiannual":
-        rates = {tenor: round(rate, _DECIMALS) for tenor, rate in bootstrap_par_yields(rates, as_of=as_of).items()}
+        rates = {tenor: round(rate, _DECIMALS) for tenor, rate in zero_rates_of_par_yields(rates, as_of=as_of).items()}
     return {
         "name": quotes["name"],
         "currency": quotes["currency"],
