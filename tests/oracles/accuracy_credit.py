@@ -149,7 +149,9 @@ class SwapOracle:
 def compare(contracts: int, seed: int) -> Comparison:
     """Value `contracts` random swaps here and in QuantLib."""
     rng = np.random.default_rng(seed)
-    largest, mismatches, examples, counts = 0.0, 0, [], {}
+    largest, mismatches = 0.0, 0
+    examples: list[dict[str, Any]] = []
+    counts: dict[str, int] = {}
     spec = pricer("CREDIT_DEFAULT_SWAP")
     for number, as_of in enumerate(VALUATION_DAYS):
         market = credit_market(as_of, seed=seed + number)
