@@ -27,7 +27,7 @@ class RowStatus(IntEnum):
     INVALID_SCHEDULE = (
         4,
         "the contract's terms give no payment schedule",
-        "check frequency, calendars (BUS/252 needs one), stub dates and interest-only period",
+        "check frequency, calendars (BUS/252 needs one), stub dates (none beside given dates), interest-only period and moratorium",
     )
     INVALID_AMOUNT = (
         5,
@@ -38,7 +38,8 @@ class RowStatus(IntEnum):
         6,
         "the principal schedule does not fit the contract",
         "give increasing dates within the contract's life and amounts that sum to at most the notional; balloon and interest-only period "
-        "belong to loans that repay by a formula",
+        "belong to loans that repay by a formula; an instalment covers the interest unless negative_amortisation is true; other terms of "
+        "instalments belong to the amortisations that their columns name",
     )
     MISSING_CURVE = (
         7,
@@ -87,7 +88,7 @@ class RowStatus(IntEnum):
     UNSUPPORTED_RATE_METHOD = (
         20,
         "the floating rate is calculated by a method that is not valued yet",
-        "check rate_method, lookback_days, lockout_days and spread_compounding",
+        "check rate_method, lookback_days, lockout_days, spread_compounding and pass_through",
     )
     INDEX_MISMATCH = (
         21,
@@ -98,4 +99,9 @@ class RowStatus(IntEnum):
         22,
         "the discount curve or the credit curve is not interpolated as the product's model needs it",
         "store both curves with interpolation LOG_LINEAR_DISCOUNT",
+    )
+    UNKNOWN_CONVENTION = (
+        37,
+        "no swap convention of this name fits the product",
+        "correct the convention's name, or leave it out and give the terms of both legs",
     )

@@ -72,6 +72,7 @@ _HOW_TO_LIST = {
     "portfolio": "`riskray portfolio list` or GET /api/v1/portfolios lists all portfolios",
     "scenario set": "`riskray scenario list` or GET /api/v1/scenarios/sets lists all scenario sets",
     "market history": "`riskray history list` or GET /api/v1/scenarios/histories lists all market histories",
+    "fixing table": "`riskray fixings list` or GET /api/v1/market-data/fixings lists all fixing tables",
     "hierarchy": "`riskray hierarchy list` or GET /api/v1/scenarios/hierarchies lists all hierarchies",
     "node": "`riskray hierarchy show` or GET /api/v1/scenarios/hierarchies/NAME lists the nodes of a hierarchy",
     "product": "GET /api/v1/portfolios/products lists all products",

@@ -279,6 +279,34 @@ CREATE VIEW failure AS
      JOIN position_failure f USING (run_no))
      JOIN "position" ON ((("position".portfolio_no = run.portfolio_no) AND ("position".position_no = f.position_no))));
 
+CREATE TABLE fixings_snapshot (
+    fixings_no integer NOT NULL,
+    fixings_id text NOT NULL,
+    name text NOT NULL,
+    version integer NOT NULL,
+    content_hash bytea NOT NULL,
+    indices text[] NOT NULL,
+    first_date date NOT NULL,
+    last_date date NOT NULL,
+    row_count integer NOT NULL,
+    payload bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT fixings_snapshot_check CHECK ((last_date >= first_date)),
+    CONSTRAINT fixings_snapshot_content_hash_check CHECK ((length(content_hash) = 32)),
+    CONSTRAINT fixings_snapshot_row_count_check CHECK ((row_count >= 1)),
+    CONSTRAINT fixings_snapshot_version_check CHECK ((version >= 1))
+);
+ALTER TABLE ONLY fixings_snapshot ALTER COLUMN payload SET STORAGE EXTERNAL;
+
+ALTER TABLE fixings_snapshot ALTER COLUMN fixings_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME fixings_snapshot_fixings_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE hierarchy (
     hierarchy_no integer NOT NULL,
     hierarchy_id text NOT NULL,
@@ -339,6 +367,7 @@ CREATE TABLE market_snapshot (
     content_hash bytea NOT NULL,
     document json NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    fixings_id text,
     CONSTRAINT market_snapshot_content_hash_check CHECK ((length(content_hash) = 32)),
     CONSTRAINT market_snapshot_version_check CHECK ((version >= 1))
 );
@@ -764,6 +793,18 @@ ALTER TABLE snapshot_name ALTER COLUMN upload_no ADD GENERATED ALWAYS AS IDENTIT
 
 ALTER TABLE ONLY position_result ATTACH PARTITION position_result_0 FOR VALUES IN (0);
 
+ALTER TABLE ONLY fixings_snapshot
+    ADD CONSTRAINT fixings_snapshot_content_hash_key UNIQUE (content_hash);
+
+ALTER TABLE ONLY fixings_snapshot
+    ADD CONSTRAINT fixings_snapshot_fixings_id_key UNIQUE (fixings_id);
+
+ALTER TABLE ONLY fixings_snapshot
+    ADD CONSTRAINT fixings_snapshot_name_version_key UNIQUE (name, version);
+
+ALTER TABLE ONLY fixings_snapshot
+    ADD CONSTRAINT fixings_snapshot_pkey PRIMARY KEY (fixings_no);
+
 ALTER TABLE ONLY hierarchy
     ADD CONSTRAINT hierarchy_content_hash_key UNIQUE (content_hash);
 
@@ -899,6 +940,8 @@ ALTER TABLE ONLY snapshot_name
 ALTER TABLE ONLY snapshot_name
     ADD CONSTRAINT snapshot_name_pkey PRIMARY KEY (upload_no);
 
+CREATE INDEX market_snapshot_by_fixings ON market_snapshot USING btree (fixings_id) WHERE (fixings_id IS NOT NULL);
+
 CREATE UNIQUE INDEX position_by_id ON "position" USING btree (portfolio_no, position_id);
 
 CREATE UNIQUE INDEX position_result_0_key ON position_result_0 USING btree (run_no, position_no);
@@ -914,6 +957,12 @@ CREATE INDEX run_carried_from ON run USING btree (carried_from_run_no) WHERE (ca
 CREATE INDEX run_claimable ON run USING btree (run_no) WHERE (state = ANY (ARRAY['QUEUED'::run_state, 'RUNNING'::run_state]));
 
 CREATE INDEX snapshot_name_by_snapshot ON snapshot_name USING btree (kind, snapshot_no, upload_no);
+
+CREATE TRIGGER fixings_snapshot_is_forgotten AFTER DELETE ON fixings_snapshot FOR EACH ROW EXECUTE FUNCTION forget_names_of_snapshot('fixing table', 'fixings_no');
+
+CREATE TRIGGER fixings_snapshot_is_immutable BEFORE UPDATE ON fixings_snapshot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER fixings_snapshot_is_named AFTER INSERT ON fixings_snapshot FOR EACH ROW EXECUTE FUNCTION name_new_snapshot('fixing table', 'fixings_no');
 
 CREATE TRIGGER hierarchy_is_forgotten AFTER DELETE ON hierarchy FOR EACH ROW EXECUTE FUNCTION forget_names_of_snapshot('hierarchy', 'hierarchy_no');
 
@@ -959,6 +1008,9 @@ CREATE TRIGGER snapshot_name_keeps_its_meaning BEFORE UPDATE OF kind, name, vers
 
 ALTER TABLE ONLY market_curve
     ADD CONSTRAINT market_curve_market_no_fkey FOREIGN KEY (market_no) REFERENCES market_snapshot(market_no) ON DELETE CASCADE;
+
+ALTER TABLE ONLY market_snapshot
+    ADD CONSTRAINT market_snapshot_fixings_id_fkey FOREIGN KEY (fixings_id) REFERENCES fixings_snapshot(fixings_id);
 
 ALTER TABLE ONLY portfolio_batch
     ADD CONSTRAINT portfolio_batch_portfolio_no_fkey FOREIGN KEY (portfolio_no) REFERENCES portfolio_snapshot(portfolio_no) ON DELETE CASCADE;

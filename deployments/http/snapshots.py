@@ -75,9 +75,9 @@ def add_snapshot_routes(
         methods=["DELETE"],
         name=f"remove_{kind.key}",
         status_code=204,
-        summary=f"Delete a {kind.kind}{' that no run uses' if kind.used_by_runs else ''}",
+        summary=f"Delete a {kind.kind}{f' that no {kind.used_by} uses' if kind.used_by else ''}",
         description=f"{_DELETION} {kind.after_deletion}".strip(),
-        responses=error_responses(404, 409) if kind.used_by_runs else error_responses(404),
+        responses=error_responses(404, 409) if kind.used_by else error_responses(404),
     )
 
 

@@ -269,27 +269,37 @@ def _points(found: NodeNumbers, shapes: tuple[Shape, ...], sets: CurveSets) -> t
     """The terms of all nodes, their points, and float64[node]: years of the contract's own spread at each node."""
     place = {key: index for index, key in enumerate(sets.curves)}
     terms = [(place.get(curve_key(term), len(sets.curves)), *curve_key(term)[:1], term.lag, term.sign) for s in shapes for term in s]
-    curve, kind, lag, sign = np.array(terms, np.int64).reshape(-1, 4).T
+    curve, kind, lag, sign = np.array(terms, np.int64).reshape(-1, 4).T.copy()
     first = np.cumsum([0, *(len(shape) for shape in shapes)], dtype=np.int64)
-    counts = np.diff(first)[found.shape]
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
-    term = np.arange(offsets[-1]) - np.repeat(offsets[:-1] - first[:-1][found.shape], counts)
-    day = np.repeat(found.anchor.astype(np.int64), counts) - lag[term]
-    day = np.where((kind[term] < _INFLATION_ORDER) & (day < 0), _BEFORE_TODAY, day)
-    low = int(day.min(initial=0))
-    width = int(day.max(initial=0)) - low + 1
-    keys, point = numbered(curve[term] * width + (day - low), (len(sets.curves) + 1) * width)
+    room = int(np.bincount(found.shape, minlength=len(shapes)) @ np.diff(first))
+    low = int(found.anchor.min(initial=0)) - max(int(lag.max(initial=0)), 1)
+    width = int(found.anchor.max(initial=0)) - min(int(lag.min(initial=0)), 0) - low + 1
+    offsets, key, node_sign = np.zeros(found.shape.size + 1, np.int32), np.empty(room, np.int64), np.empty(room, np.int8)
+    own_time = np.zeros(found.shape.size)
+    _fill_terms(found.shape, found.anchor, first, curve, kind, lag, sign, low, width, offsets, key, node_sign, own_time)
+    keys, point = numbered(key, (len(sets.curves) + 1) * width)
     point_curve = keys // width
     kinds = np.array([*(key[0] for key in sets.curves), OWN_ORDER], np.int8)
-    points = Points(point_curve.astype(np.int32), kinds[point_curve], (keys % width + low).astype(np.int32))
+    points = Points(point_curve.astype(np.int32), kinds[point_curve], (keys - point_curve * width + low).astype(np.int32))
     in_row = np.array([_points_in_row(shape) for shape in shapes], np.int8)
-    nodes = Nodes(
-        offsets.astype(np.int32), point.astype(np.int32), sign[term].astype(np.int8), found.shape, found.anchor, in_row[found.shape]
-    )
-    own_time = np.zeros(found.shape.size)
-    of_own = np.flatnonzero(kind[term] == OWN_ORDER)
-    np.add.at(own_time, np.repeat(np.arange(found.shape.size), counts)[of_own], sign[term][of_own] * (day[of_own] / DAYS_PER_YEAR))
-    return nodes, points, own_time
+    return Nodes(offsets, point.astype(np.int32), node_sign, found.shape, found.anchor, in_row[found.shape]), points, own_time
+
+
+@kernel
+@no_type_check
+def _fill_terms(node_shape, anchor, first, curve, kind, lag, sign, low, width, offsets, key, node_sign, own_time):
+    """Offsets of the nodes' terms, and of each its point as curve × width + day - low, and its sign."""
+    count = 0
+    for node in range(node_shape.size):
+        for term in range(first[node_shape[node]], first[node_shape[node] + 1]):
+            day = anchor[node] - lag[term]
+            if day < 0 and kind[term] < _INFLATION_ORDER:
+                day = np.int64(_BEFORE_TODAY)
+            key[count], node_sign[count] = curve[term] * width + (day - low), sign[term]
+            if kind[term] == OWN_ORDER:
+                own_time[node] += sign[term] * (day / DAYS_PER_YEAR)
+            count += 1
+        offsets[node + 1] = count
 
 
 def _set_shapes(

@@ -6,6 +6,7 @@ point lies on the anchor.
 """
 
 import json
+from functools import lru_cache
 from typing import Final
 
 from pricers.flows.cashflows import OWN, Shape, Term
@@ -13,6 +14,7 @@ from pricers.market.market import KIND_ORDER, CurveKind
 
 OWN_ORDER: Final = len(KIND_ORDER)
 _OWN_TEXT: Final = "OWN"
+_SHAPES_KEPT: Final = 4096  # of the shapes worked out last: contracts of many small batches name the same curves
 
 CurveKey = tuple[int, str]
 """(order of the kind, name): curves in canonical order. OWN is (OWN_ORDER, "")."""
@@ -23,6 +25,7 @@ def curve_key(term: Term) -> CurveKey:
     return (OWN_ORDER, OWN) if term.curve == OWN else (KIND_ORDER[term.kind], term.curve)
 
 
+@lru_cache(_SHAPES_KEPT)
 def canonical(shape: Shape) -> tuple[Shape, int]:
     """The canonical form, and how many days its anchor lies before that of the given shape."""
     signs: dict[tuple[CurveKey, int], int] = {}
@@ -36,6 +39,7 @@ def canonical(shape: Shape) -> tuple[Shape, int]:
     return tuple(Term(key[1], lag - back, signs[key, lag], kinds[key]) for key, lag in kept), back
 
 
+@lru_cache(_SHAPES_KEPT)
 def sort_key(shape: Shape) -> tuple[tuple[tuple[CurveKey, int, int], ...], tuple[tuple[CurveKey, int, int], ...]]:
     """The order of canonical shapes: by their curves' terms, then by those of OWN."""
     terms = [(curve_key(term), term.lag, term.sign) for term in shape]

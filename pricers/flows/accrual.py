@@ -14,6 +14,7 @@ import numpy as np
 from pricers.flows.coupon_arrays import Block, CouponLegs, PaymentColumns, ScheduleColumns
 from pricers.flows.output import LegFlows
 from pricers.kernels.jit import kernel, njit
+from pricers.kernels.vector_math import expm1, log
 from pricers.status import RowStatus
 from pricers.time.calendars import FIRST_DAY, UNADJUSTED, CalendarTables, advance_business_days
 from pricers.time.dates import NO_DATE, add_months
@@ -26,7 +27,7 @@ from pricers.time.day_count import (
     icma_stub_fraction,
     year_fraction,
 )
-from pricers.time.schedule import FREQUENCY_MONTHS, FREQUENCY_PER_YEAR, ZERO
+from pricers.time.schedule import FREQUENCY_MONTHS, FREQUENCY_PER_YEAR, HALF_MONTH_DAYS, ZERO
 
 _OK: Final = int(RowStatus.OK)
 _DATE_OUT_OF_RANGE: Final = int(RowStatus.DATE_OUT_OF_RANGE)
@@ -93,10 +94,12 @@ def whole_period_of(legs: CouponLegs, i: int) -> float:
 @no_type_check
 def is_one_tenor(start: int, end: int, tenor_days: int, accrual: Accrual) -> bool:
     """Whether a period is a whole tenor by its own dates: merging dates, a calendar also makes regular ones of others."""
-    if tenor_days > 0:
-        return np.int64(end) - np.int64(start) == tenor_days
     if accrual.convention == UNADJUSTED:  # nothing is merged
         return True
+    if tenor_days == HALF_MONTH_DAYS:
+        return 13 <= np.int64(end) - np.int64(start) <= 17
+    if tenor_days > 0:
+        return np.int64(end) - np.int64(start) == tenor_days
     month_end = accrual.end_of_month
     return add_months(start, accrual.months, month_end) == end or add_months(end, -accrual.months, month_end) == start
 
@@ -123,6 +126,15 @@ def years_within(start: int, end: int, period: Period, accrual: Accrual, tables:
             accrual.calendar, tables,
         )  # fmt: skip
     return calendar_free_year_fraction(accrual.day_count, start, end, period.reference_start, period.reference_end, accrual.maturity)
+
+
+@kernel
+@no_type_check
+def compounded_years(years: float, rate: float, compounding: float) -> float:
+    """Years at which simple interest is what the rate earns in `years`, compounding so often a year: ((1 + r/m)^(m years) - 1) / r."""
+    if rate == 0.0 or compounding == 0.0:
+        return years
+    return expm1(compounding * years * log(1.0 + rate / compounding)) / rate
 
 
 @kernel
@@ -187,6 +199,7 @@ def fill_accrued(legs: CouponLegs, tables: CalendarTables, begin: int, end: int,
             period = period_at(block, k)
             if settlement > period.start:
                 years = accrued_years(period, settlement, is_ex, accrual, tables)
+                years = compounded_years(years, rate, legs.compounding[i])
                 accrued += factor * block.balance[k] * block.survival[k] * rate * years
             k += 1
         flows.outstanding[i] = sign * outstanding

@@ -13,7 +13,9 @@ from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
 
-from pricers.flows.coupon_arrays import BalanceColumns, Block, CouponLegs
+from pricers.flows.accrual import compounded_years
+from pricers.flows.coupon_arrays import BalanceColumns, Block, CouponLegs, InstalmentColumns
+from pricers.flows.instalments import LEVEL, NOTHING, PRINCIPAL, TABLE, Plan, fill_instalments
 from pricers.kernels.jit import kernel, njit
 from pricers.kernels.vector_math import exp, log
 from pricers.status import RowStatus
@@ -57,9 +59,9 @@ class Repayment(NamedTuple):
 
 @njit(cache=True, nogil=True, inline="always")
 @no_type_check
-def reads_years(rule: int) -> bool:
-    """Whether balances follow from the year fractions of all periods, past ones included."""
-    return LEVEL_PAYMENT <= rule <= ANNUITY_TABLE
+def reads_years(balance: BalanceColumns, i: int) -> bool:
+    """Whether the balances of row `i` follow from the year fractions of all periods, past ones included."""
+    return LEVEL_PAYMENT <= balance.rule[i] <= ANNUITY_TABLE or balance.instalments.rolls[i]
 
 
 @kernel
@@ -77,12 +79,32 @@ def fill_block_balances(legs: CouponLegs, as_of: int, begin: int, end: int, bloc
             np.int64(given.rule[i]), abs(given.notional[i]), given.balloon[i], np.int64(given.interest_only_end[i]), legs.rate[i],
             FREQUENCY_PER_YEAR[legs.schedule.frequency[i]], given.prepayment_rate[i],
         )  # fmt: skip
-        status[i] = fill_balances(
-            terms, given.dates[payments], given.amounts[payments], block.unadjusted[dates], block.adjusted[dates],
-            block.is_regular[dates], block.years[dates], block.balance[dates], block.survival[dates],
-        )  # fmt: skip
+        if given.instalments.rolls[i] and terms.rule <= BULLET:
+            plan = _plan_of(given.instalments, terms, legs.compounding[i], i)
+            periods, is_regular = size - 1, block.is_regular[dates]
+            fill_survival(terms.prepayment_rate, terms.per_year, periods, block.unadjusted[dates], is_regular, block.survival[dates])
+            years = block.interest_years[start : start + periods]
+            status[i] = fill_instalments(plan, block.unadjusted[dates], years, block.balance[dates])
+        else:
+            status[i] = fill_balances(
+                terms, given.dates[payments], given.amounts[payments], block.unadjusted[dates], block.adjusted[dates],
+                block.is_regular[dates], block.interest_years[dates], block.balance[dates], block.survival[dates],
+            )  # fmt: skip
         if status[i] == _OK:
             status[i] = _scale(given, as_of, i, r, block)
+
+
+@njit(cache=True, nogil=True, inline="always")
+@no_type_check
+def _plan_of(columns: InstalmentColumns, terms: Repayment, compounding: float, i: int) -> Plan:
+    """How the balance of row `i` is rolled forward."""
+    kind = TABLE if terms.rule == ANNUITY_TABLE else PRINCIPAL if terms.rule == LINEAR else NOTHING if terms.rule == BULLET else LEVEL
+    table_years = compounded_years(1.0 / terms.per_year, terms.rate, compounding) if terms.per_year > 0.0 else 0.0
+    return Plan(
+        np.int64(kind), terms.notional, terms.balloon, terms.rate, table_years, terms.interest_only_end,
+        np.int64(columns.capitalisation_end[i]), columns.amount[i], columns.term_count[i], columns.by_frequency[i], columns.may_grow[i],
+        columns.in_advance[i], np.int64(columns.decimals[i]), np.int64(columns.principal_every[i]),
+    )  # fmt: skip
 
 
 @kernel

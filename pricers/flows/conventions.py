@@ -3,12 +3,12 @@
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from pricers.contract.columns import Column, Contracts
 from pricers.time.calendars import UNADJUSTED
 from pricers.time.day_count import THIRTY_360_US, THIRTY_E_360_ISDA
-from pricers.time.schedule import FREQUENCY_MONTHS
+from pricers.time.schedule import FREQUENCIES, FREQUENCY_DAYS, FREQUENCY_MONTHS, FREQUENCY_PER_YEAR, HALF_MONTH_DAYS
 
 BY_FREQUENCY: Final = 0
 BY_DAY_COUNT: Final = 1
@@ -22,6 +22,18 @@ COUPON_AMOUNT: Final = Column(
 )  # fmt: skip
 
 
+COMPOUNDING_FREQUENCY: Final = Column(
+    "compounding_frequency", "choice", "how often a year the rate compounds, whatever the payments; null: interest of a period is simple",
+    allowed=FREQUENCIES,
+)  # fmt: skip
+
+
+def compoundings_a_year(contracts: Contracts) -> Float[np.ndarray, " row"]:
+    """Compounding periods a year of the contract's rate, at least 1; 0 where the interest of a period is simple."""
+    given = contracts.array("compounding_frequency")
+    return np.asarray(np.where(given < 0, 0.0, np.maximum(FREQUENCY_PER_YEAR[given], 1.0)))
+
+
 def pays_by_frequency(contracts: Contracts) -> Bool[np.ndarray, " row"]:
     """Whether a regular period pays its rate over the periods a year.
 
@@ -33,5 +45,6 @@ def pays_by_frequency(contracts: Contracts) -> Bool[np.ndarray, " row"]:
     """
     given, day_count = contracts.array("coupon_amount"), contracts.array("day_count")
     by_default = (day_count >= THIRTY_360_US) & (day_count <= THIRTY_E_360_ISDA) & (contracts.array("accrual_convention") == UNADJUSTED)
-    by_default &= FREQUENCY_MONTHS[contracts.array("frequency")] > 0
+    frequency = contracts.array("frequency")
+    by_default &= (FREQUENCY_MONTHS[frequency] > 0) | (FREQUENCY_DAYS[frequency] == HALF_MONTH_DAYS)
     return np.asarray(np.where(given < 0, by_default, given == BY_FREQUENCY))

@@ -9,11 +9,11 @@ import numpy as np
 
 from pricers.contract.columns import read_only
 from pricers.kernels.jit import njit
-from pricers.time.schedule import FREQUENCY_DAYS, FREQUENCY_MONTHS, ScheduleTerms, schedule_terms
+from pricers.time.schedule import FREQUENCY_DAYS, FREQUENCY_MONTHS, ScheduleTerms, max_dates, schedule_terms
 
 LAG_DAYS_MAX: Final = 60  # business days; the longest customary ones are below 10
 BLOCK_ROWS_MAX: Final = 512
-BLOCK_DATES: Final = 16_384  # 57 bytes each: a block stays in the processor's cache
+BLOCK_DATES: Final = 16_384  # 65 bytes each: a block stays in the processor's cache
 
 
 class ScheduleColumns(NamedTuple):
@@ -33,6 +33,10 @@ class ScheduleColumns(NamedTuple):
     """Moves period dates."""
     calendar: np.ndarray
     """Index into the calendar tables, of period dates and payments."""
+    given_offsets: np.ndarray
+    """int64[row + 1]"""
+    given_dates: np.ndarray
+    """int32[given date]: ends of periods, unadjusted, in place of those that the frequency gives."""
 
 
 class PaymentColumns(NamedTuple):
@@ -48,6 +52,22 @@ class PaymentColumns(NamedTuple):
     settlement_calendar: np.ndarray
     issue: np.ndarray
     """Earliest settlement; NO_DATE: the first day of interest."""
+
+
+class InstalmentColumns(NamedTuple):
+    """Terms of a balance that is rolled forward, see `instalments.Plan`; [row]."""
+
+    rolls: np.ndarray
+    """bool: whether any of the others is given."""
+    amount: np.ndarray
+    term_count: np.ndarray
+    by_frequency: np.ndarray
+    capitalisation_end: np.ndarray
+    may_grow: np.ndarray
+    in_advance: np.ndarray
+    decimals: np.ndarray
+    """int32: of payments; negative: not rounded."""
+    principal_every: np.ndarray
 
 
 class BalanceColumns(NamedTuple):
@@ -70,6 +90,7 @@ class BalanceColumns(NamedTuple):
     """int32[given repayment]"""
     amounts: np.ndarray
     """float64[given repayment]: unsigned, of the original notional; negative is drawn."""
+    instalments: InstalmentColumns
 
 
 class CouponLegs(NamedTuple):
@@ -84,6 +105,8 @@ class CouponLegs(NamedTuple):
     """int8[row]: index into `DAY_COUNTS`."""
     by_frequency: np.ndarray
     """bool[row]: a regular period pays the rate over the periods a year, whatever its days."""
+    compounding: np.ndarray
+    """float64[row]: how often a year the rate compounds; 0: interest of a period is simple."""
     is_zero_coupon: np.ndarray
     """bool[row]: has no coupon period, so that yields count the years before maturity."""
     pays_out: bool
@@ -112,6 +135,8 @@ class Block(NamedTuple):
     reference_end: np.ndarray
     years: np.ndarray
     """Year fraction of the period."""
+    interest_years: np.ndarray
+    """Interest of the period is balance × rate × these: `years`, unless the rate compounds."""
     balance: np.ndarray
     """Scheduled unsigned notional during the period; after the last, what is redeemed at maturity."""
     survival: np.ndarray
@@ -129,6 +154,14 @@ def terms_of_row(schedule: ScheduleColumns, i: int) -> ScheduleTerms:
         schedule.stub[i], schedule.first_date[i], schedule.penultimate_date[i], schedule.end_of_month[i], schedule.convention[i],
         schedule.convention[i], schedule.calendar[i],
     )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, inline="always")
+@no_type_check
+def dates_needed(schedule: ScheduleColumns, terms: ScheduleTerms, i: int) -> int:
+    """Elements that the dates of row `i` need; 0 where its terms give none."""
+    given = schedule.given_offsets[i + 1] - schedule.given_offsets[i]
+    return max_dates(terms) if given == 0 else given + 2
 
 
 def read_only_columns(columns: Any) -> Any:
@@ -154,6 +187,7 @@ def empty_block(rows: int, dates: int) -> Block:
         reference_start=np.empty(dates, np.int32),
         reference_end=np.empty(dates, np.int32),
         years=np.empty(dates),
+        interest_years=np.empty(dates),
         balance=np.empty(dates),
         survival=np.empty(dates),
         yield_time=np.empty(dates),

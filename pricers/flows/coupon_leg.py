@@ -14,6 +14,7 @@ from pricers.contract.columns import Contracts
 from pricers.flows.accrual import (
     Period,
     accrual_of,
+    compounded_years,
     fill_accrued,
     fill_ex_days,
     fill_yield_times,
@@ -31,17 +32,20 @@ from pricers.flows.coupon_arrays import (
     Block,
     CouponLegs,
     ScheduleColumns,
+    dates_needed,
     empty_block,
     read_only_columns,
     terms_of_row,
 )
+from pricers.flows.instalments import rounded
 from pricers.flows.output import LegFlows, empty_flows, lowered
 from pricers.kernels.jit import kernel, njit
 from pricers.status import RowStatus
 from pricers.time.calendars import CalendarTables, adjust, advance_business_days
 from pricers.time.dates import NO_DATE
 from pricers.time.day_count import ACT_ACT_ICMA
-from pricers.time.schedule import FREQUENCY_DAYS, fill_dates, max_dates, reference_period
+from pricers.time.given_dates import fill_given_dates
+from pricers.time.schedule import FREQUENCY_DAYS, fill_dates, reference_period
 
 _LAG_CALENDAR_DAYS_MAX: Final = 2 * LAG_DAYS_MAX  # no calendar closes for more than every second day
 _OK: Final = int(RowStatus.OK)
@@ -76,10 +80,12 @@ def room(schedule: ScheduleColumns, as_of: int) -> tuple[int, int]:
     dates_max, flows_max = 0, 0
     for i in range(len(schedule.start)):
         terms = terms_of_row(schedule, i)
-        dates = max_dates(terms)
+        dates = dates_needed(schedule, terms, i)
         dates_max = max(dates_max, dates)
         days_to_go = max(terms.maturity - as_of, 0) + _LAG_CALENDAR_DAYS_MAX
         tenor_days = max(terms.tenor_months * 30 + terms.tenor_days, 1)
+        if schedule.given_offsets[i + 1] > schedule.given_offsets[i]:
+            tenor_days = 1
         flows_max += min(dates, days_to_go // tenor_days + 5) + 1  # one more for a flow split at its ex day, or for paying out the notional
     return dates_max, flows_max
 
@@ -110,9 +116,13 @@ def fill_schedules(schedule: ScheduleColumns, tables: CalendarTables, begin: int
         block.date_offsets[i - begin] = at
         if status[i] == _OK:
             terms = terms_of_row(schedule, i)
-            if at + max_dates(terms) > len(block.unadjusted):
+            if at + dates_needed(schedule, terms, i) > len(block.unadjusted):
                 break
-            count, reason = fill_dates(terms, tables, block.unadjusted, block.adjusted, block.is_regular, at)
+            given = schedule.given_dates[schedule.given_offsets[i] : schedule.given_offsets[i + 1]]
+            if len(given) > 0:
+                count, reason = fill_given_dates(terms, given, tables, block.unadjusted, block.adjusted, block.is_regular, at)
+            else:
+                count, reason = fill_dates(terms, tables, block.unadjusted, block.adjusted, block.is_regular, at)
             status[i] = SCHEDULE_STATUS[reason]
             at += count
         i += 1
@@ -130,7 +140,8 @@ def fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: in
             continue
         start, last = block.date_offsets[i - begin], block.date_offsets[i - begin + 1] - 1
         lag, convention = np.int64(legs.payment.lag[i]), np.int64(legs.payment.convention[i])
-        accrual, all_periods = accrual_of(legs.schedule, legs.day_count, i), reads_years(legs.balance.rule[i])
+        accrual, all_periods = accrual_of(legs.schedule, legs.day_count, i), reads_years(legs.balance, i)
+        rate, compounding = legs.rate[i], legs.compounding[i]
         is_icma = accrual.day_count == ACT_ACT_ICMA  # the one day count that reads the reference period
         whole_years, tenor_days = whole_period_of(legs, i), np.int64(FREQUENCY_DAYS[legs.schedule.frequency[i]])
         row_status, first = _OK, np.int64(-1)
@@ -168,6 +179,7 @@ def fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: in
                 break
             block.pay_day[k], block.reference_start[k], block.reference_end[k] = pay, reference_start, reference_end
             block.years[k] = years
+            block.interest_years[k] = years if compounding == 0.0 else compounded_years(years, rate, compounding)
         first = start if first < 0 else first
         status[i] = _MATURED if row_status == _OK and first == last else row_status
         block.first[i - begin] = first
@@ -193,6 +205,7 @@ def _write_flows(legs: CouponLegs, as_of: int, begin: int, end: int, block: Bloc
         r, start = i - begin, at
         first, stop, last = block.first[r], block.stop[r], block.date_offsets[r + 1] - 2
         factor, rate, settlement, first_flow = block.factor[r], legs.rate[i], flows.settlement_day[i], np.int64(-1)
+        decimals = np.int64(legs.balance.instalments.decimals[i])
         paid_out = block.adjusted[block.date_offsets[r]]
         if legs.pays_out and paid_out > as_of:
             principal = -factor * block.balance[first]
@@ -200,7 +213,9 @@ def _write_flows(legs: CouponLegs, as_of: int, begin: int, end: int, block: Bloc
         balance = factor * block.balance[first] * block.survival[first]
         for k in range(first, stop):
             after = factor * block.balance[k + 1] * block.survival[k + 1]
-            pay, ex_day, interest, principal = block.pay_day[k], block.ex_day[k], balance * rate * block.years[k], balance - after
+            pay, ex_day, interest, principal = block.pay_day[k], block.ex_day[k], balance * rate * block.interest_years[k], balance - after
+            if decimals >= 0:
+                interest = rounded(interest, decimals)
             if k == last:
                 principal += after * (legs.balance.redemption[i] / 100.0)
             balance = after

@@ -46,14 +46,19 @@ FREQUENCIES: Final = (
     "BIWEEKLY",
     "WEEKLY",
     "DAILY",
+    "SEMIMONTHLY",
 )
 """Names of payment frequencies; the code of a frequency is its index here and in the three arrays below."""
-FREQUENCY_MONTHS: Final = np.array([0, 12, 6, 4, 3, 2, 1, 0, 0, 0, 0], np.int32)
+FREQUENCY_MONTHS: Final = np.array([0, 12, 6, 4, 3, 2, 1, 0, 0, 0, 0, 0], np.int32)
 """Whole months of the frequency's tenor."""
-FREQUENCY_DAYS: Final = np.array([0, 0, 0, 0, 0, 0, 0, 28, 14, 7, 1], np.int32)
-"""Calendar days of the frequency's tenor."""
-FREQUENCY_PER_YEAR: Final = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 12.0, 13.0, 26.0, 52.0, 365.0])
+FREQUENCY_DAYS: Final = np.array([0, 0, 0, 0, 0, 0, 0, 28, 14, 7, 1, 15], np.int32)
+"""Calendar days of the frequency's tenor; HALF_MONTH_DAYS for half a month."""
+FREQUENCY_PER_YEAR: Final = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 12.0, 13.0, 26.0, 52.0, 365.0, 24.0])
 """Payments a year; 0 for ONCE."""
+
+HALF_MONTH_DAYS: Final = 15
+"""This tenor is no number of days: dates fall twice a month, on the 1st and 15th, on the 15th and (`month_end`) the last, or on any other
+day and the one 15 days before or after it in the month."""
 
 SCHEDULED: Final = 0
 DATES_OUT_OF_ORDER: Final = 1
@@ -214,6 +219,8 @@ class _Roll(NamedTuple):
     seed: int
     month_index: int
     day_of_month: int
+    pairs_with_month_end: bool
+    """Whether half a month after the 15th is the month's end, not the 1st."""
 
 
 @kernel
@@ -222,15 +229,34 @@ def _roll_from(day: int, month_end: bool) -> _Roll:
     year, month, day_of_month = civil_from_days(day)
     if month_end and day_of_month == days_in_month(year, month):
         day_of_month = 31
-    return _Roll(np.int64(day), np.int64(year * 12 + month - 1), np.int64(day_of_month))
+    return _Roll(np.int64(day), np.int64(year * 12 + month - 1), np.int64(day_of_month), month_end)
 
 
 @kernel
 @no_type_check
 def _rolled(roll: _Roll, periods: int, terms: ScheduleTerms) -> int:
+    if terms.tenor_days == HALF_MONTH_DAYS:
+        return _half_months_on(roll, periods)
     if terms.tenor_days > 0:
         return roll.seed + periods * np.int64(terms.tenor_days)
     return day_in_month(roll.month_index + periods * np.int64(terms.tenor_months), roll.day_of_month)
+
+
+@kernel
+@no_type_check
+def _half_months_on(roll: _Roll, halves: int) -> int:
+    """The date so many half months away; 31 stands for month ends."""
+    day = roll.day_of_month
+    partner = np.int64(day + 15 if day < 15 else day - 15)
+    if day == 1:
+        partner = np.int64(15)
+    elif day == 15:
+        partner = np.int64(31 if roll.pairs_with_month_end else 1)
+    elif day == 31:
+        partner = np.int64(15)
+    later = max(day, partner)
+    half = 2 * roll.month_index + (1 if day == later else 0) + halves
+    return day_in_month(half // 2, later if half % 2 == 1 else min(day, partner))
 
 
 @kernel
@@ -434,6 +460,8 @@ def reference_period(
 @kernel
 @no_type_check
 def _one_tenor_on_calendar(day: int, direction: int, terms: ScheduleTerms, tables: CalendarTables) -> int:
+    if terms.tenor_days == HALF_MONTH_DAYS:
+        return adjust(_one_tenor_from(day, direction, terms), terms.convention, terms.calendar, tables)
     if terms.tenor_days > 0:
         return adjust(day + direction * np.int64(terms.tenor_days), terms.convention, terms.calendar, tables)
     return advance_months(day, direction * np.int64(terms.tenor_months), terms.convention, terms.month_end, terms.calendar, tables)

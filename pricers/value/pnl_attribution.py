@@ -97,7 +97,8 @@ def explain_pnl(
 
     Args:
         compiled_t0, compiled_t1: the same contracts in the same order, compiled for the earlier and the later date.
-        cashflows_t0: the flows that `compiled_t0` was compiled from; they say what is cash on which day.
+        cashflows_t0: the flows of the same contracts, lowered for the earlier date with the fixings through the later one; they say what
+            is cash on which day.
         market_t0, market_t1: the markets, in the same base currency.
         in_t0, in_t1: whether each portfolio holds the row; everything where None. A contract whose terms changed is closed in one row and
             opened in another.
@@ -108,9 +109,9 @@ def explain_pnl(
             currencies.
     """
     _require_comparable(compiled_t0, compiled_t1, market_t0, market_t1)
-    counts, stored = np.diff(cashflows_t0.flow_offsets), np.diff(compiled_t0.flow_offsets)
-    if counts.size != stored.size or not np.array_equal(counts[compiled_t0.sets.leg_order], stored):
-        raise ValueError(f"cashflows_t0 are not those of compiled_t0: {cashflows_t0.amount.size} and {compiled_t0.amount.size} flows")
+    if not np.array_equal(cashflows_t0.leg_offsets, compiled_t0.leg_offsets):
+        legs = cashflows_t0.leg_offsets[-1], compiled_t0.leg_offsets[-1]
+        raise ValueError(f"cashflows_t0 and compiled_t0 hold different contracts: {legs[0]} and {legs[1]} legs, or other rows")
     rows = compiled_t0.row_count
     held_t0 = np.ones(rows, bool) if in_t0 is None else in_t0
     held_t1 = np.ones(rows, bool) if in_t1 is None else in_t1

@@ -11,7 +11,16 @@ import typer
 from pydantic import ValidationError
 
 from riskray import __version__
-from riskray.cli import demo, risk_commands, run_commands, scenario_commands, snapshot_commands, stack_commands, what_if_command
+from riskray.cli import (
+    demo,
+    fixing_commands,
+    risk_commands,
+    run_commands,
+    scenario_commands,
+    snapshot_commands,
+    stack_commands,
+    what_if_command,
+)
 from riskray.cli.output import ExitCode, chatter, exit_code_of, print_error, print_line
 from riskray.errors import InvalidArgument, InvalidRequest, RiskrayError
 from riskray.models.problems import invalid_argument
@@ -45,6 +54,7 @@ app.command()(stack_commands.doctor)
 app.command()(demo.demo)
 app.add_typer(stack_commands.database_commands, name="db")
 app.add_typer(snapshot_commands.market_commands, name="market")
+app.add_typer(fixing_commands.fixing_commands, name="fixings")
 app.add_typer(snapshot_commands.portfolio_commands, name="portfolio")
 app.add_typer(scenario_commands.scenario_commands, name="scenario")
 app.add_typer(scenario_commands.history_commands, name="history")

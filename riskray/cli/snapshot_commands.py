@@ -11,7 +11,7 @@ from riskray.cli.snapshot_group import Key, add_snapshot_commands
 from riskray.models.common import Problem
 from riskray.snapshots.kinds import MARKETS, PORTFOLIOS
 
-market_commands = typer.Typer(no_args_is_help=True, help="Market snapshots: upload, demo, list, show, curves, download, delete.")
+market_commands = typer.Typer(no_args_is_help=True, help="Market snapshots: upload, demo, list, show, curves, indices, download, delete.")
 portfolio_commands = typer.Typer(no_args_is_help=True, help="Portfolio snapshots: generate, upload, list, show, download, delete.")
 
 RatesUnchecked = Annotated[

@@ -26,7 +26,8 @@ from pydantic import TypeAdapter
 from pricers.market.factors import FactorKind
 from pricers.measures import Measure
 from riskray.client.calls import given, segment
-from riskray.client.payload import Source, payload_of
+from riskray.client.market_data import FixingCalls
+from riskray.client.payload import Source, name_of, payload_of
 from riskray.client.results import ResultTable, RunHandle
 from riskray.client.risk import RiskCalls
 from riskray.client.scenarios import ScenarioCalls
@@ -52,7 +53,7 @@ Format = Literal["json", "csv", "parquet", "arrow"]
 __all__ = ["ApiError", "Client", "ResultTable", "RunHandle", "RunTimeout", "Truncated", "Unreachable"]
 
 
-class Client(SnapshotCalls, ScenarioCalls, RiskCalls):
+class Client(SnapshotCalls, FixingCalls, ScenarioCalls, RiskCalls):
     """A client of one API. Settings come from the environment (RISKRAY_API_URL, RISKRAY_API_TOKEN) unless given."""
 
     def __init__(self, settings: Settings | None = None, *, deadline_s: float = 60.0, http: httpx.Client | None = None) -> None:
@@ -87,8 +88,7 @@ class Client(SnapshotCalls, ScenarioCalls, RiskCalls):
     def upload_portfolio(self, source: Source, *, name: str = "", allow_partial: bool = False) -> PortfolioUpload:
         """Store a portfolio: a file (CSV, JSON, Parquet), an Arrow table, a DataFrame, or a list of dictionaries."""
         content, media_type = payload_of(source)
-        chosen = name or (Path(source).stem if isinstance(source, (str, Path)) else "")
-        params = given({"name": chosen, "allow_partial": str(allow_partial).lower()})
+        params = given({"name": name_of(source, name), "allow_partial": str(allow_partial).lower()})
         return self._post_content(PORTFOLIOS.path, content, media_type, PortfolioUpload, params=params)
 
     def download_portfolio(self, portfolio: str, path: str | Path, *, format: Format = "parquet") -> Path:

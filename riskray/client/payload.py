@@ -44,3 +44,8 @@ def payload_of(source: Source) -> tuple[bytes, str]:
     sink = io.BytesIO()
     pq.write_table(pa.table(source), sink)
     return sink.getvalue(), MEDIA_TYPE_OF_SUFFIX[".parquet"]
+
+
+def name_of(source: Source, name: str) -> str:
+    """The name given, else that of the source's file without its ending, else the empty text."""
+    return name or (Path(source).stem if isinstance(source, str | Path) else "")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from riskray.client.calls import Calls, given, segment
-from riskray.client.payload import Source, payload_of
+from riskray.client.payload import Source, name_of, payload_of
 from riskray.models.hierarchy import HierarchyDocument, StoredHierarchy
 from riskray.models.problems import arguments_checked
 from riskray.models.scenario import (
@@ -49,7 +49,7 @@ class ScenarioCalls(Calls):
         unchecked = "true" if rates_unchecked else None
         params = given(
             {
-                "name": _name(source, name),
+                "name": name_of(source, name),
                 "numeraire": numeraire,
                 "market": market,
                 "description": description,
@@ -71,7 +71,7 @@ class ScenarioCalls(Calls):
         `rates_unchecked` accepts zero rates so large that they look like per cent.
         """
         content, media_type = payload_of(source)
-        params = {"name": _name(source, name), "numeraire": numeraire, "rates_unchecked": "true" if rates_unchecked else None}
+        params = {"name": name_of(source, name), "numeraire": numeraire, "rates_unchecked": "true" if rates_unchecked else None}
         return self._post_content(HISTORIES.path, content, media_type, MarketHistory, params=given(params))
 
     def create_demo_history(
@@ -92,7 +92,3 @@ class ScenarioCalls(Calls):
         with arguments_checked():
             checked = HierarchyDocument.model_validate(document)
         return StoredHierarchy.model_validate_json(self._post_json(HIERARCHIES.path, checked).content)
-
-
-def _name(source: Source, name: str) -> str:
-    return name or (Path(source).stem if isinstance(source, str | Path) else "")

@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 
 from riskray.client.calls import Calls, given, segment
 from riskray.models.common import Model, Page
-from riskray.snapshots.kinds import HIERARCHIES, HISTORIES, MARKETS, PORTFOLIOS, SCENARIO_SETS, SnapshotKind
+from riskray.snapshots.kinds import FIXINGS, HIERARCHIES, HISTORIES, MARKETS, PORTFOLIOS, SCENARIO_SETS, SnapshotKind
 
 Summary = TypeVar("Summary", bound=Model)
 Detail = TypeVar("Detail", bound=Model)
@@ -82,3 +82,4 @@ class SnapshotCalls(Calls):
     list_scenario_sets, get_scenario_set, delete_scenario_set = snapshot_methods(SCENARIO_SETS)
     list_histories, get_history, delete_history = snapshot_methods(HISTORIES)
     list_hierarchies, get_hierarchy, delete_hierarchy = snapshot_methods(HIERARCHIES)
+    list_fixings, get_fixings, delete_fixings = snapshot_methods(FIXINGS)

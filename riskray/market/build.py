@@ -2,10 +2,13 @@
 
 import pyarrow as pa
 
+from pricers.market.fixings import Fixings
 from pricers.market.market import KIND_ORDER, Curve, CurveKind, Market
 from pricers.time.dates import to_day
 from riskray.errors import InvalidRequest
+from riskray.market.fixings import fixing_table, visible_fixings
 from riskray.market.fx import FxConversion, conversions, todays_rates
+from riskray.market.index_checks import indices_of, listed_fixings
 from riskray.market.zero_rates import discount_curve, spread_curve
 from riskray.models.instrument import CURRENCIES
 from riskray.models.market_data import MarketDocument
@@ -26,20 +29,35 @@ STORED_KINDS = {CurveKind.RATE: "discount", CurveKind.SPREAD: "spread"}
 """A curve's kind as the table market_curve has it."""
 
 
-def build_market(document: MarketDocument, *, base_currency: str) -> Market:
-    """The pricers' view of a document: curves sorted by kind and name, today's exchange rates to the base currency.
+def build_market(document: MarketDocument, *, base_currency: str, fixings: pa.Table | None = None) -> Market:
+    """The pricers' view of a document: curves sorted by kind and name, today's exchange rates to the base currency, and indices.
 
-    A currency without a path of quotes to the base currency is left out; its positions fail with MISSING_FX.
+    A currency without a path of quotes to the base currency is left out; its positions fail with MISSING_FX. Of the fixings, those that
+    were published by the document's date are visible (see `riskray.market.fixings.published_by`).
 
+    Args:
+        fixings: the table that the document names (FIXING_SCHEMA); None where it names none.
     Raises:
         InvalidRequest: no such currency.
+        ValueError: the document names a fixing table that is not given.
     """
     return Market(
         as_of=to_day(document.as_of),
         base_currency=base_currency,
         curves=_curves(document),
         fx_to_base={currency: conversion.rate for currency, conversion in fx_conversions(document, base_currency=base_currency).items()},
+        fixings=_fixings(document, fixings),
     )
+
+
+def _fixings(document: MarketDocument, table: pa.Table | None) -> Fixings:
+    indices = indices_of(document)
+    if isinstance(document.fixings, str):
+        if table is None:
+            raise ValueError(f"market {document.name!r} reads the fixing table {document.fixings!r}, which is not given")
+    elif document.fixings:
+        table = fixing_table(listed_fixings(document))
+    return Fixings({}, indices) if table is None else visible_fixings(table, as_of=to_day(document.as_of), indices=indices)
 
 
 def fx_conversions(document: MarketDocument, *, base_currency: str) -> dict[str, FxConversion]:

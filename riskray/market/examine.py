@@ -2,7 +2,7 @@
 
 A part is a whole curve, spread curve, quote or entry of `fx_discount_curves`: a curve without one of its points is another curve, and
 would give other numbers without a word. Two parts of one name are both bad. A contradiction without a right answer, such as between two
-quotes, leaves nothing.
+quotes, leaves nothing. Indices and fixings are no parts: without its definition an index is the standard one, or its fixings are missing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from riskray.market.checks import Problem, market_problems
+from riskray.market.index_checks import index_problems
 from riskray.models.market_data import MarketDocument
 from riskray.models.problems import problem_message
 
@@ -69,10 +70,15 @@ def _problems(data: Any) -> tuple[MarketDocument | None, list[Problem]]:
         document = MarketDocument.model_validate(data)
     except ValidationError as error:
         return None, [
-            {"loc": list(item["loc"]), "msg": problem_message(item), "code": item["type"], "is_of_value": True}
+            {"loc": _path(item["loc"]), "msg": problem_message(item), "code": item["type"], "is_of_value": True}
             for item in error.errors(include_url=False, include_context=False)
         ]
-    return document, market_problems(document)
+    return document, [*market_problems(document), *index_problems(document)]
+
+
+def _path(loc: tuple[int | str, ...]) -> list[int | str]:
+    """The path of a value as the document has it: pydantic adds the form of the fixings, a name or rows."""
+    return [loc[0], *loc[2:]] if loc[:1] == ("fixings",) else list(loc)
 
 
 def _without(data: Any, left_out: set[Part]) -> tuple[Any, dict[str, list[int]]]:

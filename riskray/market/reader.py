@@ -8,13 +8,16 @@ JSON is the document itself. CSV and Parquet hold one table with a row a number:
     spread                       curve's       of the point          spread                issuer, rating, interpolation
     fx_spot                      pair          spot date, or blank   rate                  spot_lag_days, calendar
     fx_discount_curve            curve's                                                   currency
+    index                        index's       tenor, or blank                             index_kind, currency, and INDEX_COLUMNS
+    fixing                       index's       fixing date           value                 published_at
+    fixings                      id or name of a fixing table
 
-with source, quality and observed_on on any row. The rows of one curve agree on everything but point and value; a blank says nothing.
+with source on any row but an index's, and quality and observed_on on rows of curves and exchange rates. The rows of one curve agree on
+everything but point and value; a blank says nothing.
 A document insists on rates of unlikely size by rates_checked, a table where it is read (`riskray.models.rate_units`).
 """
 
 import csv
-import datetime
 import hashlib
 import io
 import json
@@ -31,17 +34,24 @@ import pyarrow.parquet
 from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
 from riskray.market.checks import Problem, rate_unit_problems
 from riskray.market.examine import Part, examine
-from riskray.models.market_data import CurveDocument, MarketDocument, QuotedAs, SpreadCurveDocument
+from riskray.market.index_checks import fixing_unit_problems
+from riskray.market.table_rows import Row, csv_rows, parquet_rows, refuse
+from riskray.models.market_data import CurveDocument, FixingDocument, MarketDocument, QuotedAs, SpreadCurveDocument
 from riskray.strict_json import parse_json
 
 FORMATS = ("json", "csv", "parquet")
-ROWS_MAX = 1_000_000
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 TABLE_COLUMNS = (
     "kind", "name", "currency", "tenor_or_date", "value", "interpolation", "compounding", "issuer", "rating", "spot_lag_days", "calendar",
     "source", "quality", "observed_on", "description",
 )  # fmt: skip
+INDEX_COLUMNS = (
+    "index_kind", "quote_currency", "day_count", "fixing_lag", "fixing_calendar", "value_calendar", "convention", "end_of_month",
+    "forecast_curve", "publication_lag_days", "observation_lag_months",
+)  # fmt: skip
+_ALL_COLUMNS = (*TABLE_COLUMNS, *INDEX_COLUMNS, "published_at")
+_REQUIRED_COLUMNS = ("kind", "name", "tenor_or_date", "value")
 _SOURCED = ("source", "quality", "observed_on")
 _CURVE_FIELDS = ("currency", "interpolation", "compounding", *_SOURCED)
 _SPREAD_FIELDS = ("issuer", "rating", "interpolation", *_SOURCED)
@@ -49,7 +59,6 @@ _SPOT_FIELDS = ("spot_lag_days", "calendar", *_SOURCED)
 _QUOTED_AS_OF_ROW = {"zero_rate": QuotedAs.ZERO_RATES, "discount_factor": QuotedAs.DISCOUNT_FACTORS}
 _ROW_OF_QUOTED_AS = {quoted_as: row for row, quoted_as in _QUOTED_AS_OF_ROW.items()}
 
-Row = dict[str, Any]
 Location = tuple[str | int, ...]
 
 
@@ -88,9 +97,11 @@ def read_market_upload(source: bytes | Path | BinaryIO, *, format: str, allow_pa
                 document["rates_checked"] = False
             return _checked(document, allow_partial=allow_partial)
         case "csv":
-            return _parse_table(*_csv_rows(data), allow_partial=allow_partial, rates_unchecked=rates_unchecked)
+            rows, problems = csv_rows(data, columns=_ALL_COLUMNS, required=_REQUIRED_COLUMNS)
+            return _parse_table(rows, problems, allow_partial=allow_partial, rates_unchecked=rates_unchecked)
         case "parquet":
-            return _parse_table(_parquet_rows(data), [], allow_partial=allow_partial, rates_unchecked=rates_unchecked)
+            rows = parquet_rows(data, columns=_ALL_COLUMNS, required=_REQUIRED_COLUMNS)
+            return _parse_table(rows, [], allow_partial=allow_partial, rates_unchecked=rates_unchecked)
     raise UnsupportedFormat(f"format {format!r} is not offered; use {', '.join(FORMATS)}")
 
 
@@ -132,17 +143,24 @@ def _normal(document: MarketDocument) -> MarketDocument:
             "spread_curves": sorted(document.spread_curves, key=lambda curve: curve.name),
             "fx_spots": sorted(document.fx_spots, key=lambda spot: spot.pair),
             "fx_discount_curves": dict(sorted(document.fx_discount_curves.items())),
-            "rates_checked": document.rates_checked or not rate_unit_problems(document.curves, loc=()),  # no other content for nothing
+            "indices": sorted(document.indices, key=lambda index: index.name),
+            "fixings": _sorted(document.fixings),
+            # No other content for nothing.
+            "rates_checked": document.rates_checked
+            or not (rate_unit_problems(document.curves, loc=()) or any(fixing_unit_problems(document))),
         }
     )
 
 
+def _sorted(fixings: str | list[FixingDocument] | None) -> str | list[FixingDocument] | None:
+    if fixings is None or isinstance(fixings, str):
+        return fixings
+    by_key = {(fixing.index, fixing.fixing_date): fixing for fixing in reversed(fixings)}  # equal ones count once
+    return [by_key[key] for key in sorted(by_key)]
+
+
 def _path(loc: Location) -> str:
     return ".".join(str(part) for part in loc) or "document"
-
-
-def _refuse(message: str, code: str, loc: Location = ("file",)) -> InvalidRequest:
-    return InvalidRequest(message, [{"loc": list(loc), "msg": message, "code": code}])
 
 
 # ------------------------------------------------------------------------------------------------------------ content
@@ -170,17 +188,28 @@ def write_market(document: MarketDocument, *, format: str) -> bytes:
             return canonical_json(document).encode()
         case "csv":
             sink = io.StringIO()
-            writer = csv.DictWriter(sink, TABLE_COLUMNS, lineterminator="\n")
+            writer = csv.DictWriter(sink, _columns_of(document), lineterminator="\n")
             writer.writeheader()
             writer.writerows(_rows(document))
             return sink.getvalue().encode()
         case "parquet":
             buffer = pa.BufferOutputStream()
-            types = {"value": pa.float64(), "spot_lag_days": pa.int64()}
-            schema = pa.schema([(name, types.get(name, pa.string())) for name in TABLE_COLUMNS])
+            schema = pa.schema([(name, _PARQUET_TYPES.get(name, pa.string())) for name in _columns_of(document)])
             pa.parquet.write_table(pa.Table.from_pylist(list(_rows(document)), schema=schema), buffer)
             return bytes(buffer.getvalue().to_pybytes())
     raise UnsupportedFormat(f"format {format!r} is not offered; use {', '.join(FORMATS)}")
+
+
+_PARQUET_TYPES = {
+    "value": pa.float64(), "spot_lag_days": pa.int64(), "fixing_lag": pa.int64(), "publication_lag_days": pa.int64(),
+    "observation_lag_months": pa.int64(), "end_of_month": pa.bool_(),
+}  # fmt: skip
+
+
+def _columns_of(document: MarketDocument) -> tuple[str, ...]:
+    """The columns that a document's table needs: those of indices and fixings only where it has any."""
+    has_fixings = isinstance(document.fixings, list)
+    return (*TABLE_COLUMNS, *(INDEX_COLUMNS if document.indices else ()), *(("published_at",) if has_fixings else ()))
 
 
 def _rows(document: MarketDocument) -> Iterable[Row]:
@@ -199,6 +228,15 @@ def _rows(document: MarketDocument) -> Iterable[Row]:
         )
     for currency, name in document.fx_discount_curves.items():
         yield {"kind": "fx_discount_curve", "name": name, "currency": currency}
+    for index in document.indices:
+        fields = index.model_dump(mode="json")
+        yield {"index_kind": fields.pop("kind"), "tenor_or_date": fields.pop("tenor") or None} | _given(fields) | {"kind": "index"}
+    if isinstance(document.fixings, str):
+        yield {"kind": "fixings", "name": document.fixings}
+        return
+    for fixing in document.fixings or ():
+        fields = fixing.model_dump(mode="json", exclude={"index", "fixing_date"})
+        yield {"kind": "fixing", "name": fixing.index, "tenor_or_date": str(fixing.fixing_date)} | _given(fields)
 
 
 def _curve_rows(curve: CurveDocument | SpreadCurveDocument, kind: str, fields: tuple[str, ...]) -> Iterable[Row]:
@@ -222,75 +260,14 @@ def _json(data: bytes) -> Any:
         raise MalformedJson(message, [{"loc": ["file"], "msg": message, "code": "malformed"}]) from error
 
 
-def _csv_rows(data: bytes) -> tuple[dict[int, Row], list[Problem]]:
-    """Rows by number, and what is wrong with those that do not fit the header."""
-    try:
-        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
-        names = [name.strip() for name in reader.fieldnames or ()]
-        reader.fieldnames = names
-        _check_columns(names)
-        rows: dict[int, Row] = {}
-        problems = []
-        for number, row in enumerate(reader, start=1):
-            if number > ROWS_MAX:
-                raise _refuse(f"the file has more than {ROWS_MAX:,} rows", "too_many_rows")
-            if None in row or None in row.values():
-                message = f"row {number} does not have the {len(names)} cells of the header"
-                problems.append({"loc": ["rows", number], "msg": message, "code": "malformed_row"})
-            else:
-                rows[number] = {name: cell.strip() or None for name, cell in row.items()}
-        return rows, problems
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise _refuse(f"the file is not readable as CSV in UTF-8: {error}", "malformed") from error
-
-
-def _parquet_rows(data: bytes) -> dict[int, Row]:
-    try:
-        with pa.parquet.ParquetFile(pa.BufferReader(data)) as file:
-            if file.metadata.num_rows > ROWS_MAX:
-                raise _refuse(f"the file has more than {ROWS_MAX:,} rows", "too_many_rows")
-            _check_columns(file.schema_arrow.names)
-            rows = file.read().to_pylist()
-    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # OverflowError: a date that Python cannot hold
-        raise _refuse(f"the file is not readable as Parquet: {error}", "malformed") from error
-    return {number: {name: _cell(cell) for name, cell in row.items()} for number, row in enumerate(rows, start=1)}
-
-
-def _cell(cell: Any) -> Any:
-    """Dates as text, also those that pandas keeps with a time of midnight; blank text as nothing, as in CSV."""
-    if isinstance(cell, datetime.datetime) and cell.time() == datetime.time.min:
-        cell = cell.date()
-    if isinstance(cell, datetime.date | datetime.time):
-        return str(cell)
-    return (cell.strip() or None) if isinstance(cell, str) else cell
-
-
-def _check_columns(names: list[str]) -> None:
-    problems = [
-        {"loc": ["columns", name], "msg": f"unknown column {name!r}; known: {', '.join(TABLE_COLUMNS)}", "code": "unknown_column"}
-        for name in names
-        if name not in TABLE_COLUMNS
-    ]
-    problems += [
-        {"loc": ["columns", name], "msg": f"the file has no column {name!r}", "code": "missing_column"}
-        for name in ("kind", "name", "tenor_or_date", "value")
-        if name not in names
-    ]
-    problems += [
-        {"loc": ["columns", name], "msg": f"column {name!r} appears twice", "code": "duplicate_column"}
-        for name in sorted({name for name in names if names.count(name) > 1})
-    ]
-    if problems:
-        raise InvalidRequest(f"the columns do not fit: {problems[0]['msg']}", problems)
-
-
 # -------------------------------------------------------------------------------------------------------------- table
 
 
 # Where a document's fields stand in a table, other than in a column of their name; and the column of what is wrong with a whole part.
 _COLUMN_OF_FIELD = {"as_of": "tenor_or_date", "tenor": "tenor_or_date", "date": "tenor_or_date", "spot_date": "tenor_or_date",
-                    "pair": "name", "rate": "value", "quoted_as": "kind", "[key]": "currency"}  # fmt: skip
-_COLUMN_OF_PART = {"points": "tenor_or_date", "fx_spots": "name", "fx_discount_curves": "name"}
+                    "pair": "name", "rate": "value", "quoted_as": "kind", "[key]": "currency", "kind": "index_kind",
+                    "index": "name", "fixing_date": "tenor_or_date", "fixings": "name"}  # fmt: skip
+_COLUMN_OF_PART = {"points": "tenor_or_date", "fx_spots": "name", "fx_discount_curves": "name", "indices": "name", "fixings": "name"}
 
 
 class _TableReader:
@@ -300,7 +277,7 @@ class _TableReader:
     """
 
     def __init__(self, problems: list[Problem]) -> None:
-        self.document: dict[str, Any] = {"curves": [], "spread_curves": [], "fx_spots": [], "fx_discount_curves": {}}
+        self.document: dict[str, Any] = {"curves": [], "spread_curves": [], "fx_spots": [], "fx_discount_curves": {}, "indices": []}
         self.problems = problems
         self.contradictions: list[Problem] = []
         self.contradicted: set[Part] = set()
@@ -342,8 +319,14 @@ class _TableReader:
                         ("fx_discount_curves", currency), number, "currency", "duplicate", f"{currency} has a curve already"
                     )
                 self.document["fx_discount_curves"][currency] = row.get("name")
+            case "index":
+                self._rows_of["indices", len(self.document["indices"])] = number
+                fields = {name: row.get(name) for name in ("name", "currency", "interpolation", *INDEX_COLUMNS[1:])}
+                self.document["indices"].append(_some(fields | {"kind": row.get("index_kind"), "tenor": row.get("tenor_or_date")}))
+            case "fixing" | "fixings":
+                self._add_fixing(number, row, is_table=kind == "fixings")
             case _:
-                known = "snapshot, zero_rate, discount_factor, spread, fx_spot, fx_discount_curve"
+                known = "snapshot, zero_rate, discount_factor, spread, fx_spot, fx_discount_curve, index, fixing, fixings"
                 self._problem(number, "kind", "unknown_kind", f"{kind!r} is none of {known}")
 
     def _add_snapshot(self, number: int, row: Row) -> None:
@@ -352,6 +335,19 @@ class _TableReader:
         self.document |= _some({"name": row.get("name"), "as_of": row.get("tenor_or_date"), "description": row.get("description")})
         for field in ("name", "as_of", "description"):
             self._rows_of[field,] = number
+
+    def _add_fixing(self, number: int, row: Row, *, is_table: bool) -> None:
+        """One fixing, or the name of a table that holds them."""
+        given = self.document.setdefault("fixings", (row.get("name") or "") if is_table else [])
+        if isinstance(given, list) and not is_table:
+            self._rows_of["fixings", len(given)] = number
+            fields = {"index": row.get("name"), "fixing_date": row.get("tenor_or_date")}
+            given.append(_some(fields | {name: row.get(name) for name in ("value", "source", "published_at")}))
+        elif ("fixings",) in self._rows_of or isinstance(given, list):
+            message = "fixings are given already; name one fixing table, or list fixings on rows of kind fixing"
+            self._problem(number, "kind", "duplicate", message)
+        else:
+            self._rows_of["fixings",] = number
 
     def _add_point(self, number: int, row: Row, part: str, fields: tuple[str, ...], fixed: Row) -> None:
         name = str(row.get("name") or "")
@@ -385,7 +381,7 @@ def _some(fields: Row) -> Row:
 
 def _parse_table(rows: dict[int, Row], malformed: list[Problem], *, allow_partial: bool, rates_unchecked: bool) -> MarketRead:
     if not rows and not malformed:
-        raise _refuse("the file has no rows", "empty")
+        raise refuse("the file has no rows", "empty")
     reader = _TableReader(malformed)
     for number, row in rows.items():
         reader.add(number, row)

@@ -22,6 +22,7 @@ FIELDS: dict[str, tuple[str, Any]] = {
     "scenario_set": ("Scenario set id, or a name, which stands for its last upload.", "standard stress"),
     "scenario_set_id": ("Id of the scenario set.", "scen-5b0c7c1de2a9f344"),
     "history": ("Market history id, or a name, which stands for its last upload.", "demo-history"),
+    "fixings": ("Fixing table id, or a name, which stands for its last upload.", "eod"),
     "hierarchy": ("Hierarchy id, or a name, which stands for its last upload.", "legal entities"),
     "name": ("Name given by the user.", "demo"),
     "version": ("Number of this upload among those under the name, from 1.", 1),

@@ -1,16 +1,19 @@
-"""The market snapshot document: curves, spread curves and exchange rates of one date, as uploaded, stored and downloaded.
+"""The market snapshot document: curves, exchange rates, indices and fixings of one date, as uploaded, stored and downloaded.
 
 This module checks single values; `riskray.market.checks` checks relations between them (order of points, consistency of quotes).
 """
 
 import datetime
 import unicodedata
+from collections.abc import Callable
+from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, FiniteFloat, Tag, model_validator
 
 from pricers.contract.columns import FX_RATE_MAX
+from pricers.market.indices import STANDARD_INDICES, Index, IndexKind
 from pricers.time.calendar_names import CALENDARS, is_calendar
 from pricers.time.tenors import parse_tenor
 from riskray.models.common import Date
@@ -84,6 +87,19 @@ def _as_written(value: object) -> object:
     if isinstance(value, str) and "_" in value:  # pydantic reads 1_0 as 10
         raise ValueError(f"{value!r} is not a number")
     return value
+
+
+def _published(value: object) -> object:
+    """A date, or a date and time, as one text: 2024-03-28, 2024-03-28T11:00:00+01:00."""
+    if isinstance(value, datetime.datetime | datetime.date):
+        return value.isoformat()
+    if not isinstance(value, str):
+        raise ValueError("not a date or a time; write 2024-03-28 or 2024-03-28T11:00:00+01:00")
+    text = value.strip()
+    try:
+        return (datetime.date if len(text) == len("2024-03-28") else datetime.datetime).fromisoformat(text).isoformat()
+    except ValueError:
+        raise ValueError(f"{text!r} is not a date or a time; write 2024-03-28 or 2024-03-28T11:00:00+01:00") from None
 
 
 def _within_calendars(day: datetime.date) -> datetime.date:
@@ -180,6 +196,78 @@ class FxSpot(_Sourced):
     spot_date: Date | None = Field(default=None, description="Delivery date of spot, instead of the lag.")
 
 
+def _unless_empty(check: Callable[[str], str]) -> AfterValidator:
+    return AfterValidator(lambda text: check(text) if text else text)
+
+
+Count = Annotated[int, BeforeValidator(_as_written)]
+Calendar = Annotated[str, AfterValidator(_calendar)]
+
+
+class IndexDocument(_Document):
+    """The definition of an index. Of a standard index, what is not given stays as the standard has it."""
+
+    name: Name = Field(description="Name by which contracts and fixings refer to the index.", examples=["EUR-EURIBOR-6M"])
+    kind: IndexKind = Field(description="A rate for a term, a rate overnight, a price index, or an exchange rate.")
+    currency: Currency = Field(description="Currency of the rate or the prices; of an exchange rate, the currency that is bought.")
+    tenor: Annotated[str, _unless_empty(_tenor)] = Field(default="", description="Length of the period of a TERM index.", examples=["6M"])
+    day_count: str = Field(default="ACT/360", description="Day count of the rate.")
+    fixing_lag: Count = Field(default=0, ge=0, le=30, description="Business days from the fixing to the start of the period.")
+    fixing_calendar: Calendar = Field(default="NONE", description="Calendar of the days on which the index is fixed.")
+    value_calendar: Annotated[str, _unless_empty(_calendar)] = Field(
+        default="", description="Calendar of the start and end of periods; empty: `fixing_calendar`."
+    )
+    convention: str = Field(default="FOLLOWING", description="Business day convention of the end of the period.")
+    end_of_month: bool = Field(default=False, description="Whether periods that start at the end of a month end at the end of one.")
+    forecast_curve: str = Field(default="", max_length=200, description="Curve that forecasts the index; empty: the index's name.")
+    publication_lag_days: Count = Field(
+        default=0, ge=0, le=366, description="Calendar days from the fixing date (INFLATION: from the end of the month) to publication."
+    )
+    observation_lag_months: Count = Field(
+        default=0, ge=0, le=24, description="INFLATION: months from the index's month to the month in which it counts."
+    )
+    interpolation: Literal["FLAT", "LINEAR"] = Field(default="FLAT", description="INFLATION: level on a day within a month.")
+    quote_currency: Annotated[str, _unless_empty(_currency)] = Field(default="", description="FX: the currency that is paid.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_standard(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(name := data.get("name"), str) and name.strip() in STANDARD_INDICES:
+            return asdict(STANDARD_INDICES[name.strip()]) | data
+        return data
+
+    @model_validator(mode="after")
+    def _is_an_index(self) -> "IndexDocument":
+        self.index()
+        return self
+
+    def index(self) -> Index:
+        """The index as pricers take it."""
+        return Index(**self.model_dump() | {"kind": self.kind})
+
+
+class FixingDocument(_Document):
+    """One published value of an index."""
+
+    index: Name = Field(description="Name of the index.", examples=["EUR-EURIBOR-6M"])
+    fixing_date: Annotated[Date, AfterValidator(_within_calendars)] = Field(
+        description="Date of the fixing; of a price index, the first day of its month.", examples=["2024-03-28"]
+    )
+    value: Number = Field(description="Rate (decimal a year), level of the price index, or exchange rate.", examples=[0.03851])
+    source: Note = Field(default="", description="Publisher of the value.", examples=["EMMI"])
+    published_at: Annotated[str, BeforeValidator(_published)] | None = Field(
+        default=None, description="Date or time of publication; default: by the index's publication lag.", examples=["2024-03-28"]
+    )
+
+
+def _form_of_fixings(value: object) -> str:
+    return "rows" if isinstance(value, list | tuple) else "name"
+
+
+InlineFixings = Annotated[list[FixingDocument], Field(max_length=100_000)]
+NamedOrInlineFixings = Annotated[Annotated[Name, Tag("name")] | Annotated[InlineFixings, Tag("rows")], Discriminator(_form_of_fixings)]
+
+
 class MarketDocument(_Document):
     """A market snapshot. A stored snapshot is immutable, and equal content is stored as one snapshot."""
 
@@ -193,5 +281,18 @@ class MarketDocument(_Document):
         default={},
         description="By currency, the discount curve that converts spot rates to `as_of`.",
         examples=[{"EUR": "EUR-GOVT-AAA"}],
+    )
+    # Documents without these keep the text and the hash that they had before these existed.
+    indices: list[IndexDocument] = Field(
+        default=[],
+        max_length=10_000,
+        exclude_if=lambda given: not given,
+        description="Indices that the market defines in addition to the standard ones, or instead of them.",
+    )
+    fixings: NamedOrInlineFixings | None = Field(
+        default=None,
+        exclude_if=lambda given: not given,
+        description="Published values of indices: id or name of a fixing table, which is stored as its id, or a list of fixings.",
+        examples=["eod"],
     )
     rates_checked: RatesChecked = True

@@ -42,12 +42,12 @@ def rate_limit_by_name(curve: str) -> float:
     return max(map(rate_limit, codes), default=RATE_MAX)
 
 
-def rate_fault(value: float, *, limit: float) -> str | None:
-    """The problem and the remedy for a zero rate as given; None if its size is plausible."""
+def rate_fault(value: float, *, limit: float, what: str = "zero rate") -> str | None:
+    """The problem and the remedy for a rate as given; None if its size is plausible. `what`: the rate in words."""
     if not abs(value) > limit:
         return None
     unit, scale = ("basis points", 1e-4) if abs(value) >= _BASIS_POINTS_FROM else ("per cent", 1e-2)
-    return f"zero rate {value:g} is beyond {limit:g} and looks like {unit}; write {value * scale:.10g}, {_INSIST}"
+    return f"{what} {value:g} is beyond {limit:g} and looks like {unit}; write {value * scale:.10g}, {_INSIST}"
 
 
 def move_fault(value: float) -> str | None:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from pricers.market.indices import IndexKind
 from riskray.models.common import Model, Problem
 
 
@@ -15,6 +16,11 @@ class MarketSnapshot(Model):
     name: str = Field(examples=["demo"])
     version: int = Field(ge=1, description="Counts the uploads under this name; one that changes nothing is not counted.")
     as_of: date = Field(description="Valuation date.")
+    fixings_id: str | None = Field(
+        default=None,
+        description="Id of the fixing table that the market reads; null for a market without one.",
+        examples=["fix-0d1e4b5a673f2a9c"],
+    )
     content_hash: str = Field(description="SHA-256 of the canonical content, in hex.")
     created_at: datetime
 
@@ -43,6 +49,66 @@ class StoredCurve(Model):
         description="Zero rates, continuously compounded, ACT/365F, decimal a year; a spread curve's are added to a discount curve's.",
         examples=[[0.0331, 0.0243]],
     )
+
+
+class FixingTable(Model):
+    """A stored table of fixings: what indices have published."""
+
+    fixings_id: str = Field(description="`fix-` and the start of the content hash.", examples=["fix-0d1e4b5a673f2a9c"])
+    name: str = Field(examples=["eod"])
+    version: int = Field(ge=1, description="Counts the uploads under this name; one that changes nothing is not counted.")
+    content_hash: str = Field(description="SHA-256 over the rows, in hex.")
+    indices: list[str] = Field(description="Names of the indices that have a fixing.", examples=[["EUR-EURIBOR-6M", "USD-SOFR"]])
+    first_date: date = Field(description="Earliest fixing date.", examples=["2024-01-02"])
+    last_date: date = Field(description="Latest fixing date.", examples=["2024-03-28"])
+    row_count: int = Field(ge=1, description="Number of fixings.")
+    created_at: datetime
+
+
+class FixingsOfIndex(Model):
+    """The fixings of one index in a table."""
+
+    index: str = Field(description="Name of the index.", examples=["EUR-EURIBOR-6M"])
+    fixing_count: int = Field(ge=1, description="Number of fixings.")
+    first_date: date = Field(description="Earliest fixing date.", examples=["2024-01-02"])
+    last_date: date = Field(description="Latest fixing date.", examples=["2024-03-28"])
+    last_value: float = Field(
+        description="Value on the latest date: decimal a year for a rate, else the index's own unit.", examples=[0.03851]
+    )
+
+
+class FixingTableDetail(FixingTable):
+    """A stored table of fixings, with its fixings counted by index."""
+
+    summary: list[FixingsOfIndex] = Field(description="One entry for each index, by name.")
+
+
+class IndexDescription(Model):
+    """An index that a market knows, and what the market sees of its fixings."""
+
+    name: str = Field(description="Name by which contracts refer to the index.", examples=["EUR-EURIBOR-6M"])
+    kind: IndexKind = Field(description="A rate for a term, a rate overnight, a price index, or an exchange rate.")
+    currency: str = Field(
+        description="Currency of the rate or the prices; of an exchange rate, the currency that is bought.", examples=["EUR"]
+    )
+    quote_currency: str = Field(description="FX: the currency that is paid; empty for other kinds.", examples=["USD"])
+    tenor: str = Field(description="Length of the period of a TERM index; empty for other kinds.", examples=["6M"])
+    day_count: str = Field(description="Day count of the rate.", examples=["ACT/360"])
+    fixing_lag: int = Field(description="Business days from the fixing to the start of the period, or to the delivery of currencies.")
+    fixing_calendar: str = Field(description="Calendar of the days on which the index is fixed.", examples=["TARGET"])
+    value_calendar: str = Field(description="Calendar of the start and end of periods.", examples=["TARGET"])
+    convention: str = Field(description="Business day convention of the end of the period.", examples=["MODIFIED_FOLLOWING"])
+    end_of_month: bool = Field(description="Whether periods that start at the end of a month end at the end of one.")
+    forecast_curve: str = Field(description="Curve that forecasts the index.", examples=["EUR-EURIBOR-6M"])
+    publication_lag_days: int = Field(
+        description="Calendar days from the fixing date (INFLATION: from the end of the month) to publication."
+    )
+    observation_lag_months: int = Field(description="INFLATION: months from the index's month to the month in which it counts.")
+    interpolation: str = Field(description="INFLATION: level on a day within a month, FLAT or LINEAR.", examples=["FLAT"])
+    is_standard: bool = Field(description="Whether the definition is the one that ships with riskray.")
+    fixing_count: int = Field(ge=0, description="Number of fixings that the market sees.")
+    last_fixing_date: date | None = Field(description="Date of the last fixing that the market sees; null where it sees none.")
+    last_fixing: float | None = Field(description="Value of the last fixing that the market sees; null where it sees none.")
 
 
 class PortfolioSnapshot(Model):

@@ -1,4 +1,4 @@
-"""Generators of deposits and paper, repos, FX swaps."""
+"""Generators of deposits and paper, repos, FX swaps, deposits without a maturity."""
 
 from typing import Final
 
@@ -16,6 +16,7 @@ from riskray.portfolio.generated_terms import (
     coded,
     currencies,
     curves,
+    lists,
     named,
     sizes,
     sometimes,
@@ -121,8 +122,36 @@ def _fx_swaps(random: np.random.Generator, flaw: np.ndarray, as_of: np.datetime6
     }
 
 
-MAKERS: Final[dict[str, Maker]] = {"FX_SWAP": _fx_swaps, "MONEY_MARKET": _money_market, "REPO": _repos}
+def _non_maturity_deposits(random: np.random.Generator, flaw: np.ndarray, as_of: np.datetime64) -> Fields:
+    count = len(flaw)
+    currency = currencies(random, count)
+    decays = random.random(count) < 0.6
+    named_currency, curve = curves(currency, flaw)
+    dates = as_of + np.where(flaw == MATURED, -4000, 0)[:, None] + 365 * np.array([1, 3, 5, 10])
+    dates = np.where((flaw == NONSENSE_DATES)[:, None], dates[:, ::-1], dates)
+    has_profile = ~decays | (flaw == MATURED) | (flaw == NONSENSE_DATES)
+    return {
+        "currency": named_currency,
+        "notional": sizes(random, currency, median_usd=40_000_000, short_share=1.0),
+        "interest_rate": np.round(0.25 * by_currency(currency, "rate"), 4),
+        "core_share": random.uniform(0.4, 0.9, count).round(2),
+        "runoff_dates": lists(has_profile, list(dates.T)),
+        "runoff_shares": lists(has_profile, [np.full(count, share) for share in (0.2, 0.3, 0.3, 0.2)]),
+        "decay_rate": np.where(has_profile, np.nan, random.choice([0.1, 0.2, 0.3], count)),
+        "max_maturity": coded(np.where(has_profile, -1, random.integers(0, 3, count)), ("5Y", "10Y", "15Y")),
+        "calendar": named(by_currency(currency, "calendar")),
+        "discount_curve": curve,
+    }
+
+
+MAKERS: Final[dict[str, Maker]] = {
+    "NON_MATURITY_DEPOSIT": _non_maturity_deposits,
+    "FX_SWAP": _fx_swaps,
+    "MONEY_MARKET": _money_market,
+    "REPO": _repos,
+}
 BOOKS: Final = {
+    "NON_MATURITY_DEPOSIT": tuple(f"RETAIL-{i:02d}" for i in range(1, 4)),
     "FX_SWAP": tuple(f"FX-SWAP-{i:02d}" for i in range(1, 4)),
     "MONEY_MARKET": tuple(f"TREASURY-{i:02d}" for i in range(1, 5)),
     "REPO": tuple(f"REPO-{i:02d}" for i in range(1, 4)),

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pricers.core.compiled import compile_cashflows
 from pricers.market.market import Market
 from pricers.registry import PricerSpec, compile_contracts
 from pricers.status import RowStatus
@@ -132,11 +131,12 @@ def explain_part(database: Database, part: PnlPart, *, load_market: Callable[[st
     if spec is None or spec.lower is None:
         return {"positions": _failed(rows.table, part.product, spec), "buckets": BUCKET_SCHEMA.empty_table()}
     contracts = contracts_from_arrow(spec.columns, rows.table)
-    lowered_t0 = spec.lower(contracts, as_of=market_t0.as_of, fixings=market_t0.fixings)
+    # What was fixed in between is cash, not a forecast: the flows that are cash are those of the earlier date under the later fixings.
+    known_at_t1 = spec.lower(contracts, as_of=market_t0.as_of, fixings=market_t1.fixings)
     found = explain_pnl(
-        compile_cashflows(lowered_t0, measures=spec.measures),
+        compile_contracts(spec, contracts, as_of=market_t0.as_of, fixings=market_t0.fixings),
         compile_contracts(spec, contracts, as_of=market_t1.as_of, fixings=market_t1.fixings),
-        cashflows_t0=lowered_t0.cashflows,
+        cashflows_t0=known_at_t1.cashflows,
         market_t0=market_t0,
         market_t1=market_t1,
         in_t0=rows.in_t0,

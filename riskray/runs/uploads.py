@@ -20,6 +20,7 @@ from riskray.models.scenario import DemoHistoryRequest, MarketHistory, MarketHis
 from riskray.models.snapshot import MarketSnapshot, MarketUpload, PortfolioDetail, PortfolioUpload
 from riskray.portfolio.batches import decode_batch, prepare_portfolio
 from riskray.portfolio.reader import READER_VERSION, read_portfolio
+from riskray.runs.fixings import resolve_fixings
 from riskray.scenario.history import History, decode, read_history, summary
 from riskray.scenario.history_sources import ECB_NUMERAIRE, ecb_fx_history, generate_rate_history, joined
 from riskray.snapshots.content import hierarchy_content, history_content, market_content
@@ -45,13 +46,15 @@ def upload_market(
     """
     read = read_market_upload(content.read(), format=format, allow_partial=allow_partial, rates_unchecked=rates_unchecked)
     MARKETS.checked_name(read.document.name)
-    snapshot, created = store_market(database, read.document)
-    problems = [Problem(**problem) for problem in read.problems]
+    document, unseen = resolve_fixings(database, read.document)
+    snapshot, created = store_market(database, document)
+    problems = [Problem(**problem) for problem in read.problems + unseen]
     return MarketUpload(**snapshot.model_dump(), rejected_count=read.rejected, problems=problems), created
 
 
 def store_market(database: Database, document: MarketDocument) -> tuple[MarketSnapshot, bool]:
-    """Store a checked market under its name."""
+    """Store a checked market under its name. Raises NotFound for the fixing table that it names."""
+    document, _ = resolve_fixings(database, document)
     lists = ("pillar_labels", "pillar_days", "zero_rates")
     rows: list[dict[str, Any]] = market_curve_rows(document).to_pylist()
     curves = [MarketCurve(**{**row, **{name: tuple(row[name]) for name in lists}}) for row in rows]

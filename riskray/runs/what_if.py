@@ -230,7 +230,8 @@ def _shocked(document: MarketDocument, change: MarketChange, *, base_currency: s
             raise InvalidRequest(message, [{"loc": ["market", "shocks", index], "msg": message, "code": "not_allowed"}])
     scenario = StressScenario(name="what-if", shocks=change.shocks)
     definition = StressDefinition(numeraire=change.numeraire, scenarios=[scenario], rates_checked=change.rates_checked)
-    market = build_market(document, base_currency=base_currency)
+    # What moves is curves and rates; the document keeps its fixings, which nothing here reads.
+    market = build_market(document.model_copy(update={"fixings": None}), base_currency=base_currency)
     moves = bind_scenarios(stress_matrix(definition, market=market), market=market).scenarios
     return shifted(
         document,

@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from pricers.time.dates import to_date
+from riskray.market import fixings
 from riskray.market.reader import canonical_json
 from riskray.market.reader import content_hash as market_hash
 from riskray.models.hierarchy import HierarchyDocument
@@ -30,8 +34,20 @@ class SnapshotContent:
 
 
 def market_content(document: MarketDocument) -> SnapshotContent:
-    """A checked market; its canonical JSON text is hashed."""
-    return SnapshotContent(market_hash(document), {"as_of": document.as_of, "document": canonical_json(document)})
+    """A checked market; its canonical JSON text is hashed. A fixing table that it names is named by id."""
+    fixings_id = document.fixings if isinstance(document.fixings, str) else None
+    columns = {"as_of": document.as_of, "document": canonical_json(document), "fixings_id": fixings_id}
+    return SnapshotContent(market_hash(document), columns)
+
+
+def fixings_content(table: pa.Table) -> SnapshotContent:
+    """A checked table of fixings, not empty; all its columns are hashed."""
+    dates = pc.min_max(table.column("fixing_date")).as_py()
+    columns = {
+        "indices": sorted(pc.unique(table.column("index").cast(pa.string())).to_pylist()), "first_date": dates["min"],
+        "last_date": dates["max"], "row_count": table.num_rows, "payload": fixings.encode(table),
+    }  # fmt: skip
+    return SnapshotContent(fixings.content_hash(table), columns)
 
 
 def scenario_set_content(definition: ScenarioDefinition, matrix: ScenarioMatrix, *, market_id: str | None) -> SnapshotContent:

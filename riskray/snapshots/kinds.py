@@ -8,13 +8,13 @@ find, list and delete it.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final, Generic, LiteralString, TypeVar
+from typing import Any, Final, Generic, Literal, LiteralString, TypeVar
 
 from riskray.errors import InvalidRequest
 from riskray.models.common import Model
 from riskray.models.hierarchy import Dimension, HierarchyDetail, StoredHierarchy
 from riskray.models.scenario import MarketHistory, MarketHistoryDetail, ScenarioSet, ScenarioSetDetail
-from riskray.models.snapshot import MarketSnapshot, PortfolioDetail, PortfolioSnapshot
+from riskray.models.snapshot import FixingTable, FixingTableDetail, MarketSnapshot, PortfolioDetail, PortfolioSnapshot
 
 Record = TypeVar("Record")
 Summary = TypeVar("Summary", bound=Model)
@@ -34,7 +34,7 @@ class SnapshotKind(Generic[Record, Summary, Detail]):
         service, route: the HTTP service that serves it, and the path within the service; "" is the root of the service.
         summary: model of an upload in a list; its fields are the record's, the hash in hex.
         detail: model of one snapshot.
-        used_by_runs: whether runs refer to it; a snapshot to which a run refers cannot be deleted.
+        used_by: what refers to it, "run" or "market", None for nothing; a snapshot to which one refers cannot be deleted.
         after_deletion: a sentence on further effects of a deletion, "" for none.
         document, payload: columns with its content as JSON text and as bytes; None if it has no such content.
         delete_rows: name of the query that deletes the rows of a snapshot that no foreign key deletes; its parameter is snapshot_no.
@@ -50,7 +50,7 @@ class SnapshotKind(Generic[Record, Summary, Detail]):
     route: str
     summary: type[Summary]
     detail: type[Detail]
-    used_by_runs: bool = False
+    used_by: Literal["run", "market"] | None = None
     after_deletion: str = ""
     document: LiteralString | None = None
     payload: LiteralString | None = None
@@ -64,7 +64,7 @@ class SnapshotKind(Generic[Record, Summary, Detail]):
     @property
     def deletion(self) -> str:
         """A sentence that describes a deletion."""
-        unused = " that no run uses" if self.used_by_runs else ""
+        unused = f" that no {self.used_by} uses" if self.used_by else ""
         return f"Delete a {self.kind}{unused}, with its names; given one of several names, delete only that name."
 
     def snapshot_id(self, content_hash: bytes) -> str:
@@ -108,6 +108,7 @@ class MarketRecord:
     version: int
     as_of: date
     content_hash: bytes
+    fixings_id: str | None
     created_at: datetime
 
 
@@ -170,17 +171,33 @@ class HierarchyRecord:
     created_at: datetime
 
 
+@dataclass(frozen=True)
+class FixingsRecord:
+    """A stored table of fixings without its rows, under one of its names."""
+
+    fixings_no: int
+    fixings_id: str
+    name: str
+    version: int
+    content_hash: bytes
+    indices: list[str]
+    first_date: date
+    last_date: date
+    row_count: int
+    created_at: datetime
+
+
 MARKETS: Final = SnapshotKind(
     "market", "markets", prefix="mkt", table="market_snapshot", key="market", record=MarketRecord, service="market-data",
-    route="/snapshots", summary=MarketSnapshot, detail=MarketSnapshot, used_by_runs=True, document="document",
+    route="/snapshots", summary=MarketSnapshot, detail=MarketSnapshot, used_by="run", document="document",
 )  # fmt: skip
 PORTFOLIOS: Final = SnapshotKind(
     "portfolio", "portfolios", prefix="pf", table="portfolio_snapshot", key="portfolio", record=PortfolioRecord, service="portfolios",
-    route="", summary=PortfolioSnapshot, detail=PortfolioDetail, used_by_runs=True, delete_rows="delete_positions",
+    route="", summary=PortfolioSnapshot, detail=PortfolioDetail, used_by="run", delete_rows="delete_positions",
 )  # fmt: skip
 SCENARIO_SETS: Final = SnapshotKind(
     "scenario set", "scenario sets", prefix="scen", table="scenario_set", key="scenario_set", record=ScenarioSetRecord, service="scenarios",
-    route="/sets", summary=ScenarioSet, detail=ScenarioSetDetail, used_by_runs=True, document="definition", payload="payload",
+    route="/sets", summary=ScenarioSet, detail=ScenarioSetDetail, used_by="run", document="definition", payload="payload",
 )  # fmt: skip
 HISTORIES: Final = SnapshotKind(
     "market history", "market histories", prefix="hist", table="market_history", key="history", record=HistoryRecord, service="scenarios",
@@ -191,6 +208,10 @@ HIERARCHIES: Final = SnapshotKind(
     "hierarchy", "hierarchies", prefix="hier", table="hierarchy", key="hierarchy", record=HierarchyRecord, service="scenarios",
     route="/hierarchies", summary=StoredHierarchy, detail=HierarchyDetail, document="document",
 )  # fmt: skip
+FIXINGS: Final = SnapshotKind(
+    "fixing table", "fixing tables", prefix="fix", table="fixings_snapshot", key="fixings", record=FixingsRecord, service="market-data",
+    route="/fixings", summary=FixingTable, detail=FixingTableDetail, used_by="market", payload="payload",
+)  # fmt: skip
 
-KINDS: Final[tuple[SnapshotKind[Any, Any, Any], ...]] = (MARKETS, PORTFOLIOS, SCENARIO_SETS, HISTORIES, HIERARCHIES)
+KINDS: Final[tuple[SnapshotKind[Any, Any, Any], ...]] = (MARKETS, PORTFOLIOS, SCENARIO_SETS, HISTORIES, HIERARCHIES, FIXINGS)
 """All kinds."""

@@ -1,16 +1,19 @@
-"""Markets in the database: the document, and its curves by number."""
+"""Markets in the database: the document, its curves by number, and the fixings that it reads."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+import pyarrow as pa
+
 import sql
 from pricers.market.market import Market
 from riskray.market.build import build_market
+from riskray.market.fixings import decode
 from riskray.market.stored import stored_market
 from riskray.models.market_data import MarketDocument
 from riskray.snapshots.content import SnapshotContent
-from riskray.snapshots.kinds import MARKETS, MarketRecord
+from riskray.snapshots.kinds import FIXINGS, MARKETS, MarketRecord
 from riskray.store import snapshots
 from riskray.store.database import Connection, Database
 
@@ -45,7 +48,18 @@ def read_market(database: Database, *, market_id: str) -> MarketDocument:
 
 def load_market(database: Database, *, market_id: str, base_currency: str) -> Market:
     """A stored market as arrays. Raises NotFound, and InvalidRequest for a base currency that the market does not know."""
-    return build_market(read_market(database, market_id=market_id), base_currency=base_currency)
+    document = read_market(database, market_id=market_id)
+    return build_market(document, base_currency=base_currency, fixings=read_market_fixings(database, document))
+
+
+def read_market_fixings(database: Database, document: MarketDocument) -> pa.Table | None:
+    """The fixing table that a stored document names by id, None where it names none. Raises NotFound."""
+    return read_fixings(database, document.fixings) if isinstance(document.fixings, str) else None
+
+
+def read_fixings(database: Database, fixings_id: str) -> pa.Table:
+    """The rows of a stored fixing table. Raises NotFound."""
+    return decode(snapshots.read_payload(database, FIXINGS, fixings_id))
 
 
 def list_market_curves(database: Database, *, market_no: int) -> list[MarketCurve]:

@@ -21,7 +21,12 @@ Record = TypeVar("Record")
 Kind = SnapshotKind[Record, Any, Any]
 
 ATTEMPTS_MAX = 10
+_FIND_USER = {"run": "find_run_of_snapshot", "market": "find_market_of_snapshot"}
 _OF_THE_UPLOAD = ("name", "version", "created_at")
+
+
+class Superseded(Conflict):
+    """A name has another last version than the one that an upload was made from."""
 
 
 def store(
@@ -32,6 +37,7 @@ def store(
     content: SnapshotContent,
     fill: Callable[[Connection, int], None] | None = None,
     reader_version: int | None = None,
+    after_version: int | None = None,
 ) -> tuple[Record, bool]:
     """Record an upload: all of it or nothing. Returns the snapshot under `name`, and whether its content is new.
 
@@ -41,7 +47,9 @@ def store(
         name: name that means this snapshot from now on.
         fill: stores the rows of a new snapshot in other tables, given its number; None if it has none.
         reader_version: version of the reader that read the file, None if the reader has no version.
+        after_version: version of the name that the content was made from; None for content that was made from none.
     Raises:
+        Superseded: the name has a version after `after_version`, or none any more.
         Conflict: another content has the same id, or other processes keep deleting this one.
     """
     snapshot_id = kind.snapshot_id(content.content_hash)
@@ -49,6 +57,10 @@ def store(
     def attempt() -> tuple[Record, bool] | None:
         with database.transaction() as connection:
             connection.execute(sql.load("lock_snapshot_name"), {"kind": kind.kind, "name": name})
+            if after_version is not None and _last_version(connection, kind, name) != after_version:
+                raise Superseded(
+                    f"{kind.kind} {name!r} is no longer at version {after_version}; read its last version, and repeat the upload"
+                )
             number = _insert(connection, kind, name, content)
             created = number is not None
             if number is None:
@@ -80,6 +92,12 @@ def get(database: Database, kind: Kind[Record], key: str) -> Record:
         return _found(connection, kind, snapshot_id=key, name=key)[1]
 
 
+def last_upload(database: Database, kind: Kind[Record], name: str) -> Record:
+    """The last upload under a name, whatever has the name as its id. Raises NotFound."""
+    with database.connection() as connection:
+        return _found(connection, kind, snapshot_id=None, name=name)[1]
+
+
 def list_uploads(database: Database, kind: Kind[Record], *, offset: int, limit: int, name: str | None = None) -> tuple[list[Record], int]:
     """Return a page of uploads, newest first, and the length of the whole list. `name`: only versions of this name."""
     filters = {"kind": kind.kind, "name": name}
@@ -107,7 +125,7 @@ def delete(database: Database, kind: Kind[Record], key: str) -> None:
     """Delete a snapshot by id, with every version of a name that points to it; each such name then means its last remaining upload.
 
     If `key` is a name and the snapshot also has other names, only this name is removed. Raises NotFound, and
-    Conflict if a run uses the snapshot.
+    Conflict if a run, or a market, uses the snapshot.
     """
     with database.transaction() as connection:
         number, record = _found(connection, kind, snapshot_id=key, name=key)
@@ -116,10 +134,11 @@ def delete(database: Database, kind: Kind[Record], key: str) -> None:
         forgotten = connection.execute(sql.load("find_other_name"), named).fetchone() is not None
         if forgotten and connection.execute(sql.load("forget_name"), named).rowcount:
             return
-        if kind.used_by_runs:
-            used = connection.execute(_query(kind, "find_run_of_snapshot"), named).fetchone()
+        if kind.used_by is not None:
+            used = connection.execute(_query(kind, _FIND_USER[kind.used_by]), named).fetchone()
             if used is not None:
-                raise Conflict(f"{kind.kind} {kind.id_of(record)} is used by run {used['run_id']}; delete its runs first")
+                message = f"{kind.kind} {kind.id_of(record)} is used by {kind.used_by} {used['user_id']}; delete its {kind.used_by}s first"
+                raise Conflict(message)
         connection.execute(_query(kind, "delete_snapshot"), named)
         if kind.delete_rows is not None:
             connection.execute(sql.load(kind.delete_rows), named)
@@ -143,6 +162,11 @@ def _found(connection: Connection, kind: Kind[Record], *, snapshot_id: str | Non
     if row is None:
         raise NotFound(kind.kind, name)
     return row.pop("snapshot_no"), kind.record(**row)
+
+
+def _last_version(connection: Connection, kind: Kind[Any], name: str) -> int | None:
+    row = connection.execute(sql.load("last_version"), {"kind": kind.kind, "name": name}).fetchone()
+    return None if row is None else row["version"]
 
 
 def _content(database: Database, kind: Kind[Record], key: str | int, column: Composable) -> Any:

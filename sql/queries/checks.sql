@@ -78,6 +78,8 @@ WITH snapshot AS (
      SELECT 'scenario set', scenario_set_no, scenario_set_id FROM scenario_set
       UNION ALL
      SELECT 'hierarchy', hierarchy_no, hierarchy_id FROM hierarchy
+      UNION ALL
+     SELECT 'fixing table', fixings_no, fixings_id FROM fixings_snapshot
 )
 SELECT format('%%s %%s has no name', kind, snapshot_id) AS problem
   FROM snapshot

@@ -10,9 +10,17 @@ DELETE FROM {table} WHERE {number} = %(snapshot_no)s
 -- Another name that points to a snapshot, if there is one.
 SELECT name FROM snapshot_name WHERE kind = %(kind)s AND snapshot_no = %(snapshot_no)s AND name <> %(name)s LIMIT 1
 
+-- name: find_market_of_snapshot
+-- A market that uses a snapshot, if there is one.
+SELECT market_id AS user_id
+  FROM market_snapshot
+ WHERE {id} = (SELECT {id} FROM {table} WHERE {number} = %(snapshot_no)s)
+ ORDER BY market_no
+ LIMIT 1
+
 -- name: find_run_of_snapshot
 -- A run that uses a snapshot, if there is one.
-SELECT run_id FROM run WHERE {number} = %(snapshot_no)s ORDER BY run_no LIMIT 1
+SELECT run_id AS user_id FROM run WHERE {number} = %(snapshot_no)s ORDER BY run_no LIMIT 1
 
 -- name: forget_name
 -- Removes a name from a snapshot.
@@ -48,6 +56,10 @@ SELECT %(snapshot_id)s, %(name)s, coalesce(max(version), 0) + 1, %(content_hash)
  WHERE name = %(name)s
     ON CONFLICT DO NOTHING
 RETURNING {number} AS snapshot_no
+
+-- name: last_version
+-- The number of the last upload under a name.
+SELECT version FROM snapshot_name WHERE kind = %(kind)s AND name = %(name)s ORDER BY version DESC LIMIT 1
 
 -- name: list_uploads
 -- A page of uploads, newest first, with the length of the whole list.

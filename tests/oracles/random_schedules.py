@@ -19,7 +19,7 @@ def random_contracts(
     either end (half of these within 250 days of that end). ZERO comes without month_end, with which QuantLib fails.
     """
     rng = np.random.default_rng(seed)
-    frequency = rng.integers(0, len(FREQUENCIES), count)
+    frequency = rng.integers(0, FREQUENCIES.index("SEMIMONTHLY"), count)  # QuantLib has no half months
     months, days = FREQUENCY_MONTHS[frequency], FREQUENCY_DAYS[frequency]
     effective = month_ends_among(rng.integers(first_effective, last_effective, count), share=0.3, rng=rng)
     maturity = _maturities(effective, months=months, days=days, rng=rng)

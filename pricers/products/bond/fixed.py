@@ -2,9 +2,9 @@
 
 A bond has one leg. The coupon of a period is outstanding notional × coupon_rate × year fraction, simple; with `coupon_amount` BY_FREQUENCY,
 as the market pays on 30/360, that of a regular period is outstanding notional × coupon_rate / frequency, and yields take the period for as
-long. Accrued interest always counts days. Principal is repaid on coupon payment dates: the sinking amounts at par, the remainder at
-maturity at `redemption` per 100. Positive `notional` is a bond owned (coupons and redemption are received), negative is a bond issued or
-sold short.
+long. With `compounding_frequency` m, a period pays notional × ((1 + coupon_rate / m)^(m × year fraction) - 1), as Brazil's notes do.
+Accrued interest always counts days. Principal is repaid on coupon payment dates: the sinking amounts at par, the remainder at maturity at
+`redemption` per 100. Positive `notional` is a bond owned (coupons and redemption are received), negative is a bond issued or sold short.
 
 From its ex-coupon date a coupon belongs to the former holder and has no value. The present value excludes coupons that are ex on the
 valuation date. Prices, yields and durations refer to the settlement date and exclude coupons that are ex on that date; accrued interest is
@@ -40,9 +40,10 @@ from pricers.contract.calendars_of_contract import contract_calendars, lacks_cal
 from pricers.contract.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts, end_to_end
 from pricers.flows.balances import SINKING
 from pricers.flows.cashflows import Lowered
-from pricers.flows.conventions import COUPON_AMOUNT, pays_by_frequency
+from pricers.flows.conventions import COMPOUNDING_FREQUENCY, COUPON_AMOUNT, compoundings_a_year, pays_by_frequency
 from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
 from pricers.flows.coupon_leg import lower_coupons
+from pricers.flows.instalments import no_instalments
 from pricers.market.fixings import Fixings
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register
@@ -66,6 +67,8 @@ COLUMNS: Final = Columns(
     Column("frequency", "choice", "how often coupons are paid; ONCE: at maturity", default="ANNUAL", allowed=FREQUENCIES),
     Column("day_count", "choice", "day count of coupons and yields", default="ACT/ACT ICMA", allowed=DAY_COUNTS),
     COUPON_AMOUNT,
+    COMPOUNDING_FREQUENCY,
+    Column("coupon_dates", "date_list", "unadjusted ends of all coupon periods, in place of those by frequency; maturity may be left out"),
     Column("first_coupon_date", "date", "end of the first period, unadjusted; null: by frequency", example="2026-01-15"),
     Column("penultimate_coupon_date", "date", "start of the last period, unadjusted; null: by frequency"),
     Column("roll_rule", "choice", "side from which regular dates roll: maturity or start", default="BACKWARD", allowed=RULES),
@@ -117,7 +120,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
 def _legs(contracts: Contracts) -> tuple[CouponLegs, CalendarTables, np.ndarray]:
     """Columns for compiled code, the calendars that they point into, and whether all three calendars of a row are known."""
     column, rows = contracts.array, contracts.row_count
-    dates, amounts = contracts.ragged("sinking_dates"), contracts.ragged("sinking_amounts")
+    dates, amounts, coupon_dates = (contracts.ragged(name) for name in ("sinking_dates", "sinking_amounts", "coupon_dates"))
     calendar, settlement = contracts.text("calendar"), contracts.text("settlement_calendar")
     found = contract_calendars(end_to_end((calendar, settlement, contracts.text("ex_coupon_calendar"))))
     of_schedule, of_settlement, of_ex_coupon = found.calendar.reshape(3, rows)
@@ -134,6 +137,8 @@ def _legs(contracts: Contracts) -> tuple[CouponLegs, CalendarTables, np.ndarray]
             end_of_month=column("end_of_month"),
             convention=column("accrual_convention"),
             calendar=of_schedule,
+            given_offsets=coupon_dates.offsets,
+            given_dates=coupon_dates.values,
         ),
         payment=PaymentColumns(
             convention=column("payment_convention"),
@@ -155,10 +160,12 @@ def _legs(contracts: Contracts) -> tuple[CouponLegs, CalendarTables, np.ndarray]
             offsets=dates.offsets,
             dates=dates.values,
             amounts=amounts.values,
+            instalments=no_instalments(rows),
         ),
         rate=column("coupon_rate"),
         day_count=column("day_count"),
         by_frequency=pays_by_frequency(contracts),
+        compounding=compoundings_a_year(contracts),
         is_zero_coupon=(contracts.array("frequency") == _ONCE) & (contracts.array("coupon_rate") == 0.0),
         pays_out=False,
     )
@@ -170,6 +177,9 @@ def _status_of_terms(contracts: Contracts) -> UInt8[np.ndarray, " row"]:
     notional, price = contracts.array("notional"), contracts.array("market_clean_price")
     redemption = contracts.array("redemption")
     finite = np.isfinite(notional) & np.isfinite(contracts.array("coupon_rate")) & np.isfinite(contracts.array("credit_spread"))
+    finite &= contracts.array("coupon_rate") > -np.where(
+        contracts.array("compounding_frequency") < 0, np.inf, compoundings_a_year(contracts)
+    )
     usable = (
         finite & (notional != 0.0) & np.isfinite(redemption) & (redemption >= 0.0) & (np.isnan(price) | ((price > 0.0) & (price < np.inf)))
     )

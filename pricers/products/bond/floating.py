@@ -33,6 +33,7 @@ from pricers.flows.cashflows import Cashflows, Lowered, PriceTerms, discounted
 from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
 from pricers.flows.floating_arrays import FloatingTerms, day_counts, floating_terms
 from pricers.flows.floating_leg import ExchangeColumns, FloatingLegs, LoweredLegs, forecast_shapes, lower_floating_legs
+from pricers.flows.instalments import no_instalments
 from pricers.market.fixings import Fixings
 from pricers.measures import Measure
 from pricers.products.bond import fixed
@@ -104,6 +105,8 @@ def _legs(contracts: Contracts, terms: FloatingTerms) -> FloatingLegs:
             end_of_month=column("end_of_month"),
             convention=column("accrual_convention"),
             calendar=of_schedule,
+            given_offsets=np.zeros(rows + 1, np.int64),
+            given_dates=np.empty(0, np.int32),
         ),
         payment=PaymentColumns(
             convention=column("payment_convention"),
@@ -125,10 +128,12 @@ def _legs(contracts: Contracts, terms: FloatingTerms) -> FloatingLegs:
             offsets=dates.offsets,
             dates=dates.values,
             amounts=amounts.values,
+            instalments=no_instalments(rows),
         ),
         rate=np.zeros(rows),
         day_count=day_counts(contracts, terms.found),
         by_frequency=np.zeros(rows, np.bool_),
+        compounding=np.zeros(rows),
         is_zero_coupon=np.zeros(rows, np.bool_),
         pays_out=False,
     )

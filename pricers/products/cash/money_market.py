@@ -33,6 +33,7 @@ from pricers.flows.balances import BULLET
 from pricers.flows.cashflows import Lowered
 from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
 from pricers.flows.coupon_leg import lower_coupons
+from pricers.flows.instalments import no_instalments
 from pricers.market.fixings import Fixings
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register
@@ -114,6 +115,8 @@ def _legs(contracts: Contracts, *, calendar: np.ndarray, is_discount: Bool[np.nd
             end_of_month=column("end_of_month"),
             convention=column("accrual_convention"),
             calendar=calendar,
+            given_offsets=np.zeros(rows + 1, np.int64),
+            given_dates=np.empty(0, np.int32),
         ),
         payment=PaymentColumns(
             convention=column("payment_convention"),
@@ -135,10 +138,12 @@ def _legs(contracts: Contracts, *, calendar: np.ndarray, is_discount: Bool[np.nd
             offsets=np.zeros(rows + 1, np.int64),
             dates=np.empty(0, np.int32),
             amounts=np.empty(0),
+            instalments=no_instalments(rows),
         ),
         rate=column("interest_rate"),
         day_count=column("day_count"),
         by_frequency=np.zeros(rows, np.bool_),
+        compounding=np.zeros(rows),
         is_zero_coupon=is_discount,
         pays_out=True,
     )

@@ -12,6 +12,14 @@ lent (we receive interest and principal), negative is money borrowed. `amortisat
 
 The first three repay from the interest-only date down to the balloon, which is due at maturity with the last payment.
 
+Instalments: the payment of LEVEL_PAYMENT can be given (`instalment_amount`), be that of a longer `amortisation_term`, or be computed at
+interest_rate / frequency while interest counts days (`instalment_basis`: the commercial mortgage of the US). Then the balance rolls forward
+from payment to payment, and what is left is due with the last. In a moratorium (`capitalisation_end_date`) nothing is paid and interest
+joins the balance. In ADVANCE, the first instalment is paid on the start date and is principal alone, so that the pay-out is net of it; each
+later one pays the interest since the last. Rounding (`payment_decimals`) applies to interest and instalments of the original loan; with
+`drawn_balance` or prepayment, principal is a share of a rounded amount. `compounding_frequency` m makes the interest of a period balance ×
+((1 + interest_rate / m)^(m × year fraction) - 1): a Canadian mortgage is SEMIANNUAL, paid monthly [4].
+
 Prepayment: on each payment date, after the scheduled principal, a constant annual rate CPR repays the share
 SMM = 1 - (1 - CPR)^(1/frequency) of the remaining balance (for a stub period the exponent is its days over 365). The later schedule
 shrinks in proportion, so that level payments are re-spread over the remaining term [2]: with survival Q_k = (1 - SMM)^k, the balance,
@@ -27,20 +35,29 @@ References:
     [1] QuantLib, ql/instruments/bonds/amortizingfixedratebond.cpp (sinkingNotionals), ql/cashflows/fixedratecoupon.cpp.
     [2] F. Fabozzi, Bond Markets, Analysis, and Strategies, ch. "Agency mortgage pass-through securities" (CPR, SMM, projected cash flow).
     [3] QuantLib, ql/cashflows/cashflows.cpp (accruedAmount, yield).
+    [4] Canada, Interest Act, section 6.
 """
 
 from typing import Final
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, Int32, UInt8
 
 from pricers.contract.calendars_of_contract import contract_calendars, lacks_calendar
-from pricers.contract.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts
-from pricers.flows.balances import AMORTISATIONS, BULLET, CUSTOM
+from pricers.contract.columns import AMOUNT_MAX, NO_INTEGER, PRICE_MAX, RATE_MAX, Column, Columns, Contracts
+from pricers.flows.balances import AMORTISATIONS, BULLET, CUSTOM, LEVEL_PAYMENT, LINEAR
 from pricers.flows.cashflows import Lowered
-from pricers.flows.conventions import COUPON_AMOUNT, pays_by_frequency
-from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
+from pricers.flows.conventions import (
+    BY_FREQUENCY,
+    COMPOUNDING_FREQUENCY,
+    COUPON_AMOUNT,
+    COUPON_AMOUNTS,
+    compoundings_a_year,
+    pays_by_frequency,
+)
+from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, InstalmentColumns, PaymentColumns, ScheduleColumns
 from pricers.flows.coupon_leg import lower_coupons
+from pricers.flows.instalments import ADVANCE, DECIMALS_MAX, PAYMENT_TIMINGS
 from pricers.market.fixings import Fixings
 from pricers.measures import SCALAR_MEASURES, Measure
 from pricers.registry import PricerSpec, register
@@ -48,7 +65,11 @@ from pricers.status import RowStatus
 from pricers.time.calendars import BUSINESS_DAY_CONVENTIONS
 from pricers.time.dates import NO_DATE
 from pricers.time.day_count import DAY_COUNTS
-from pricers.time.schedule import FREQUENCIES, RULES, STUBS
+from pricers.time.schedule import FREQUENCIES, FREQUENCY_MONTHS, FREQUENCY_PER_YEAR, RULES, STUBS
+
+AMORTISATION_TERM_MAX: Final = 1_200  # months
+_CHOICES: Final = ("amortisation", "frequency", "day_count", "payment_convention", "instalment_basis", "payment_timing")
+_ONCE: Final = FREQUENCIES.index("ONCE")
 
 COLUMNS: Final = Columns(
     Column("currency", "text", "currency of all flows", required=True, references="currency", example="EUR"),
@@ -63,6 +84,8 @@ COLUMNS: Final = Columns(
     Column("frequency", "choice", "how often interest is paid", default="MONTHLY", allowed=FREQUENCIES),
     Column("day_count", "choice", "day count of interest and yields", default="30/360 BOND BASIS", allowed=DAY_COUNTS),
     COUPON_AMOUNT,
+    COMPOUNDING_FREQUENCY,
+    Column("payment_dates", "date_list", "unadjusted ends of all periods, in place of those by frequency; maturity may be left out"),
     Column("first_payment_date", "date", "end of the first period, unadjusted; null: by frequency", example="2024-05-01"),
     Column("penultimate_payment_date", "date", "start of the last period, unadjusted; null: by frequency"),
     Column("roll_rule", "choice", "side from which regular dates roll: maturity or start", default="BACKWARD", allowed=RULES),
@@ -73,6 +96,22 @@ COLUMNS: Final = Columns(
     Column("payment_convention", "choice", "business-day rule of payment dates", default="FOLLOWING", allowed=BUSINESS_DAY_CONVENTIONS),
     Column("payment_lag", "integer", "lag from period end to payment", unit="business days", default=0, minimum=0, maximum=LAG_DAYS_MAX),
     Column("interest_only_end_date", "date", "periods that end (unadjusted) by this date repay no principal; not for CUSTOM"),
+    Column("instalment_amount", "float", "LEVEL_PAYMENT: interest and principal of each payment; LINEAR: its principal; the rest is due at "
+           "maturity; null: as the balance requires", unit="currency", minimum=0.0, maximum=AMOUNT_MAX),
+    Column("instalment_basis", "choice", "LEVEL_PAYMENT: equal payments follow from interest as the loan counts it, or, BY_FREQUENCY, as "
+           "rate ÷ frequency", default="BY_DAY_COUNT", allowed=COUPON_AMOUNTS),
+    Column("amortisation_term", "integer", "term from the first repayment for which instalments are computed; the rest is due at maturity; "
+           "null: to maturity", unit="months", minimum=1, maximum=AMORTISATION_TERM_MAX, example=300),
+    Column("principal_frequency", "choice", "LINEAR: how often principal is repaid, a multiple of the interest period; null: frequency",
+           allowed=FREQUENCIES),
+    Column("payment_timing", "choice", "instalments fall at the ends of periods, or, ADVANCE, at their starts", default="ARREARS",
+           allowed=PAYMENT_TIMINGS),
+    Column("payment_decimals", "integer", "decimals that interest and instalments are rounded to, halves up; null: not rounded",
+           minimum=0, maximum=DECIMALS_MAX),
+    Column("capitalisation_end_date", "date", "moratorium: periods that end (unadjusted) by this date pay nothing, and their interest is "
+           "added to the balance"),
+    Column("negative_amortisation", "boolean", "whether an instalment may be less than the interest, which raises the balance",
+           default=False),
     Column("balloon_amount", "float", "principal due at maturity, unsigned; not for BULLET and CUSTOM", unit="currency", default=0.0,
            minimum=0.0, maximum=AMOUNT_MAX),
     Column("principal_dates", "date_list", "CUSTOM: increasing dates; each amount is paid at the end of the period that contains its date"),
@@ -109,7 +148,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
 
 def _legs(contracts: Contracts, *, calendar: np.ndarray) -> CouponLegs:
     column, rows = contracts.array, contracts.row_count
-    dates, amounts = contracts.ragged("principal_dates"), contracts.ragged("principal_amounts")
+    dates, amounts, payment_dates = (contracts.ragged(name) for name in ("principal_dates", "principal_amounts", "payment_dates"))
     return CouponLegs(
         schedule=ScheduleColumns(
             start=column("start_date"),
@@ -122,6 +161,8 @@ def _legs(contracts: Contracts, *, calendar: np.ndarray) -> CouponLegs:
             end_of_month=column("end_of_month"),
             convention=column("accrual_convention"),
             calendar=calendar,
+            given_offsets=payment_dates.offsets,
+            given_dates=payment_dates.values,
         ),
         payment=PaymentColumns(
             convention=column("payment_convention"),
@@ -143,13 +184,62 @@ def _legs(contracts: Contracts, *, calendar: np.ndarray) -> CouponLegs:
             offsets=dates.offsets,
             dates=dates.values,
             amounts=amounts.values,
+            instalments=_instalments(contracts),
         ),
         rate=column("interest_rate"),
         day_count=column("day_count"),
         by_frequency=pays_by_frequency(contracts),
+        compounding=compoundings_a_year(contracts),
         is_zero_coupon=np.zeros(rows, bool),
         pays_out=True,
     )
+
+
+def _instalments(contracts: Contracts) -> InstalmentColumns:
+    """Terms of the balances that are rolled forward."""
+    term, decimals = contracts.array("amortisation_term"), contracts.array("payment_decimals")
+    amount, capitalisation_end = contracts.array("instalment_amount"), contracts.array("capitalisation_end_date")
+    by_frequency, in_advance = contracts.array("instalment_basis") == BY_FREQUENCY, contracts.array("payment_timing") == ADVANCE
+    per_year, every = FREQUENCY_PER_YEAR[contracts.array("frequency")], _periods_of_principal(contracts)
+    has_term = term != NO_INTEGER
+    rolls = np.isfinite(amount) | by_frequency | in_advance | has_term | (capitalisation_end != NO_DATE) | (decimals >= 0) | (every > 1)
+    return InstalmentColumns(
+        rolls=rolls,
+        amount=amount,
+        term_count=np.where(has_term, term / 12.0 * per_year, np.nan),
+        by_frequency=by_frequency,
+        capitalisation_end=capitalisation_end,
+        may_grow=contracts.array("negative_amortisation"),
+        in_advance=in_advance,
+        decimals=np.maximum(decimals, -1),
+        principal_every=np.maximum(every, 1),
+    )
+
+
+def _periods_of_principal(contracts: Contracts) -> Int32[np.ndarray, " row"]:
+    """Interest periods from one payment of principal to the next; 0 where they are no whole number."""
+    frequency, given = contracts.array("frequency"), contracts.array("principal_frequency")
+    months, principal_months = FREQUENCY_MONTHS[frequency], FREQUENCY_MONTHS[given]
+    is_multiple = (months > 0) & (principal_months > 0) & (principal_months % np.maximum(months, 1) == 0)
+    every = np.where(is_multiple, principal_months // np.maximum(months, 1), 0)
+    return np.where((given < 0) | (given == frequency), 1, every).astype(np.int32)
+
+
+def _plans_are_usable(contracts: Contracts) -> Bool[np.ndarray, " row"]:
+    """Whether the terms of instalments belong to the loan's way of repaying."""
+    rule, amount, balloon = (contracts.array(name) for name in ("amortisation", "instalment_amount", "balloon_amount"))
+    repays_alike, every = (rule == LEVEL_PAYMENT) | (rule == LINEAR), _periods_of_principal(contracts)
+    has_term = contracts.array("amortisation_term") != NO_INTEGER
+    in_advance, basis = contracts.array("payment_timing") == ADVANCE, contracts.array("instalment_basis")
+    usable = np.isnan(amount) | (repays_alike & (amount > 0.0) & (amount < np.inf) & ~has_term & (balloon == 0.0))
+    usable &= ~has_term | ((rule < BULLET) & (contracts.array("amortisation_term") > 0) & (contracts.array("frequency") != _ONCE))
+    usable &= (basis != BY_FREQUENCY) | ((rule == LEVEL_PAYMENT) & np.isnan(amount))
+    usable &= ~in_advance | (rule < BULLET)
+    usable &= (every == 1) | ((rule == LINEAR) & (every > 1) & ~in_advance)
+    usable &= (contracts.array("capitalisation_end_date") == NO_DATE) | (rule != CUSTOM)
+    usable &= ~contracts.array("negative_amortisation") | (rule == LEVEL_PAYMENT)
+    decimals = contracts.array("payment_decimals")
+    return np.asarray(usable & ((decimals == NO_INTEGER) | ((decimals >= 0) & (decimals <= DECIMALS_MAX))))
 
 
 def _status_of_terms(contracts: Contracts) -> UInt8[np.ndarray, " row"]:
@@ -161,6 +251,9 @@ def _status_of_terms(contracts: Contracts) -> UInt8[np.ndarray, " row"]:
     lags = np.stack([contracts.array("payment_lag"), contracts.array("settlement_lag")])
     lags_valid = np.all((lags >= 0) & (lags <= LAG_DAYS_MAX), axis=0)
     finite = np.isfinite(notional) & np.isfinite(contracts.array("interest_rate")) & np.isfinite(contracts.array("credit_spread"))
+    finite &= contracts.array("interest_rate") > -np.where(
+        contracts.array("compounding_frequency") < 0, np.inf, compoundings_a_year(contracts)
+    )
     amounts_usable = (
         finite & (np.abs(notional) > 0.0) & (np.isnan(drawn) | ((drawn >= 0.0) & np.isfinite(drawn))) & (cpr >= 0.0) & (cpr <= 1.0)
         & (np.isnan(price) | ((price > 0.0) & np.isfinite(price)))
@@ -168,7 +261,8 @@ def _status_of_terms(contracts: Contracts) -> UInt8[np.ndarray, " row"]:
     principal_usable = (balloon >= 0.0) & (balloon <= np.abs(notional)) & (date_counts == amount_counts) & ((date_counts > 0) == custom)
     principal_usable &= (balloon == 0.0) | ~custom & (~bullet | (balloon == np.abs(notional)))
     principal_usable &= (contracts.array("interest_only_end_date") == NO_DATE) | ~custom
-    choices = np.minimum.reduce([contracts.array(name) for name in ("amortisation", "frequency", "day_count", "payment_convention")])
+    principal_usable &= _plans_are_usable(contracts)
+    choices = np.minimum.reduce([contracts.array(name) for name in _CHOICES])
     status = np.where(principal_usable, RowStatus.OK, RowStatus.INVALID_PRINCIPAL)
     status = np.where(amounts_usable, status, RowStatus.INVALID_AMOUNT)
     return np.where((choices < 0) | ~lags_valid, RowStatus.INVALID_SCHEDULE, status).astype(np.uint8)

@@ -106,13 +106,14 @@ def test_example_of_every_upload_can_be_uploaded(services: Api) -> None:
         for media_type, body in operation.get("requestBody", {}).get("content", {}).items():
             if "example" in body:
                 content = body["example"] if media_type == "text/csv" else json.dumps(body["example"])
-                address = prefix + route.removeprefix("POST ")
-                params = {} if "market-data" in prefix else {"name": "example"}
+                address = prefix + route.removeprefix("POST ").replace("{fixings_name}", "example")
+                params = {} if "/snapshots" in route or "/append" in route else {"name": "example"}
                 answer = services.http.post(address, content=content, params=params, headers={"Content-Type": media_type})
                 assert answer.status_code in (200, 201), (address, media_type, answer.text)
                 taken.append((prefix.rpartition("/")[2], media_type))
     assert taken == [
-        ("market-data", "application/json"), ("market-data", "text/csv"), ("portfolios", "application/json"), ("portfolios", "text/csv"),
+        *[("market-data", "application/json"), ("market-data", "text/csv")] * 3,
+        ("portfolios", "application/json"), ("portfolios", "text/csv"),
         ("scenarios", "application/json"), ("scenarios", "text/csv"), ("scenarios", "text/csv"),
     ]  # fmt: skip
 

@@ -4,14 +4,27 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import pytest
 
 import sql
 from riskray.errors import Conflict, NotFound, StoreError
-from riskray.snapshots.content import SnapshotContent
-from riskray.snapshots.kinds import HIERARCHIES, HISTORIES, MARKETS, PORTFOLIOS, SCENARIO_SETS, HierarchyRecord, SnapshotKind
+from riskray.market.fixings import NumberedFixing, fixing_table
+from riskray.models.market_data import FixingDocument
+from riskray.snapshots.content import SnapshotContent, fixings_content
+from riskray.snapshots.kinds import (
+    FIXINGS,
+    HIERARCHIES,
+    HISTORIES,
+    MARKETS,
+    PORTFOLIOS,
+    SCENARIO_SETS,
+    FixingsRecord,
+    HierarchyRecord,
+    SnapshotKind,
+)
 from riskray.store import migrations, runs, snapshots
 from riskray.store.checks import check_invariants
 from riskray.store.database import Database
@@ -56,12 +69,19 @@ def _hierarchy(database: Database, name: str, content: str) -> tuple[HierarchyRe
     return snapshots.store(database, HIERARCHIES, name=name, content=SnapshotContent(content_hash(content), columns))
 
 
+def _fixings(database: Database, name: str, content: str) -> tuple[FixingsRecord, bool]:
+    row = FixingDocument(index="EUR-ESTR", fixing_date=date(2024, 3, 28), value=0.001 * ord(content))
+    table = fixing_table([NumberedFixing(("rows", 1), row)])
+    return snapshots.store(database, FIXINGS, name=name, content=fixings_content(table))
+
+
 CASES = [
     Case(PORTFOLIOS, lambda database, name, content: store_portfolio(database, name=name, content=content)),
     Case(MARKETS, lambda database, name, content: store_market(database, name, f'{{"content":"{content}"}}')),
     Case(HISTORIES, lambda database, name, content: store_history(database, name=name, count=6 + ord(content) % 5)),
     Case(SCENARIO_SETS, lambda database, name, content: store_set(database, name=name, shift=0.01 * ord(content))),
     Case(HIERARCHIES, _hierarchy),
+    Case(FIXINGS, _fixings),
 ]
 every_kind = pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind.kind)
 a_large_and_a_small_kind = pytest.mark.parametrize("case", [CASES[0], CASES[2]], ids=lambda case: case.kind.kind)
@@ -259,7 +279,7 @@ def test_snapshots_and_claims_of_the_version_before_are_migrated(empty_database_
         market = CASES[1]
         assert market.listed(database) == [(other, "day", 1), (second, "eod", 2), (first, "eod", 1)]
         assert market.meaning(database, "eod") == (second, "eod", 2)
-        for case, name, version in zip((CASES[0], *CASES[2:]), ("book", "levels", "stress", "desks"), (4, 1, 1, 1), strict=True):
+        for case, name, version in zip((CASES[0], *CASES[2:5]), ("book", "levels", "stress", "desks"), (4, 1, 1, 1), strict=True):
             assert case.meaning(database, name) == (f"{case.kind.prefix}-1", name, version)
         driven_since = runs.get_run(database, run_id="run-1").driven_since
         assert driven_since is not None

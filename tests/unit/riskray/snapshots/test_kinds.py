@@ -15,7 +15,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
 @pytest.mark.parametrize("attribute", ["kind", "plural", "prefix", "table", "key", "path", "record", "summary"])
 def test_kinds_are_told_apart_by_every_name(attribute: str) -> None:
     values = [getattr(kind, attribute) for kind in KINDS]
-    assert len(set(values)) == len(values) == 5
+    assert len(set(values)) == len(values) == 6
 
 
 @every_kind
@@ -28,7 +28,7 @@ def test_summary_has_fields_of_the_record_and_detail_adds_to_it(kind: SnapshotKi
 
 def test_record_is_described_with_its_hash_in_hex() -> None:
     stored_at = datetime(2024, 3, 28, 17, 30, tzinfo=UTC)
-    record = MarketRecord(7, "mkt-00", "close", 3, date(2024, 3, 28), bytes(range(32)), stored_at)
+    record = MarketRecord(7, "mkt-00", "close", 3, date(2024, 3, 28), bytes(range(32)), None, stored_at)
     described = MARKETS.describe(record)
     assert described.content_hash == bytes(range(32)).hex()
     assert (described.market_id, described.version, described.created_at) == ("mkt-00", 3, stored_at)

@@ -1,0 +1,1 @@
+"""Interest-rate swaps and what is traded beside them."""
