@@ -79,6 +79,9 @@ class SpecialValues:
         self.specials, self.market = specials, market
         places = [market.resolve(name, _KINDS[kind]) for kind, name in specials.curves]
         self.position = np.array([-1 if place is None else place for place in places], np.int32)
+        counts = np.append(np.diff(market.tables.offsets), 0)
+        self._pillars = counts[self.position[np.stack([specials.pair_rate, specials.pair_hazard], axis=1)]]
+        """[pair, 2]: of its rate curve and of its hazard curve; 0 for one that the market lacks."""
         kinds = np.array([kind for kind, _ in specials.curves], np.int8)
         self.points = values_at(specials.point_curve, kinds[specials.point_curve], specials.point_day, self.position, market=market)
 
@@ -101,7 +104,7 @@ class SpecialValues:
         )  # fmt: skip
         segments = self._segments if days_on == 0 else self._knots(days_on)
         for pair in range(s.pair_rate.size):
-            still = np.zeros((int(self._pillars(pair).sum()) + 2, 1))
+            still = np.zeros((int(self._pillars[pair].sum()) + 2, 1))
             found = self._integrals(pair, segments, *self._own_shifts(pair, still))
             if found is not None:
                 chosen = np.flatnonzero(s.pair_of_special == pair)
@@ -118,14 +121,14 @@ class SpecialValues:
 
     def bumps(self) -> PillarBumps:
         """The factors' exact changes for +1 bp, in parallel and on each pillar that they feel."""
-        s, offsets = self.specials, self.market.tables.offsets
+        s = self.specials
         parallel, credit = np.zeros(s.count), np.zeros(s.count)
         counts = np.zeros(s.count, np.int64)
         entries = np.diff(s.factors.offsets)
-        pillars_of = np.append(np.diff(offsets), 0)
+        pillars_of = np.append(np.diff(self.market.tables.offsets), 0)
         counts[: s.rate_count] = np.minimum(4 * entries[: s.rate_count], pillars_of[self.position[s.rate_curve[: s.rate_count]]] + 1)
         for pair in range(s.pair_rate.size):
-            counts[s.pair_of_special == pair] = self._pillars(pair).sum()
+            counts[s.pair_of_special == pair] = self._pillars[pair].sum()
         room = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
         pillar, change = np.empty(int(room[-1]), np.int32), np.empty(int(room[-1]))
         found = np.zeros(s.count, np.int64)
@@ -149,7 +152,7 @@ class SpecialValues:
     def _pair_bumps(self, pair: int, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """Pillars of a pair's curves, increasing, and the changes of some of its factors for +1 bp on the rate curve, on the hazard curve,
         and on each of the pillars."""
-        sizes = self._pillars(pair)
+        sizes = self._pillars[pair]
         count = int(sizes.sum())
         moves = np.zeros((count + 2, count + 2))
         at = np.arange(count) + (np.arange(count) >= sizes[0])  # each curve has a row more: the right neighbour of its last pillar
@@ -168,15 +171,9 @@ class SpecialValues:
     def _segments(self) -> _Segments:
         return self._knots(0)
 
-    def _pillars(self, pair: int) -> np.ndarray:
-        """Pillars of the pair's rate curve and of its hazard curve; 0 for one that the market lacks."""
-        counts = np.append(np.diff(self.market.tables.offsets), 0)
-        sizes: np.ndarray = counts[self.position[[self.specials.pair_rate[pair], self.specials.pair_hazard[pair]]]]
-        return sizes
-
     def _own_shifts(self, pair: int, moves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Shifts of the pair's two curves, of rows that stand one after the other."""
-        split = int(self._pillars(pair)[0]) + 1
+        split = int(self._pillars[pair][0]) + 1
         return moves[:split], moves[split:]
 
     def shifts_of(self, pair: int, shifts: Float[np.ndarray, "pillar_plus_one state"]) -> tuple[np.ndarray, np.ndarray]:
