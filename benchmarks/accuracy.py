@@ -14,7 +14,15 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from tests.oracles import accuracy_bonds, accuracy_deposits, accuracy_fx, accuracy_fx_swap, accuracy_loans, accuracy_money_market
+from tests.oracles import (
+    accuracy_bonds,
+    accuracy_credit,
+    accuracy_deposits,
+    accuracy_fx,
+    accuracy_fx_swap,
+    accuracy_loans,
+    accuracy_money_market,
+)
 from tests.oracles.accuracy_report import Comparison
 
 COMPARISONS: Final[dict[str, Callable[..., Comparison]]] = {
@@ -25,6 +33,7 @@ COMPARISONS: Final[dict[str, Callable[..., Comparison]]] = {
     "MONEY_MARKET": accuracy_money_market.compare,
     "NON_MATURITY_DEPOSIT": accuracy_deposits.compare,
     "REPO": accuracy_money_market.compare_repos,
+    "CREDIT_DEFAULT_SWAP": accuracy_credit.compare,
 }
 CONTRACTS_DEFAULT: Final = 30_000
 
