@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from pricers.market.factors import FactorKind
+from pricers.market.indices import STANDARD_INDICES, Index, IndexKind
 from pricers.measures import MEASURES, Measure
 from pricers.status import RowStatus
 from riskray import errors
@@ -136,6 +137,83 @@ def settings_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+_INDEX_SOURCES: dict[str, tuple[str, str]] = {
+    "USD-SOFR": ("Federal Reserve Bank of New York", "Secured Overnight Financing Rate data"),
+    "USD-FED-FUNDS": ("Federal Reserve Bank of New York", "Effective Federal Funds Rate"),
+    "USD-TERM-SOFR": ("CME Group Benchmark Administration", "CME Term SOFR reference rates, benchmark methodology"),
+    "EUR-ESTR": ("European Central Bank", "Euro short-term rate, methodology and policies"),
+    "EUR-EURIBOR": ("European Money Markets Institute", "Benchmark determination methodology for EURIBOR"),
+    "GBP-SONIA": ("Bank of England", "SONIA key features and policies"),
+    "CHF-SARON": ("SIX", "Swiss reference rates, rulebook"),
+    "JPY-TONA": ("Bank of Japan", "Uncollateralized overnight call rate"),
+    "CAD-CORRA": ("Bank of Canada", "Methodology for calculating CORRA"),
+    "AUD-AONIA": ("Reserve Bank of Australia", "Interbank overnight cash rate, methodology"),
+    "US-CPI-U": ("Bureau of Labor Statistics", "CPI-U, U.S. city average, all items, not seasonally adjusted"),
+    "EU-HICPXT": ("Eurostat", "HICP of the euro area, all items excluding tobacco"),
+    "UK-RPI": ("Office for National Statistics", "RPI, all items"),
+    "EUR-USD-ECB": ("European Central Bank", "Euro foreign exchange reference rates"),
+    "EUR-GBP-ECB": ("European Central Bank", "Euro foreign exchange reference rates"),
+    "EUR-CHF-ECB": ("European Central Bank", "Euro foreign exchange reference rates"),
+    "EUR-JPY-ECB": ("European Central Bank", "Euro foreign exchange reference rates"),
+    "GBP-USD-WMR": ("FTSE Russell (LSEG)", "WMR FX benchmarks, methodology"),
+    "USD-JPY-WMR": ("FTSE Russell (LSEG)", "WMR FX benchmarks, methodology"),
+    "USD-BRL-PTAX": ("Banco Central do Brasil", "ISDA 1998 FX and Currency Option Definitions, Annex A, BRL PTAX"),
+    "USD-CNY-CFETS": ("China Foreign Exchange Trade System", "ISDA 1998 FX and Currency Option Definitions, Annex A, CNY SAEC"),
+    "USD-INR-FBIL": ("Financial Benchmarks India", "FBIL reference rate of the rupee, methodology"),
+    "USD-KRW-KFTC18": (
+        "Korea Financial Telecommunications and Clearings",
+        "ISDA 1998 FX and Currency Option Definitions, Annex A, KRW KFTC18",
+    ),
+}
+"""Administrator and publication of each standard index, by its name or the start of it."""
+
+
+def indices_page() -> str:
+    """`docs/indices.md` from the standard indices."""
+    lines = [
+        "# Indices",
+        "",
+        _GENERATED,
+        "",
+        "Contracts name an index and take its conventions. Every market knows these indices; a market document defines others under",
+        "`indices`, or changes these: what it does not give stays as it is here. `riskray market indices --market NAME` lists the indices",
+        "of a market with its last fixings. Source: `pricers/market/indices.json`.",
+        "",
+        "A fixing is visible to markets from its publication: the fixing date (of a price index, the end of its month) and the lag in",
+        "calendar days, unless the fixing table gives `published_at`.",
+    ]
+    for kind, title, columns in _INDEX_TABLES:
+        of_kind = [index for index in STANDARD_INDICES.values() if index.kind is kind]
+        rows = [
+            (f"`{index.name}`", *(_index_cell(index, field) for field in columns.values()), *_index_source(index.name)) for index in of_kind
+        ]
+        lines += ["", f"## {title}", "", *_table(("index", *columns, "administrator", "publication"), rows)]
+    return "\n".join(lines) + "\n"
+
+
+_INDEX_TABLES: tuple[tuple[IndexKind, str, dict[str, str]], ...] = (
+    (IndexKind.OVERNIGHT, "Overnight rates", {"currency": "currency", "day count": "day_count", "fixing calendar": "fixing_calendar",
+                                              "publication lag": "publication_lag_days", "forecast curve": "forecast_curve"}),
+    (IndexKind.TERM, "Term rates", {"currency": "currency", "tenor": "tenor", "day count": "day_count", "fixing lag": "fixing_lag",
+                                    "fixing calendar": "fixing_calendar", "convention": "convention", "end of month": "end_of_month",
+                                    "forecast curve": "forecast_curve"}),
+    (IndexKind.INFLATION, "Price indices", {"currency": "currency", "publication lag": "publication_lag_days",
+                                            "observation lag in months": "observation_lag_months", "within a month": "interpolation"}),
+    (IndexKind.FX, "Exchange rates", {"bought": "currency", "paid": "quote_currency", "fixing lag": "fixing_lag",
+                                      "fixing calendar": "fixing_calendar", "value calendar": "value_calendar"}),
+)  # fmt: skip
+"""Kind, title, and the columns of its table: heading -> field of the index."""
+
+
+def _index_cell(index: Index, field: str) -> str:
+    value = getattr(index, field)
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def _index_source(name: str) -> tuple[str, str]:
+    return next(source for start, source in _INDEX_SOURCES.items() if name == start or name.startswith(f"{start}-"))
+
+
 def _default(name: str, value: object) -> str:
     if name == "data_directory":
         return "`~/.local/share/riskray`"
@@ -160,6 +238,7 @@ def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str
 
 PAGES: dict[str, Callable[[], str]] = {
     "errors.md": failures_page,
+    "indices.md": indices_page,
     "measures.md": measures_page,
     "metrics.md": metrics_page,
     "products.md": products_markdown,

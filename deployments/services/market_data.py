@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from ray.serve import Application
 
 DESCRIPTION = """
-A market snapshot is everything that positions are valued against on one date: discount curves, spread curves, exchange rates, and the
-indices that contracts name, with what these have published by then.
+A market snapshot is everything that positions are valued against on one date: discount, spread, credit and inflation curves, exchange
+rates, and the indices that contracts name, with what these have published by then.
 It is immutable and identified by the hash of its content, so a second upload of the same content returns the existing snapshot.
 Wherever a market is asked for, give its id or its name; a name means its last upload.
 
@@ -104,7 +104,7 @@ def create_router(database: Database) -> APIRouter:
             )
         return stored_answer(request, response, MARKETS, market, created)
 
-    add_snapshot_routes(router, database, MARKETS, describe=lambda _, record: MARKETS.describe(record), list_operation="list_snapshots")
+    add_snapshot_routes(router, database, MARKETS, describe=uploads.describe_market, list_operation="list_snapshots")
 
     @router.get(
         "/snapshots/{market}/document",

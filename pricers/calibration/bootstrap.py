@@ -91,7 +91,7 @@ def _checked_names(quotes: Sequence[Quote], recipes: Sequence[CurveRecipe], know
         for other in recipe.depends_on:
             if other not in names:
                 message = f"{recipe.name} depends on {other!r}, and there is no such curve; add it or correct the name"
-                problems.append(Problem("curves", recipe.name, "depends_on", "unknown_curve", message))
+                problems.append(Problem("curves", recipe.name, "depends_on", "unknown_dependency", message))
         for name in recipe.quotes:
             if name not in by_name:
                 message = f"{recipe.name} is built from the quote {name!r}, which is missing; add it, or remove it from the instruments"

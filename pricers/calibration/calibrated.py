@@ -22,6 +22,8 @@ RESIDUAL_MAX: Final = 1e-11
 _NEWTON_STEPS_MAX: Final = 50
 _CHORD_STEPS_MAX: Final = 200
 _STEP_MAX: Final = 0.5
+_ROUNDING: Final = 1e-11
+"""Moves below this that grow are rounding errors."""
 _FIRST_GUESS: Final = 0.02
 _QUOTES_OF_RATES: Final = {Instrument.DEPOSIT, Instrument.FRA, Instrument.RATE_FUTURE, Instrument.OIS, Instrument.IRS}
 TILE: Final = 64
@@ -283,13 +285,12 @@ def _solve_block(
 ) -> int:
     """Newton's method for one block; zero_rates[pillar], knots and reached[quote] are in and out, of all curves. Returns its steps."""
     pillars = system.pillars_of(block)
-    wanted, rates = target[pillars], zero_rates[pillars]
-    nodes = block.own.offsets.size - 1
+    wanted, rates, nodes = target[pillars], zero_rates[pillars], block.own.offsets.size - 1
+    first_guess = rates.copy()
     solved, level = np.empty(nodes), np.empty(nodes)
     exponents(block.solved, knots, solved)
-    quote, derivatives = np.empty(wanted.size), np.empty((wanted.size, block.knot_count))
-    is_sampled = system.is_sampled(block)
-    own = slice(block.first_knot, block.first_knot + block.knot_count)
+    quote, derivatives = reached[pillars], np.empty((wanted.size, block.knot_count))
+    is_sampled, own = system.is_sampled(block), slice(block.first_knot, block.first_knot + block.knot_count)
 
     def evaluate() -> None:
         if is_sampled:
@@ -298,32 +299,28 @@ def _solve_block(
             knots[own] = rates
         par_quotes(block.flows, block.own, solved, knots, block.first_knot, level, quote, derivatives)
 
-    steps, size = 0, np.inf
-    while size >= TOLERANCE and steps < _NEWTON_STEPS_MAX:
+    def met(count: int) -> int | None:
+        """Move the first `count` pillars to meet as many quotes; the number of steps, None where that fails."""
+        steps, size = 0, np.inf
+        while size >= TOLERANCE and steps < _NEWTON_STEPS_MAX:
+            evaluate()
+            matrix = system.by_pillars(block, derivatives, zero_rates) if is_sampled else derivatives
+            move = (wanted[:count] - quote[:count])[:, None]
+            if eliminate(matrix if count == wanted.size else matrix[:count, :count].copy(), move) >= 0 or not np.all(np.isfinite(move)):
+                return None
+            before, size = size, float(np.max(np.abs(move)))
+            if before < _ROUNDING and size >= before:  # no further step makes it better
+                break
+            rates[:count] += np.clip(move[:, 0], -_STEP_MAX, _STEP_MAX)
+            steps += 1
         evaluate()
-        matrix = system.by_pillars(block, derivatives, zero_rates) if is_sampled else derivatives
-        move = (wanted - quote)[:, None]
-        singular = eliminate(matrix, move)
-        if singular >= 0 or not np.all(np.isfinite(move)):
-            break
-        before, size = size, float(np.max(np.abs(move)))
-        if before < 1e-11 and size >= before:  # rounding: no further step makes it better
-            break
-        rates += np.clip(move[:, 0], -_STEP_MAX, _STEP_MAX)
-        steps += 1
-    evaluate()
-    reached[pillars] = quote
-    _check_met(system, pillars, np.abs(quote - wanted))
-    return steps
+        return steps if np.all(np.abs(quote[:count] - wanted[:count]) <= RESIDUAL_MAX) else None
 
-
-def _check_met(system: CalibrationSystem, pillars: slice, residuals: np.ndarray) -> None:
-    missed = np.flatnonzero(~(residuals <= RESIDUAL_MAX)).tolist()
-    if missed:
-        problems = [
-            Problem(
-                "quotes", quote.name, "value", "not_met", f"no curve meets the quote {quote.name}, {quote.value:g}; check it and its unit"
-            )
-            for quote in (system.quotes[pillars.start + place] for place in missed)
-        ]
-        raise CalibrationError(tuple(problems))
+    steps = met(wanted.size)
+    if steps is not None:
+        return steps
+    rates[:] = first_guess
+    count = next((count for count in range(1, wanted.size) if met(count) is None), wanted.size)
+    unmet = system.quotes[pillars.start + count - 1]
+    message = f"no curve meets the quote {unmet.name}, {unmet.value:g}, beside those before it; check it, its neighbours and their unit"
+    raise CalibrationError((Problem("quotes", unmet.name, "value", "not_met", message),))

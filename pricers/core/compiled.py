@@ -169,7 +169,7 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         sets, flows.flow_offsets, offsets, leg_shape, flow_shape, anchor, as_of=lowered.as_of, settlement=settlement,
         is_in_order=flows.anchor_day is None and flow_shape is None,
     )  # fmt: skip
-    if found.anchor.min(initial=0) < 0:
+    if found.anchor.min(initial=0) < _BEFORE_TODAY:
         raise ValueError(f"a node lies before the valuation date with all its points: {shapes[found.shape[found.anchor.argmin()]]}")
     found, specials, node_shape = _with_specials(found, special, order, flows.flow_offsets)
     nodes, points, own_time = _points(found, shapes, sets)

@@ -30,6 +30,8 @@ AMORTISATIONS: Final = ("LEVEL_PAYMENT", "ANNUITY_TABLE", "LINEAR", "BULLET", "C
 """How principal is repaid; the index is the code."""
 SINKING: Final = len(AMORTISATIONS)
 """As CUSTOM, without draw-downs; what is left at maturity is redeemed at a price of its own."""
+OUTSTANDING: Final = SINKING + 1
+"""The balance itself is given: periods that start on or after a date have its amount, those before the first date the notional."""
 
 PRINCIPAL_TOLERANCE: Final = 1e-9  # of notional: amounts that sum to the notional in decimals may miss it in binary
 _DAYS_PER_YEAR: Final = 365.0
@@ -46,7 +48,7 @@ class Repayment(NamedTuple):
     """What the balances of one contract follow from; amounts unsigned."""
 
     rule: int
-    """Index into `AMORTISATIONS`, or SINKING."""
+    """Index into `AMORTISATIONS`, SINKING or OUTSTANDING."""
     notional: float
     balloon: float
     interest_only_end: int
@@ -146,7 +148,7 @@ def fill_balances(
     """Scheduled balance, and the share of it that prepayment leaves, at the start of every period.
 
     Args:
-        dates, amounts: [payment] of a CUSTOM or SINKING schedule, else empty.
+        dates, amounts: [payment] of a CUSTOM, SINKING or OUTSTANDING schedule, else empty.
         unadjusted, adjusted, is_regular: [period + 1], the schedule.
         years: [period], year fractions; read where `reads_years`.
         balance, survival: out, [period + 1].
@@ -158,6 +160,8 @@ def fill_balances(
     if terms.rule == CUSTOM or terms.rule == SINKING:
         fits = fill_given(terms.notional, dates, amounts, terms.rule == SINKING, unadjusted, adjusted, balance)
         return _OK if fits else _INVALID_PRINCIPAL
+    if terms.rule == OUTSTANDING:
+        return _OK if fill_outstanding(terms.notional, dates, amounts, unadjusted, adjusted, balance) else _INVALID_PRINCIPAL
     if terms.rule == BULLET:
         fill_linear(terms.notional, terms.notional, 0, periods, balance)
         return _OK
@@ -283,3 +287,21 @@ def fill_given(
         left = left if left > PRINCIPAL_TOLERANCE * notional else 0.0
     balance[periods] = left if is_sinking else 0.0
     return at == len(dates)
+
+
+@kernel
+@no_type_check
+def fill_outstanding(
+    notional: float, dates: np.ndarray, amounts: np.ndarray, unadjusted: np.ndarray, adjusted: np.ndarray, balance: np.ndarray
+) -> bool:
+    """Given balances, each of the periods that start on or after its date; whether dates increase and no balance is negative."""
+    at, left, periods = 0, notional, len(unadjusted) - 1
+    for k in range(periods):
+        while at < len(dates) and dates[at] <= max(unadjusted[k], adjusted[k]):
+            if not 0.0 <= amounts[at] < np.inf or (at > 0 and dates[at] <= dates[at - 1]):
+                return False
+            left = amounts[at]
+            at += 1
+        balance[k] = left
+    balance[periods] = 0.0
+    return True

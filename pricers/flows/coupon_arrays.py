@@ -76,7 +76,7 @@ class BalanceColumns(NamedTuple):
     notional: np.ndarray
     """Signed."""
     rule: np.ndarray
-    """int8: index into `AMORTISATIONS`, or SINKING."""
+    """int8: index into `AMORTISATIONS`, SINKING or OUTSTANDING."""
     drawn: np.ndarray
     """Outstanding on the valuation date, unsigned; NaN: as scheduled."""
     balloon: np.ndarray
@@ -89,7 +89,7 @@ class BalanceColumns(NamedTuple):
     dates: np.ndarray
     """int32[given repayment]"""
     amounts: np.ndarray
-    """float64[given repayment]: unsigned, of the original notional; negative is drawn."""
+    """float64[given repayment]: unsigned, of the original notional; negative is drawn. Of OUTSTANDING the balance from the date on."""
     instalments: InstalmentColumns
 
 

@@ -7,7 +7,15 @@ import numpy as np
 
 from pricers.contract.calendars_of_contract import contract_calendars
 from pricers.contract.columns import NO_INTEGER, Contracts, Text, end_to_end
-from pricers.contract.float_columns import COMPOUNDED, INDEXED, SPREAD_NOT_COMPOUNDED, TERM
+from pricers.contract.float_columns import (
+    AVERAGED,
+    COMPOUNDED,
+    INDEXED,
+    SPREAD_COMPOUNDED,
+    SPREAD_FLAT,
+    SUBPERIOD_COMPOUNDED,
+    TERM,
+)
 from pricers.market.fixings import Fixings, FixingSeries
 from pricers.market.indices import Index, IndexKind
 from pricers.status import RowStatus
@@ -61,8 +69,16 @@ class FloatingColumns(NamedTuple):
     fixing_calendar: np.ndarray
     is_indexed: np.ndarray
     """bool: the forward rate ends a whole tenor after its start, not with the period."""
+    averages: np.ndarray
+    """bool: overnight rates are averaged, not compounded."""
     lookback: np.ndarray
-    """Business days by which overnight rates and their weights are moved."""
+    """Business days by which overnight rates are moved back."""
+    is_shifted: np.ndarray
+    """bool: so are their weights."""
+    lockout: np.ndarray
+    """Last business days of a period that have the rate of the one before them."""
+    compounds_spread: np.ndarray
+    """bool: the margin is compounded with overnight rates."""
     first_fixing: np.ndarray
     current_fixing: np.ndarray
     initial_index: np.ndarray
@@ -87,6 +103,25 @@ class Coupons(NamedTuple):
     start: np.ndarray
     """First day of the forecast rate's period. The valuation date stands as the day before it: see `cashflows.Term.lag`."""
     end: np.ndarray
+    special: np.ndarray
+    """int32: the special factor in place of P(start)/P(end) of the first forecast; -1 for none."""
+
+
+class SpecialArrays(NamedTuple):
+    """Special factors as compiled code adds them; see `SpecialFactors`."""
+
+    counts: np.ndarray
+    """int64[2]: how many special factors there are, and how many entries."""
+    averages: np.ndarray
+    """bool[special]: ARITHMETIC_AVERAGE, else RFR_PRODUCT."""
+    curve: np.ndarray
+    """int32[special]: into `LegIndices.curves`."""
+    constant: np.ndarray
+    offsets: np.ndarray
+    start_day: np.ndarray
+    end_day: np.ndarray
+    weight: np.ndarray
+    addend: np.ndarray
 
 
 class MissingFixings(NamedTuple):
@@ -100,7 +135,15 @@ def empty_coupons(periods: int) -> Coupons:
     """Working arrays for so many periods."""
     return Coupons(
         np.empty(periods), np.empty(periods), np.empty((periods, 2)), np.empty((periods, 2), np.int32), np.empty((periods, 2), np.int32),
-        np.empty((periods, 2), np.int32),
+        np.empty((periods, 2), np.int32), np.empty(periods, np.int32),
+    )  # fmt: skip
+
+
+def empty_specials(specials: int, entries: int) -> SpecialArrays:
+    """Room for so many special factors and entries."""
+    return SpecialArrays(
+        np.zeros(2, np.int64), np.empty(specials, np.bool_), np.empty(specials, np.int32), np.empty(specials),
+        np.zeros(specials + 1, np.int64), np.empty(entries, np.int32), np.empty(entries, np.int32), np.empty(entries), np.empty(entries),
     )  # fmt: skip
 
 
@@ -213,7 +256,11 @@ def floating_columns(contracts: Contracts, found: LegIndices, *, fixing_calendar
         lag=np.where(lag == NO_INTEGER, of_index, lag).astype(np.int32),
         fixing_calendar=fixing_calendar.astype(np.int32, copy=False),
         is_indexed=column("coupon_estimation") == INDEXED,
+        averages=column("rate_method") == AVERAGED,
         lookback=column("lookback_days"),
+        is_shifted=column("observation_shift"),
+        lockout=column("lockout_days"),
+        compounds_spread=column("spread_compounding") == SPREAD_COMPOUNDED,
         first_fixing=column("first_fixing"),
         current_fixing=column("current_fixing"),
         initial_index=found.codes["initial_stub_index"],
@@ -234,15 +281,17 @@ def floating_status(contracts: Contracts, found: LegIndices) -> np.ndarray:
     by_business_days = np.array([*(DAY_COUNTS.index(each.day_count) == BUS_252 for each in found.indices), False])
     of_leg, method = is_overnight[index], column("rate_method")
     is_overnight_stub = np.logical_or.reduce([is_overnight[found.codes[name]] for name in _INDEX_COLUMNS[1:]])
-    mismatch = (of_leg & (method == TERM)) | (~of_leg & (method > TERM)) | is_overnight_stub
-    lookback = column("lookback_days")
-    unsupported = (method > COMPOUNDED) | (column("lockout_days") > 0) | (of_leg & (lookback > 0) & ~column("observation_shift"))
-    unsupported |= (column("spread_compounding") > SPREAD_NOT_COMPOUNDED) | by_business_days[index]
+    mismatch = (of_leg & (method == TERM)) | (~of_leg & ((method == COMPOUNDED) | (method == AVERAGED))) | is_overnight_stub
+    compounds_spread = column("spread_compounding") == SPREAD_COMPOUNDED
+    averages, moves_days = method == AVERAGED, (column("lookback_days") > 0) | (column("lockout_days") > 0)
+    unsupported = (method == SUBPERIOD_COMPOUNDED) | (column("spread_compounding") == SPREAD_FLAT) | by_business_days[index]
+    unsupported |= compounds_spread & (averages | (column("gearing") != 1.0) | ~of_leg)
+    unsupported |= ~of_leg & moves_days
     unsupported |= of_leg & np.isfinite(column("current_fixing"))  # of a compounded rate no single fixing is the period's
     has_option = np.isfinite(column("cap_rate")) | np.isfinite(column("floor_rate"))
     has_option |= column("daily_floor") | column("fixing_in_arrears")
     amounts_usable = np.isfinite(column("gearing")) & np.isfinite(column("spread")) & _are_steps(contracts)
-    lags = np.stack([lookback, column("lockout_days")])
+    lags = np.stack([column("lookback_days"), column("lockout_days")])
     choices = np.minimum(column("coupon_estimation"), column("spread_compounding"))
     schedule_usable = np.all(lags >= 0, axis=0) & (choices >= 0)
     for failing, reason in (

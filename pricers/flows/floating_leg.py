@@ -11,14 +11,36 @@ from typing import Final, NamedTuple, no_type_check
 import numpy as np
 from jaxtyping import Int32
 
+from pricers.contract.columns import Text
 from pricers.flows.accrual import fill_ex_days, settle
 from pricers.flows.balances import fill_block_balances
 from pricers.flows.cashflows import Shape, Term
-from pricers.flows.coupon_arrays import BLOCK_DATES, BLOCK_ROWS_MAX, Block, CouponLegs, empty_block, read_only_columns
+from pricers.flows.coupon_arrays import (
+    BLOCK_DATES,
+    BLOCK_ROWS_MAX,
+    LAG_DAYS_MAX,
+    Block,
+    CouponLegs,
+    ScheduleColumns,
+    dates_needed,
+    empty_block,
+    read_only_columns,
+    terms_of_row,
+)
 from pricers.flows.coupon_leg import fill_periods, fill_schedules, room
-from pricers.flows.floating_arrays import Coupons, FloatingColumns, IndexTables, LegIndices, MissingFixings, empty_coupons
+from pricers.flows.floating_arrays import (
+    Coupons,
+    FloatingColumns,
+    IndexTables,
+    LegIndices,
+    MissingFixings,
+    SpecialArrays,
+    empty_coupons,
+    empty_specials,
+)
 from pricers.flows.floating_rate import fill_coupons, fill_floating_accrued
 from pricers.flows.output import LegFlows, empty_flows
+from pricers.flows.special_factors import SpecialFactors, SpecialKind
 from pricers.kernels.jit import kernel, njit
 from pricers.status import RowStatus
 from pricers.time.calendars import CalendarTables
@@ -28,8 +50,8 @@ _OK: Final = int(RowStatus.OK)
 _INVALID_SCHEDULE: Final = int(RowStatus.INVALID_SCHEDULE)
 _NOT_FINITE: Final = int(RowStatus.NOT_FINITE)
 _FLOWS_PER_PERIOD: Final = 4  # two forecasts, what rests on none, and principal apart where the interest trades ex
+NO_FORECAST: Final = -1
 _LAG_BITS: Final = 18  # of a day's distance from the payment, either way
-_NO_FORECAST: Final = -1
 
 
 class ExchangeColumns(NamedTuple):
@@ -59,6 +81,8 @@ class ForecastColumns(NamedTuple):
     start: np.ndarray
     """int32: days since 1970-01-01."""
     end: np.ndarray
+    special: np.ndarray
+    """int32: which special factor multiplies the flow; -1 for none."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +91,8 @@ class LoweredLegs:
 
     flows: LegFlows
     forecasts: ForecastColumns
+    specials: SpecialFactors | None
+    """None where no flow has one."""
     messages: dict[int, str]
     """Leg -> which fixing is missing."""
 
@@ -103,10 +129,11 @@ def lower_floating_legs(
     flows = empty_flows(rows, flows_max, as_of=as_of, trades_ex=bool(np.any(legs.coupons.payment.ex_days > 0)))
     forecasts = ForecastColumns(*(np.empty(flows_max, np.int32) for _ in ForecastColumns._fields))
     dates = max(dates_max, min(BLOCK_DATES, periods_max + rows))
+    specials = empty_specials(*(int(count) for count in _special_room(legs.coupons.schedule, legs.floating, indices, as_of)))
     missing = MissingFixings(np.full(rows, -1, np.int32), np.full(rows, NO_DATE, np.int32))
     _lower_blocks(
-        legs, indices, tables, as_of, has_prices, empty_block(min(rows, BLOCK_ROWS_MAX), dates), empty_coupons(dates), missing, flows,
-        forecasts, status,
+        legs, indices, tables, as_of, has_prices, empty_block(min(rows, BLOCK_ROWS_MAX), dates), empty_coupons(dates), specials,
+        missing, flows, forecasts, status,
     )  # fmt: skip
     total = int(flows.flow_offsets[-1])
     cut = {name: getattr(flows, name)[:total] for name in ("pay_day", "ex_day", "amount", "principal")}
@@ -114,7 +141,26 @@ def lower_floating_legs(
         row: f"no fixing of {found.indices[missing.index[row]].name} on {to_date(missing.day[row])}"
         for row in np.flatnonzero((status == RowStatus.MISSING_FIXING) & (missing.index >= 0)).tolist()
     }
-    return LoweredLegs(flows._replace(**cut), ForecastColumns(*(column[:total] for column in forecasts)), messages)
+    of_flows = ForecastColumns(*(column[:total] for column in forecasts))
+    return LoweredLegs(flows._replace(**cut), of_flows, _special_factors(specials, found.curves), messages)
+
+
+def _special_factors(specials: SpecialArrays, curves: tuple[str, ...]) -> SpecialFactors | None:
+    count, entries = specials.counts.tolist()
+    if count == 0:
+        return None
+    product, average = SpecialKind.RFR_PRODUCT, SpecialKind.ARITHMETIC_AVERAGE
+    return SpecialFactors(
+        kind=np.where(specials.averages[:count], average, product).astype(np.int8),
+        rate_curve=Text(specials.curve[:count].copy(), curves),
+        hazard_curve=Text(np.full(count, -1, np.int32), ()),
+        constant=specials.constant[:count].copy(),
+        offsets=specials.offsets[: count + 1].copy(),
+        start_day=specials.start_day[:entries].copy(),
+        end_day=specials.end_day[:entries].copy(),
+        weight=specials.weight[:entries].copy(),
+        addend=specials.addend[:entries].copy(),
+    )
 
 
 def forecast_shapes(
@@ -132,7 +178,7 @@ def forecast_shapes(
     """
     forecasts, counts = lowered.forecasts, np.diff(lowered.flows.flow_offsets)
     flow_shape = np.repeat(leg_shape, counts)
-    grows = np.flatnonzero(forecasts.curve != _NO_FORECAST)
+    grows = np.flatnonzero(forecasts.curve != NO_FORECAST)
     pay_day, middle = lowered.flows.pay_day[grows].astype(np.int64), 1 << (_LAG_BITS - 1)
     pair = flow_shape[grows].astype(np.int64) * len(curves) + forecasts.curve[grows]
     lags = [pay_day - days[grows] + middle for days in (forecasts.start, forecasts.end)]
@@ -148,9 +194,31 @@ def forecast_shapes(
 
 @kernel
 @no_type_check
+def _special_room(schedule: ScheduleColumns, floating: FloatingColumns, indices: IndexTables, as_of: int) -> tuple[int, int]:
+    """Room for the special factors of all legs and for their entries: one a business day where each rate counts, else three a period."""
+    specials = entries = np.int64(0)
+    for i in range(len(schedule.start)):
+        x = floating.index[i]
+        if x < 0 or not indices.is_overnight[x]:
+            continue
+        terms = terms_of_row(schedule, i)
+        tenor_days = max(terms.tenor_months * 30 + terms.tenor_days, 1)
+        days = min(max(terms.maturity - as_of, 0), max(terms.maturity - terms.effective, 0)) + tenor_days + LAG_DAYS_MAX
+        has_given_dates = schedule.given_offsets[i + 1] > schedule.given_offsets[i]
+        dates = dates_needed(schedule, terms, i)
+        periods = dates if has_given_dates else min(days // tenor_days + 5, dates)
+        by_day = floating.averages[i] or floating.compounds_spread[i] or floating.lockout[i] > 0
+        by_day = by_day or (floating.lookback[i] > 0 and not floating.is_shifted[i])
+        specials += periods
+        entries += min(days, 366 * 200) + 3 * periods if by_day else 3 * periods
+    return specials, entries
+
+
+@kernel
+@no_type_check
 def _lower_blocks(
     legs: FloatingLegs, indices: IndexTables, tables: CalendarTables, as_of: int, has_prices: bool, block: Block, coupons: Coupons,
-    missing: MissingFixings, flows: LegFlows, forecasts: ForecastColumns, status: np.ndarray,
+    specials: SpecialArrays, missing: MissingFixings, flows: LegFlows, forecasts: ForecastColumns, status: np.ndarray,
 ) -> None:  # fmt: skip
     begin = at = np.int64(0)  # a literal would be a type of its own, and every stage compiled twice
     while begin < len(status):
@@ -159,9 +227,9 @@ def _lower_blocks(
         fill_block_balances(legs.coupons, as_of, begin, end, block, status)
         settle(legs.coupons.payment, tables, as_of, begin, end, block, flows, status)
         fill_ex_days(legs.coupons.payment, tables, begin, end, block, status)
-        fill_coupons(legs.coupons, legs.floating, indices, tables, as_of, begin, end, block, coupons, missing, status)
+        fill_coupons(legs.coupons, legs.floating, indices, tables, as_of, begin, end, block, coupons, specials, missing, status)
         if has_prices:
-            fill_floating_accrued(legs.coupons, legs.floating, indices, tables, as_of, begin, end, block, coupons, flows, status)
+            fill_floating_accrued(legs.coupons, legs.floating, indices, tables, as_of, begin, end, block, coupons, specials, flows, status)
         at = _write_flows(legs, as_of, begin, end, block, coupons, flows, forecasts, status, at)
         begin = end
     flows.flow_offsets[len(status)] = at
@@ -172,7 +240,7 @@ def _lower_blocks(
 def _write_flow(flows: LegFlows, forecasts: ForecastColumns, at: int, pay_day: int, ex_day: int, amount: float, principal: float) -> int:
     """Write one flow that rests on no forecast; the next free position."""
     flows.pay_day[at], flows.ex_day[at], flows.amount[at], flows.principal[at] = pay_day, ex_day, amount, principal
-    forecasts.curve[at] = _NO_FORECAST
+    forecasts.curve[at] = forecasts.special[at] = NO_FORECAST
     return at + 1
 
 
@@ -191,6 +259,7 @@ def _write_forecasts(
                 coupons.start[k, slot],
                 coupons.end[k, slot],
             )
+            forecasts.special[at] = coupons.special[k] if slot == 0 else -1
             at += 1
     return at
 

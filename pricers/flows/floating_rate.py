@@ -2,7 +2,8 @@
 
 A simple rate F over τ years is (P(start)/P(end) - 1)/τ. So the coupon N × years × (gearing × F + margin) is the growth factor times
 N × years × gearing/τ, and the amount N × years × (margin - gearing/τ). Daily compounding telescopes to one growth factor, times the
-growth by the rates that are fixed.
+growth by the rates that are fixed, where each rate is weighed by the days that it is for; what does not telescope, and averages, become
+special factors (see `special_factors.py`).
 
 References:
     [1] QuantLib, ql/cashflows/iborcoupon.cpp (dates of par and indexed coupons), ql/cashflows/overnightindexedcoupon.cpp.
@@ -14,7 +15,8 @@ import numpy as np
 
 from pricers.flows.accrual import accrual_of, accrued_years, period_at
 from pricers.flows.coupon_arrays import Block, CouponLegs
-from pricers.flows.floating_arrays import Coupons, FloatingColumns, IndexTables, MissingFixings
+from pricers.flows.floating_arrays import Coupons, FloatingColumns, IndexTables, MissingFixings, SpecialArrays
+from pricers.flows.instalments import rounded
 from pricers.flows.output import LegFlows
 from pricers.kernels.jit import kernel, njit
 from pricers.status import RowStatus
@@ -33,17 +35,22 @@ from pricers.time.day_count import calendar_free_year_fraction
 _OK: Final = int(RowStatus.OK)
 _DATE_OUT_OF_RANGE: Final = int(RowStatus.DATE_OUT_OF_RANGE)
 _MISSING_FIXING: Final = int(RowStatus.MISSING_FIXING)
-_UNSUPPORTED: Final = int(RowStatus.UNSUPPORTED_RATE_METHOD)
 _INVALID_SCHEDULE: Final = int(RowStatus.INVALID_SCHEDULE)
 
 
-class RatePeriod(NamedTuple):
-    """The period of an overnight rate: value days from `first` to `last`, weighed by the interest days from `start` to `end`."""
+class OvernightTerms(NamedTuple):
+    """How a period's rate follows from overnight rates."""
 
-    first: int
-    last: int
-    start: int
-    end: int
+    lookback: int
+    """Business days by which rates are moved back."""
+    is_shifted: bool
+    """Whether their weights are moved too."""
+    lockout: int
+    """Last business days of the period that have the rate of the one before."""
+    margin: float
+    """Compounded with the rates."""
+    averages: bool
+    """Whether rates are averaged, not compounded."""
 
 
 @kernel
@@ -115,19 +122,6 @@ def margin_of(floating: FloatingColumns, i: int, start: int) -> float:
 
 @kernel
 @no_type_check
-def rounded(rate: float, decimals: int) -> float:
-    """Half away from zero; unchanged for negative `decimals`."""
-    if decimals < 0:
-        return rate
-    scale = 1.0
-    for _ in range(decimals):
-        scale *= 10.0
-    scaled = np.floor(abs(rate) * scale + 0.5) / scale
-    return scaled if rate >= 0.0 else -scaled
-
-
-@kernel
-@no_type_check
 def not_before(day: int, as_of: int) -> int:
     """The first day of a forecast rate's period. A period that starts today has the point before today, so that tomorrow it has earned a
     day at today's rate."""
@@ -190,80 +184,121 @@ def add_term_rate(
 
 @kernel
 @no_type_check
-def rate_period(indices: IndexTables, x: int, start: int, end: int, lookback: int, tables: CalendarTables) -> RatePeriod:
-    """Value and interest days of an overnight rate compounded from start to end; `first` is NO_DATE where one is out of range."""
-    calendar = np.int64(indices.fixing_calendar[x])
-    first, last = adjust(start, PRECEDING, calendar, tables), adjust(end, FOLLOWING, calendar, tables)
-    if lookback == 0 or first == NO_DATE or last == NO_DATE:
-        return RatePeriod(first if last != NO_DATE else last, last, np.int64(start), np.int64(end))
-    first, last = advance_business_days(first, -lookback, calendar, tables), advance_business_days(last, -lookback, calendar, tables)
-    return RatePeriod(first, last, first, last)
+def add_entry(specials: SpecialArrays, first: int, start: int, end: int, weight: float, addend: float, merges: bool) -> None:
+    """Add an entry to the special factor whose entries begin at `first`. Of a product, growth by whole rates from day to day is one."""
+    at = specials.counts[1]
+    if merges and at > first and weight == 1.0 and addend == 0.0:
+        last = at - 1
+        if specials.weight[last] == 1.0 and specials.addend[last] == 0.0 and specials.end_day[last] == start:
+            specials.end_day[last] = end
+            return
+    specials.start_day[at], specials.end_day[at], specials.weight[at], specials.addend[at] = start, end, weight, addend
+    specials.counts[1] = at + 1
 
 
 @kernel
 @no_type_check
-def growth_by_fixings(
-    indices: IndexTables, x: int, period: RatePeriod, as_of: int, fills: bool, tables: CalendarTables
-) -> tuple[float, int, int]:
-    """Growth of 1 by the fixings published until the valuation date.
+def walk_overnight(
+    indices: IndexTables, x: int, terms: OvernightTerms, start: int, end: int, as_of: int, fills: bool, tables: CalendarTables,
+    specials: SpecialArrays,
+) -> tuple[int, int, float, float]:  # fmt: skip
+    """Compound or average the overnight rates of a period: what is fixed into a number, what is not into entries of `specials`.
 
     Args:
-        fills: whether each fixing that is not there is taken to be the last before it.
+        start, end: the period of interest.
+        fills: whether each rate that is not published is taken to be the last before it.
     Returns:
-        The growth, the first value day without a fixing, and the day of a missing fixing or NO_DATE.
+        Status, the day of a missing fixing or NO_DATE, the growth (or sum of rate × years) by fixings, and the years of the period.
     """
-    calendar, lag = np.int64(indices.fixing_calendar[x]), np.int64(indices.lag[x])
-    place, stop = np.int64(-1), indices.offsets[x + 1]
-    growth, last_rate, day = 1.0, np.nan, period.first
-    at = np.int64(tables.business_before[calendar, day - FIRST_DAY])
-    while day < period.last:
-        fixing_day = day if lag == 0 else advance_business_days(day, -lag, calendar, tables)
-        if fixing_day > as_of and not fills:
-            break
-        if place < 0:
-            place = fixing_place(indices, x, fixing_day)
-        while place < stop and indices.fixing_days[place] < fixing_day:
-            place += 1
-        if place < stop and indices.fixing_days[place] == fixing_day:
-            last_rate = indices.fixing_values[place]
-        elif fixing_day < as_of:
-            return growth, day, fixing_day
-        elif not fills:
-            break
-        at += 1
-        following = np.int64(tables.business_days[calendar, at])
-        growth *= 1.0 + last_rate * index_years(indices, x, max(day, period.start), min(following, period.end))
-        day = following
-    return growth, day, NO_DATE
+    calendar, lookback, first_entry = np.int64(indices.fixing_calendar[x]), terms.lookback, specials.counts[1]
+    first, last = adjust(start, PRECEDING, calendar, tables), adjust(end, FOLLOWING, calendar, tables)
+    if first == NO_DATE or last == NO_DATE:
+        return _DATE_OUT_OF_RANGE, NO_DATE, 0.0, 0.0
+    at, stop = np.int64(tables.business_before[calendar, first - FIRST_DAY]), np.int64(tables.business_before[calendar, last - FIRST_DAY])
+    days = tables.business_days[calendar]
+    if at < lookback or (fills and stop == at):
+        return _DATE_OUT_OF_RANGE, NO_DATE, 0.0, 0.0
+    moves_weights = terms.is_shifted and lookback > 0
+    tau = index_years(indices, x, days[at - lookback], days[stop - lookback]) if moves_weights else index_years(indices, x, start, end)
+    if not tau > 0.0:
+        return _INVALID_SCHEDULE, NO_DATE, 0.0, 0.0
+    telescopes = (lookback == 0 or terms.is_shifted) and terms.lockout == 0 and terms.margin == 0.0 and not terms.averages
+    locked, place, place_end, rate = max(stop - 1 - terms.lockout, at), np.int64(-1), indices.offsets[x + 1], np.nan
+    total = 0.0 if terms.averages else 1.0
+    while at < stop:
+        source = min(at, locked) - lookback
+        value_day, following = np.int64(days[source]), np.int64(days[source + 1])
+        fixing_day = value_day if indices.lag[x] == 0 else fixing_day_of(value_day, np.int64(indices.lag[x]), calendar, tables)
+        is_known = False
+        if fixing_day <= as_of:
+            place = fixing_place(indices, x, fixing_day) if place < 0 else place
+            while place < place_end and indices.fixing_days[place] < fixing_day:
+                place += 1
+            is_known = place < place_end and indices.fixing_days[place] == fixing_day
+            if not is_known and fixing_day < as_of:
+                return _MISSING_FIXING, fixing_day, total, tau
+        rate = indices.fixing_values[place] if is_known else rate
+        if moves_weights:
+            years = index_years(indices, x, days[at - lookback], days[at + 1 - lookback])
+        else:
+            years = index_years(indices, x, max(np.int64(days[at]), start), min(np.int64(days[at + 1]), end))
+        if is_known or fills:
+            total = total + rate * years if terms.averages else total * (1.0 + (rate + terms.margin) * years)
+            at += 1
+            continue
+        weight = years / index_years(indices, x, value_day, following)
+        until = at + 1
+        if telescopes and weight == 1.0:  # so have all days, but perhaps the last
+            until = max(until, stop if moves_weights or days[stop] == end else stop - 1)
+            following = np.int64(days[until - lookback])
+        add_entry(specials, first_entry, value_day, following, weight, terms.margin * years, not terms.averages)
+        at = until
+    return _OK, NO_DATE, total, tau
 
 
 @kernel
 @no_type_check
-def add_compounded_rate(
-    indices: IndexTables, x: int, curve: int, start: int, end: int, lookback: int, known: float, decimals: int, years: float,
-    gearing: float, as_of: int, tables: CalendarTables, coupons: Coupons, k: int,
+def add_overnight_rate(
+    indices: IndexTables, x: int, terms: OvernightTerms, curve: int, start: int, end: int, known: float, decimals: int, years: float,
+    gearing: float, as_of: int, tables: CalendarTables, coupons: Coupons, k: int, specials: SpecialArrays,
 ) -> tuple[int, int]:  # fmt: skip
-    """Add a compounded overnight rate to the coupon of the period from start to end; (status, missing fixing's day)."""
+    """Add the rate that overnight rates give for the period from start to end; (status, missing fixing's day)."""
     if np.isfinite(known):
         add_known(coupons, k, 1.0, rounded(known, decimals), years, gearing)
         return _OK, NO_DATE
-    period = rate_period(indices, x, start, end, lookback, tables)
-    if period.first == NO_DATE:
-        return _DATE_OUT_OF_RANGE, NO_DATE
-    tau = index_years(indices, x, period.start, period.end)
-    if not tau > 0.0:
-        return _INVALID_SCHEDULE, NO_DATE
-    growth, day, missing = growth_by_fixings(indices, x, period, as_of, False, tables)
-    if missing != NO_DATE:
-        return _MISSING_FIXING, missing
-    if day >= period.last:
-        add_known(coupons, k, 1.0, rounded((growth - 1.0) / tau, decimals), years, gearing)
+    first = specials.counts[1]
+    status, missing, total, tau = walk_overnight(indices, x, terms, start, end, as_of, False, tables, specials)
+    if status != _OK:
+        specials.counts[1] = first
+        return status, missing
+    count = specials.counts[1] - first
+    if count == 0:
+        add_known(coupons, k, 1.0, rounded((total - 1.0 + terms.averages) / tau, decimals), years, gearing)
         return _OK, NO_DATE
-    if period.last != period.end or (day == period.first and period.first != period.start):
-        return _UNSUPPORTED, NO_DATE  # a rate weighed by fewer days than it is for does not telescope
-    add_forecast(coupons, k, 0, 1.0, tau, years, gearing, curve, not_before(day, as_of), period.last)
-    coupons.growth[k, 0] *= growth
+    coefficient = gearing * years / tau
+    coupons.rate[k], coupons.growth[k, 0] = np.nan, coefficient
+    coupons.plain[k] -= 0.0 if terms.averages else coefficient
+    if count == 1 and specials.weight[first] == 1.0 and specials.addend[first] == 0.0 and not terms.averages:
+        coupons.growth[k, 0], coupons.curve[k, 0] = coefficient * total, curve
+        coupons.start[k, 0], coupons.end[k, 0] = not_before(specials.start_day[first], as_of), specials.end_day[first]
+        specials.counts[1] = first
+        return _OK, NO_DATE
+    number = specials.counts[0]
+    coupons.curve[k, 0], coupons.special[k] = -1, number
+    specials.averages[number], specials.curve[number], specials.constant[number] = terms.averages, curve, total
+    specials.counts[0] = number + 1
+    specials.offsets[number + 1] = specials.counts[1]
     return _OK, NO_DATE
+
+
+@njit(cache=True, nogil=True, inline="always")
+@no_type_check
+def overnight_terms(floating: FloatingColumns, i: int, margin: float) -> OvernightTerms:
+    """How the rates of a leg's period with this margin follow from overnight rates."""
+    return OvernightTerms(
+        np.int64(floating.lookback[i]), floating.is_shifted[i], np.int64(floating.lockout[i]),
+        margin if floating.compounds_spread[i] else 0.0, floating.averages[i],
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -313,7 +348,7 @@ def add_stub_rate(
 @no_type_check
 def fill_coupons(
     legs: CouponLegs, floating: FloatingColumns, indices: IndexTables, tables: CalendarTables, as_of: int, begin: int, end: int,
-    block: Block, coupons: Coupons, missing: MissingFixings, status: np.ndarray,
+    block: Block, coupons: Coupons, specials: SpecialArrays, missing: MissingFixings, status: np.ndarray,
 ) -> None:  # fmt: skip
     """Coupons of the periods still to be paid. A leg without an index pays its fixed rate."""
     for i in range(begin, end):
@@ -323,13 +358,14 @@ def fill_coupons(
         start, last = block.date_offsets[r], block.date_offsets[r + 1] - 2
         lag, calendar, decimals = np.int64(floating.lag[i]), np.int64(floating.fixing_calendar[i]), np.int64(floating.decimals[i])
         for k in range(block.first[r], block.stop[r]):
-            years, coupons.growth[k, 0], coupons.growth[k, 1] = block.years[k], 0.0, 0.0
+            years, coupons.growth[k, 0], coupons.growth[k, 1], coupons.special[k] = block.years[k], 0.0, 0.0, -1
             if x < 0:
-                coupons.rate[k], coupons.plain[k] = legs.rate[i], legs.rate[i] * years
+                coupons.rate[k], coupons.plain[k] = legs.rate[i], legs.rate[i] * block.interest_years[k]
                 continue
             period_start, period_end, gearing = np.int64(block.adjusted[k]), np.int64(block.adjusted[k + 1]), floating.gearing[i]
             margin = margin_of(floating, i, max(period_start, np.int64(block.unadjusted[k])))
-            coupons.rate[k], coupons.plain[k] = margin, years * margin
+            simple_margin = 0.0 if floating.compounds_spread[i] else margin
+            coupons.rate[k], coupons.plain[k] = simple_margin, years * simple_margin
             known = known_rate(floating, i, period_start, period_end, k == start, as_of)
             of_stub, of_stub_2, is_stub = np.int64(-1), np.int64(-1), not block.is_regular[k + 1]
             if is_stub and k == start:
@@ -340,9 +376,9 @@ def fill_coupons(
                 of_stub, of_stub_2 = np.int64(floating.final_index[i]), np.int64(floating.final_index_2[i])
             lacking = x
             if indices.is_overnight[x]:
-                reason, day = add_compounded_rate(
-                    indices, x, np.int64(floating.curve[i]), period_start, period_end, np.int64(floating.lookback[i]), known, decimals,
-                    years, gearing, as_of, tables, coupons, k,
+                reason, day = add_overnight_rate(
+                    indices, x, overnight_terms(floating, i, margin), np.int64(floating.curve[i]), period_start, period_end, known,
+                    decimals, years, gearing, as_of, tables, coupons, k, specials,
                 )  # fmt: skip
             elif of_stub >= 0 and not np.isfinite(known):
                 reason, day, lacking = add_stub_rate(
@@ -362,26 +398,31 @@ def fill_coupons(
 @kernel
 @no_type_check
 def rate_until(
-    floating: FloatingColumns, indices: IndexTables, i: int, start: int, until: int, margin: float, as_of: int, tables: CalendarTables
-) -> float:
-    """Annual coupon rate of an overnight leg from the start of a period until a settlement date: fixings to come are taken to be the last
-    one published. NaN where none is."""
+    floating: FloatingColumns, indices: IndexTables, i: int, start: int, until: int, margin: float, as_of: int, tables: CalendarTables,
+    specials: SpecialArrays,
+) -> float:  # fmt: skip
+    """Annual coupon rate from the start of a period until a settlement date: fixings to come are taken to be the last one published. NaN
+    where none is."""
     x = np.int64(floating.index[i])
-    period = rate_period(indices, x, start, until, np.int64(floating.lookback[i]), tables)
-    if period.first == NO_DATE or not period.end > period.start:
+    if not indices.is_overnight[x]:
+        place = fixing_place(indices, x, as_of + 1) - 1
+        return floating.gearing[i] * indices.fixing_values[place] + margin if place >= indices.offsets[x] else np.nan
+    terms = overnight_terms(floating, i, margin)
+    terms = OvernightTerms(terms.lookback, terms.is_shifted, 0, terms.margin, terms.averages)
+    status, _, total, tau = walk_overnight(indices, x, terms, start, until, as_of, True, tables, specials)
+    if status != _OK:
         return np.nan
-    growth, _, _ = growth_by_fixings(indices, x, period, as_of, True, tables)
-    return floating.gearing[i] * ((growth - 1.0) / index_years(indices, x, period.start, period.end)) + margin
+    return floating.gearing[i] * ((total - 1.0 + terms.averages) / tau) + (0.0 if floating.compounds_spread[i] else margin)
 
 
 @kernel
 @no_type_check
 def fill_floating_accrued(
     legs: CouponLegs, floating: FloatingColumns, indices: IndexTables, tables: CalendarTables, as_of: int, begin: int, end: int,
-    block: Block, coupons: Coupons, flows: LegFlows, status: np.ndarray,
+    block: Block, coupons: Coupons, specials: SpecialArrays, flows: LegFlows, status: np.ndarray,
 ) -> None:  # fmt: skip
     """Outstanding notional and accrued interest per 100 of it on the settlement date, NaN for a leg repaid by then. Accrued interest is NaN
-    where the rate is not fixed before the settlement date."""
+    where the index has published nothing that could stand for a rate to come."""
     for i in range(begin, end):
         if status[i] != _OK:
             continue
@@ -397,9 +438,9 @@ def fill_floating_accrued(
         while k < stop and block.pay_day[k] == pay:
             period, rate = period_at(block, k), coupons.rate[k]
             if settlement > period.start:
-                if not np.isfinite(rate) and indices.is_overnight[floating.index[i]] and settlement < period.end:
-                    margin = margin_of(floating, i, max(period.start, np.int64(block.unadjusted[k])))
-                    rate = rate_until(floating, indices, i, period.start, settlement, margin, as_of, tables)
+                if not np.isfinite(rate):
+                    margin, until = margin_of(floating, i, max(period.start, np.int64(block.unadjusted[k]))), min(settlement, period.end)
+                    rate = rate_until(floating, indices, i, period.start, until, margin, as_of, tables, specials)
                 years = accrued_years(period, settlement, is_ex, accrual, tables)
                 accrued += block.balance[k] * block.survival[k] * rate * years
             k += 1

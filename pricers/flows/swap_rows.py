@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int32, UInt8
 
 from pricers.contract.columns import Contracts, Text, end_to_end
 from pricers.flows.cashflows import Cashflows, Lowered, Shape
-from pricers.flows.floating_leg import LoweredLegs
+from pricers.flows.floating_leg import NO_FORECAST, LoweredLegs
 from pricers.flows.swap_legs import LEGS
 from pricers.status import RowStatus
 from pricers.time.dates import NO_DATE
@@ -90,8 +90,11 @@ def joined(
     columns = {
         "pay_day": (flows.pay_day, day), "ex_day": (flows.ex_day, day), "amount": (flows.amount, amount),
         "principal": (flows.principal, np.zeros(amount.size)), "flow_shape": (flow_shape, fee_shape[pays_fee]),
+        "flow_special": (lowered.forecasts.special, np.full(amount.size, NO_FORECAST, np.int32)),
     }  # fmt: skip
     taken = {name: np.concatenate(parts)[place] for name, parts in columns.items()}
+    if lowered.specials is None:
+        del taken["flow_special"]
     codes = end_to_end(currencies)
     messages = {leg // LEGS: message for leg, message in sorted(lowered.messages.items(), reverse=True) if not is_ok[leg // LEGS]}
     return Lowered(
@@ -106,6 +109,7 @@ def joined(
             flow_offsets=offsets,
             shapes=shapes,
             leg_shape=np.column_stack([leg_shape.reshape(rows, LEGS), fee_shape]).astype(np.int32).ravel(),
+            specials=lowered.specials,
             **taken,
         ),
         price_terms=None,

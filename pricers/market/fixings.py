@@ -26,6 +26,9 @@ class Fixings:
 
     series: Mapping[str, FixingSeries]
     indices: Mapping[str, Index] = field(default_factory=lambda: STANDARD_INDICES)
+    through: int | None = None
+    """The last day (since 1970-01-01) whose fixings are read; None, as in every market: the valuation date. A later day serves to find
+    what was paid between two dates: lowering for the earlier one then knows what was fixed by the later one."""
 
     def __post_init__(self) -> None:
         for name, series in self.series.items():
@@ -53,10 +56,14 @@ class Fixings:
         place = np.minimum(np.searchsorted(series.days, days), series.days.size - 1)
         return np.where(series.days[place] == days, series.values[place], np.nan)
 
+    def known_until(self, as_of: int) -> int:
+        """The last day whose fixings lowering for the date `as_of` reads; fixings of later days are forecast."""
+        return as_of if self.through is None else max(as_of, self.through)
+
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 in hex over definitions, names, days and values; part of the key under which compiled batches are cached."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(b"" if self.through is None else f"through {self.through}\0".encode())
         for name in sorted(self.indices):
             digest.update(f"{name}\0{astuple(self.indices[name])}\0".encode())
         for name in sorted(self.series):

@@ -3,6 +3,7 @@
 riskray builds this view from a stored market snapshot; in a notebook it is built by hand.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -79,6 +80,8 @@ class Curve:
     base: InflationBase | None = None
     """Of INFLATION alone. Its pillar days count from the first day of the base month, and a zero rate g says that the index grows by
     exp(g × years) from there, seasonality apart."""
+    recovery_rate: float = math.nan
+    """Of HAZARD alone: the fraction of the notional that is recovered in a default; NaN where it is not known."""
 
     def __post_init__(self) -> None:
         if not len(self.pillar_labels) == self.pillar_days.size == self.zero_rates.size >= 1:
@@ -88,6 +91,10 @@ class Curve:
             raise ValueError(f"curve {self.name!r}: pillar days must be positive and increasing, have {self.pillar_days.tolist()}")
         if (self.kind is CurveKind.INFLATION) != (self.base is not None):
             raise ValueError(f"curve {self.name!r}: a curve of INFLATION has a base, one of another kind has none")
+        if not (math.isnan(self.recovery_rate) or (self.kind is CurveKind.HAZARD and 0.0 <= self.recovery_rate < 1.0)):
+            raise ValueError(
+                f"curve {self.name!r}: a recovery rate is in [0, 1) and belongs to a curve of HAZARD, have {self.recovery_rate}"
+            )
         if not np.all(np.isfinite(self.zero_rates)):
             raise ValueError(f"curve {self.name!r}: a zero rate is not finite: {self.zero_rates.tolist()}")
 

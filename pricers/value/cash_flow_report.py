@@ -1,6 +1,7 @@
 """The cash-flow report: the present value of one row, flow by flow."""
 
 import datetime
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +10,11 @@ from pricers.contract.columns import Contracts
 from pricers.core.binding import KINDS, bind_market
 from pricers.core.compiled import Compiled, compile_cashflows
 from pricers.core.nodes import FACTOR, node_table
+from pricers.core.points import point_values
 from pricers.core.special_values import SpecialValues
 from pricers.flows.cashflows import Cashflows
 from pricers.flows.special_factors import SpecialKind
+from pricers.market.curves import DAYS_PER_YEAR
 from pricers.market.market import CurveKind, Market
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, pricer
@@ -30,6 +33,8 @@ class ExplainedTerm:
     date: datetime.date
     sign: int
     """1: the factor discounts; -1: the flow is divided by it."""
+    factor: float | None = None
+    """What the point multiplies the flow's amount by: exp(-sign × exponent). None for a point of the flow's special factor."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,8 @@ class ExplainedFlow:
     amount: float
     """interest + principal."""
     terms: tuple[ExplainedTerm, ...]
-    """All points that the flow's value rests on."""
+    """All points that the flow's value rests on; the product of their factors and special_factor is discount_factor ×
+    spread_factor."""
     discount_curve: str
     """The first rate curve among the terms; empty where nothing discounts."""
     spread_curve: str | None
@@ -108,10 +114,11 @@ def explain(product: PricerSpec | str, contracts: Contracts, row: int, *, market
         binding = bind_market(compiled, market=market)
         table = node_table(compiled, binding=binding, market=market)
         factors = np.stack([table.values[:, FACTOR], table.discount_factor], axis=1)
+        exponents = point_values(compiled, binding=binding, market=market).exponent
         specials = _specials_of_nodes(compiled, market)
         for leg in range(compiled.leg_set.size):
             fx = float(binding.fx[compiled.leg_set[leg]])
-            flows.extend(_flows_of_leg(lowered.cashflows, compiled, leg, factors=factors, specials=specials, fx=fx))
+            flows.extend(_flows_of_leg(lowered.cashflows, compiled, leg, factors=factors, exponents=exponents, specials=specials, fx=fx))
     return Explanation(
         status=status,
         currency=lowered.native_currency[0],
@@ -148,7 +155,14 @@ def _specials_of_nodes(compiled: Compiled, market: Market) -> dict[int, _Special
 
 
 def _flows_of_leg(
-    cashflows: Cashflows, compiled: Compiled, leg: int, *, factors: np.ndarray, specials: dict[int, _Special], fx: float
+    cashflows: Cashflows,
+    compiled: Compiled,
+    leg: int,
+    *,
+    factors: np.ndarray,
+    exponents: np.ndarray,
+    specials: dict[int, _Special],
+    fx: float,
 ) -> list[ExplainedFlow]:
     flows, weight = [], compiled.weight
     first = int(compiled.flow_offsets[np.flatnonzero(compiled.sets.leg_order == leg)[0]])
@@ -157,7 +171,7 @@ def _flows_of_leg(
         node = int(compiled.flow_node[stored])
         factor, discount_factor = factors[node].tolist()
         special_kind, special_factor, special_terms = specials.get(node, (None, 1.0, ()))
-        terms = _terms(compiled, node) + special_terms
+        terms = _terms(compiled, node, exponents, own_spread=float(cashflows.leg_credit_spread[leg])) + special_terms
         named = {kind: [term.curve for term in terms if term.kind is kind] for kind in (CurveKind.RATE, CurveKind.SPREAD)}
         pv = float(weight[stored]) * factor  # as it enters the row's PV, to the last bit
         own_spread = float(weight[stored]) / amount if amount != 0.0 else 1.0
@@ -184,13 +198,17 @@ def _flows_of_leg(
     return flows
 
 
-def _terms(compiled: Compiled, node: int) -> tuple[ExplainedTerm, ...]:
+def _terms(compiled: Compiled, node: int, exponents: np.ndarray, *, own_spread: float) -> tuple[ExplainedTerm, ...]:
     nodes, points = compiled.nodes, compiled.points
     terms = []
     for term in range(nodes.offsets[node], nodes.offsets[node + 1]):
         point = nodes.point[term]
         curves = compiled.sets.curves
         kind, name = curves[points.curve[point]] if points.curve[point] < len(curves) else (None, None)
-        day = to_date(compiled.as_of + int(points.day[point]))
-        terms.append(ExplainedTerm(name, None if kind is None else KINDS[kind], day, int(nodes.sign[term])))
+        if kind is None and own_spread == 0.0:
+            continue
+        days, sign = int(points.day[point]), int(nodes.sign[term])
+        exponent = own_spread * days / DAYS_PER_YEAR if kind is None else float(exponents[point])
+        day = to_date(compiled.as_of + days)
+        terms.append(ExplainedTerm(name, None if kind is None else KINDS[kind], day, sign, math.exp(-sign * exponent)))
     return tuple(terms)

@@ -196,7 +196,8 @@ def _net_one_day(
     for found in chosen:
         nodes = slice(found.nodes.start - first_node, found.nodes.stop - first_node)
         basis = grid.basis(found.key)
-        points, of_nodes = interpolation(compiled.nodes.anchor[found.nodes], basis.breaks)
+        # A node before the valuation date, of the start of a running accrual, moves in no scenario: nor does one on it.
+        points, of_nodes = interpolation(np.maximum(compiled.nodes.anchor[found.nodes], 0), basis.breaks)
         first_point[nodes] = width + points
         weights[nodes] = of_nodes * values[found.nodes, None]
         size = POINTS * (basis.breaks.size - 1)

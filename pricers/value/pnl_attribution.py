@@ -28,7 +28,8 @@ from pricers.core.compiled import Compiled
 from pricers.core.nodes import collect_buckets
 from pricers.core.points import node_factors, point_values
 from pricers.core.special_values import SpecialValues
-from pricers.flows.cashflows import Cashflows
+from pricers.flows.cashflows import Lowered
+from pricers.flows.special_factors import DEFAULT_KINDS
 from pricers.kernels.jit import kernel, njit
 from pricers.kernels.vector_math import exp, expm1, log_of
 from pricers.market.curves import DAYS_PER_YEAR, rate_time
@@ -87,7 +88,7 @@ def explain_pnl(
     compiled_t0: Compiled,
     compiled_t1: Compiled,
     *,
-    cashflows_t0: Cashflows,
+    known_t1: Lowered,
     market_t0: Market,
     market_t1: Market,
     in_t0: Bool[np.ndarray, " row"] | None = None,
@@ -97,8 +98,8 @@ def explain_pnl(
 
     Args:
         compiled_t0, compiled_t1: the same contracts in the same order, compiled for the earlier and the later date.
-        cashflows_t0: the flows of the same contracts, lowered for the earlier date with the fixings through the later one; they say what
-            is cash on which day.
+        known_t1: the same contracts lowered for the earlier date with the fixings through the later one: what is cash on which day. A row
+            with a flow that was paid by then and is still a forecast fails with MISSING_FIXING.
         market_t0, market_t1: the markets, in the same base currency.
         in_t0, in_t1: whether each portfolio holds the row; everything where None. A contract whose terms changed is closed in one row and
             opened in another.
@@ -109,23 +110,25 @@ def explain_pnl(
             currencies.
     """
     _require_comparable(compiled_t0, compiled_t1, market_t0, market_t1)
-    if not np.array_equal(cashflows_t0.leg_offsets, compiled_t0.leg_offsets):
-        legs = cashflows_t0.leg_offsets[-1], compiled_t0.leg_offsets[-1]
-        raise ValueError(f"cashflows_t0 and compiled_t0 hold different contracts: {legs[0]} and {legs[1]} legs, or other rows")
+    flows = known_t1.cashflows
+    if not np.array_equal(flows.leg_offsets, compiled_t0.leg_offsets) or known_t1.as_of != market_t0.as_of:
+        legs = flows.leg_offsets[-1], compiled_t0.leg_offsets[-1]
+        raise ValueError(f"known_t1 and compiled_t0 hold different contracts: {legs[0]} and {legs[1]} legs, or other rows or dates")
     rows = compiled_t0.row_count
     held_t0 = np.ones(rows, bool) if in_t0 is None else in_t0
     held_t1 = np.ones(rows, bool) if in_t1 is None else in_t1
     binding_t0, binding_t1 = bind_market(compiled_t0, market=market_t0), bind_market(compiled_t1, market=market_t1)
     status_t0, status_t1 = row_status(compiled_t0, binding_t0), row_status(compiled_t1, binding_t1)
     earlier, cash = _earlier_values(compiled_t0, binding=binding_t0, market=market_t0), np.empty(compiled_t0.leg_set.size)
-    flows = cashflows_t0
     amount = certain_amounts(flows)
     _sum_cash(flows.flow_offsets, flows.pay_day, flows.ex_day, amount, flows.principal, market_t1.as_of, cash)
     # A matured row has no flows, so its value is a true zero; any other status is a value that is not known.
     alive_t0, alive_t1 = status_t0 == _OK, status_t1 == _OK
     unknown_t0 = held_t0 & ~alive_t0 & (status_t0 != RowStatus.MATURED)
     unknown_t1 = held_t1 & ~alive_t1 & (status_t1 != RowStatus.MATURED)
-    status = np.where(unknown_t0, status_t0, np.where(unknown_t1, status_t1, _OK)).astype(np.uint8)
+    cash_status = _cash_status(known_t1, market_t1.as_of)
+    unknown_cash = held_t0 & held_t1 & alive_t0 & (cash_status != _OK)
+    status = np.select([unknown_t0, unknown_t1, unknown_cash], [status_t0, status_t1, cash_status], _OK).astype(np.uint8)
     fx_t0 = binding_t0.fx[compiled_t0.leg_set]
     fx_t1 = binding_t1.fx[compiled_t1.leg_set]
 
@@ -176,6 +179,21 @@ def _require_comparable(compiled_t0: Compiled, compiled_t1: Compiled, market_t0:
         raise ValueError(f"the earlier market is {market_t0.as_of - market_t1.as_of} days after the later one")
     if market_t0.base_currency != market_t1.base_currency:
         raise ValueError(f"the markets have different base currencies: {market_t0.base_currency} and {market_t1.base_currency}")
+
+
+def _cash_status(known: Lowered, until: int) -> np.ndarray:
+    """uint8[row]: OK where every flow paid up to a day is an amount, else why one is none: still a forecast, or a row that fails."""
+    flows = known.cashflows
+    is_forecast = np.array([*(any(term.sign < 0 for term in shape) for shape in flows.shapes), False])  # the last: a leg without shape
+    counts = np.diff(flows.flow_offsets)
+    shapes = np.repeat(flows.leg_shape, counts) if flows.flow_shape is None else flows.flow_shape
+    is_unknown = is_forecast[shapes]
+    if flows.specials is not None and flows.flow_special is not None:
+        is_unknown |= np.append(~np.isin(flows.specials.kind, DEFAULT_KINDS), False)[flows.flow_special]
+    row_of_flow = np.repeat(np.repeat(np.arange(flows.row_count), np.diff(flows.leg_offsets)), counts)
+    status = np.where(known.status == RowStatus.MATURED, _OK, known.status).astype(np.uint8)
+    status[row_of_flow[is_unknown & (flows.pay_day <= until)]] = RowStatus.MISSING_FIXING
+    return status
 
 
 def _row_sums(legs: np.ndarray, leg_offsets: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from riskray.client import RunHandle
     from riskray.models.event import RunEvent
     from riskray.models.pricing import PriceAnswer
-    from riskray.models.result import RunTotals
+    from riskray.models.result import ExplainedTerm, RunTotals
     from riskray.models.run import Run
 
 run_commands = typer.Typer(no_args_is_help=True, help="Runs: submit, execute, status, watch, cancel, list, failures, export, delete.")
@@ -385,11 +385,17 @@ def explain(run_id: RunId, position_id: Annotated[str, typer.Argument(help="Id o
         return
     rows = [
         (flow.pay_date, flow.leg, flow.currency, flow.interest, flow.principal, flow.amount, f"{flow.discount_factor:.8f}",
-         f"{flow.spread_factor:.8f}", flow.pv, flow.pv_base)
+         f"{flow.spread_factor:.8f}", flow.pv, flow.pv_base, " ".join(map(_term, flow.terms)))
         for flow in explanation.flows
     ]  # fmt: skip
-    columns = ["pay date", "leg", "ccy", "interest", "principal", "amount", "discount", "spread", "PV", f"PV {explanation.base_currency}"]
+    columns = ["pay date", "leg", "ccy", "interest", "principal", "amount", "discount", "spread", "PV", f"PV {explanation.base_currency}",
+               "factors"]  # fmt: skip
     print_table(columns, rows, title=f"{position_id} ({explanation.product}): {explanation.pv_base:,.2f} {explanation.base_currency}")
+
+
+def _term(term: "ExplainedTerm") -> str:
+    """A point of a curve, as `×EUR-GOVT 2027-06-21`; with ÷ where the flow is divided by its factor."""
+    return f"{'×' if term.sign > 0 else '÷'}{term.curve or 'own spread'} {term.date}"
 
 
 def price(

@@ -11,7 +11,9 @@ from riskray.cli.snapshot_group import Key, add_snapshot_commands
 from riskray.models.common import Problem
 from riskray.snapshots.kinds import MARKETS, PORTFOLIOS
 
-market_commands = typer.Typer(no_args_is_help=True, help="Market snapshots: upload, demo, list, show, curves, indices, download, delete.")
+market_commands = typer.Typer(
+    no_args_is_help=True, help="Market snapshots: build, upload, demo, list, show, curves, indices, download, delete."
+)
 portfolio_commands = typer.Typer(no_args_is_help=True, help="Portfolio snapshots: generate, upload, list, show, download, delete.")
 
 RatesUnchecked = Annotated[
@@ -52,6 +54,31 @@ def upload_market(
         return
     say_left_out(market.problems)
     print_line(market.market_id)
+
+
+@market_commands.command("build")
+def build_market(
+    file: Annotated[Path, typer.Argument(help="JSON document with quotes, and curves that list their instruments.")],
+    output: Annotated[Path | None, typer.Option("--output", help="File for the document with the curves' points, ending in .json.")] = None,
+    rates_unchecked: RatesUnchecked = False,
+    as_json: Json = False,
+) -> None:
+    """Build curves from quotes, without a stack: show how well they meet each quote, and write the document with them."""
+    from riskray.market.quotes import fitted_quotes
+    from riskray.market.reader import read_market, write_market
+
+    document = read_market(file, format="json", rates_unchecked=rates_unchecked)
+    if output is not None:
+        output.write_bytes(write_market(document, format=format_of(output, ("json",))))
+    if as_json:
+        print_json(document)
+        return
+    rows = [
+        (quote.curve, quote.quote_id, quote.instrument, f"{quote.value:.10g}", f"{quote.residual:.1e}")
+        for quote in fitted_quotes(document)
+        if quote.residual is not None
+    ]
+    print_table(["curve", "quote", "instrument", "value", "residual"], rows)
 
 
 @market_commands.command("demo")

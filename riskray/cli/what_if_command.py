@@ -11,6 +11,7 @@ from riskray.cli.output import ExitCode, Json, chatter, print_json, print_table,
 from riskray.cli.risk_commands import By, RunId, groups_of
 from riskray.cli.snapshot_commands import RatesUnchecked
 from riskray.errors import InvalidRequest
+from riskray.models.market_data import CURVE_PARTS
 from riskray.models.what_if import WhatIfAnswer, WhatIfGroup
 
 
@@ -23,7 +24,7 @@ def what_if(
     fx_rate: Annotated[list[str], typer.Option(help="New rate of a quoted pair, as EURUSD=1.15.")] = [],  # noqa: B006
     market: Annotated[
         Path | None,
-        typer.Option(help="JSON: curves, spread_curves, fx_rates, shocks, numeraire, rates_checked, as in the API; - reads stdin."),
+        typer.Option(help="JSON: curves (spread_, credit_, inflation_curves), fx_rates, shocks, numeraire, rates_checked; - reads stdin."),
     ] = None,
     remove: Annotated[list[str], typer.Option(help="Leave out this position; may be repeated.")] = [],  # noqa: B006
     scale: Annotated[list[str], typer.Option(help="Change the size of a position by a factor, as P-000000017=0.5.")] = [],  # noqa: B006
@@ -36,7 +37,7 @@ def what_if(
 
     change: Any = {} if market is None else read_json(market, "a market change")
     if not isinstance(change, dict):
-        raise InvalidRequest(f"{market} is not a JSON object; use the fields curves, spread_curves, fx_rates, shocks or numeraire")
+        raise InvalidRequest(f"{market} is not a JSON object; use the fields {', '.join(CURVE_PARTS)}, fx_rates, shocks or numeraire")
     change["shocks"] = [
         *change.get("shocks", []),
         *({"type": "parallel", "curves": [name], "shift": {"bp": bp}} for name, bp in _pairs("--parallel", parallel)),

@@ -51,7 +51,7 @@ from riskray.grid.vector_nets import VectorNets, failure_tables, vector_cells
 from riskray.grid.warmup import warm_kernels
 from riskray.logs import configure_logs
 from riskray.lru_cache import LruCache
-from riskray.models.result import ExplainedFlow, Explanation
+from riskray.models.result import ExplainedFlow, ExplainedTerm, Explanation
 from riskray.portfolio.contracts import contracts_from_arrow
 from riskray.runs import loading
 from riskray.runs.isolation import lower_bisecting, value_bisecting
@@ -343,7 +343,11 @@ class Pricer:
             raise Conflict(f"position {position_id!r} has no value: {status.message} ({status.name}); {status.remedy}")
         return Explanation(
             run_id=run_id, position_id=position_id, product=spec.product, base_currency=keys["base_currency"], pv_base=explained.pv_base,
-            flows=[ExplainedFlow(**{name: getattr(flow, name) for name in ExplainedFlow.model_fields}) for flow in explained.flows],
+            flows=[
+                ExplainedFlow(**{name: getattr(flow, name) for name in ExplainedFlow.model_fields}
+                              | {"terms": [ExplainedTerm(**vars(term)) for term in flow.terms]})
+                for flow in explained.flows
+            ],
         )  # fmt: skip
 
     def explain_pnl(self, part: PnlPart) -> ArrowTables:

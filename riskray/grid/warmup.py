@@ -66,8 +66,8 @@ def warm_kernels() -> None:
         explain(spec, contracts, 0, market=market)
         _warm_scenarios(positions, result, grid)
         if positions.compiled is not None and spec.lower is not None:
-            flows = spec.lower(contracts, as_of=market.as_of, fixings=market.fixings).cashflows
-            explain_pnl(positions.compiled, positions.compiled, cashflows_t0=flows, market_t0=market, market_t1=market)
+            known = spec.lower(contracts, as_of=market.as_of, fixings=market.fixings)
+            explain_pnl(positions.compiled, positions.compiled, known_t1=known, market_t0=market, market_t1=market)
     roll_up(sums, factors=factors)
     _log.info("kernels are warm", positions=POSITIONS)
 

@@ -3,12 +3,14 @@
 import pyarrow as pa
 
 from pricers.market.fixings import Fixings
-from pricers.market.market import KIND_ORDER, Curve, CurveKind, Market
+from pricers.market.market import KIND_ORDER, Curve, CurveKind, Market, days_to_pillars
 from pricers.time.dates import to_day
 from riskray.errors import InvalidRequest
+from riskray.market.credit_curves import hazard_curve
 from riskray.market.fixings import fixing_table, visible_fixings
 from riskray.market.fx import FxConversion, conversions, todays_rates
 from riskray.market.index_checks import indices_of, listed_fixings
+from riskray.market.inflation_curves import inflation_curve
 from riskray.market.zero_rates import discount_curve, spread_curve
 from riskray.models.instrument import CURRENCIES
 from riskray.models.market_data import MarketDocument
@@ -25,7 +27,7 @@ CURVE_SCHEMA = pa.schema(
     ]
 )
 
-STORED_KINDS = {CurveKind.RATE: "discount", CurveKind.SPREAD: "spread"}
+STORED_KINDS = {CurveKind.RATE: "discount", CurveKind.SPREAD: "spread", CurveKind.HAZARD: "hazard", CurveKind.INFLATION: "inflation"}
 """A curve's kind as the table market_curve has it."""
 
 
@@ -78,7 +80,7 @@ def market_curve_rows(document: MarketDocument) -> pa.Table:
             "name": curve.name,
             "currency": curve.currency,
             "pillar_labels": list(curve.pillar_labels),
-            "pillar_days": curve.pillar_days.tolist(),
+            "pillar_days": days_to_pillars(curve).tolist(),
             "zero_rates": curve.zero_rates.tolist(),
         }
         for number, curve in enumerate(_curves(document))
@@ -92,5 +94,7 @@ def _curves(document: MarketDocument) -> tuple[Curve, ...]:
     curves = [
         *(discount_curve(curve, as_of=as_of) for curve in document.curves),
         *(spread_curve(curve, as_of=as_of) for curve in document.spread_curves),
+        *(hazard_curve(curve, as_of=as_of) for curve in document.credit_curves),
+        *(inflation_curve(curve, as_of=as_of) for curve in document.inflation_curves),
     ]
     return tuple(sorted(curves, key=lambda curve: (KIND_ORDER[curve.kind], curve.name)))

@@ -10,16 +10,32 @@ import numpy as np
 from jaxtyping import Float
 
 from riskray.errors import InvalidRequest
+from riskray.market.credit_curves import hazard_curve
 from riskray.market.fx import todays_rates
+from riskray.market.inflation_curves import inflation_curve, inflation_rates
 from riskray.market.zero_rates import discount_curve
-from riskray.models.market_data import Compounding, CurveDocument, FxSpot, MarketDocument, Quality, QuotedAs, SpreadCurveDocument
+from riskray.models.market_data import (
+    CURVE_PARTS,
+    AnyCurveDocument,
+    Compounding,
+    CreditCurveDocument,
+    CreditQuotedAs,
+    CurveDocument,
+    FxSpot,
+    InflationCurveDocument,
+    Interpolation,
+    MarketDocument,
+    Quality,
+    QuotedAs,
+    SpreadCurveDocument,
+)
 
 _NOTE_LENGTH_MAX = 2000
 _LISTED_MAX = 20
 
-AnyCurve = TypeVar("AnyCurve", CurveDocument, SpreadCurveDocument)
+AnyCurve = TypeVar("AnyCurve", CurveDocument, SpreadCurveDocument, CreditCurveDocument, InflationCurveDocument)
 Shifts = Mapping[str, Float[np.ndarray, " pillar"]]
-"""By curve: what to add to its continuously compounded zero rates (or spreads), decimal."""
+"""By curve: what to add to its continuously compounded zero rates (or spreads, zero hazard rates, growth rates), decimal."""
 
 
 def replaced(
@@ -27,6 +43,8 @@ def replaced(
     *,
     curves: Sequence[CurveDocument] = (),
     spread_curves: Sequence[SpreadCurveDocument] = (),
+    credit_curves: Sequence[CreditCurveDocument] = (),
+    inflation_curves: Sequence[InflationCurveDocument] = (),
     fx_rates: Mapping[str, float] | None = None,
 ) -> MarketDocument:
     """The document with these curves in place of those of the same names, and these rates of quoted pairs.
@@ -44,6 +62,8 @@ def replaced(
         update={
             "curves": _replace("curves", document.curves, curves),
             "spread_curves": _replace("spread_curves", document.spread_curves, spread_curves),
+            "credit_curves": _replace("credit_curves", document.credit_curves, credit_curves),
+            "inflation_curves": _replace("inflation_curves", document.inflation_curves, inflation_curves),
             "fx_spots": spots,
         }
     )
@@ -52,13 +72,16 @@ def replaced(
 def shifted(document: MarketDocument, *, shifts: Shifts, fx_factors: Mapping[str, float]) -> MarketDocument:
     """The document with curves moved at their pillars, and today's price of each currency in `fx_factors` times its factor.
 
-    A moved discount curve is written as continuously compounded zero rates. Where `fx_discount_curves` carry spot rates back to today, the
-    spots are restated so that moved curves leave today's rates where they were, as they do under scenarios.
+    A moved discount curve is written as continuously compounded zero rates, a credit curve as zero hazard rates. Where `fx_discount_curves`
+    carry spot rates back to today, the spots are restated so that moved curves leave today's rates where they were, as they do under
+    scenarios.
     """
     moved = document.model_copy(
         update={
-            "curves": [_moved_curve(curve, document, shifts.get(curve.name)) for curve in document.curves],
-            "spread_curves": [_moved_spread_curve(curve, shifts.get(curve.name)) for curve in document.spread_curves],
+            part: [
+                _moved_curve(curve, document, shifts[curve.name]) if curve.name in shifts else curve for curve in getattr(document, part)
+            ]
+            for part in CURVE_PARTS
         }
     )
     before, after = _todays_rates(document), _todays_rates(moved)
@@ -85,23 +108,29 @@ def _unknown(part: str, name: str, message: str, known: Sequence[str]) -> Invali
     return InvalidRequest(message, [{"loc": ["market", part, name], "msg": message, "code": "unknown_name"}])
 
 
-def _moved_curve(curve: CurveDocument, document: MarketDocument, shift: np.ndarray | None) -> CurveDocument:
-    if shift is None:
-        return curve
-    rates = discount_curve(curve, as_of=document.as_of).zero_rates + shift
-    form = {"quoted_as": QuotedAs.ZERO_RATES, "compounding": Compounding.CONTINUOUS}
-    return curve.model_copy(update={**form, **_moved(curve, rates)})
+def _moved_curve(curve: AnyCurveDocument, document: MarketDocument, shift: np.ndarray) -> AnyCurveDocument:
+    form: dict[str, Any] = {}
+    match curve:
+        case CurveDocument():
+            # A moved curve is no longer the one of its quotes.
+            form = {"quoted_as": QuotedAs.ZERO_RATES, "compounding": Compounding.CONTINUOUS, **_without_instruments(curve)}
+            values = (discount_curve(curve, as_of=document.as_of).zero_rates + shift).tolist()
+        case CreditCurveDocument():
+            form = {"quoted_as": CreditQuotedAs.HAZARD_RATES}
+            values = (hazard_curve(curve, as_of=document.as_of).zero_rates + shift).tolist()
+        case InflationCurveDocument():
+            values = inflation_rates(curve, inflation_curve(curve, as_of=document.as_of).zero_rates + shift)
+        case _:
+            values = (np.array([point.value for point in curve.points]) + shift).tolist()
+    points = [point.model_copy(update={"value": value}) for point, value in zip(curve.points, values, strict=True)]
+    return curve.model_copy(update={**form, "points": points, **_no_longer_published(curve.source)})
 
 
-def _moved_spread_curve(curve: SpreadCurveDocument, shift: np.ndarray | None) -> SpreadCurveDocument:
-    if shift is None:
-        return curve
-    return curve.model_copy(update=_moved(curve, np.array([point.value for point in curve.points]) + shift))
-
-
-def _moved(curve: CurveDocument | SpreadCurveDocument, values: np.ndarray) -> dict[str, Any]:
-    points = [point.model_copy(update={"value": value}) for point, value in zip(curve.points, values.tolist(), strict=True)]
-    return {"points": points, **_no_longer_published(curve.source)}
+def _without_instruments(curve: CurveDocument) -> dict[str, Any]:
+    if not curve.instruments:
+        return {}
+    is_linear = curve.interpolation is Interpolation.LINEAR_ZERO
+    return {"instruments": [], "interpolation": Interpolation.LINEAR_ZERO if is_linear else Interpolation.LOG_LINEAR_DISCOUNT}
 
 
 def _no_longer_published(source: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Everything that is wrong with a market document in one answer, and what is left of it without its bad parts.
 
-A part is a whole curve, spread curve, quote or entry of `fx_discount_curves`: a curve without one of its points is another curve, and
+A part is a whole curve of any kind, quote or entry of `fx_discount_curves`: a curve without one of its points is another curve, and
 would give other numbers without a word. Two parts of one name are both bad. A contradiction without a right answer, such as between two
 quotes, leaves nothing. Indices and fixings are no parts: without its definition an index is the standard one, or its fixings are missing.
 """
@@ -11,13 +11,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from riskray.market.checks import Problem, market_problems
+from riskray.market.checks import market_problems
 from riskray.market.index_checks import index_problems
-from riskray.models.market_data import MarketDocument
+from riskray.market.problem import Problem
+from riskray.market.quotes import calibration_problems
+from riskray.models.market_data import CURVE_PARTS, MarketDocument
 from riskray.models.problems import problem_message
 
-_PARTS = ("curves", "spread_curves", "fx_spots", "fx_discount_curves")
+_PARTS = (*CURVE_PARTS, "quotes", "fx_spots", "fx_discount_curves")
 _UNDECIDABLE = "inconsistent"
+_OF_MISSING_PARTS = {"missing_quote", "no_instrument", "unknown_dependency"}
+"""Codes of problems that quotes and curves have without a quote or curve that was left out before."""
 
 Part = tuple[str, int | str]
 
@@ -57,7 +61,7 @@ def examine(data: Any, *, known_bad: Iterable[Part] = ()) -> Examination:
         for problem in problems:
             parts = _parts_of(problem, data)
             is_hopeless |= not parts or problem["code"] == _UNDECIDABLE
-            is_consequence = problem["code"] == "unknown_curve" and _refers_to_left_out(problem, data, examination.left_out)
+            is_consequence = _is_consequence(problem, data, examination.left_out)
             (examination.consequences if is_consequence else examination.problems).append(problem)
             bad |= parts
         if is_hopeless:
@@ -73,7 +77,7 @@ def _problems(data: Any) -> tuple[MarketDocument | None, list[Problem]]:
             {"loc": _path(item["loc"]), "msg": problem_message(item), "code": item["type"], "is_of_value": True}
             for item in error.errors(include_url=False, include_context=False)
         ]
-    return document, [*market_problems(document), *index_problems(document)]
+    return document, [*market_problems(document), *index_problems(document)] or calibration_problems(document)
 
 
 def _path(loc: tuple[int | str, ...]) -> list[int | str]:
@@ -114,14 +118,20 @@ def _parts_of(problem: Problem, data: Any) -> set[Part]:
     return {(loc[0], number) for number, part in enumerate(data[loc[0]]) if _name_of(part) == name}
 
 
+def _is_consequence(problem: Problem, data: Any, left_out: set[Part]) -> bool:
+    if problem["code"] == "unknown_curve":
+        return _refers_to_left_out(problem, data, left_out)
+    return problem["code"] in _OF_MISSING_PARTS and any(part in ("curves", "quotes") for part, _ in left_out)
+
+
 def _refers_to_left_out(problem: Problem, data: Any, left_out: set[Part]) -> bool:
     name = data["fx_discount_curves"][problem["loc"][1]]
     return any(part == "curves" and _name_of(data["curves"][number]) == str(name).strip() for part, number in left_out)
 
 
 def _name_of(part: Any) -> str | None:
-    """The name of a curve, or the pair of a quote, as the document's types have it."""
+    """The name of a curve, the id of a quote or the pair of a spot rate, as the document's types have it."""
     if not isinstance(part, Mapping):
         return None
-    name = part.get("name", part.get("pair"))
+    name = part.get("name", part.get("quote_id", part.get("pair")))
     return name.strip() if isinstance(name, str) else None

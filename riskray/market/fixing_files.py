@@ -19,8 +19,8 @@ from pydantic import ValidationError
 
 from pricers.market.indices import Index
 from riskray.errors import MalformedJson, UnsupportedFormat
-from riskray.market.checks import Problem
 from riskray.market.fixings import FIXING_SCHEMA, NumberedFixing, fixing_problems, refused
+from riskray.market.problem import Problem
 from riskray.market.table_rows import ROWS_MAX, Row, csv_rows, parquet_rows, refuse
 from riskray.models.market_data import FixingDocument
 from riskray.models.problems import problem_message

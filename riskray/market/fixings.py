@@ -8,7 +8,7 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -23,7 +23,7 @@ from pricers.market.indices import STANDARD_INDICES, Index, IndexKind
 from pricers.time.calendars import FIRST_DAY, calendar_tables
 from pricers.time.dates import to_date, to_day
 from riskray.errors import InvalidRequest
-from riskray.market.checks import Problem
+from riskray.market.problem import Problem
 from riskray.models.market_data import FixingDocument
 from riskray.models.rate_units import rate_fault, rate_limit
 
@@ -78,7 +78,7 @@ def refused(problems: list[Problem]) -> InvalidRequest:
 # ------------------------------------------------------------------------------------------------------------------ checks
 
 
-def fixing_problems(fixings: Iterable[NumberedFixing], *, indices: Mapping[str, Index], rates_checked: bool = True) -> Iterator[Problem]:
+def fixing_problems(fixings: Collection[NumberedFixing], *, indices: Mapping[str, Index], rates_checked: bool = True) -> Iterator[Problem]:
     """What is wrong with each fixing by itself, and fixings of one index and date with different values.
 
     Args:
@@ -86,25 +86,29 @@ def fixing_problems(fixings: Iterable[NumberedFixing], *, indices: Mapping[str, 
         rates_checked: refuse rates so large that they look like per cent.
     """
     first: dict[tuple[str, int], NumberedFixing] = {}
+    named = {index for given in fixings if (index := indices.get(given.fixing.index)) is not None}
+    calendars = sorted({index.fixing_calendar for index in named})
+    following = dict(zip(calendars, calendar_tables(tuple(calendars)).following, strict=True))
     for given in fixings:
         index = indices.get(given.fixing.index)
         if index is None:
             yield given.problem("index", "unknown_index", f"no index has this name{suggestion(given.fixing.index, indices)}")
             continue
-        yield from _problems(given, index, rates_checked=rates_checked)
+        yield from _problems(given, index, following[index.fixing_calendar], rates_checked=rates_checked)
         before = first.setdefault(given.key, given)
         if before.fixing.value != given.fixing.value:
             message = f"{given.fixing.value!r}, but {before.fixing.value!r} in {before.where}; an index has one value a date: remove one"
             yield given.problem("value", "duplicate", message)
 
 
-def _problems(given: NumberedFixing, index: Index, *, rates_checked: bool) -> Iterator[Problem]:
+def _problems(given: NumberedFixing, index: Index, following: np.ndarray, *, rates_checked: bool) -> Iterator[Problem]:
+    """`following`: for each day from FIRST_DAY the next day, or the day itself, on which the index is published."""
     fixing, day = given.fixing, to_day(given.fixing.fixing_date)
     if index.kind is IndexKind.INFLATION:
         if fixing.fixing_date.day != 1:
             month = fixing.fixing_date.replace(day=1)
             yield given.problem("fixing_date", "not_a_month", f"a price index has one level a month; write the first day, {month}")
-    elif not _is_fixing_day(index, day):
+    elif following[day - FIRST_DAY] != day:
         weekend = fixing.fixing_date.isoweekday() > 5
         what = "a weekend" if weekend else f"a holiday of {index.fixing_calendar}"
         message = f"{fixing.fixing_date:%A} is {what}, on which {index.name} is not published; correct the date or remove the row"
@@ -119,10 +123,6 @@ def _problems(given: NumberedFixing, index: Index, *, rates_checked: bool) -> It
     if fixing.published_at is not None and fixing.published_at[:10] < str(fixing.fixing_date):
         message = f"published_at {fixing.published_at} is before the fixing date; correct one of them"
         yield given.problem("published_at", "out_of_order", message)
-
-
-def _is_fixing_day(index: Index, day: int) -> bool:
-    return bool(calendar_tables((index.fixing_calendar,)).following[0, day - FIRST_DAY] == day)
 
 
 def suggestion(name: str, indices: Mapping[str, Index]) -> str:

@@ -6,8 +6,8 @@ from pricers.market.indices import Index
 from pricers.time.calendars import BUSINESS_DAY_CONVENTIONS
 from pricers.time.dates import to_day
 from pricers.time.day_count import DAY_COUNTS
-from riskray.market.checks import Problem
 from riskray.market.fixings import NumberedFixing, fixing_problems, known_indices, look_ahead_problems
+from riskray.market.problem import Problem
 from riskray.models.market_data import MarketDocument
 
 

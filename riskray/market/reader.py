@@ -6,6 +6,10 @@ JSON is the document itself. CSV and Parquet hold one table with a row a number:
     snapshot                     document's    as_of                                       description
     zero_rate, discount_factor   curve's       of the point          rate or factor        currency, interpolation, compounding
     spread                       curve's       of the point          spread                issuer, rating, interpolation
+    hazard_rate,                 curve's       of the point          zero hazard rate or   entity, currency, seniority, restructuring,
+      survival_probability                                             probability           recovery_rate
+    inflation_rate               curve's       of the point          zero-coupon rate      index, base_date, base_index_value,
+                                                                                             observation_lag_months, seasonality
     fx_spot                      pair          spot date, or blank   rate                  spot_lag_days, calendar
     fx_discount_curve            curve's                                                   currency
     index                        index's       tenor, or blank                             index_kind, currency, and INDEX_COLUMNS
@@ -13,7 +17,7 @@ JSON is the document itself. CSV and Parquet hold one table with a row a number:
     fixings                      id or name of a fixing table
 
 with source on any row but an index's, and quality and observed_on on rows of curves and exchange rates. The rows of one curve agree on
-everything but point and value; a blank says nothing.
+everything but point and value; a blank says nothing. Seasonality is twelve numbers with blanks between them.
 A document insists on rates of unlikely size by rates_checked, a table where it is read (`riskray.models.rate_units`).
 """
 
@@ -22,7 +26,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from pathlib import Path
@@ -32,11 +36,13 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from riskray.errors import InvalidRequest, MalformedJson, UnsupportedFormat
-from riskray.market.checks import Problem, rate_unit_problems
+from riskray.market.checks import rate_unit_problems
 from riskray.market.examine import Part, examine
 from riskray.market.index_checks import fixing_unit_problems
+from riskray.market.problem import Problem
+from riskray.market.quotes import has_instruments, quote_unit_problems, with_built_curves
 from riskray.market.table_rows import Row, csv_rows, parquet_rows, refuse
-from riskray.models.market_data import CurveDocument, FixingDocument, MarketDocument, QuotedAs, SpreadCurveDocument
+from riskray.models.market_data import CURVE_PARTS, AnyCurveDocument, CreditQuotedAs, FixingDocument, MarketDocument, QuotedAs
 from riskray.strict_json import parse_json
 
 FORMATS = ("json", "csv", "parquet")
@@ -50,13 +56,20 @@ INDEX_COLUMNS = (
     "index_kind", "quote_currency", "day_count", "fixing_lag", "fixing_calendar", "value_calendar", "convention", "end_of_month",
     "forecast_curve", "publication_lag_days", "observation_lag_months",
 )  # fmt: skip
-_ALL_COLUMNS = (*TABLE_COLUMNS, *INDEX_COLUMNS, "published_at")
 _REQUIRED_COLUMNS = ("kind", "name", "tenor_or_date", "value")
 _SOURCED = ("source", "quality", "observed_on")
 _CURVE_FIELDS = ("currency", "interpolation", "compounding", *_SOURCED)
 _SPREAD_FIELDS = ("issuer", "rating", "interpolation", *_SOURCED)
+_CREDIT_FIELDS = ("entity", "currency", "seniority", "restructuring", "recovery_rate", *_SOURCED)
+_INFLATION_FIELDS = ("index", "base_date", "base_index_value", "observation_lag_months", "seasonality", *_SOURCED)
+_ALL_COLUMNS = tuple(dict.fromkeys((*TABLE_COLUMNS, *_CREDIT_FIELDS, *_INFLATION_FIELDS, *INDEX_COLUMNS, "published_at")))
 _SPOT_FIELDS = ("spot_lag_days", "calendar", *_SOURCED)
-_QUOTED_AS_OF_ROW = {"zero_rate": QuotedAs.ZERO_RATES, "discount_factor": QuotedAs.DISCOUNT_FACTORS}
+_QUOTED_AS_OF_ROW: Mapping[str, QuotedAs | CreditQuotedAs] = {
+    "zero_rate": QuotedAs.ZERO_RATES,
+    "discount_factor": QuotedAs.DISCOUNT_FACTORS,
+    "hazard_rate": CreditQuotedAs.HAZARD_RATES,
+    "survival_probability": CreditQuotedAs.SURVIVAL_PROBABILITIES,
+}
 _ROW_OF_QUOTED_AS = {quoted_as: row for row, quoted_as in _QUOTED_AS_OF_ROW.items()}
 
 Location = tuple[str | int, ...]
@@ -127,7 +140,7 @@ def _checked(data: Any, *, allow_partial: bool, table: "_TableReader | None" = N
         what = "document" if table is None else "file"
         count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
         raise InvalidRequest(f"the market {what} has {count}: {problems[0]['msg']}", problems)
-    return MarketRead(_normal(found.document), len(found.left_out), problems + consequences)
+    return MarketRead(_normal(with_built_curves(found.document)), len(found.left_out), problems + consequences)
 
 
 def _placed(problem: Problem, place: Callable[[Location], Location]) -> Problem:
@@ -139,15 +152,17 @@ def _placed(problem: Problem, place: Callable[[Location], Location]) -> Problem:
 def _normal(document: MarketDocument) -> MarketDocument:
     return document.model_copy(
         update={
-            "curves": sorted(document.curves, key=lambda curve: curve.name),
-            "spread_curves": sorted(document.spread_curves, key=lambda curve: curve.name),
+            **{part: sorted(getattr(document, part), key=lambda curve: curve.name) for part in CURVE_PARTS},
             "fx_spots": sorted(document.fx_spots, key=lambda spot: spot.pair),
             "fx_discount_curves": dict(sorted(document.fx_discount_curves.items())),
+            "quotes": sorted(document.quotes, key=lambda quote: quote.quote_id),
             "indices": sorted(document.indices, key=lambda index: index.name),
             "fixings": _sorted(document.fixings),
             # No other content for nothing.
             "rates_checked": document.rates_checked
-            or not (rate_unit_problems(document.curves, loc=()) or any(fixing_unit_problems(document))),
+            or not (
+                rate_unit_problems(document.all_curves, loc=()) or quote_unit_problems(document) or any(fixing_unit_problems(document))
+            ),
         }
     )
 
@@ -182,7 +197,9 @@ def market_id(document: MarketDocument) -> str:
 
 
 def write_market(document: MarketDocument, *, format: str) -> bytes:
-    """The document as a file that reads back to the same hash. Raises UnsupportedFormat."""
+    """The document as a file that reads back to the same hash. Raises UnsupportedFormat, also for quotes in a table."""
+    if format != "json" and has_instruments(document):
+        raise UnsupportedFormat(f"a market from quotes has no place in a table; use json instead of {format}")
     match format:
         case "json":
             return canonical_json(document).encode()
@@ -202,14 +219,17 @@ def write_market(document: MarketDocument, *, format: str) -> bytes:
 
 _PARQUET_TYPES = {
     "value": pa.float64(), "spot_lag_days": pa.int64(), "fixing_lag": pa.int64(), "publication_lag_days": pa.int64(),
-    "observation_lag_months": pa.int64(), "end_of_month": pa.bool_(),
+    "observation_lag_months": pa.int64(), "end_of_month": pa.bool_(), "recovery_rate": pa.float64(), "base_index_value": pa.float64(),
 }  # fmt: skip
 
 
 def _columns_of(document: MarketDocument) -> tuple[str, ...]:
-    """The columns that a document's table needs: those of indices and fixings only where it has any."""
-    has_fixings = isinstance(document.fixings, list)
-    return (*TABLE_COLUMNS, *(INDEX_COLUMNS if document.indices else ()), *(("published_at",) if has_fixings else ()))
+    """The columns that a document's table needs: those of credit and inflation curves, indices and fixings only where it has any."""
+    further = {
+        _CREDIT_FIELDS: document.credit_curves, _INFLATION_FIELDS: document.inflation_curves, INDEX_COLUMNS: document.indices,
+        ("published_at",): isinstance(document.fixings, list),
+    }  # fmt: skip
+    return tuple(dict.fromkeys((*TABLE_COLUMNS, *(name for names, wanted in further.items() if wanted for name in names))))
 
 
 def _rows(document: MarketDocument) -> Iterable[Row]:
@@ -219,6 +239,10 @@ def _rows(document: MarketDocument) -> Iterable[Row]:
         yield from _curve_rows(curve, _ROW_OF_QUOTED_AS[curve.quoted_as], _CURVE_FIELDS)
     for spread in document.spread_curves:
         yield from _curve_rows(spread, "spread", _SPREAD_FIELDS)
+    for credit in document.credit_curves:
+        yield from _curve_rows(credit, _ROW_OF_QUOTED_AS[credit.quoted_as], _CREDIT_FIELDS)
+    for inflation in document.inflation_curves:
+        yield from _curve_rows(inflation, "inflation_rate", _INFLATION_FIELDS)
     for spot in document.fx_spots:
         fields = spot.model_dump(mode="json", include=set(_SPOT_FIELDS))
         yield (
@@ -239,8 +263,10 @@ def _rows(document: MarketDocument) -> Iterable[Row]:
         yield {"kind": "fixing", "name": fixing.index, "tenor_or_date": str(fixing.fixing_date)} | _given(fields)
 
 
-def _curve_rows(curve: CurveDocument | SpreadCurveDocument, kind: str, fields: tuple[str, ...]) -> Iterable[Row]:
+def _curve_rows(curve: AnyCurveDocument, kind: str, fields: tuple[str, ...]) -> Iterable[Row]:
     shared = {"kind": kind, "name": curve.name} | _given(curve.model_dump(mode="json", include=set(fields)))
+    if "seasonality" in shared:
+        shared["seasonality"] = " ".join(map(repr, shared["seasonality"]))
     for point in curve.points:
         yield shared | {"tenor_or_date": point.label, "value": point.value}
 
@@ -277,7 +303,7 @@ class _TableReader:
     """
 
     def __init__(self, problems: list[Problem]) -> None:
-        self.document: dict[str, Any] = {"curves": [], "spread_curves": [], "fx_spots": [], "fx_discount_curves": {}, "indices": []}
+        self.document: dict[str, Any] = {**{part: [] for part in CURVE_PARTS}, "fx_spots": [], "fx_discount_curves": {}, "indices": []}
         self.problems = problems
         self.contradictions: list[Problem] = []
         self.contradicted: set[Part] = set()
@@ -307,6 +333,12 @@ class _TableReader:
                 self._add_point(number, row, "curves", _CURVE_FIELDS, {"quoted_as": _QUOTED_AS_OF_ROW[kind].value})
             case "spread":
                 self._add_point(number, row, "spread_curves", _SPREAD_FIELDS, {})
+            case "hazard_rate" | "survival_probability":
+                self._add_point(number, row, "credit_curves", _CREDIT_FIELDS, {"quoted_as": _QUOTED_AS_OF_ROW[kind].value})
+            case "inflation_rate":
+                factors = row.get("seasonality")
+                row = row | {"seasonality": None if factors is None else str(factors).split()}
+                self._add_point(number, row, "inflation_curves", _INFLATION_FIELDS, {})
             case "fx_spot":
                 self._rows_of["fx_spots", len(self.document["fx_spots"])] = number
                 fields = {"pair": row.get("name"), "rate": row.get("value"), "spot_date": row.get("tenor_or_date")}
@@ -326,7 +358,9 @@ class _TableReader:
             case "fixing" | "fixings":
                 self._add_fixing(number, row, is_table=kind == "fixings")
             case _:
-                known = "snapshot, zero_rate, discount_factor, spread, fx_spot, fx_discount_curve, index, fixing, fixings"
+                known = (
+                    f"snapshot, {', '.join(_QUOTED_AS_OF_ROW)}, spread, inflation_rate, fx_spot, fx_discount_curve, index, fixing, fixings"
+                )
                 self._problem(number, "kind", "unknown_kind", f"{kind!r} is none of {known}")
 
     def _add_snapshot(self, number: int, row: Row) -> None:

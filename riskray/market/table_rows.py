@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from riskray.errors import InvalidRequest
-from riskray.market.checks import Problem
+from riskray.market.problem import Problem
 
 ROWS_MAX = 1_000_000
 

@@ -10,7 +10,7 @@ from pricers.kernels.vector_math import log_of
 from pricers.market.curves import DAYS_PER_YEAR
 from pricers.market.market import Curve, CurveKind
 from pricers.time.dates import add_tenor, to_day
-from riskray.models.market_data import Compounding, CurveDocument, CurvePoint, QuotedAs, SpreadCurveDocument
+from riskray.models.market_data import Compounding, CurveDocument, CurvePoint, Interpolation, QuotedAs, SpreadCurveDocument
 
 
 def pillar_day(point: CurvePoint, as_of: date) -> int:
@@ -63,7 +63,7 @@ def _curve(document: CurveDocument | SpreadCurveDocument, kind: CurveKind, curre
         name=document.name,
         kind=kind,
         currency=currency,
-        interpolation=document.interpolation.value,
+        interpolation="LINEAR_ZERO" if document.interpolation is Interpolation.LINEAR_ZERO else "LOG_LINEAR_DISCOUNT",
         pillar_labels=tuple(point.label for point in document.points),
         pillar_days=np.array(days, np.int32),
         zero_rates=np.array(rates, np.float64),

@@ -5,13 +5,27 @@ This module checks single values; `riskray.market.checks` checks relations betwe
 
 import datetime
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, FiniteFloat, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    FiniteFloat,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
+from pricers.calibration.quotes import Instrument
 from pricers.contract.columns import FX_RATE_MAX
 from pricers.market.indices import STANDARD_INDICES, Index, IndexKind
 from pricers.time.calendar_names import CALENDARS, is_calendar
@@ -22,6 +36,8 @@ from riskray.models.rate_units import RatesChecked
 
 AS_OF_MIN, AS_OF_MAX = datetime.date(1950, 1, 1), datetime.date(2149, 12, 31)
 """A year before the end of the holiday calendars, so that they cover the days that a market itself needs."""
+POINTS_MAX = 2_000
+"""Of a discount curve."""
 FX_RATE_MIN = 1 / FX_RATE_MAX
 """Larger than any exchange rate in history, even in hyperinflations, and so small that a product of several rates cannot overflow."""
 
@@ -41,11 +57,23 @@ class QuotedAs(StrEnum):
     DISCOUNT_FACTORS = "discount_factors"
 
 
+class CreditQuotedAs(StrEnum):
+    """What the points of a credit curve are."""
+
+    HAZARD_RATES = "hazard_rates"
+    SURVIVAL_PROBABILITIES = "survival_probabilities"
+
+
 class Interpolation(StrEnum):
-    """Interpolation between pillars: linear in the zero rate, or in the logarithm of the discount factor (flat forward rates)."""
+    """Interpolation between pillars: linear in the zero rate, or in the logarithm of the discount factor (flat forward rates).
+
+    MONOTONE_CUBIC, of curves from quotes alone: a cubic spline of the logarithm of the discount factor, given by points of every day, week
+    or month with flat forward rates between them.
+    """
 
     LINEAR_ZERO = "LINEAR_ZERO"
     LOG_LINEAR_DISCOUNT = "LOG_LINEAR_DISCOUNT"
+    MONOTONE_CUBIC = "MONOTONE_CUBIC"
 
 
 class Compounding(StrEnum):
@@ -108,6 +136,16 @@ def _within_calendars(day: datetime.date) -> datetime.date:
     return day
 
 
+def _is_empty(given: list[Any]) -> bool:
+    return not given
+
+
+def _between_points(interpolation: Interpolation) -> Interpolation:
+    if interpolation is Interpolation.MONOTONE_CUBIC:
+        raise ValueError("MONOTONE_CUBIC is for curves from instruments; choose LINEAR_ZERO or LOG_LINEAR_DISCOUNT")
+    return interpolation
+
+
 def _printable(text: str) -> str:
     if any(unicodedata.category(character) == "Cc" for character in text):
         raise ValueError("text has a control character or a line break")
@@ -159,7 +197,44 @@ class CurveDocument(_Sourced):
     quoted_as: QuotedAs = Field(default=QuotedAs.ZERO_RATES, description="What the points are.")
     interpolation: Interpolation = Field(default=Interpolation.LINEAR_ZERO, description="Interpolation between the points.")
     compounding: Compounding = Field(default=Compounding.CONTINUOUS, description="Compounding of zero rates; discount factors have none.")
-    points: list[CurvePoint] = Field(min_length=1, max_length=1_000, description="Points of the curve, in increasing order.")
+    # Documents without these keep the text and the hash that they had before these existed.
+    instruments: list[Name] = Field(
+        default=[], max_length=1_000, exclude_if=_is_empty, description="Ids of the quotes that determine the curve."
+    )
+    index: Name | None = Field(
+        default=None,
+        description="Index that the curve forecasts in instruments; default: the one of the curve's name.",
+        examples=["EUR-ESTR"],
+    )
+    collateral_currency: Currency | None = Field(
+        default=None,
+        description="In instruments the curve discounts flows of its currency under collateral in this one; default: its own currency for "
+        "the curve of an overnight index, none for others.",
+    )
+    depends_on: list[Name] = Field(
+        default=[], max_length=100, exclude_if=_is_empty, description="Curves that the instruments read; default: any of the market."
+    )
+    solve_group: Name | None = Field(default=None, description="Curves of one group are solved together.")
+
+    points: list[CurvePoint] = Field(
+        default=[],
+        validate_default=True,
+        max_length=POINTS_MAX,
+        description="Points of the curve, in increasing order; of a curve with instruments, their result.",
+    )
+
+    @field_validator("points")
+    @classmethod
+    def _has_points_or_instruments(cls, points: list[CurvePoint], info: ValidationInfo) -> list[CurvePoint]:
+        if not points and not info.data.get("instruments"):
+            raise PydanticCustomError("too_short", "give points, or the instruments whose quotes determine the curve")
+        return points
+
+    @model_validator(mode="after")
+    def _has_instruments_for_a_spline(self) -> "CurveDocument":
+        if self.interpolation is Interpolation.MONOTONE_CUBIC and not self.instruments:
+            raise ValueError("MONOTONE_CUBIC is for curves from instruments; choose LINEAR_ZERO or LOG_LINEAR_DISCOUNT")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -169,14 +244,116 @@ class CurveDocument(_Sourced):
         return data
 
 
+class QuoteType(StrEnum):
+    """Unit of a quote's value."""
+
+    RATE = "RATE"
+    PRICE = "PRICE"
+    SPREAD = "SPREAD"
+    POINTS = "POINTS"
+
+
+QUOTE_TYPES: Final[Mapping[Instrument, QuoteType]] = {
+    Instrument.DEPOSIT: QuoteType.RATE,
+    Instrument.FRA: QuoteType.RATE,
+    Instrument.RATE_FUTURE: QuoteType.PRICE,
+    Instrument.OIS: QuoteType.RATE,
+    Instrument.IRS: QuoteType.RATE,
+    Instrument.TENOR_BASIS: QuoteType.SPREAD,
+    Instrument.FX_SWAP: QuoteType.POINTS,
+    Instrument.XCCY_BASIS: QuoteType.SPREAD,
+}
+"""The unit of each instrument's quotes."""
+
+
+class QuoteDocument(_Document):
+    """A quoted instrument; the curves that it determines list it among their instruments."""
+
+    quote_id: Name = Field(description="Name of the quote.", examples=["EUR.OIS.ESTR.5Y"])
+    instrument: Instrument = Field(description="What is quoted.")
+    value: Number = Field(
+        description="Rate or spread (decimal a year), price of a future (100 less per cent), or forward points in the unit of the rate.",
+        examples=[0.0231],
+    )
+    convention: Name | None = Field(
+        default=None,
+        description="Name of the market convention of a swap, a pair or a future; a deposit and a FRA have an index instead.",
+        examples=["EUR-FIXED-1Y-ESTR-OIS"],
+    )
+    index: Name | None = Field(default=None, description="Index of a deposit or FRA.", examples=["EUR-EURIBOR-6M"])
+    currency: Currency | None = Field(default=None, description="For the reader; the convention or the index implies it.")
+    tenor: Annotated[str, Field(max_length=20)] | None = Field(
+        default=None, description="Maturity from spot; ON, TN or SN; a FRA's months (3X9); a future's month (DEC26).", examples=["5Y"]
+    )
+    start_date: Date | None = Field(default=None, description="Start of a swap, deposit or future between dates.")
+    end_date: Date | None = Field(default=None, description="End of a swap or deposit between dates.")
+    convexity_adjustment: Number | None = Field(
+        default=None, description="Rate of a future less the forward rate, decimal a year; default: none."
+    )
+    quote_type: QuoteType | None = Field(default=None, description="For the reader; the instrument implies it.")
+    residual: Number | None = Field(default=None, description="Result: by how much the curves miss the quote, decimal.")
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "QuoteDocument":
+        has_index = self.instrument in (Instrument.DEPOSIT, Instrument.FRA)
+        wanted, given = ("index", self.index) if has_index else ("convention", self.convention)
+        if given is None:
+            raise ValueError(f"a quote of {self.instrument} needs its {wanted}")
+        if self.quote_type not in (None, QUOTE_TYPES[self.instrument]):
+            raise ValueError(f"a quote of {self.instrument} has the quote_type {QUOTE_TYPES[self.instrument]}, not {self.quote_type}")
+        return self
+
+
 class SpreadCurveDocument(_Sourced):
     """Zero spreads of an issuer or a rating, continuously compounded, added to the zero rates of a discount curve."""
 
     name: Name = Field(description="Name by which positions refer to the curve.", examples=["EUR-CORP-BBB"])
     issuer: Note = Field(default="", description="Issuer whose credit the curve describes.")
     rating: Note = Field(default="", description="Rating class.", examples=["BBB"])
-    interpolation: Interpolation = Field(default=Interpolation.LINEAR_ZERO, description="Interpolation between the points.")
+    interpolation: Annotated[Interpolation, AfterValidator(_between_points)] = Field(
+        default=Interpolation.LINEAR_ZERO, description="Interpolation between the points."
+    )
     points: list[CurvePoint] = Field(min_length=1, max_length=1_000, description="Points of the curve, in increasing order.")
+
+
+class CreditCurveDocument(_Sourced):
+    """Survival of an entity or an index. The hazard rate is constant between the points."""
+
+    name: Name = Field(description="Name by which positions refer to the curve.", examples=["ACME-SNRFOR-MR14"])
+    entity: Note = Field(default="", description="Entity whose default the curve describes.", examples=["Acme Corp"])
+    currency: Currency | None = Field(default=None, description="Currency of the default swaps that the curve comes from.")
+    seniority: Note = Field(default="", description="Tier of the debt.", examples=["SNRFOR"])
+    restructuring: Literal["", "CR", "MR", "MM", "XR", "CR14", "MR14", "MM14", "XR14"] = Field(
+        default="", description="Restructuring clause of the default swaps: full, modified, modified modified or none.", examples=["MR14"]
+    )
+    recovery_rate: Number | None = Field(
+        default=None, description="Recovered fraction of the notional, at least 0 and below 1.", examples=[0.4]
+    )
+    quoted_as: CreditQuotedAs = Field(
+        default=CreditQuotedAs.HAZARD_RATES,
+        description="What the points are: zero hazard rates h, with survival exp(-h × days / 365), or survival probabilities.",
+    )
+    points: list[CurvePoint] = Field(min_length=1, max_length=1_000, description="Points of the curve, in increasing order.")
+
+
+class InflationCurveDocument(_Sourced):
+    """Zero-coupon inflation rates of a price index: the index of a month is (1 + rate)^years times that of the base month."""
+
+    name: Name = Field(description="Name of the curve; an index's `forecast_curve` refers to it.", examples=["EU-HICPXT"])
+    index: Name = Field(description="Price index that the curve forecasts.", examples=["EU-HICPXT"])
+    base_date: Date = Field(description="First day of the month from which the rates count.", examples=["2023-12-01"])
+    base_index_value: Number = Field(description="Index of the base month.", examples=[123.49])
+    observation_lag_months: Annotated[int, BeforeValidator(_as_written)] = Field(
+        default=3, ge=0, le=24, description="Months from the index's month to the month in which it counts in the swaps quoted."
+    )
+    points: list[CurvePoint] = Field(
+        min_length=1,
+        max_length=1_000,
+        description="Zero-coupon inflation rates (decimal a year, annually compounded); tenors count from the base month, in whole months.",
+    )
+    seasonality: Annotated[list[Number], Field(min_length=12, max_length=12)] | None = Field(
+        default=None, description="What multiplies the index in each calendar month, January first; the product is 1."
+    )
 
 
 class FxSpot(_Sourced):
@@ -268,6 +445,16 @@ InlineFixings = Annotated[list[FixingDocument], Field(max_length=100_000)]
 NamedOrInlineFixings = Annotated[Annotated[Name, Tag("name")] | Annotated[InlineFixings, Tag("rows")], Discriminator(_form_of_fixings)]
 
 
+AnyCurveDocument = CurveDocument | SpreadCurveDocument | CreditCurveDocument | InflationCurveDocument
+CURVE_PARTS: Final[Mapping[str, str]] = {
+    "curves": "discount curve",
+    "spread_curves": "spread curve",
+    "credit_curves": "credit curve",
+    "inflation_curves": "inflation curve",
+}
+"""The parts of a market document that hold curves, and what a curve of each is called."""
+
+
 class MarketDocument(_Document):
     """A market snapshot. A stored snapshot is immutable, and equal content is stored as one snapshot."""
 
@@ -276,6 +463,16 @@ class MarketDocument(_Document):
     description: Note = Field(default="", description="Free text.")
     curves: list[CurveDocument] = Field(min_length=1, max_length=10_000, description="Discount curves.")
     spread_curves: list[SpreadCurveDocument] = Field(default=[], max_length=100_000, description="Issuer and rating spread curves.")
+    # Documents without these keep the text and the hash that they had before these existed.
+    credit_curves: list[CreditCurveDocument] = Field(
+        default=[], max_length=100_000, exclude_if=lambda given: not given, description="Survival of entities and credit indices."
+    )
+    inflation_curves: list[InflationCurveDocument] = Field(
+        default=[], max_length=1_000, exclude_if=lambda given: not given, description="Zero-coupon inflation rates of price indices."
+    )
+    quotes: list[QuoteDocument] = Field(
+        default=[], max_length=100_000, exclude_if=_is_empty, description="Quoted instruments, for curves that list them."
+    )
     fx_spots: list[FxSpot] = Field(default=[], max_length=1_000, description="Exchange rates; crosses and inverses are derived.")
     fx_discount_curves: dict[Currency, Name] = Field(
         default={},
@@ -296,3 +493,8 @@ class MarketDocument(_Document):
         examples=["eod"],
     )
     rates_checked: RatesChecked = True
+
+    @property
+    def all_curves(self) -> list[AnyCurveDocument]:
+        """The curves of all parts."""
+        return [curve for part in CURVE_PARTS for curve in getattr(self, part)]

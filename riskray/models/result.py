@@ -1,11 +1,13 @@
 """Results: rollups, sensitivities, failures and the flow-by-flow explanation of one value."""
 
+import datetime
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from pricers.market.factors import FactorKind
+from pricers.market.market import CurveKind
 from pricers.measures import ADDITIVE_MEASURES
 from riskray.models.common import CurrencyCode, Model
 from riskray.models.measured import measured
@@ -87,6 +89,18 @@ class FailureSummary(Model):
     example_position_id: str
 
 
+class ExplainedTerm(Model):
+    """One point of a curve that the value of a flow rests on."""
+
+    curve: str | None = Field(description="Name of the curve; null for the contract's own credit spread.", examples=["EUR-GOVT"])
+    kind: CurveKind | None = Field(description="Kind of the curve; null for the contract's own credit spread.")
+    date: datetime.date = Field(description="Day on the curve.", examples=["2027-06-21"])
+    sign: Literal[-1, 1] = Field(description="1: the curve's factor of this day discounts the flow; -1: the flow is divided by it.")
+    factor: float | None = Field(
+        description="What the point multiplies the amount by; null for a point of the special factor.", examples=[0.9231]
+    )
+
+
 class ExplainedFlow(Model):
     """One cash flow of one position, and its value."""
 
@@ -98,6 +112,13 @@ class ExplainedFlow(Model):
     amount: float
     discount_factor: float
     spread_factor: float
+    terms: list[ExplainedTerm] = Field(
+        description="All points of curves that the value rests on; the product of their factors and special_factor is discount_factor "
+        "× spread_factor."
+    )
+    special_factor: float = Field(
+        description="Part of the factors that is no product of single points: compounded or averaged rates, protection; 1 without one."
+    )
     pv: float = Field(description="Present value in the leg's currency.")
     pv_base: float
 

@@ -70,7 +70,9 @@ class Shift(Model):
 
 class _CurveShock(Model):
     curves: list[Pattern] = Field(default=["*"], min_length=1, description="Curves that move; every pattern must match a curve.")
-    target: Literal["zero", "spread"] = Field(default="zero", description="Whether discount curves or spread curves move.")
+    target: Literal["zero", "spread", "hazard", "inflation"] = Field(
+        default="zero", description="Whether discount curves, spread curves, credit curves or inflation curves move."
+    )
 
 
 class ParallelShock(_CurveShock):
@@ -151,6 +153,11 @@ class StressDefinition(Model):
     rates_checked: RatesChecked = True
 
 
+def _is_absolute(moves: MoveKind) -> bool:
+    """Keeps definitions, and so the hashes of scenario sets, as they were before the field existed."""
+    return moves is MoveKind.ABSOLUTE
+
+
 class _FromHistory(Model):
     history: str = Field(description="Market history id, or a name, which stands for its last upload.", examples=["demo-history"])
     first_date: Date | None = Field(default=None, description="First date of the history to use; by default its first.")
@@ -159,6 +166,16 @@ class _FromHistory(Model):
     horizon_days: int = Field(default=1, ge=1, le=260, description="Length of a move, in observations of the history.")
     zero_moves: MoveKind = Field(default=MoveKind.ABSOLUTE, description="Whether zero rates move by absolute or relative amounts.")
     spread_moves: MoveKind = Field(default=MoveKind.ABSOLUTE, description="Whether zero spreads move by absolute or relative amounts.")
+    hazard_moves: MoveKind = Field(
+        default=MoveKind.ABSOLUTE,
+        exclude_if=_is_absolute,
+        description="Whether zero hazard rates move by absolute or relative amounts.",
+    )
+    inflation_moves: MoveKind = Field(
+        default=MoveKind.ABSOLUTE,
+        exclude_if=_is_absolute,
+        description="Whether growth rates of price indices move by absolute or relative amounts.",
+    )
     gap_policy: GapPolicy = Field(
         default=GapPolicy.REFUSE,
         description="Treatment of missing observations: refuse the history, drop the dates that lack any, or carry the last value forward "

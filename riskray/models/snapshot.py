@@ -25,6 +25,22 @@ class MarketSnapshot(Model):
     created_at: datetime
 
 
+class FittedQuote(Model):
+    """A quote of a market and how well the curves meet it."""
+
+    quote_id: str = Field(examples=["EUR.OIS.ESTR.5Y"])
+    instrument: str = Field(examples=["OIS"])
+    value: float = Field(examples=[0.0231])
+    curve: str | None = Field(description="Curve that the quote determines; null if none lists it.", examples=["EUR-ESTR"])
+    residual: float | None = Field(description="Quote of the curves less the quote given, decimal.")
+
+
+class MarketDetail(MarketSnapshot):
+    """A stored market with the quotes that its curves come from."""
+
+    quotes: list[FittedQuote] = Field(description="By id; empty for a market whose curves are given by points.")
+
+
 class MarketUpload(MarketSnapshot):
     """A stored market and the parts of its upload that were left out."""
 
@@ -35,18 +51,19 @@ class MarketUpload(MarketSnapshot):
 class StoredCurve(Model):
     """One curve of a stored market, in the form used for valuation."""
 
-    kind: Literal["discount", "spread"]
+    kind: Literal["discount", "spread", "hazard", "inflation"]
     curve_no: int = Field(
         ge=0,
         description="Number among the market's curves, discount curves first; among the curves of its kind in markets stored before "
         "version 0.2.0.",
     )
     name: str = Field(examples=["EUR-GOVT"])
-    currency: str = Field(description="Currency of a discount curve; empty for a spread curve.", examples=["EUR"])
+    currency: str = Field(description="Currency of a discount curve; empty for others.", examples=["EUR"])
     pillars: list[str] = Field(description="Tenors or dates: the buckets of the curve's sensitivities.", examples=[["1Y", "10Y"]])
     pillar_days: list[int] = Field(description="Days from the valuation date to each pillar.", examples=[[365, 3653]])
     zero_rates: list[float] = Field(
-        description="Zero rates, continuously compounded, ACT/365F, decimal a year; a spread curve's are added to a discount curve's.",
+        description="Zero rates, continuously compounded, ACT/365F, decimal a year; a spread curve's are added to a discount curve's, a "
+        "hazard curve's are zero hazard rates, an inflation curve's are growth rates of the index from its base month.",
         examples=[[0.0331, 0.0243]],
     )
 

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 from pricers.measures import ADDITIVE_MEASURES
 from riskray.models.common import CurrencyCode, Model
 from riskray.models.hierarchy import Dimension
-from riskray.models.market_data import CurveDocument, SpreadCurveDocument
+from riskray.models.market_data import CURVE_PARTS, CreditCurveDocument, CurveDocument, InflationCurveDocument, SpreadCurveDocument
 from riskray.models.measured import measured_with_titles
 from riskray.models.position import Position
 from riskray.models.pricing import EXAMPLE_POSITION, POSITIONS_MAX, PriceFailure
@@ -27,6 +27,12 @@ class MarketChange(Model):
     curves: list[CurveDocument] = Field(default=[], description="Discount curves, each in place of the market's curve of that name.")
     spread_curves: list[SpreadCurveDocument] = Field(
         default=[], description="Spread curves, each in place of the market's curve of that name."
+    )
+    credit_curves: list[CreditCurveDocument] = Field(
+        default=[], description="Credit curves, each in place of the market's curve of that name."
+    )
+    inflation_curves: list[InflationCurveDocument] = Field(
+        default=[], description="Inflation curves, each in place of the market's curve of that name."
     )
     fx_rates: dict[str, Annotated[FiniteFloat, Field(gt=0.0)]] = Field(
         default={}, description="New rates of quoted pairs: quote currency for one unit of base currency.", examples=[{"EURUSD": 1.15}]
@@ -75,14 +81,15 @@ class WhatIfRequest(Model):
     @model_validator(mode="after")
     def _changes_something(self) -> "WhatIfRequest":
         if not (self.remove or self.scale or self.add or self.changes_market):
-            raise ValueError("the request has no change; give market (curves, spread_curves, fx_rates or shocks), remove, scale or add")
+            fields = ", ".join(CURVE_PARTS)
+            raise ValueError(f"the request has no change; give market ({fields}, fx_rates or shocks), remove, scale or add")
         return self
 
     @property
     def changes_market(self) -> bool:
         """Whether the request changes the market."""
         change = self.market
-        return change is not None and bool(change.curves or change.spread_curves or change.fx_rates or change.shocks)
+        return change is not None and bool(change.fx_rates or change.shocks or any(getattr(change, part) for part in CURVE_PARTS))
 
 
 class MeasureChange(Model):

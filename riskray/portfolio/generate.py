@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from riskray.portfolio import generated_cash
+from riskray.portfolio import generated_cash, generated_floating
 from riskray.portfolio.generated_terms import (
     BASE_FIRST,
     CURRENCIES,
@@ -47,6 +47,7 @@ SHARES: Final[Mapping[str, float]] = {"AMORT_LOAN": 0.2, "FIXED_BOND": 0.5, "FX_
 """The mix of the demo and of the benchmarks."""
 _BOOKS: Final = {
     **generated_cash.BOOKS,
+    **generated_floating.BOOKS,
     "AMORT_LOAN": tuple(f"LOAN-{i:02d}" for i in range(1, 11)),
     "FIXED_BOND": tuple(f"BOND-{i:02d}" for i in range(1, 19)),
     "FX_FWD": tuple(f"FX-{i:02d}" for i in range(1, 13)),
@@ -224,6 +225,12 @@ def _forwards(random: np.random.Generator, flaw: np.ndarray, as_of: np.datetime6
     }
 
 
-_MAKERS: Final[Mapping[str, Maker]] = {"AMORT_LOAN": _loans, "FIXED_BOND": _bonds, "FX_FWD": _forwards, **generated_cash.MAKERS}
+_MAKERS: Final[Mapping[str, Maker]] = {
+    "AMORT_LOAN": _loans,
+    "FIXED_BOND": _bonds,
+    "FX_FWD": _forwards,
+    **generated_cash.MAKERS,
+    **generated_floating.MAKERS,
+}
 GENERATED_PRODUCTS: Final = tuple(sorted(_MAKERS))
 """Products that `generate_portfolio` makes."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import riskray
 from pricers.kernels.cache import SOURCES_DIGEST
+from pricers.market.fixings import Fixings
 from pricers.registry import entry_point_packages
 from riskray.config import Settings
 
@@ -42,9 +43,9 @@ def package_versions() -> dict[str, str]:
 
 @cache
 def pricer_sources(modules: tuple[str, ...]) -> str:
-    """SHA-256 of the sources of `pricers`, of the modules that the settings name (`modules`) and of the packages of installed pricers, in
-    hex; as of the first call in this process."""
-    digest = hashlib.sha256(SOURCES_DIGEST.encode())
+    """SHA-256 of the sources of `pricers`, of the standard indices, of the modules that the settings name (`modules`) and of the packages
+    of installed pricers, in hex; as of the first call in this process."""
+    digest = hashlib.sha256(SOURCES_DIGEST.encode() + Fixings.none().content_hash.encode())
     for name in (*modules, *entry_point_packages()):
         spec = find_spec(name)
         folders = [] if spec is None else [Path(folder) for folder in spec.submodule_search_locations or ()]

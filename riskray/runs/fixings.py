@@ -15,7 +15,6 @@ from pricers.market.fixings import Fixings
 from pricers.market.indices import STANDARD_INDICES, Index
 from pricers.time.dates import to_date, to_day
 from riskray.errors import Conflict
-from riskray.market.checks import Problem
 from riskray.market.fixing_files import read_fixings as read_file
 from riskray.market.fixings import (
     NumberedFixing,
@@ -27,6 +26,7 @@ from riskray.market.fixings import (
     refused,
 )
 from riskray.market.index_checks import indices_of
+from riskray.market.problem import Problem
 from riskray.models.market_data import MarketDocument
 from riskray.models.snapshot import FixingsOfIndex, FixingTable, FixingTableDetail, IndexDescription
 from riskray.snapshots.content import fixings_content

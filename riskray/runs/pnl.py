@@ -1,7 +1,7 @@
 """P&L explain on warm actors: the parts that two runs are cut into, what an actor does with one, and what it answers."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
@@ -132,11 +132,11 @@ def explain_part(database: Database, part: PnlPart, *, load_market: Callable[[st
         return {"positions": _failed(rows.table, part.product, spec), "buckets": BUCKET_SCHEMA.empty_table()}
     contracts = contracts_from_arrow(spec.columns, rows.table)
     # What was fixed in between is cash, not a forecast: the flows that are cash are those of the earlier date under the later fixings.
-    known_at_t1 = spec.lower(contracts, as_of=market_t0.as_of, fixings=market_t1.fixings)
+    published = replace(market_t1.fixings, through=market_t1.as_of)
     found = explain_pnl(
         compile_contracts(spec, contracts, as_of=market_t0.as_of, fixings=market_t0.fixings),
         compile_contracts(spec, contracts, as_of=market_t1.as_of, fixings=market_t1.fixings),
-        cashflows_t0=known_at_t1.cashflows,
+        known_t1=spec.lower(contracts, as_of=market_t0.as_of, fixings=published),
         market_t0=market_t0,
         market_t1=market_t1,
         in_t0=rows.in_t0,

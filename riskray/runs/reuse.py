@@ -141,7 +141,9 @@ def _same(one: Any, other: Any) -> bool:
         return all(_same(getattr(one, entry.name), getattr(other, entry.name)) for entry in fields(Curve))
     if isinstance(one, FixingSeries):
         return all(map(_same, one, other))
-    return np.array_equal(one, other) if isinstance(one, np.ndarray) else bool(one == other)
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, other)
+    return bool(one == other) or (one != one and other != other)  # NaN: not known
 
 
 # ----------------------------------------------------------------------------------------------------------- the rows of a shard

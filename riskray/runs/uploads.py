@@ -12,22 +12,32 @@ import pyarrow as pa
 from riskray.engine.plan import PositionRange, Requirement
 from riskray.figures.hierarchy import Hierarchy
 from riskray.market.build import market_curve_rows
+from riskray.market.quotes import fitted_quotes
 from riskray.market.reader import read_market_upload
 from riskray.models.common import Problem
 from riskray.models.hierarchy import HierarchyDetail, HierarchyDocument, StoredHierarchy
 from riskray.models.market_data import MarketDocument
 from riskray.models.scenario import DemoHistoryRequest, MarketHistory, MarketHistoryDetail
-from riskray.models.snapshot import MarketSnapshot, MarketUpload, PortfolioDetail, PortfolioUpload
+from riskray.models.snapshot import MarketDetail, MarketSnapshot, MarketUpload, PortfolioDetail, PortfolioUpload
 from riskray.portfolio.batches import decode_batch, prepare_portfolio
 from riskray.portfolio.reader import READER_VERSION, read_portfolio
 from riskray.runs.fixings import resolve_fixings
 from riskray.scenario.history import History, decode, read_history, summary
 from riskray.scenario.history_sources import ECB_NUMERAIRE, ecb_fx_history, generate_rate_history, joined
 from riskray.snapshots.content import hierarchy_content, history_content, market_content
-from riskray.snapshots.kinds import HIERARCHIES, HISTORIES, MARKETS, PORTFOLIOS, HierarchyRecord, HistoryRecord, PortfolioRecord
+from riskray.snapshots.kinds import (
+    HIERARCHIES,
+    HISTORIES,
+    MARKETS,
+    PORTFOLIOS,
+    HierarchyRecord,
+    HistoryRecord,
+    MarketRecord,
+    PortfolioRecord,
+)
 from riskray.store import snapshots
 from riskray.store.database import Database
-from riskray.store.markets import MarketCurve, insert_market, load_market
+from riskray.store.markets import MarketCurve, insert_market, load_market, read_market
 from riskray.store.portfolios import count_positions, insert_portfolio, read_batches
 
 # ---------------------------------------------------------------------------------------------------------------- markets
@@ -60,6 +70,12 @@ def store_market(database: Database, document: MarketDocument) -> tuple[MarketSn
     curves = [MarketCurve(**{**row, **{name: tuple(row[name]) for name in lists}}) for row in rows]
     record, created = insert_market(database, name=document.name, content=market_content(document), curves=curves)
     return MARKETS.describe(record), created
+
+
+def describe_market(database: Database, record: MarketRecord) -> MarketDetail:
+    """A stored market with its quotes."""
+    document = read_market(database, market_id=record.market_id)
+    return MarketDetail(**MARKETS.fields(record), quotes=fitted_quotes(document))
 
 
 # ------------------------------------------------------------------------------------------------------------- portfolios

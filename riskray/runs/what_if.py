@@ -23,7 +23,7 @@ from riskray.market.checks import rate_unit_problems
 from riskray.market.derive import replaced, shifted
 from riskray.market.reader import parse_market
 from riskray.models.hierarchy import DIMENSIONS
-from riskray.models.market_data import MarketDocument
+from riskray.models.market_data import CURVE_PARTS, MarketDocument
 from riskray.models.pricing import POSITIONS_MAX, PriceFailure
 from riskray.models.run import Run, RunRequest, RunState
 from riskray.models.scenario import CreditShock, StressDefinition, StressScenario
@@ -209,9 +209,11 @@ def derive_market(database: Database, *, run: Run, change: MarketChange) -> Mark
     numbers that no market may have.
     """
     given = read_market(database, market_id=run.market_id)
-    if change.rates_checked and (problems := rate_unit_problems(change.curves, loc=("market", "curves"))):
-        raise InvalidRequest(problems[0]["msg"], problems)
-    document = replaced(given, curves=change.curves, spread_curves=change.spread_curves, fx_rates=change.fx_rates)
+    if change.rates_checked:
+        problems = [found for part in CURVE_PARTS for found in rate_unit_problems(getattr(change, part), loc=("market", part))]
+        if problems:
+            raise InvalidRequest(problems[0]["msg"], problems)
+    document = replaced(given, **{part: getattr(change, part) for part in CURVE_PARTS}, fx_rates=change.fx_rates)
     document = _checked(document)  # before it is moved: a curve that is wrong has no pillars to move
     if change.shocks:
         document = _shocked(document, change, base_currency=run.base_currency)

@@ -12,7 +12,7 @@ from pricers.market.market import Market, Scenarios
 from riskray.errors import InvalidRequest
 from riskray.models.scenario import MoveKind
 from riskray.scenario.codec import ScenarioMatrix
-from riskray.scenario.factors import Factor, curve_and_pillar, curve_of, curves_of, factor_type, fx_name, market_factor_names
+from riskray.scenario.factors import CURVE_KINDS, Factor, curve_and_pillar, curve_of, curves_of, factor_type, fx_name, market_factor_names
 
 _LISTED_MAX = 20
 
@@ -27,11 +27,11 @@ class BoundScenarios:
 
     @property
     def unmoved(self) -> tuple[str, ...]:
-        """`zero/<curve>` and `spread/<curve>` of which no pillar moves, `credit` and `fx/<currency>`."""
+        """Type and name (`zero/<curve>`) of each curve of which no pillar moves, `credit` and `fx/<currency>`."""
         names = []
         for name in self.unmoved_factors:
             kind = factor_type(name)
-            if kind in ("zero", "spread"):
+            if kind in CURVE_KINDS:
                 curve = curve_and_pillar(name)[0]
                 if curve in self.scenarios.shifts:
                     continue
@@ -67,7 +67,7 @@ def bind_scenarios(matrix: ScenarioMatrix, *, market: Market) -> BoundScenarios:
 
 def _is_pillar(factor: Factor, market: Market) -> bool:
     """Whether the factor is a pillar of a curve that the market knows by another name as well (see `Market.resolve`)."""
-    curve = curve_of(market, factor) if factor.type in ("zero", "spread") else None
+    curve = curve_of(market, factor)
     return curve is not None and factor.pillar in curve.pillar_labels
 
 
@@ -95,7 +95,7 @@ def _what_exists(name: str, market: Market) -> str:
 def _curve_shifts(matrix: ScenarioMatrix, market: Market) -> dict[str, np.ndarray]:
     shifts: dict[str, np.ndarray] = {}
     for column, factor in enumerate(matrix.factors):
-        curve = curve_of(market, factor) if factor.type in ("zero", "spread") else None
+        curve = curve_of(market, factor)
         if curve is None:
             continue
         pillar = curve.pillar_labels.index(factor.pillar)

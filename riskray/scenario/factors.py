@@ -2,6 +2,8 @@
 
     zero/<discount curve>/<pillar>     the curve's zero rate at the pillar
     spread/<spread curve>/<pillar>     the curve's zero spread at the pillar
+    hazard/<credit curve>/<pillar>     the curve's zero hazard rate at the pillar
+    inflation/<inflation curve>/<pillar>   the continuously compounded growth rate of the index from its base month to the pillar
     credit                             every contract's own credit spread
     fx/<currency>                      the price of one unit of the currency in the set's numeraire
 
@@ -18,10 +20,16 @@ from riskray.errors import InvalidRequest
 from riskray.models.instrument import CURRENCIES
 from riskray.models.scenario import MoveKind
 
-FactorType = Literal["zero", "spread", "credit", "fx"]
+FactorType = Literal["zero", "spread", "hazard", "inflation", "credit", "fx"]
 _RELATIVE_SUFFIX = " relative"
 _CREDIT = "credit"
-_CURVE_KINDS: Final[Mapping[str, CurveKind]] = {"zero": CurveKind.RATE, "spread": CurveKind.SPREAD}
+CURVE_KINDS: Final[Mapping[FactorType, CurveKind]] = {
+    "zero": CurveKind.RATE,
+    "spread": CurveKind.SPREAD,
+    "hazard": CurveKind.HAZARD,
+    "inflation": CurveKind.INFLATION,
+}
+"""The kind of curve that factors of each type move, in the order of a market's factors."""
 
 
 @dataclass(frozen=True, order=True)
@@ -33,12 +41,12 @@ class Factor:
 
     @property
     def type(self) -> FactorType:
-        """zero, spread, credit or fx."""
+        """zero, spread, hazard, inflation, credit or fx."""
         return factor_type(self.name)
 
     @property
     def curve(self) -> str:
-        """The curve of a zero or spread factor. A curve's name may hold slashes, a pillar's label never does."""
+        """The curve of a factor that moves one. A curve's name may hold slashes, a pillar's label never does."""
         return curve_and_pillar(self.name)[0]
 
     @property
@@ -54,25 +62,26 @@ class Factor:
     @property
     def header(self) -> str:
         """The factor as the head of a column."""
-        return self.name + (_RELATIVE_SUFFIX if self.kind is MoveKind.RELATIVE and self.type in ("zero", "spread") else "")
+        return self.name + (_RELATIVE_SUFFIX if self.kind is MoveKind.RELATIVE and self.type in CURVE_KINDS else "")
 
 
 def factor_type(name: str) -> FactorType:
     """The type that a name begins with. Raises InvalidRequest."""
     start, _, rest = name.partition("/")
     match start:
-        case "zero" | "spread" if rest.rpartition("/")[0] and rest.rpartition("/")[2]:
-            return "zero" if start == "zero" else "spread"
+        case "zero" | "spread" | "hazard" | "inflation" as kind if rest.rpartition("/")[0] and rest.rpartition("/")[2]:
+            return kind
         case "credit" if name == _CREDIT:
             return "credit"
         case "fx" if rest in CURRENCIES:
             return "fx"
-    message = f"{name!r} is not a factor; write zero/<curve>/<pillar>, spread/<curve>/<pillar>, credit or fx/<currency>"
+    curves = ", ".join(f"{kind}/<curve>/<pillar>" for kind in CURVE_KINDS)
+    message = f"{name!r} is not a factor; write {curves}, credit or fx/<currency>"
     raise InvalidRequest(message, [{"loc": ["factors", name], "msg": message, "code": "unknown_factor"}])
 
 
 def curve_and_pillar(name: str) -> tuple[str, str]:
-    """Curve and pillar of a zero or spread factor's name."""
+    """Curve and pillar of the name of a factor that moves a curve."""
     curve, _, pillar = name.partition("/")[2].rpartition("/")
     return curve, pillar
 
@@ -88,14 +97,9 @@ def parse_factor(header: str) -> Factor:
     return Factor(name, MoveKind.RELATIVE if kind == "fx" or name != text else MoveKind.ABSOLUTE)
 
 
-def zero_name(curve: str, pillar: str) -> str:
-    """Name of the factor of a discount curve's pillar."""
-    return f"zero/{curve}/{pillar}"
-
-
-def spread_name(curve: str, pillar: str) -> str:
-    """Name of the factor of a spread curve's pillar."""
-    return f"spread/{curve}/{pillar}"
+def pillar_name(kind: FactorType, curve: str, pillar: str) -> str:
+    """Name of the factor of a curve's pillar."""
+    return f"{kind}/{curve}/{pillar}"
 
 
 def fx_name(currency: str) -> str:
@@ -105,18 +109,19 @@ def fx_name(currency: str) -> str:
 
 def curves_of(market: Market, target: FactorType) -> tuple[Curve, ...]:
     """The market's curves that factors of this type move; none for types that move no curve."""
-    return market.of_kind(_CURVE_KINDS[target]) if target in _CURVE_KINDS else ()
+    return market.of_kind(CURVE_KINDS[target]) if target in CURVE_KINDS else ()
 
 
 def curve_of(market: Market, factor: Factor) -> Curve | None:
-    """The market's curve that a zero or spread factor moves; None where the market does not have it."""
-    place = market.resolve(factor.curve, _CURVE_KINDS[factor.type])
+    """The market's curve that a factor moves; None where it moves none or the market does not have it."""
+    place = market.resolve(factor.curve, CURVE_KINDS[factor.type]) if factor.type in CURVE_KINDS else None
     return None if place is None else market.curves[place]
 
 
 def market_factor_names(market: Market) -> tuple[str, ...]:
     """Every factor that the market has, in the order of its curves, then credit, then currencies by name."""
-    zero = [zero_name(curve.name, label) for curve in curves_of(market, "zero") for label in curve.pillar_labels]
-    spread = [spread_name(curve.name, label) for curve in curves_of(market, "spread") for label in curve.pillar_labels]
+    pillars = [
+        pillar_name(kind, curve.name, label) for kind in CURVE_KINDS for curve in curves_of(market, kind) for label in curve.pillar_labels
+    ]
     currencies = [fx_name(currency) for currency in sorted({market.base_currency, *market.fx_to_base})]
-    return (*zero, *spread, _CREDIT, *currencies)
+    return (*pillars, _CREDIT, *currencies)

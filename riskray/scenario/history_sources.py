@@ -17,7 +17,7 @@ from pricers.market.curves import DAYS_PER_YEAR
 from pricers.market.market import Curve, CurveKind, Market
 from pricers.time.dates import to_day
 from riskray.errors import InvalidRequest
-from riskray.scenario.factors import fx_name, spread_name, zero_name
+from riskray.scenario.factors import fx_name, pillar_name
 from riskray.scenario.history import History, make_history
 
 ECB_NUMERAIRE = "EUR"
@@ -76,12 +76,12 @@ def generate_rate_history(market: Market, *, dates: np.ndarray, seed: int) -> Hi
         own = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 1, place]))
         steps = (_COMMON_WEIGHT * common_shape + own_root * _steps(own, (dates.size, 3))) * _SHAPE_VOLATILITY
         columns.extend((curve.zero_rates + _walk(steps) @ _shapes(curve)).T)
-        names.extend(zero_name(curve.name, label) for label in curve.pillar_labels)
+        names.extend(pillar_name("zero", curve.name, label) for label in curve.pillar_labels)
     for place, curve in enumerate(market.of_kind(CurveKind.SPREAD)):
         own = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 2, place]))
         steps = (_COMMON_WEIGHT * common_spread + own_root * _steps(own, (dates.size, 1))) * _SPREAD_VOLATILITY
         columns.extend((curve.zero_rates * np.exp(_walk(steps))).T)
-        names.extend(spread_name(curve.name, label) for label in curve.pillar_labels)
+        names.extend(pillar_name("spread", curve.name, label) for label in curve.pillar_labels)
     return make_history(dates, names, np.array(columns).T, numeraire=market.base_currency)
 
 

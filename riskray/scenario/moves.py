@@ -15,7 +15,15 @@ from pricers.market.market import Market
 from pricers.time.dates import add_tenor, to_date, to_day
 from riskray.errors import InvalidRequest
 from riskray.models.scenario import GapPolicy, HistoricalDefinition, MonteCarloDefinition, MoveKind
-from riskray.scenario.factors import Factor, FactorType, curve_and_pillar, curves_of, factor_type, spread_name, zero_name
+from riskray.scenario.factors import (
+    CURVE_KINDS,
+    Factor,
+    FactorType,
+    curve_and_pillar,
+    curves_of,
+    factor_type,
+    pillar_name,
+)
 from riskray.scenario.history import History
 
 FromHistory = HistoricalDefinition | MonteCarloDefinition
@@ -76,8 +84,8 @@ def select_levels(definition: FromHistory, history: History, *, market: Market, 
 
 
 def _require_proxies(definition: FromHistory, history: History, market: Market) -> None:
-    ours = {curve.name for kind in ("zero", "spread") for curve in curves_of(market, kind)}
-    theirs = {curve_and_pillar(name)[0] for name in history.factors if factor_type(name) in ("zero", "spread")}
+    ours = {curve.name for kind in CURVE_KINDS for curve in curves_of(market, kind)}
+    theirs = {curve_and_pillar(name)[0] for name in history.factors if factor_type(name) in CURVE_KINDS}
     for whose, known, names in (("market", ours, definition.curve_proxies), ("history", theirs, definition.curve_proxies.values())):
         for name in names:
             if name not in known:
@@ -104,6 +112,10 @@ def _kind(name: str, definition: FromHistory) -> MoveKind:
             return definition.zero_moves
         case "spread":
             return definition.spread_moves
+        case "hazard":
+            return definition.hazard_moves
+        case "inflation":
+            return definition.inflation_moves
         case "fx":
             return MoveKind.RELATIVE
         case _:
@@ -157,7 +169,7 @@ def factor_map(definition: FromHistory, levels: Levels, *, market: Market) -> Fa
     """How the moves of `levels` move the market's pillars and currencies."""
     factors: list[Factor] = []
     columns: list[np.ndarray] = []
-    for kind in ("zero", "spread"):
+    for kind in CURVE_KINDS:
         for factor, weights in _curve_columns(kind, definition, levels, market):
             factors.append(factor)
             columns.append(weights)
@@ -169,25 +181,25 @@ def factor_map(definition: FromHistory, levels: Levels, *, market: Market) -> Fa
 
 
 def _curve_columns(kind: FactorType, definition: FromHistory, levels: Levels, market: Market) -> Iterator[tuple[Factor, np.ndarray]]:
-    name_of = zero_name if kind == "zero" else spread_name
     for (curve_name, source), curve in zip(_sources(kind, definition, market), curves_of(market, kind), strict=True):
-        known = [index for index, factor in enumerate(levels.factors) if factor.type == kind and factor.curve == source]
-        if not known:
+        start = market.as_of if curve.base is None else market.as_of + curve.base.day
+        found = [(_pillar_day(factor.pillar, start), index) for index, factor in enumerate(levels.factors)
+                 if factor.type == kind and factor.curve == source]  # fmt: skip
+        if not found:
             continue
-        known.sort(key=lambda index: _pillar_day(levels.factors[index].pillar, market.as_of))
-        days = [_pillar_day(levels.factors[index].pillar, market.as_of) for index in known]
+        days, known = zip(*sorted(found), strict=True)
         for label, day in zip(curve.pillar_labels, curve.pillar_days.tolist(), strict=True):
             weights = np.zeros(len(levels.factors))
             for place, index in enumerate(known):
                 unit = np.zeros(len(known))
                 unit[place] = 1.0
                 weights[index] = np.interp(day, days, unit)
-            yield Factor(name_of(curve_name, label), levels.factors[known[0]].kind), weights
+            yield Factor(pillar_name(kind, curve_name, label), levels.factors[known[0]].kind), weights
 
 
-def _pillar_day(label: str, as_of: int) -> int:
-    """Days from the valuation date to a pillar given by a tenor or an ISO date. Raises InvalidRequest."""
+def _pillar_day(label: str, start: int) -> int:
+    """Days from the start of a curve to a pillar given by a tenor or an ISO date. Raises InvalidRequest."""
     try:
-        return (to_day(date.fromisoformat(label)) if label[4:5] == "-" else add_tenor(as_of, label)) - as_of
+        return (to_day(date.fromisoformat(label)) if label[4:5] == "-" else add_tenor(start, label)) - start
     except ValueError as error:
         raise _invalid(f"pillar {label!r} of the history is neither a tenor nor a date: {error}", "not_a_tenor", "history") from None

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from jaxtyping import Float
@@ -12,7 +11,7 @@ from pricers.market.market import Market
 from pricers.measures import BASIS_POINT, FX_SHIFT
 from riskray.models.scenario import MoveKind
 from riskray.scenario.codec import ScenarioMatrix
-from riskray.scenario.factors import Factor, curve_of
+from riskray.scenario.factors import CURVE_KINDS, Factor, curve_of
 
 
 @dataclass(frozen=True)
@@ -55,14 +54,11 @@ def factor_sensitivities(
             values[index] = -sum(fx_deltas.values()) / FX_SHIFT
         elif factor.type == "fx":
             values[index] = fx_deltas.get(factor.currency, 0.0) / FX_SHIFT
-        elif _KINDS[factor.type] in ladder_kinds:
+        elif FactorKind(CURVE_KINDS[factor.type]) in ladder_kinds:
             values[index] = _curve_sensitivity(factor, market, ladders)
         elif np.any(matrix.values[:, index]):
             left_out.append(factor.header)
     return FactorSensitivities(values, tuple(left_out))
-
-
-_KINDS: Final = {"zero": FactorKind.RATE, "spread": FactorKind.SPREAD}
 
 
 def _curve_sensitivity(factor: Factor, market: Market, ladders: Mapping[tuple[str, str], float]) -> float:

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
-from pricers.market.market import Curve, Market
+from pricers.market.market import Curve, Market, days_to_pillars
 from pricers.time.dates import add_tenor
 from riskray.errors import InvalidRequest
 from riskray.models.rate_units import shift_fault
@@ -22,7 +22,7 @@ from riskray.models.scenario import (
     TwistShock,
 )
 from riskray.scenario.codec import ScenarioMatrix, checked_matrix
-from riskray.scenario.factors import Factor, curves_of, fx_name, market_factor_names, spread_name, zero_name
+from riskray.scenario.factors import Factor, FactorType, curves_of, fx_name, market_factor_names, pillar_name
 
 Location = tuple[str | int, ...]
 Moves = dict[Factor, float]
@@ -116,8 +116,8 @@ def _shock_moves(shock: Shock, definition: StressDefinition, market: Market, loc
     )
 
 
-def _factor(target: str, curve: Curve, label: str, kind: MoveKind) -> Factor:
-    return Factor((zero_name if target == "zero" else spread_name)(curve.name, label), kind)
+def _factor(target: FactorType, curve: Curve, label: str, kind: MoveKind) -> Factor:
+    return Factor(pillar_name(target, curve.name, label), kind)
 
 
 def _currencies(shock: FxShock, definition: StressDefinition, market: Market, loc: Location) -> list[str]:
@@ -177,5 +177,5 @@ def _shape(
     days = [add_tenor(as_of, tenor) - as_of for tenor in tenors]
     if np.any(np.diff(days) <= 0):
         raise _invalid(f"the tenors {', '.join(tenors)} do not increase", "out_of_order", loc)
-    moves = np.interp(curve.pillar_days, days, sizes).tolist()
+    moves = np.interp(days_to_pillars(curve), days, sizes).tolist()
     yield from ((label, kind, move) for label, move in zip(curve.pillar_labels, moves, strict=True))

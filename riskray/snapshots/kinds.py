@@ -14,7 +14,7 @@ from riskray.errors import InvalidRequest
 from riskray.models.common import Model
 from riskray.models.hierarchy import Dimension, HierarchyDetail, StoredHierarchy
 from riskray.models.scenario import MarketHistory, MarketHistoryDetail, ScenarioSet, ScenarioSetDetail
-from riskray.models.snapshot import FixingTable, FixingTableDetail, MarketSnapshot, PortfolioDetail, PortfolioSnapshot
+from riskray.models.snapshot import FixingTable, FixingTableDetail, MarketDetail, MarketSnapshot, PortfolioDetail, PortfolioSnapshot
 
 Record = TypeVar("Record")
 Summary = TypeVar("Summary", bound=Model)
@@ -189,7 +189,7 @@ class FixingsRecord:
 
 MARKETS: Final = SnapshotKind(
     "market", "markets", prefix="mkt", table="market_snapshot", key="market", record=MarketRecord, service="market-data",
-    route="/snapshots", summary=MarketSnapshot, detail=MarketSnapshot, used_by="run", document="document",
+    route="/snapshots", summary=MarketSnapshot, detail=MarketDetail, used_by="run", document="document",
 )  # fmt: skip
 PORTFOLIOS: Final = SnapshotKind(
     "portfolio", "portfolios", prefix="pf", table="portfolio_snapshot", key="portfolio", record=PortfolioRecord, service="portfolios",

@@ -22,7 +22,7 @@ from riskray.store.database import Connection, Database
 class MarketCurve:
     """One curve by number, so that arrays in results can be named by a join."""
 
-    kind: Literal["discount", "spread"]
+    kind: Literal["discount", "spread", "hazard", "inflation"]
     curve_no: int
     name: str
     currency: str
@@ -63,7 +63,7 @@ def read_fixings(database: Database, fixings_id: str) -> pa.Table:
 
 
 def list_market_curves(database: Database, *, market_no: int) -> list[MarketCurve]:
-    """Discount curves, then spread curves, in the order of their numbers."""
+    """Discount curves, then those of spreads, of hazard rates and of inflation, in the order of their numbers."""
     rows = database.fetch_all("list_market_curves", {"market_no": market_no})
     for row in rows:
         row.update({name: tuple(row[name]) for name in ("pillar_labels", "pillar_days", "zero_rates")})

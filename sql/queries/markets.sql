@@ -8,4 +8,4 @@ VALUES (%(market_no)s, %(kind)s, %(curve_no)s, %(name)s, %(currency)s, %(pillar_
 SELECT kind, curve_no, name, currency, pillar_labels, pillar_days, zero_rates
   FROM market_curve
  WHERE market_no = %(market_no)s
- ORDER BY kind, curve_no
+ ORDER BY array_position(ARRAY['discount', 'spread', 'hazard', 'inflation'], kind), curve_no

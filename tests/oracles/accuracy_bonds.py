@@ -248,7 +248,7 @@ def compare(contracts: int, *, seed: int, coupon_amount: str = "BY_DAY_COUNT") -
             if coupon_amount == "BY_FREQUENCY" and row["frequency"] == "DAILY":
                 row["frequency"] = "WEEKLY"  # QuantLib's coupon from the 30th to the 31st is 0 at any rate
             add_sinking(row, rng=rng)
-            let_quantlib_count(row)
+            _let_quantlib_count(row)
         _compare_batch(rows, market=market, tally=tally)
     ql.Settings.instance().evaluationDate = ql.Date()
     details = {
@@ -260,7 +260,7 @@ def compare(contracts: int, *, seed: int, coupon_amount: str = "BY_DAY_COUNT") -
     return Comparison(tally.contracts, tally.largest.get("pv", 0.0), tally.mismatches, details)
 
 
-def let_quantlib_count(contract: dict[str, Any]) -> None:
+def _let_quantlib_count(contract: dict[str, Any]) -> None:
     """Another day count where ACT/ACT ICMA is beyond QuantLib."""
     if contract["day_count"] != "ACT/ACT ICMA":
         return

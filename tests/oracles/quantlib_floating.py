@@ -41,12 +41,12 @@ def forecast_curves(like: Curve, *, rng: np.random.Generator) -> tuple[Curve, ..
     )
 
 
-def random_fixings(as_of: int, *, rng: np.random.Generator) -> Fixings:
+def random_fixings(as_of: int, *, rng: np.random.Generator, from_days: int = FIXINGS_FROM_DAYS) -> Fixings:
     """A walk for each index on its business days, for half of the indices up to the valuation date, for the others up to the day before."""
     series = {}
     for number, (name, index) in enumerate(INDICES.items()):
         calendar = terms.CALENDARS[index.fixing_calendar]
-        days = range(as_of - FIXINGS_FROM_DAYS, as_of + number % 2)
+        days = range(as_of - from_days, as_of + number % 2)
         open_days = np.array([day for day in days if calendar.isBusinessDay(terms.date_of(day))], np.int32)
         series[name] = FixingSeries(open_days, 0.03 + np.cumsum(rng.normal(0.0, 0.0003, open_days.size)))
     return Fixings(series, INDICES)
@@ -97,10 +97,12 @@ def floating_coupons(contract: dict[str, Any], *, schedule: Any, nominals: list[
     gearings, spreads = [contract.get("gearing", 1.0)] * periods, margins(contract, schedule)
     if isinstance(index, ql.OvernightIndex):
         lookback = contract.get("lookback_days", 0)
+        averages, compounds = contract.get("rate_method") == "AVERAGED", contract.get("spread_compounding") == "COMPOUNDED"
         return ql.OvernightLeg(
-            nominals, schedule, index, counter, convention, gearings, spreads, False, ql.RateAveraging.Compound, calendar,
-            contract["payment_lag"], **({"lookbackDays": lookback} if lookback else {}), lockoutDays=contract.get("lockout_days", 0),
-            applyObservationShift=bool(lookback and contract.get("observation_shift", False)),
+            nominals, schedule, index, counter, convention, gearings, spreads, False,
+            ql.RateAveraging.Simple if averages else ql.RateAveraging.Compound, calendar, contract["payment_lag"],
+            **({"lookbackDays": lookback} if lookback else {}), lockoutDays=contract.get("lockout_days", 0),
+            applyObservationShift=bool(lookback and contract.get("observation_shift", False)), compoundSpreadDaily=compounds,
         )  # fmt: skip
     ex_days = contract.get("ex_coupon_days", 0)
     ex_coupon = (ql.Period(ex_days, ql.Days), terms.CALENDARS[contract["ex_coupon_calendar"]] if ex_days else ql.NullCalendar())

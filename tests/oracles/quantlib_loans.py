@@ -58,7 +58,7 @@ class LoanOracle:
 
     def reference(self, row: dict[str, Any]) -> Reference:
         """Status, flows after the valuation date and measures of one contract of `random_loans`."""
-        table = self._table(row)
+        table = self.table(row)
         return Reference(table) if isinstance(table, RowStatus) else self._measured(row, *table)
 
     def counts(self, row: dict[str, Any]) -> bool:
@@ -73,13 +73,13 @@ class LoanOracle:
 
     def bond(self, row: dict[str, Any]) -> ql.Bond | None:
         """The loan as a bond of the present balances; None if it has no value."""
-        table = self._table(row)
+        table = self.table(row)
         if isinstance(table, RowStatus):
             return None
         schedule, coupons, balances, counter, _ = table
         return _bond(row, schedule, [*balances, *[0.0] * (len(coupons) - len(balances))], counter)
 
-    def _table(self, row: dict[str, Any]) -> RowStatus | tuple[ql.Schedule, list[Any], list[float], ql.DayCounter, int]:
+    def table(self, row: dict[str, Any]) -> RowStatus | tuple[ql.Schedule, list[Any], list[float], ql.DayCounter, int]:
         """Schedule, coupons, balance at the start of each, day counter and number of the first future coupon; or why there is none."""
         dates = _dates(row)
         if dates is None:

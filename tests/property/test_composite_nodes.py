@@ -367,7 +367,7 @@ def test_steps_of_a_pnl_explanation_add_up_and_rates_are_apart_from_credit() -> 
     moves = {curve.name: rng.normal(0.0, 0.003, curve.zero_rates.size) for curve in market.curves}
     later = replace(market, curves=tuple(replace(c, zero_rates=c.zero_rates + moves[c.name]) for c in market.curves))
     found = explain_pnl(
-        book.compiled, book.compiled, cashflows_t0=book.lowered.cashflows, market_t0=market, market_t1=later,
+        book.compiled, book.compiled, known_t1=book.lowered, market_t0=market, market_t1=later,
     )  # fmt: skip
     today, tolerance = _values(book, market), 1e-10 * _gross(book)
     rate_moves = {c.name: moves[c.name] for c in market.curves if c.kind in (CurveKind.RATE, CurveKind.INFLATION)}

@@ -319,7 +319,7 @@ def test_steps_of_a_pnl_explanation_add_up_and_rates_are_apart_from_credit() -> 
     moves = {curve.name: rng.normal(0.0, 0.003, curve.zero_rates.size) for curve in market.curves}
     later = replace(market, curves=tuple(replace(c, zero_rates=c.zero_rates + moves[c.name]) for c in market.curves))
     lowered, compiled = _lowered(flows), _compiled(flows)
-    found = explain_pnl(compiled, compiled, cashflows_t0=lowered.cashflows, market_t0=market, market_t1=later)
+    found = explain_pnl(compiled, compiled, known_t1=lowered, market_t0=market, market_t1=later)
     today, tolerance = Plain(market).rows(flows), 1e-10 * _gross(flows)
     rates = Plain(market, {c.name: moves[c.name] for c in market.of_kind(CurveKind.RATE)}).rows(flows)
     np.testing.assert_allclose(found.pv_t0, today, rtol=0, atol=tolerance)
@@ -342,7 +342,7 @@ def test_what_is_paid_on_default_is_no_cash_on_its_day() -> None:
         amount=np.empty(0), principal=np.empty(0), flow_shape=np.empty(0, np.int32), specials=None, flow_special=None,
     ), status=np.array([RowStatus.MATURED], np.uint8))  # fmt: skip
     found = explain_pnl(
-        compile_cashflows(lowered, measures=MEASURES), compile_cashflows(none, measures=MEASURES), cashflows_t0=lowered.cashflows,
+        compile_cashflows(lowered, measures=MEASURES), compile_cashflows(none, measures=MEASURES), known_t1=lowered,
         market_t0=market, market_t1=later,
     )  # fmt: skip
     assert found.cash_received.tolist() == [5.0]

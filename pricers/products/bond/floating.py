@@ -2,18 +2,18 @@
 
 A bond has one leg. The coupon of a period is outstanding notional × year fraction × (gearing × index rate + spread). The rate of a term
 index (EURIBOR, Term SOFR) is fixed `fixing_lag` business days before its period; that of an overnight index (SOFR, SONIA, €STR) is
-compounded over the business days of the period, or of the period `lookback_days` earlier under an observation shift. Principal is repaid
-as that of a FIXED_BOND. Positive `notional` is a bond owned.
+compounded (or averaged: `rate_method` AVERAGED) over the business days of the period, each rate being that of `lookback_days` before; with
+`observation_shift` its weight is too, and the last `lockout_days` of a period repeat the rate before them. Principal is repaid as that of a
+FIXED_BOND. Positive `notional` is a bond owned.
 
 What is fixed is read from the market's fixings: a fixing before the valuation date must be there (MISSING_FIXING), one on the valuation
 date is read where it is there and forecast otherwise, and later ones are forecast as the forward rate of the index's curve. With
 coupon_estimation PAR the forward rate of a term index ends with the coupon's period, which is QuantLib's default; with INDEXED it ends a
 whole tenor after its start. Forward rates carry no convexity adjustment for delayed payment. Caps, floors and fixings in arrears are
-refused (EMBEDDED_OPTION), as are lookbacks without observation shift, lockouts, averaged rates and compounded margins
-(UNSUPPORTED_RATE_METHOD).
+refused (EMBEDDED_OPTION), as are rates compounded over several term rates and margins that are compounded FLAT (UNSUPPORTED_RATE_METHOD).
 
-Prices refer to the settlement date. Accrued interest is at the rate that is fixed for the period; where overnight rates until the
-settlement date are still to come, the last one published stands for them.
+Prices refer to the settlement date. Accrued interest is at the rate that is fixed for the period; where a rate until the settlement date is
+still to come, the last one that the index has published stands for it.
 
 References:
     [1] QuantLib, ql/cashflows/iborcoupon.cpp, ql/cashflows/overnightindexedcoupon.cpp, ql/instruments/bonds/floatingratebond.cpp.
@@ -29,10 +29,11 @@ from jaxtyping import UInt8
 from pricers.contract.columns import Column, Columns, Contracts
 from pricers.contract.float_columns import FLOAT_COLUMNS
 from pricers.flows.balances import SINKING
-from pricers.flows.cashflows import Cashflows, Lowered, PriceTerms, discounted
+from pricers.flows.cashflows import Lowered
 from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
 from pricers.flows.floating_arrays import FloatingTerms, day_counts, floating_terms
-from pricers.flows.floating_leg import ExchangeColumns, FloatingLegs, LoweredLegs, forecast_shapes, lower_floating_legs
+from pricers.flows.floating_leg import ExchangeColumns, FloatingLegs, lower_floating_legs
+from pricers.flows.floating_output import one_leg_rows
 from pricers.flows.instalments import no_instalments
 from pricers.market.fixings import Fixings
 from pricers.measures import Measure
@@ -41,7 +42,6 @@ from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
 from pricers.time.dates import NO_DATE
 from pricers.time.day_count import BUS_252
-from pricers.time.schedule import FREQUENCY_PER_YEAR
 
 
 def _columns() -> Columns:
@@ -56,7 +56,7 @@ def _columns() -> Columns:
     for column in fixed.COLUMNS:
         if column.name == "coupon_rate":
             columns.extend(FLOAT_COLUMNS)
-        elif column.name != "coupon_amount":
+        elif column.name not in ("coupon_amount", "compounding_frequency"):
             columns.append(replace(column, **changed.get(column.name, {})))
     return Columns(*columns)
 
@@ -82,15 +82,13 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     status[(terms.floating.index < 0) & (status == RowStatus.OK)] = RowStatus.MISSING_INDEX
     payment, schedule = legs.coupons.payment, legs.coupons.schedule
     status[(status == RowStatus.OK) & (payment.issue >= schedule.maturity)] = RowStatus.INVALID_DATES
-    lowered = lower_floating_legs(
-        legs, terms.found, terms.indices, tables=terms.tables, as_of=as_of, status=status, has_prices=True
-    )  # fmt: skip
-    return _one_leg_rows(contracts, lowered, terms, as_of=as_of, status=status)
+    lowered = lower_floating_legs(legs, terms.found, terms.indices, tables=terms.tables, as_of=as_of, status=status, has_prices=True)
+    return one_leg_rows(contracts, lowered, curves=terms.found.curves, as_of=as_of, status=status)
 
 
 def _legs(contracts: Contracts, terms: FloatingTerms) -> FloatingLegs:
     column, rows = contracts.array, contracts.row_count
-    dates, amounts = contracts.ragged("sinking_dates"), contracts.ragged("sinking_amounts")
+    dates, amounts, coupon_dates = (contracts.ragged(name) for name in ("sinking_dates", "sinking_amounts", "coupon_dates"))
     of_schedule, of_settlement, of_ex_coupon = terms.calendars
     interest_start = column("interest_start_date")
     coupons = CouponLegs(
@@ -105,8 +103,8 @@ def _legs(contracts: Contracts, terms: FloatingTerms) -> FloatingLegs:
             end_of_month=column("end_of_month"),
             convention=column("accrual_convention"),
             calendar=of_schedule,
-            given_offsets=np.zeros(rows + 1, np.int64),
-            given_dates=np.empty(0, np.int32),
+            given_offsets=coupon_dates.offsets,
+            given_dates=coupon_dates.values,
         ),
         payment=PaymentColumns(
             convention=column("payment_convention"),
@@ -139,42 +137,6 @@ def _legs(contracts: Contracts, terms: FloatingTerms) -> FloatingLegs:
     )
     pays = np.ones(rows, np.bool_)
     return FloatingLegs(coupons, terms.floating, ExchangeColumns(initial=~pays, intermediate=pays, final=pays))
-
-
-def _one_leg_rows(contracts: Contracts, lowered: LoweredLegs, terms: FloatingTerms, *, as_of: int, status: np.ndarray) -> Lowered:
-    """One leg a row, on the contract's discount and spread curve, in its currency."""
-    rows, flows = contracts.row_count, lowered.flows
-    shapes, leg_shape = discounted(contracts)
-    shapes, flow_shape = forecast_shapes(lowered, shapes=shapes, leg_shape=leg_shape, curves=terms.found.curves)
-    return Lowered(
-        as_of=as_of,
-        status=status,
-        native_currency=contracts.text("currency"),
-        cashflows=Cashflows(
-            row_count=rows,
-            leg_offsets=np.arange(rows + 1, dtype=np.int64),
-            leg_currency=contracts.text("currency"),
-            leg_credit_spread=contracts.array("credit_spread"),
-            flow_offsets=flows.flow_offsets,
-            shapes=shapes,
-            leg_shape=leg_shape,
-            pay_day=flows.pay_day,
-            ex_day=flows.ex_day,
-            amount=flows.amount,
-            principal=flows.principal,
-            flow_shape=flow_shape,
-        ),
-        price_terms=PriceTerms(
-            settlement_day=flows.settlement_day,
-            outstanding=flows.outstanding,
-            accrued=flows.accrued,
-            first_flow=flows.first_flow,
-            yield_time=np.zeros(flows.amount.size),
-            yield_frequency=np.maximum(FREQUENCY_PER_YEAR[contracts.array("frequency")], 1.0),
-            market_clean_price=contracts.array("market_clean_price"),
-        ),
-        messages=lowered.messages,
-    )
 
 
 def _status_of_terms(contracts: Contracts, legs: CouponLegs) -> UInt8[np.ndarray, " row"]:

@@ -141,12 +141,15 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
         INVALID_AMOUNT, INVALID_PRINCIPAL, INVALID_SCHEDULE, INVALID_DATES, DATE_OUT_OF_RANGE, NOT_FINITE or MATURED.
     """
     calendars = contract_calendars(contracts.text("calendar"))
-    status = _status_of_terms(contracts)
+    status = status_of_terms(contracts)
     status[~calendars.known | lacks_calendar(contracts)] = RowStatus.INVALID_SCHEDULE
-    return lower_coupons(contracts, _legs(contracts, calendar=calendars.calendar), tables=calendars.tables, as_of=as_of, status=status)
+    return lower_coupons(
+        contracts, coupon_legs(contracts, calendar=calendars.calendar), tables=calendars.tables, as_of=as_of, status=status
+    )
 
 
-def _legs(contracts: Contracts, *, calendar: np.ndarray) -> CouponLegs:
+def coupon_legs(contracts: Contracts, *, calendar: np.ndarray) -> CouponLegs:
+    """Columns for compiled code; `calendar` is int32[row], into the calendar tables."""
     column, rows = contracts.array, contracts.row_count
     dates, amounts, payment_dates = (contracts.ragged(name) for name in ("principal_dates", "principal_amounts", "payment_dates"))
     return CouponLegs(
@@ -242,7 +245,7 @@ def _plans_are_usable(contracts: Contracts) -> Bool[np.ndarray, " row"]:
     return np.asarray(usable & ((decimals == NO_INTEGER) | ((decimals >= 0) & (decimals <= DECIMALS_MAX))))
 
 
-def _status_of_terms(contracts: Contracts) -> UInt8[np.ndarray, " row"]:
+def status_of_terms(contracts: Contracts) -> UInt8[np.ndarray, " row"]:
     """Status that follows from single terms, before any date is looked at."""
     notional, drawn = contracts.array("notional"), contracts.array("drawn_balance")
     cpr, price = contracts.array("prepayment_rate"), contracts.array("market_clean_price")

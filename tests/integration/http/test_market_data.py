@@ -139,6 +139,26 @@ def test_curves_are_listed_with_their_pillars(api: Api) -> None:
     assert curves[1]["zero_rates"] == pytest.approx([0.02, 0.021, 0.022, 0.023, 0.024], abs=1e-15)
 
 
+def test_credit_and_inflation_curves_are_listed_after_the_others(api: Api) -> None:
+    document = market_document() | {
+        "credit_curves": [{"name": "ACME", "recovery_rate": 0.4, "points": [{"tenor": "5Y", "value": 0.02}]}],
+        "inflation_curves": [
+            {"name": "CPI", "index": "EU-HICPXT", "base_date": "2023-12-01", "base_index_value": 123.49,
+             "points": [{"tenor": "10Y", "value": 0.0218}]}
+        ],
+    }  # fmt: skip
+    stored = api.http.post(URL, json=document).json()
+    curves = api.http.get(f"{URL}/close/curves").json()
+    assert [(curve["kind"], curve["curve_no"], curve["name"], curve["currency"]) for curve in curves[2:]] == [
+        ("spread", 2, "CORP-A", ""),
+        ("hazard", 3, "ACME", ""),
+        ("inflation", 4, "CPI", ""),
+    ]
+    again = api.http.post(URL, content=api.http.get(f"{URL}/close/document", headers={"Accept": "text/csv"}).content,
+                          headers={"Content-Type": "text/csv"})  # fmt: skip
+    assert (again.status_code, again.json()["market_id"]) == (200, stored["market_id"])
+
+
 def test_list_is_paged_newest_first_in_the_house_shape(api: Api) -> None:
     for number in range(3):
         api.http.post(URL, json=market_document() | {"description": f"number {number}"})

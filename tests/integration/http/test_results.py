@@ -227,6 +227,10 @@ def test_explained_flows_add_up_to_the_value(valued: Valued) -> None:
     explanation = valued.get("/positions/BD-000001/explain").json()
     assert len(explanation["flows"]) > 3
     assert math.fsum(flow["pv_base"] for flow in explanation["flows"]) == pytest.approx(row["pv_base"], rel=1e-12)
+    for flow in explanation["flows"]:
+        (term,) = flow["terms"]
+        assert (term["curve"], term["kind"], term["date"], term["sign"]) == ("USD-GOVT", "RATE", flow["pay_date"], 1)
+        assert term["factor"] == pytest.approx(flow["discount_factor"], rel=1e-14)
     assert valued.get("/positions/BD-000090/explain").status_code == 409
 
 

@@ -63,7 +63,7 @@ def test_a_bad_quote_is_named_with_its_remedy(change, code, words):
         ([TWO_YEARS, FIVE_YEARS], [SOFR, SOFR], "duplicate", ["two curves 'USD-SOFR'"]),
         ([TWO_YEARS, FIVE_YEARS], [SOFR, replace(SOFR, name="B")], "duplicate", ["'OIS.2Y'", "twice", "USD-SOFR and B"]),
         ([TWO_YEARS], [replace(SOFR, quotes=())], "missing", ["USD-SOFR", "no instruments"]),
-        ([TWO_YEARS, FIVE_YEARS], [replace(SOFR, depends_on=("X",))], "unknown_curve", ["USD-SOFR depends on 'X'", "no such curve"]),
+        ([TWO_YEARS, FIVE_YEARS], [replace(SOFR, depends_on=("X",))], "unknown_dependency", ["USD-SOFR depends on 'X'", "no such curve"]),
         ([POINTS], [EUROS], "no_instrument", ["FX.1Y", "spot rate of EUR/USD"]),
         ([TERM], [TERM_CURVE], "no_instrument", ["3M.2Y", "no curve would discount USD"]),
         (

@@ -1,10 +1,12 @@
 import datetime
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from pricers import Measure, RowStatus, contracts_of, explain, pricer, register, registry, value_contracts
+from pricers import CurveKind, Measure, RowStatus, Term, contracts_of, explain, pricer, register, registry, value_contracts
+from pricers.market.curves import discount_factors
 from tests.unit.pricers.examples import BOND, BONDS, CORPORATE_BOND, EUR, MARKET, bonds, with_curves
 from tests.unit.pricers.value.test_valuation import FORWARD
 
@@ -28,6 +30,40 @@ def test_explained_flow_names_its_parts():
     assert flow.amount == flow.interest + flow.principal
     assert flow.pv == pytest.approx(flow.amount * flow.discount_factor * flow.spread_factor, rel=1e-14)
     assert 0.0 < flow.spread_factor < 1.0
+
+
+def test_terms_of_a_flow_are_all_its_points_with_the_factor_of_each():
+    flow = explain("FIXED_BOND", bonds({**CORPORATE_BOND, "credit_spread": 0.004}), 0, market=MARKET).flows[-1]
+    days = (flow.pay_date - datetime.date(1970, 1, 1)).days - MARKET.as_of
+    rate, spread = (
+        float(discount_factors(MARKET.curves[MARKET.curve_index[name]], days=np.array([days]))[0]) for name in ("EUR", "CORPORATE")
+    )
+    own = float(np.exp(-0.004 * days / 365))
+    assert [(term.curve, term.kind, term.date, term.sign) for term in flow.terms] == [
+        ("EUR", CurveKind.RATE, flow.pay_date, 1), ("CORPORATE", CurveKind.SPREAD, flow.pay_date, 1), (None, None, flow.pay_date, 1),
+    ]  # fmt: skip
+    assert [term.factor for term in flow.terms] == pytest.approx([rate, spread, own], rel=1e-14)
+    assert np.prod([term.factor for term in flow.terms]) == pytest.approx(flow.discount_factor * flow.spread_factor, rel=1e-14)
+
+
+def test_point_that_divides_a_flow_has_the_inverse_of_its_factor():
+    spec: Any = pricer("FIXED_BOND")
+
+    def lower(contracts, *, as_of, fixings):
+        lowered = spec.lower(contracts, as_of=as_of, fixings=fixings)
+        growth = (Term("EUR", 30, 1), Term("EUR", 0, -1))
+        return replace(
+            lowered, cashflows=replace(lowered.cashflows, shapes=tuple((shape[0], *growth) for shape in lowered.cashflows.shapes))
+        )
+
+    flow = explain(replace(spec, lower=lower), bonds({**BOND, "discount_curve": "USD", "currency": "USD"}), 0, market=MARKET).flows[-1]
+    earlier = flow.pay_date - datetime.timedelta(30)
+    assert [(term.curve, term.date, term.sign) for term in flow.terms] == [
+        ("EUR", flow.pay_date, -1), ("EUR", earlier, 1), ("USD", flow.pay_date, 1),
+    ]  # fmt: skip
+    start, end = ((day - datetime.date(1970, 1, 1)).days - MARKET.as_of for day in (earlier, flow.pay_date))
+    at_start, at_end = discount_factors(EUR, days=np.array([start, end])).tolist()
+    assert [term.factor for term in flow.terms[:2]] == pytest.approx([1.0 / at_end, at_start], rel=1e-14)
 
 
 def test_two_legs_are_explained_in_their_own_currencies():

@@ -20,7 +20,7 @@ from pricers import (
     pricer,
     value_contracts,
 )
-from pricers.flows.cashflows import Cashflows
+from pricers.flows.cashflows import Lowered, Term
 from pricers.registry import NO_FIXINGS
 from pricers.time.dates import to_date
 from pricers.value.pnl_attribution import PnlExplanation, explain_pnl
@@ -60,14 +60,14 @@ PARTS = ("carry", "rates", "credit", "fx", "opened", "closed", "residual")
 def explained(product: str, rows: list[dict[str, Any]], *, later: Market = LATER, earlier: Market = MARKET, **held: Any) -> PnlExplanation:
     contracts = contracts_of(pricer(product).columns, rows)
     compiled = [compile_contracts(product, contracts, as_of=market.as_of) for market in (earlier, later)]
-    flows = flows_of(product, contracts, as_of=earlier.as_of)
-    return explain_pnl(*compiled, cashflows_t0=flows, market_t0=earlier, market_t1=later, **held)
+    known = lowered(product, contracts, as_of=earlier.as_of)
+    return explain_pnl(*compiled, known_t1=known, market_t0=earlier, market_t1=later, **held)
 
 
-def flows_of(product: str, contracts: Contracts, *, as_of: int) -> Cashflows:
+def lowered(product: str, contracts: Contracts, *, as_of: int) -> Lowered:
     lower = pricer(product).lower
     assert lower is not None
-    return lower(contracts, as_of=as_of, fixings=NO_FIXINGS).cashflows
+    return lower(contracts, as_of=as_of, fixings=NO_FIXINGS)
 
 
 def worth(product: str, rows: list[dict[str, Any]], market: Market) -> np.ndarray:
@@ -113,13 +113,31 @@ def test_cash_is_that_of_the_flows_as_they_are_known_on_the_later_date() -> None
     contracts = contracts_of(pricer("FIXED_BOND").columns, [BOND])
     compiled = [compile_contracts("FIXED_BOND", contracts, as_of=market.as_of) for market in (MARKET, LATER)]
     # As if fixings had come out in between: another amount, and other flows than were forecast.
-    fixed = contracts_of(pricer("FIXED_BOND").columns, [BOND | {"coupon_rate": 0.07, "frequency": 2}])
-    known = flows_of("FIXED_BOND", fixed, as_of=AS_OF)
-    assert known.amount.size != flows_of("FIXED_BOND", contracts, as_of=AS_OF).amount.size
-    found = explain_pnl(*compiled, cashflows_t0=known, market_t0=MARKET, market_t1=LATER)
+    fixed = contracts_of(pricer("FIXED_BOND").columns, [BOND | {"coupon_rate": 0.07, "frequency": "SEMIANNUAL"}])
+    known = lowered("FIXED_BOND", fixed, as_of=AS_OF)
+    assert known.cashflows.amount.size != lowered("FIXED_BOND", contracts, as_of=AS_OF).cashflows.amount.size
+    found = explain_pnl(*compiled, known_t1=known, market_t0=MARKET, market_t1=LATER)
     assert found.cash_received[0] == pytest.approx(BOND["notional"] * 0.07 / 2)
     assert found.pv_t0[0] == pytest.approx(worth("FIXED_BOND", [BOND], MARKET)[0], rel=1e-13)
     np.testing.assert_allclose(sum(getattr(found, part) for part in PARTS), found.pnl, rtol=0, atol=1e-9)
+
+
+def test_row_whose_cash_is_still_a_forecast_or_unknown_fails_and_leaves_its_neighbours() -> None:
+    contracts = contracts_of(pricer("FIXED_BOND").columns, [BOND, DOLLAR_BOND, BOND])
+    compiled = [compile_contracts("FIXED_BOND", contracts, as_of=market.as_of) for market in (MARKET, LATER)]
+    known = lowered("FIXED_BOND", contracts, as_of=AS_OF)
+    shapes, forecast = known.cashflows.shapes, (Term("EUR"), Term("EUR", lag=180, sign=-1))
+    legs = np.repeat(np.arange(3), np.diff(known.cashflows.flow_offsets))
+    flow_shape = np.where(legs == 0, len(shapes), known.cashflows.leg_shape[legs]).astype(np.int32)
+    flows = replace(known.cashflows, shapes=(*shapes, forecast), flow_shape=flow_shape)
+    status = np.array([RowStatus.OK, RowStatus.OK, RowStatus.MISSING_INDEX], np.uint8)
+    found = explain_pnl(*compiled, known_t1=replace(known, cashflows=flows, status=status), market_t0=MARKET, market_t1=LATER)
+    assert found.status.tolist() == [RowStatus.MISSING_FIXING, RowStatus.OK, RowStatus.MISSING_INDEX]
+    assert np.isnan(found.cash_received).tolist() == [True, False, True]
+    alone = explained("FIXED_BOND", [DOLLAR_BOND])
+    assert (found.pnl[1], found.cash_received[1]) == (alone.pnl[0], alone.cash_received[0])
+    gone = explain_pnl(*compiled, known_t1=replace(known, cashflows=flows), market_t0=MARKET, market_t1=LATER, in_t1=np.zeros(3, bool))
+    assert (gone.status == RowStatus.OK).all()  # what was sold has no cash to explain
 
 
 def test_nothing_moves_but_time_leaves_carry_alone() -> None:
@@ -185,7 +203,7 @@ def test_cash_of_a_day_is_what_is_paid_and_the_interest_that_goes_ex() -> None:
     """A coupon of 17,500 on 15 April 2026, ex on 8 April; half the principal sinks with it and stays with the holder until it is paid."""
     terms = {"issue_date": "2024-04-15", "maturity_date": "2027-04-15", "calendar": None, "frequency": "SEMIANNUAL", "ex_coupon_days": 7}
     bond = {**BOND, **terms, "sinking_dates": ["2026-04-15"], "sinking_amounts": [500_000.0]}
-    flows = flows_of("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [bond]), as_of=AS_OF)
+    flows = lowered("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [bond]), as_of=AS_OF).cashflows
     assert flows.pay_day[0] - flows.ex_day[0] == 7
     received = [explained("FIXED_BOND", [bond], later=replace(MARKET, as_of=AS_OF + days)).cash_received[0] for days in (22, 23, 29, 30)]
     assert received == pytest.approx([0.0, 17_500.0, 17_500.0, 517_500.0])
@@ -224,12 +242,12 @@ def test_curve_that_only_one_market_has_is_a_missing_curve() -> None:
 def test_batches_and_markets_that_do_not_belong_together_are_refused() -> None:
     contracts = [contracts_of(pricer("FIXED_BOND").columns, rows) for rows in ([BOND], [BOND, BOND])]
     one, two = (compile_contracts("FIXED_BOND", batch, as_of=AS_OF) for batch in contracts)
-    flows, of_two = (flows_of("FIXED_BOND", batch, as_of=AS_OF) for batch in contracts)
+    known, of_two = (lowered("FIXED_BOND", batch, as_of=AS_OF) for batch in contracts)
     with pytest.raises(ValueError, match="different contracts"):
-        explain_pnl(one, two, cashflows_t0=flows, market_t0=MARKET, market_t1=MARKET)
+        explain_pnl(one, two, known_t1=known, market_t0=MARKET, market_t1=MARKET)
     with pytest.raises(ValueError, match="70 days after the later one"):
-        explain_pnl(one, one, cashflows_t0=flows, market_t0=LATER, market_t1=MARKET)
+        explain_pnl(one, one, known_t1=known, market_t0=LATER, market_t1=MARKET)
     with pytest.raises(ValueError, match="different base currencies: EUR and USD"):
-        explain_pnl(one, one, cashflows_t0=flows, market_t0=MARKET, market_t1=replace(MARKET, base_currency="USD"))
-    with pytest.raises(ValueError, match="cashflows_t0 and compiled_t0 hold different contracts: 2 and 1 legs"):
-        explain_pnl(one, one, cashflows_t0=of_two, market_t0=MARKET, market_t1=MARKET)
+        explain_pnl(one, one, known_t1=known, market_t0=MARKET, market_t1=replace(MARKET, base_currency="USD"))
+    with pytest.raises(ValueError, match="known_t1 and compiled_t0 hold different contracts: 2 and 1 legs"):
+        explain_pnl(one, one, known_t1=of_two, market_t0=MARKET, market_t1=MARKET)
