@@ -263,6 +263,10 @@ class SpecialChanges:
         self._offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
         self._points, place = np.unique(np.concatenate([s.start_place[entry], s.end_place[entry]]), return_inverse=True)
         self._start, self._end = place.reshape(2, -1).astype(np.int64)
+        left = values.points.pillar[self._points]
+        self._rows = np.unique(np.concatenate([left, left + 1]))
+        self._pillar = np.searchsorted(self._rows, left)
+        self._gain_left, self._gain_right = values.points.gain_left[self._points], values.points.gain_right[self._points]
         self._is_product = s.factors.kind[chosen[lines]] == _RFR_PRODUCT
         self._coefficient = np.empty(entry.size)
         _fill_coefficients(
@@ -283,8 +287,7 @@ class SpecialChanges:
         changes = np.full((self._chosen.size, shifts.shape[1]), np.nan)
         if self._growth_lines.size:
             moves = np.empty((self._points.size, shifts.shape[1]))
-            points = values.points
-            _fill_moves(self._points, points.pillar, points.gain_left, points.gain_right, shifts, moves)
+            _fill_moves(self._pillar, self._gain_left, self._gain_right, np.ascontiguousarray(shifts[self._rows]), moves)
             _change_growth(
                 self._growth_lines, self._is_product, self.today, self._offsets, self._start, self._end, self._coefficient, moves,
                 np.empty(shifts.shape[1]), changes,
@@ -399,11 +402,10 @@ def _inserted(number, at, count, pillar):
 
 @kernel
 @no_type_check
-def _fill_moves(points, pillar, gain_left, gain_right, shifts, moves):
-    for i in range(points.size):
-        point = points[i]
-        low, high, line = shifts[pillar[point]], shifts[pillar[point] + 1], moves[i]
-        left, right = gain_left[point], gain_right[point]
+def _fill_moves(pillar, gain_left, gain_right, shifts, moves):
+    for i in range(pillar.size):
+        left, right = gain_left[i], gain_right[i]
+        low, high, line = shifts[pillar[i]], shifts[pillar[i] + 1], moves[i]
         for state in range(line.size):
             line[state] = left * low[state] + right * high[state]
 

@@ -80,7 +80,7 @@ def value(*rows: dict[str, Any], market: Market = CREDIT_MARKET):
     return value_contracts(SPEC, swaps(*rows), market=market)
 
 
-def flows_of(row: dict[str, Any], *, as_of: int = AS_OF) -> list[tuple[str, int, float]]:
+def flows_of(row: dict[str, Any], *, as_of: int = AS_OF) -> list[tuple[str, int, Any]]:
     """(date, contract leg, amount) of each flow."""
     flows = lower(swaps(row), as_of=as_of, fixings=NO_FIXINGS).cashflows
     assert flows.contract_leg is not None
