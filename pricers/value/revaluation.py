@@ -165,7 +165,7 @@ class _SetSpecials:
     def multiply(self, table: Float[np.ndarray, "node scenario"], first: int, last: int) -> None:
         """Multiply nodes by their special factors under scenarios first:last."""
         if self._changes is not None:
-            factors = self._changes.today[:, None] + self._changes.under(self._moves.shifts[:, first:last])
+            factors = self._changes.today[:, None] + self._changes.under(self._moves.shifts, first, last)
             _multiply(self._node, self._special, factors, table)
 
 
