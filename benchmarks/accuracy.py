@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tests.oracles import (
+    accuracy_bond_futures,
     accuracy_bonds,
     accuracy_credit,
     accuracy_deposits,
@@ -28,6 +29,7 @@ from tests.oracles import (
 from tests.oracles.accuracy_report import Comparison
 
 COMPARISONS: Final[dict[str, Callable[..., Comparison]]] = {
+    "BOND_FUTURE": accuracy_bond_futures.compare,
     "FIXED_BOND": accuracy_bonds.compare,
     "AMORT_LOAN": accuracy_loans.compare,
     "FX_FWD": accuracy_fx.compare,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pricers.market.market import CurveKind as CurveKind
     from pricers.market.market import InflationBase as InflationBase
     from pricers.market.market import Market as Market
+    from pricers.market.market import Price as Price
     from pricers.market.market import Scenarios as Scenarios
     from pricers.measures import MEASURES as MEASURES
     from pricers.measures import SCALAR_MEASURES as SCALAR_MEASURES
@@ -67,7 +68,7 @@ _NAMES = {
     "contract.columns": ("Column", "Columns", "Contracts", "Ragged", "Text", "contracts_of"),
     "core.compiled": ("Compiled",),
     "value.cash_flow_report": ("ExplainedFlow", "Explanation", "explain"),
-    "market.market": ("Curve", "CurveKind", "InflationBase", "Market", "Scenarios"),
+    "market.market": ("Curve", "CurveKind", "InflationBase", "Market", "Price", "Scenarios"),
     "measures": ("MEASURES", "SCALAR_MEASURES", "Measure"),
     "registry": (
         "PricerSpec", "UnknownProductError", "compile_contracts", "known_products", "load_entry_points", "pricer", "register",

@@ -10,6 +10,7 @@ from typing import Literal
 
 BASIS_POINT = 1e-4
 FX_SHIFT = 0.01
+PRICE_SHIFT = 0.01
 
 
 class Measure(StrEnum):

@@ -88,7 +88,12 @@ class RowStatus(IntEnum):
     UNSUPPORTED_RATE_METHOD = (
         20,
         "the floating rate is calculated by a method that is not valued yet",
-        "check rate_method, lookback_days, lockout_days, spread_compounding and pass_through",
+        "check rate_method, lookback_days, lockout_days and spread_compounding; overnight rates have no fixing_lag and no current_fixing",
+    )
+    MISSING_PRICE = (
+        30,
+        "the market has no price of this security",
+        "add the price to spot_prices of the market document, or correct the position's price_key",
     )
     INDEX_MISMATCH = (
         21,

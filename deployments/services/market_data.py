@@ -132,9 +132,8 @@ def create_router(database: Database) -> APIRouter:
     return router
 
 
-def _fixings_router(database: Database) -> APIRouter:
-    """Routes of fixing tables."""
-    router = APIRouter(tags=["fixings"])
+def _add_fixing_uploads(router: APIRouter, database: Database) -> None:
+    """Routes that store fixings."""
     gate = UploadGate(UPLOADS_AT_ONCE)
     body = upload_body(csv=EXAMPLE_FIXINGS, document=[{"index": "EUR-EURIBOR-6M", "fixing_date": "2024-03-28", "value": 0.03851}])
     responses = stored_responses(FixingTable, 400, 404, 413, 415)
@@ -182,6 +181,11 @@ def _fixings_router(database: Database) -> APIRouter:
             )  # fmt: skip
         return stored_answer(request, response, FIXINGS, stored, created)
 
+
+def _fixings_router(database: Database) -> APIRouter:
+    """Routes of fixing tables and indices."""
+    router = APIRouter(tags=["fixings"])
+    _add_fixing_uploads(router, database)
     add_snapshot_routes(
         router, database, FIXINGS, describe=fixings.describe_fixings, list_operation="list_fixing_tables",
         description="With the number of fixings, the dates and the last value of each index.",

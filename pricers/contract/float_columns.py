@@ -7,6 +7,7 @@ that of an overnight index is compounded over the period's business days. Empty 
 from typing import Final
 
 from pricers.contract.columns import RATE_MAX, Column
+from pricers.time.schedule import FREQUENCIES
 
 FIXING_LAG_MAX: Final = 60  # business days
 GEARING_MAX: Final = 100.0
@@ -22,7 +23,8 @@ COMPOUNDED: Final = 1
 AVERAGED: Final = 2
 SUBPERIOD_COMPOUNDED: Final = 3
 RATE_METHODS: Final = ("TERM", "COMPOUNDED", "AVERAGED", "SUBPERIOD_COMPOUNDED")
-"""How a period's rate follows from fixings. The index is the code."""
+"""How a period's rate follows from fixings: one, overnight rates compounded or averaged, several term rates compounded. The index is the
+code."""
 
 SPREAD_COMPOUNDED: Final = 1
 SPREAD_FLAT: Final = 2
@@ -37,8 +39,10 @@ FLOAT_COLUMNS: Final = (
     Column("spread_dates", "date_list", "increasing dates; periods that start on or after a date have its margin"),
     Column("spread_values", "float_list", "margins from spread_dates on", unit="decimal a year", minimum=-RATE_MAX, maximum=RATE_MAX),
     Column("gearing", "float", "factor of the index rate", minimum=-GEARING_MAX, maximum=GEARING_MAX, default=1.0),
-    Column("rate_method", "choice", "how a period's rate follows from fixings; null: TERM or COMPOUNDED, as the index is; "
-           "SUBPERIOD_COMPOUNDED is not valued yet", allowed=RATE_METHODS),
+    Column("rate_method", "choice", "how a period's rate follows from fixings; null: TERM or COMPOUNDED, as the index is",
+           allowed=RATE_METHODS),
+    Column("reset_frequency", "choice", "SUBPERIOD_COMPOUNDED: how often the term rates that are compounded are fixed; null: by the "
+           "index's tenor", allowed=FREQUENCIES),
     Column("coupon_estimation", "choice", "end of a term index's forward rate: of the period, or a tenor after its start", default="PAR",
            allowed=ESTIMATIONS),
     Column("fixing_lag", "integer", "from fixing to start of the period; null: the index's", unit="business days of fixing_calendar",
@@ -50,7 +54,7 @@ FLOAT_COLUMNS: Final = (
     Column("observation_shift", "boolean", "lookback moves the weights of the rates as well", default=False),
     Column("lockout_days", "integer", "last overnight rates of a period that repeat the one before", unit="business days",
            default=0, minimum=0, maximum=FIXING_LAG_MAX),
-    Column("spread_compounding", "choice", "whether the margin is compounded with the overnight rates; FLAT is not valued yet",
+    Column("spread_compounding", "choice", "whether the margin is compounded with the rates; FLAT is not valued yet",
            default="NONE", allowed=SPREAD_COMPOUNDINGS),
     Column("first_fixing", "float", "agreed index rate of the first period; null: none", unit="decimal a year", minimum=-1.0,
            maximum=RATE_MAX),

@@ -24,7 +24,7 @@ class Binding:
     status: UInt8[np.ndarray, " set"]
     """RowStatus: what the curve set lacks, or OK."""
     fx: Float[np.ndarray, " set"]
-    """Price of the set's currency in base currency, NaN where the market has none."""
+    """Value of the set's unit (its currency or security) in base currency, NaN where the market has none."""
     native_fx: Float[np.ndarray, " row"]
     """The same for the currency of the row's PV."""
 
@@ -51,7 +51,9 @@ def bind_market(compiled: Compiled, *, market: Market) -> Binding:
     if compiled.specials is not None:
         status[compiled.specials.sets_without_segments(compiled.node_offsets, market=market)] = RowStatus.CURVE_INTERPOLATION
     status[_mixed_sets(compiled, dict(zip(sets.curves, places, strict=True)), market)] = RowStatus.CURVE_CURRENCY_MISMATCH
+    has_price = np.array([*(market.currency_of(unit) is not None for unit in compiled.leg_currency.names), True])
     status[np.isnan(fx)] = RowStatus.MISSING_FX
+    status[~has_price[sets.currency]] = RowStatus.MISSING_PRICE
     missing = curve[sets.set_curve] < 0
     kinds = np.array([kind for kind, _ in sets.curves], np.int8)[sets.set_curve]
     set_of_curve = np.repeat(np.arange(sets.count), np.diff(sets.curve_offsets))
@@ -63,9 +65,8 @@ def bind_market(compiled: Compiled, *, market: Market) -> Binding:
 
 
 def _rates(names: tuple[str, ...], market: Market) -> np.ndarray:
-    """Price of each currency in base currency; NaN where there is none and, at the end, for null."""
-    prices = [1.0 if name == market.base_currency else market.fx_to_base.get(name, np.nan) for name in names]
-    return np.array([*prices, np.nan], np.float64)
+    """Value of each unit in base currency; NaN where there is none and, at the end, for null."""
+    return np.array([*(market.unit_value(name) for name in names), np.nan], np.float64)
 
 
 def _mixed_sets(compiled: Compiled, places: dict[CurveKey, int | None], market: Market) -> list[int]:

@@ -14,10 +14,11 @@ from jaxtyping import Float, Int8, Int32, Int64, UInt8
 
 from pricers.contract.columns import Text, read_only
 from pricers.core.curve_sets import CurveSets, RowSets, curve_sets, row_sets
-from pricers.core.node_numbers import NodeNumbers, number_nodes, numbered, prefetch_leg
+from pricers.core.node_numbers import NodeNumbers, number_nodes, prefetch_leg
 from pricers.core.shapes import OWN_ORDER, canonical, curve_key, sort_key
 from pricers.core.specials import CompiledSpecials, SpecialFlows, special_flows, split_nodes
-from pricers.flows.cashflows import Lowered, PriceTerms, Shape
+from pricers.flows.cashflows import Lowered, PriceTerms, Shape, YieldConvention
+from pricers.flows.numbering import numbered
 from pricers.kernels.jit import kernel, njit
 from pricers.kernels.vector_math import exp
 from pricers.market.curves import DAYS_PER_YEAR
@@ -322,7 +323,9 @@ def _stored_terms(terms: PriceTerms, order: np.ndarray, given: np.ndarray, offse
     """Rows and flows in the order of storage; `given` and `offsets` are the flow offsets of rows as given and as stored."""
     yield_time = np.empty_like(terms.yield_time)
     _store(order, given, terms.yield_time, yield_time)
-    rows = {entry.name: getattr(terms, entry.name)[order] for entry in fields(terms) if entry.name != "yield_time"}
+    rows = {entry.name: getattr(terms, entry.name)[order] for entry in fields(terms) if entry.name not in ("yield_time", "convention")}
+    if terms.convention is not None:
+        rows["convention"] = YieldConvention(*(read_only(column[order]) for column in terms.convention))
     return PriceTerms(**rows | {"first_flow": rows["first_flow"] - given[:-1][order] + offsets[:-1], "yield_time": yield_time})
 
 

@@ -7,25 +7,12 @@ import numpy as np
 from jaxtyping import Int32, Int64
 
 from pricers.core.curve_sets import CurveSets
+from pricers.flows.numbering import CELLS_MAX
 from pricers.kernels.jit import kernel
 from pricers.kernels.prefetch import prefetch
 
-CELLS_MAX: Final = 1 << 22
-"""Cells (shape, day) of the table that numbers are looked up in: 16 MiB. Shapes of a curve set that need more are taken in parts."""
-
-_KEYS_A_NUMBER: Final = 32  # a number sorts in the time in which a table looks at so many keys
 _LEGS_AHEAD: Final = 6
 _LINE: Final = 64  # bytes
-
-
-def numbered(keys: np.ndarray, key_count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct keys, which count from 0, increasing, and the number of each key among them: `np.unique`, without sorting many keys."""
-    if key_count > min(_KEYS_A_NUMBER * keys.size, max(CELLS_MAX, 4 * keys.size)):
-        distinct, number = np.unique(keys, return_inverse=True)
-        return distinct, number
-    is_there = np.zeros(key_count, np.bool_)
-    is_there[keys] = True
-    return np.flatnonzero(is_there), (np.cumsum(is_there, dtype=np.int64) - 1)[keys]
 
 
 @dataclass(frozen=True)

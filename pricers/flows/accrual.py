@@ -11,13 +11,14 @@ from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
 
+from pricers.flows.conventions import JAPANESE_SIMPLE
 from pricers.flows.coupon_arrays import Block, CouponLegs, PaymentColumns, ScheduleColumns
 from pricers.flows.output import LegFlows
 from pricers.kernels.jit import kernel, njit
 from pricers.kernels.vector_math import expm1, log
 from pricers.status import RowStatus
 from pricers.time.calendars import FIRST_DAY, UNADJUSTED, CalendarTables, advance_business_days
-from pricers.time.dates import NO_DATE, add_months
+from pricers.time.dates import NO_DATE, add_months, civil_from_days
 from pricers.time.day_count import (
     ACT_360,
     ACT_365F,
@@ -194,7 +195,7 @@ def fill_accrued(legs: CouponLegs, tables: CalendarTables, begin: int, end: int,
         factor = abs(block.factor[r])
         outstanding, accrued = factor * block.balance[k] * block.survival[k], 0.0
         pay, is_ex = block.pay_day[k], block.ex_day[k] <= settlement
-        accrual = accrual_of(legs.schedule, legs.day_count, i)
+        accrual = accrual_of(legs.schedule, legs.quoting.accrued_day_count, i)
         while k < stop and block.pay_day[k] == pay:
             period = period_at(block, k)
             if settlement > period.start:
@@ -208,6 +209,24 @@ def fill_accrued(legs: CouponLegs, tables: CalendarTables, begin: int, end: int,
 
 @kernel
 @no_type_check
+def years_without_leap_days(start: int, end: int) -> float:
+    """Days over 365, no 29 February counted: whole years are whole, as Japanese yields count them. `start` is at most `end`."""
+    leap_days = _leap_days_until(end) - _leap_days_until(start)
+    return (np.int64(end) - np.int64(start) - leap_days) / 365.0
+
+
+@kernel
+@no_type_check
+def _leap_days_until(day: int) -> int:
+    """Days of 29 February since year 0 until a day, itself included."""
+    year, month, day_of_month = civil_from_days(day)
+    if month < 2 or (month == 2 and day_of_month < 29):
+        year -= 1
+    return year // 4 - year // 100 + year // 400
+
+
+@kernel
+@no_type_check
 def fill_yield_times(
     legs: CouponLegs, tables: CalendarTables, begin: int, end: int, block: Block, flows: LegFlows, status: np.ndarray
 ) -> None:
@@ -215,11 +234,15 @@ def fill_yield_times(
     for i in range(begin, end):
         if status[i] != _OK:
             continue
-        r, last_day, code = i - begin, np.int64(flows.settlement_day[i]), np.int64(legs.day_count[i])
+        r, last_day, code = i - begin, np.int64(flows.settlement_day[i]), np.int64(legs.quoting.yield_day_count[i])
+        if legs.quoting.yield_convention[i] == JAPANESE_SIMPLE:
+            for k in range(block.first[r], block.stop[r]):
+                block.yield_time[k] = years_without_leap_days(last_day, np.int64(block.pay_day[k]))
+            continue
         if code == BUS_252:
             _fill_business_times(tables.business_before[legs.schedule.calendar[i]], last_day, block.first[r], block.stop[r], block)
             continue
-        accrual, years = accrual_of(legs.schedule, legs.day_count, i), 0.0
+        accrual, years, counts_alike = accrual_of(legs.schedule, legs.quoting.yield_day_count, i), 0.0, code == legs.day_count[i]
         by_frequency = whole_period_of(legs, i) > 0.0 and code != ACT_ACT_ICMA  # ICMA's days beyond a period have the same length
         days_in_year = 360.0 if code == ACT_360 else 365.0 if code == ACT_365F else 0.0
         for k in range(block.first[r], block.stop[r]):
@@ -232,6 +255,8 @@ def fill_yield_times(
                     years += calendar_free_year_fraction(code, last_day, pay, add_months(pay, np.int64(-12), False), pay, accrual.maturity)
                 else:
                     to_payment, beyond = block.years[k], 0.0
+                    if not counts_alike and not (by_frequency and block.is_regular[k + 1]):
+                        to_payment = years_within(period.start, period.end, period, accrual, tables)
                     if pay != period.end and (by_frequency or is_long_stub(period, accrual)):
                         beyond = years_within(period.end, pay, period, accrual, tables)
                     elif pay != period.end:

@@ -99,6 +99,17 @@ class Cashflows(_ReadOnly):
     discounts it, and no term of the special factor's own; that of a flow paid on default has no term of discounting at all."""
 
 
+class YieldConvention(NamedTuple):
+    """How yields that do not simply compound are quoted; [row]."""
+
+    code: np.ndarray
+    """int8: index into `conventions.YIELD_CONVENTIONS`."""
+    coupon: np.ndarray
+    """float64: of a year, per 100 of outstanding notional."""
+    redemption: np.ndarray
+    """float64: at maturity, per 100 of outstanding notional."""
+
+
 @dataclass(frozen=True)
 class PriceTerms(_ReadOnly):
     """What quoted prices, yields and durations need beyond the cash flows; for products with one leg."""
@@ -118,6 +129,8 @@ class PriceTerms(_ReadOnly):
     """float64[row]: compounding periods a year of the yield."""
     market_clean_price: np.ndarray
     """float64[row]: given price per 100 of outstanding notional, NaN where the contract has none."""
+    convention: YieldConvention | None = None
+    """None where all yields compound."""
 
 
 @dataclass(frozen=True)

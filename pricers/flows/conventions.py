@@ -3,11 +3,12 @@
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int8
 
 from pricers.contract.columns import Column, Contracts
+from pricers.flows.coupon_arrays import QuotingColumns
 from pricers.time.calendars import UNADJUSTED
-from pricers.time.day_count import THIRTY_360_US, THIRTY_E_360_ISDA
+from pricers.time.day_count import BUS_252, DAY_COUNTS, THIRTY_360_US, THIRTY_E_360_ISDA
 from pricers.time.schedule import FREQUENCIES, FREQUENCY_DAYS, FREQUENCY_MONTHS, FREQUENCY_PER_YEAR, HALF_MONTH_DAYS
 
 BY_FREQUENCY: Final = 0
@@ -26,6 +27,46 @@ COMPOUNDING_FREQUENCY: Final = Column(
     "compounding_frequency", "choice", "how often a year the rate compounds, whatever the payments; null: interest of a period is simple",
     allowed=FREQUENCIES,
 )  # fmt: skip
+
+COMPOUNDED, STREET, TREASURY, JAPANESE_SIMPLE, DISCOUNT, MONEY_MARKET = range(6)
+YIELD_CONVENTIONS: Final = ("COMPOUNDED", "STREET", "TREASURY", "JAPANESE_SIMPLE", "DISCOUNT", "MONEY_MARKET")
+"""How a yield turns into a price, see `pricers.value.yield_conventions`; the index is the code."""
+
+YIELD_CONVENTION: Final = Column(
+    "yield_convention", "choice", "COMPOUNDED throughout; STREET: simple in the last coupon period; TREASURY: simple in a broken first "
+    "period; JAPANESE_SIMPLE; DISCOUNT and MONEY_MARKET: of bills", default="COMPOUNDED", allowed=YIELD_CONVENTIONS,
+)  # fmt: skip
+QUOTING: Final = (
+    Column("yield_frequency", "choice", "how often a year the yield compounds; null: frequency", allowed=FREQUENCIES),
+    Column("yield_day_count", "choice", "day count of yields; null: day_count", allowed=DAY_COUNTS),
+    Column("accrued_day_count", "choice", "day count of accrued interest; null: day_count", allowed=DAY_COUNTS),
+)
+"""Columns of contracts that say how accrued interest and yields are counted."""
+
+
+def quoting_of(contracts: Contracts) -> QuotingColumns:
+    """Conventions of a batch with the columns `QUOTING`, and `YIELD_CONVENTION` where its product has that."""
+    own, frequency = quoted_by_coupon(contracts.array("day_count"), contracts.array("frequency")), contracts.array("yield_frequency")
+    accrued, of_yield = contracts.array("accrued_day_count"), contracts.array("yield_day_count")
+    has_convention = YIELD_CONVENTION.name in contracts.data
+    return QuotingColumns(
+        accrued_day_count=np.where(accrued < 0, own.accrued_day_count, accrued).astype(np.int8),
+        yield_day_count=np.where(of_yield < 0, own.yield_day_count, of_yield).astype(np.int8),
+        yield_convention=contracts.array(YIELD_CONVENTION.name) if has_convention else own.yield_convention,
+        yield_frequency=np.where(frequency < 0, own.yield_frequency, np.maximum(FREQUENCY_PER_YEAR[frequency], 1.0)),
+    )
+
+
+def quoted_by_coupon(day_count: Int8[np.ndarray, " row"], frequency: Int8[np.ndarray, " row"]) -> QuotingColumns:
+    """Accrued interest and yields that count as coupons do; yields compound as often as coupons are paid."""
+    per_year = np.maximum(FREQUENCY_PER_YEAR[frequency], 1.0)
+    return QuotingColumns(day_count, day_count, np.full(day_count.size, COMPOUNDED, np.int8), per_year)
+
+
+def quotes_on_business_days(contracts: Contracts) -> Bool[np.ndarray, " row"]:
+    """Whether accrued interest or yields count business days on a calendar that the contract does not name."""
+    counts = (contracts.array("accrued_day_count") == BUS_252) | (contracts.array("yield_day_count") == BUS_252)
+    return np.asarray(counts & (contracts.text("calendar").codes < 0))
 
 
 def compoundings_a_year(contracts: Contracts) -> Float[np.ndarray, " row"]:

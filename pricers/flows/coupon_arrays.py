@@ -93,6 +93,18 @@ class BalanceColumns(NamedTuple):
     instalments: InstalmentColumns
 
 
+class QuotingColumns(NamedTuple):
+    """Conventions of accrued interest and yields; [row]."""
+
+    accrued_day_count: np.ndarray
+    yield_day_count: np.ndarray
+    """int8: index into `DAY_COUNTS`, as `accrued_day_count`."""
+    yield_convention: np.ndarray
+    """int8: index into `conventions.YIELD_CONVENTIONS`."""
+    yield_frequency: np.ndarray
+    """float64: compounding periods a year of the yield."""
+
+
 class CouponLegs(NamedTuple):
     """Legs that pay balance × rate × years at the end of each period, and principal as the balance falls; one a row."""
 
@@ -107,6 +119,7 @@ class CouponLegs(NamedTuple):
     """bool[row]: a regular period pays the rate over the periods a year, whatever its days."""
     compounding: np.ndarray
     """float64[row]: how often a year the rate compounds; 0: interest of a period is simple."""
+    quoting: QuotingColumns
     is_zero_coupon: np.ndarray
     """bool[row]: has no coupon period, so that yields count the years before maturity."""
     pays_out: bool

@@ -70,7 +70,7 @@ def lower_coupons(contracts: Contracts, legs: CouponLegs, *, tables: CalendarTab
     flows = empty_flows(rows, flows_max, as_of=as_of, trades_ex=bool(np.any(legs.payment.ex_days > 0)))
     block = empty_block(min(rows, BLOCK_ROWS_MAX), max(dates_max, min(BLOCK_DATES, flows_max + rows)))
     _lower_blocks(legs, tables, as_of, block, flows, status)
-    return lowered(contracts, flows, as_of=as_of, status=status)
+    return lowered(contracts, legs, flows, as_of=as_of, status=status)
 
 
 @kernel
@@ -143,6 +143,8 @@ def fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: in
         accrual, all_periods = accrual_of(legs.schedule, legs.day_count, i), reads_years(legs.balance, i)
         rate, compounding = legs.rate[i], legs.compounding[i]
         is_icma = accrual.day_count == ACT_ACT_ICMA  # the one day count that reads the reference period
+        quoting = legs.quoting
+        reads_reference = is_icma or quoting.accrued_day_count[i] == ACT_ACT_ICMA or quoting.yield_day_count[i] == ACT_ACT_ICMA
         whole_years, tenor_days = whole_period_of(legs, i), np.int64(FREQUENCY_DAYS[legs.schedule.frequency[i]])
         row_status, first = _OK, np.int64(-1)
         for k in range(last - 1, start - 1, -1):
@@ -169,7 +171,7 @@ def fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: in
             elif is_icma and is_regular[k + 1] and accrual.months > 0 and is_inner:
                 years = accrual.months / 12.0  # a whole coupon period, wherever the calendar moves its ends; first and last are measured
             else:
-                if is_icma and not is_regular[k + 1]:
+                if reads_reference and not is_regular[k + 1]:
                     terms, count = terms_of_row(legs.schedule, i), last - start + 1
                     reference_start, reference_end = reference_period(k + 1 - start, count, terms, tables, adjusted, is_regular, start)
                 period = Period(period_start, period_end, np.int64(reference_start), np.int64(reference_end))

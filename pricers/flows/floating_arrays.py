@@ -21,11 +21,14 @@ from pricers.market.indices import Index, IndexKind
 from pricers.status import RowStatus
 from pricers.time.calendars import BUSINESS_DAY_CONVENTIONS, CalendarTables
 from pricers.time.day_count import BUS_252, DAY_COUNTS
+from pricers.time.schedule import FREQUENCIES, FREQUENCY_DAYS, FREQUENCY_MONTHS
 from pricers.time.tenors import parse_tenor
 
 NO_INDEX: Final = -1
 """In index columns: a leg with a fixed rate, a stub that has the leg's index."""
 _INDEX_COLUMNS: Final = ("index", "initial_stub_index", "initial_stub_index_2", "final_stub_index", "final_stub_index_2")
+_NO_RESETS: Final = (FREQUENCIES.index("ONCE"), FREQUENCIES.index("SEMIMONTHLY"))
+"""Frequencies that give no tenor from one reset to the next."""
 _NO_CURRENCY: Final = -2  # of no leg: a null currency has the code -1
 _NO_FIXINGS: Final = FixingSeries(np.empty(0, np.int32), np.empty(0))
 
@@ -71,6 +74,11 @@ class FloatingColumns(NamedTuple):
     """bool: the forward rate ends a whole tenor after its start, not with the period."""
     averages: np.ndarray
     """bool: overnight rates are averaged, not compounded."""
+    resets: np.ndarray
+    """bool: a period's rate compounds several term rates."""
+    reset_months: np.ndarray
+    """Between them; 0 for a tenor in days."""
+    reset_days: np.ndarray
     lookback: np.ndarray
     """Business days by which overnight rates are moved back."""
     is_shifted: np.ndarray
@@ -105,6 +113,8 @@ class Coupons(NamedTuple):
     end: np.ndarray
     special: np.ndarray
     """int32: the special factor in place of P(start)/P(end) of the first forecast; -1 for none."""
+    accrues: np.ndarray
+    """bool: several rates, so that interest accrued within the period is at those until then, not at `rate`."""
 
 
 class SpecialArrays(NamedTuple):
@@ -135,7 +145,7 @@ def empty_coupons(periods: int) -> Coupons:
     """Working arrays for so many periods."""
     return Coupons(
         np.empty(periods), np.empty(periods), np.empty((periods, 2)), np.empty((periods, 2), np.int32), np.empty((periods, 2), np.int32),
-        np.empty((periods, 2), np.int32), np.empty(periods, np.int32),
+        np.empty((periods, 2), np.int32), np.empty(periods, np.int32), np.empty(periods, np.bool_),
     )  # fmt: skip
 
 
@@ -244,7 +254,9 @@ def floating_columns(contracts: Contracts, found: LegIndices, *, fixing_calendar
     lag = column("fixing_lag")
     of_index = np.array([*(index.fixing_lag for index in found.indices), 0], np.int32)[found.codes["index"]]
     dates, values = contracts.ragged("spread_dates"), contracts.ragged("spread_values")
-    decimals = column("rate_rounding")
+    decimals, frequency = column("rate_rounding"), column("reset_frequency")
+    tenors = [tuple(parse_tenor(index.tenor)) if index.tenor else (0, 0) for index in found.indices]
+    of_tenor = np.array([*tenors, (0, 0)], np.int32)[found.codes["index"]]
     return FloatingColumns(
         index=found.codes["index"],
         curve=found.curve,
@@ -257,6 +269,9 @@ def floating_columns(contracts: Contracts, found: LegIndices, *, fixing_calendar
         fixing_calendar=fixing_calendar.astype(np.int32, copy=False),
         is_indexed=column("coupon_estimation") == INDEXED,
         averages=column("rate_method") == AVERAGED,
+        resets=column("rate_method") == SUBPERIOD_COMPOUNDED,
+        reset_months=np.where(frequency < 0, of_tenor[:, 0], FREQUENCY_MONTHS[frequency]).astype(np.int32),
+        reset_days=np.where(frequency < 0, of_tenor[:, 1], FREQUENCY_DAYS[frequency]).astype(np.int32),
         lookback=column("lookback_days"),
         is_shifted=column("observation_shift"),
         lockout=column("lockout_days"),
@@ -280,14 +295,21 @@ def floating_status(contracts: Contracts, found: LegIndices) -> np.ndarray:
     is_overnight = np.array([*(each.kind is IndexKind.OVERNIGHT for each in found.indices), False])
     by_business_days = np.array([*(DAY_COUNTS.index(each.day_count) == BUS_252 for each in found.indices), False])
     of_leg, method = is_overnight[index], column("rate_method")
-    is_overnight_stub = np.logical_or.reduce([is_overnight[found.codes[name]] for name in _INDEX_COLUMNS[1:]])
-    mismatch = (of_leg & (method == TERM)) | (~of_leg & ((method == COMPOUNDED) | (method == AVERAGED))) | is_overnight_stub
+    has_stub = {name: found.codes[name] >= 0 for name in _INDEX_COLUMNS[1:]}
+    wrong_stub = np.logical_or.reduce([(of_leg & has_stub[name]) | is_overnight[found.codes[name]] for name in has_stub])
+    wrong_stub |= has_stub["initial_stub_index_2"] & ~has_stub["initial_stub_index"]
+    wrong_stub |= has_stub["final_stub_index_2"] & ~has_stub["final_stub_index"]
+    resets, frequency = method == SUBPERIOD_COMPOUNDED, column("reset_frequency")
+    wrong_stub |= resets & np.logical_or.reduce(list(has_stub.values()))
+    mismatch = (of_leg & ((method == TERM) | resets)) | (~of_leg & ((method == COMPOUNDED) | (method == AVERAGED))) | wrong_stub
     compounds_spread = column("spread_compounding") == SPREAD_COMPOUNDED
     averages, moves_days = method == AVERAGED, (column("lookback_days") > 0) | (column("lockout_days") > 0)
-    unsupported = (method == SUBPERIOD_COMPOUNDED) | (column("spread_compounding") == SPREAD_FLAT) | by_business_days[index]
-    unsupported |= compounds_spread & (averages | (column("gearing") != 1.0) | ~of_leg)
+    unsupported = (column("spread_compounding") == SPREAD_FLAT) | by_business_days[index]
+    unsupported |= compounds_spread & (averages | (column("gearing") != 1.0) | (~of_leg & ~resets))
+    unsupported |= resets & np.isin(frequency, _NO_RESETS)
     unsupported |= ~of_leg & moves_days
-    unsupported |= of_leg & np.isfinite(column("current_fixing"))  # of a compounded rate no single fixing is the period's
+    # Of a compounded rate no single fixing is the period's; its rates are moved by lookback_days.
+    unsupported |= of_leg & (np.isfinite(column("current_fixing")) | (column("fixing_lag") > 0))
     has_option = np.isfinite(column("cap_rate")) | np.isfinite(column("floor_rate"))
     has_option |= column("daily_floor") | column("fixing_in_arrears")
     amounts_usable = np.isfinite(column("gearing")) & np.isfinite(column("spread")) & _are_steps(contracts)

@@ -39,6 +39,7 @@ from pricers.flows.floating_arrays import (
     empty_specials,
 )
 from pricers.flows.floating_rate import fill_coupons, fill_floating_accrued
+from pricers.flows.numbering import numbered
 from pricers.flows.output import LegFlows, empty_flows
 from pricers.flows.special_factors import SpecialFactors, SpecialKind
 from pricers.kernels.jit import kernel, njit
@@ -51,7 +52,6 @@ _INVALID_SCHEDULE: Final = int(RowStatus.INVALID_SCHEDULE)
 _NOT_FINITE: Final = int(RowStatus.NOT_FINITE)
 _FLOWS_PER_PERIOD: Final = 4  # two forecasts, what rests on none, and principal apart where the interest trades ex
 NO_FORECAST: Final = -1
-_LAG_BITS: Final = 18  # of a day's distance from the payment, either way
 
 
 class ExchangeColumns(NamedTuple):
@@ -83,6 +83,9 @@ class ForecastColumns(NamedTuple):
     end: np.ndarray
     special: np.ndarray
     """int32: which special factor multiplies the flow; -1 for none."""
+    period_start: np.ndarray
+    """int32: first day of the interest period that the flow is paid for; of an initial exchange, its own day."""
+    period_end: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -179,15 +182,21 @@ def forecast_shapes(
     forecasts, counts = lowered.forecasts, np.diff(lowered.flows.flow_offsets)
     flow_shape = np.repeat(leg_shape, counts)
     grows = np.flatnonzero(forecasts.curve != NO_FORECAST)
-    pay_day, middle = lowered.flows.pay_day[grows].astype(np.int64), 1 << (_LAG_BITS - 1)
+    if not grows.size:
+        return shapes, flow_shape
+    pay_day = lowered.flows.pay_day[grows].astype(np.int64)
+    starts, ends = (pay_day - days[grows] for days in (forecasts.start, forecasts.end))
+    least, last = (int(starts.min()), int(ends.min())), (int(starts.max()), int(ends.max()))
+    widths = (last[0] - least[0] + 1, last[1] - least[1] + 1)
     pair = flow_shape[grows].astype(np.int64) * len(curves) + forecasts.curve[grows]
-    lags = [pay_day - days[grows] + middle for days in (forecasts.start, forecasts.end)]
-    keys, number = np.unique((pair << (2 * _LAG_BITS)) | (lags[0] << _LAG_BITS) | lags[1], return_inverse=True)
-    made, mask = [], (1 << _LAG_BITS) - 1
+    key_count = len(shapes) * len(curves) * widths[0] * widths[1]
+    keys, number = numbered((pair * widths[0] + (starts - least[0])) * widths[1] + (ends - least[1]), key_count)
+    made = []
     for key in keys.tolist():
-        base, curve = divmod(key >> (2 * _LAG_BITS), len(curves))
-        start, end = ((key >> shift) & mask for shift in (_LAG_BITS, 0))
-        made.append((*shapes[base], Term(curves[curve], start - middle, 1), Term(curves[curve], end - middle, -1)))
+        rest, end = divmod(key, widths[1])
+        rest, start = divmod(rest, widths[0])
+        base, curve = divmod(rest, len(curves))
+        made.append((*shapes[base], Term(curves[curve], start + least[0], 1), Term(curves[curve], end + least[1], -1)))
     flow_shape[grows] = len(shapes) + number
     return (*shapes, *made), flow_shape
 
@@ -195,11 +204,11 @@ def forecast_shapes(
 @kernel
 @no_type_check
 def _special_room(schedule: ScheduleColumns, floating: FloatingColumns, indices: IndexTables, as_of: int) -> tuple[int, int]:
-    """Room for the special factors of all legs and for their entries: one a business day where each rate counts, else three a period."""
+    """Room for the special factors of all legs and for their entries: one a rate where each rate counts, else three a period."""
     specials = entries = np.int64(0)
     for i in range(len(schedule.start)):
         x = floating.index[i]
-        if x < 0 or not indices.is_overnight[x]:
+        if x < 0 or not (indices.is_overnight[x] or floating.resets[i]):
             continue
         terms = terms_of_row(schedule, i)
         tenor_days = max(terms.tenor_months * 30 + terms.tenor_days, 1)
@@ -207,9 +216,12 @@ def _special_room(schedule: ScheduleColumns, floating: FloatingColumns, indices:
         has_given_dates = schedule.given_offsets[i + 1] > schedule.given_offsets[i]
         dates = dates_needed(schedule, terms, i)
         periods = dates if has_given_dates else min(days // tenor_days + 5, dates)
+        specials += periods
+        if floating.resets[i]:
+            entries += days // max(floating.reset_months[i] * 28 + floating.reset_days[i], 1) + 3 * periods
+            continue
         by_day = floating.averages[i] or floating.compounds_spread[i] or floating.lockout[i] > 0
         by_day = by_day or (floating.lookback[i] > 0 and not floating.is_shifted[i])
-        specials += periods
         entries += min(days, 366 * 200) + 3 * periods if by_day else 3 * periods
     return specials, entries
 
@@ -237,8 +249,11 @@ def _lower_blocks(
 
 @njit(cache=True, nogil=True, inline="always")
 @no_type_check
-def _write_flow(flows: LegFlows, forecasts: ForecastColumns, at: int, pay_day: int, ex_day: int, amount: float, principal: float) -> int:
+def _write_flow(
+    flows: LegFlows, forecasts: ForecastColumns, at: int, start: int, end: int, pay_day: int, ex_day: int, amount: float, principal: float
+) -> int:
     """Write one flow that rests on no forecast; the next free position."""
+    forecasts.period_start[at], forecasts.period_end[at] = start, end
     flows.pay_day[at], flows.ex_day[at], flows.amount[at], flows.principal[at] = pay_day, ex_day, amount, principal
     forecasts.curve[at] = forecasts.special[at] = NO_FORECAST
     return at + 1
@@ -247,8 +262,9 @@ def _write_flow(flows: LegFlows, forecasts: ForecastColumns, at: int, pay_day: i
 @kernel
 @no_type_check
 def _write_forecasts(
-    coupons: Coupons, k: int, balance: float, pay_day: int, ex_day: int, flows: LegFlows, forecasts: ForecastColumns, at: int
-) -> int:
+    coupons: Coupons, k: int, balance: float, start: int, end: int, pay_day: int, ex_day: int, flows: LegFlows,
+    forecasts: ForecastColumns, at: int,
+) -> int:  # fmt: skip
     """Write the flows of a period that rest on forecasts; the next free position."""
     for slot in range(2):
         if coupons.growth[k, slot] != 0.0:
@@ -260,6 +276,7 @@ def _write_forecasts(
                 coupons.end[k, slot],
             )
             forecasts.special[at] = coupons.special[k] if slot == 0 else -1
+            forecasts.period_start[at], forecasts.period_end[at] = start, end
             at += 1
     return at
 
@@ -282,11 +299,12 @@ def _write_flows(
         paid_out = block.adjusted[block.date_offsets[r]]
         if exchanges.initial[i] and paid_out > as_of:
             principal = -factor * block.balance[first]
-            at = _write_flow(flows, forecasts, at, paid_out, paid_out, principal, principal)
+            at = _write_flow(flows, forecasts, at, paid_out, paid_out, paid_out, paid_out, principal, principal)
         balance = factor * block.balance[first] * block.survival[first]
         for k in range(first, stop):
             after = factor * block.balance[k + 1] * block.survival[k + 1]
             pay, ex_day, interest, principal = block.pay_day[k], block.ex_day[k], balance * coupons.plain[k], balance - after
+            accrues_from, accrues_to = block.adjusted[k], block.adjusted[k + 1]
             if k == last:
                 principal += after * (redemption[i] / 100.0)
             if not (exchanges.final[i] if k == stop - 1 else exchanges.intermediate[i]):
@@ -298,13 +316,13 @@ def _write_flows(
                 if is_ex and first_flow >= 0:  # ex for longer than a coupon period, with principal paid within it
                     status[i] = _INVALID_SCHEDULE
                     break
-                at = _write_forecasts(coupons, k, balance, pay, ex_day, flows, forecasts, at)
+                at = _write_forecasts(coupons, k, balance, accrues_from, accrues_to, pay, ex_day, flows, forecasts, at)
                 with_interest = 0.0 if is_ex else principal
-                at = _write_flow(flows, forecasts, at, pay, ex_day, interest + with_interest, with_interest)
+                at = _write_flow(flows, forecasts, at, accrues_from, accrues_to, pay, ex_day, interest + with_interest, with_interest)
             if is_ex and (principal != 0.0 or k == last):
                 if pay > settlement and first_flow < 0:
                     first_flow = np.int64(at)
-                at = _write_flow(flows, forecasts, at, pay, pay, principal, principal)
+                at = _write_flow(flows, forecasts, at, accrues_from, accrues_to, pay, pay, principal, principal)
             if not np.isfinite(interest + principal):
                 status[i] = _NOT_FINITE
                 break

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pricers.contract.columns import Contracts
-from pricers.flows.cashflows import Cashflows, Lowered, PriceTerms, discounted
-from pricers.time.schedule import FREQUENCY_PER_YEAR
+from pricers.flows.cashflows import Cashflows, Lowered, PriceTerms, YieldConvention, discounted
+from pricers.flows.coupon_arrays import CouponLegs
 
 
 class LegFlows(NamedTuple):
@@ -41,11 +41,12 @@ def empty_flows(rows: int, flows_max: int, *, as_of: int, trades_ex: bool) -> Le
     )
 
 
-def lowered(contracts: Contracts, flows: LegFlows, *, as_of: int, status: np.ndarray) -> Lowered:
+def lowered(contracts: Contracts, legs: CouponLegs, flows: LegFlows, *, as_of: int, status: np.ndarray) -> Lowered:
     """One leg a row, on the contract's discount and spread curve, in its currency.
 
     Args:
         contracts: a batch with the columns that products of one coupon leg share.
+        legs: the terms of the same rows.
         flows: of the same rows; the arrays may be longer than `flow_offsets[-1]`.
         as_of: valuation date, days since 1970-01-01.
         status: uint8[row].
@@ -75,7 +76,8 @@ def lowered(contracts: Contracts, flows: LegFlows, *, as_of: int, status: np.nda
             accrued=flows.accrued,
             first_flow=flows.first_flow,
             yield_time=flows.yield_time[:total],
-            yield_frequency=np.maximum(FREQUENCY_PER_YEAR[contracts.array("frequency")], 1.0),
+            yield_frequency=legs.quoting.yield_frequency,
             market_clean_price=contracts.array("market_clean_price"),
+            convention=YieldConvention(legs.quoting.yield_convention, 100.0 * legs.rate, legs.balance.redemption),
         ),
     )

@@ -16,6 +16,7 @@ from pricers.contract.columns import AMOUNT_MAX, NO_INTEGER, RATE_MAX, Column, C
 from pricers.contract.float_columns import FLOAT_COLUMNS
 from pricers.contract.leg_columns import legs_of, prefixed
 from pricers.flows.balances import SINKING
+from pricers.flows.conventions import quoted_by_coupon
 from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
 from pricers.flows.floating_arrays import FloatingTerms, day_counts, floating_terms
 from pricers.flows.floating_leg import ExchangeColumns, FloatingLegs
@@ -258,6 +259,7 @@ def _coupons(contracts: Contracts, legs: Contracts, terms: FloatingTerms, balanc
         day_count=day_counts(legs, terms.found),
         by_frequency=np.zeros(count, np.bool_),
         compounding=np.zeros(count),
+        quoting=quoted_by_coupon(day_counts(legs, terms.found), column("frequency")),
         is_zero_coupon=np.zeros(count, np.bool_),
         pays_out=False,
     )

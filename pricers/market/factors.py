@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pricers.market.market import Curve, Market, days_to_pillars
-from pricers.measures import BASIS_POINT, FX_SHIFT
+from pricers.measures import BASIS_POINT, FX_SHIFT, PRICE_SHIFT
 
 
 class FactorKind(StrEnum):
@@ -15,6 +15,7 @@ class FactorKind(StrEnum):
     HAZARD = "HAZARD"
     INFLATION = "INFLATION"
     CURRENCY = "CURRENCY"
+    PRICE = "PRICE"
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,11 @@ class Factor:
 
     kind: FactorKind
     name: str
-    """Name of the curve, or code of the currency."""
+    """Name of the curve or the price, or code of the currency."""
     unit: str
     """Of the sensitivities."""
     bump: float
-    """Size of the bump: added to the zero rate of a curve's pillar; for a currency, the relative change of its price."""
+    """Size of the bump: added to the zero rate of a curve's pillar; for a currency or a security, the relative change of its price."""
     bucket_labels: tuple[str, ...]
     bucket_days: tuple[int, ...] | None
     """Days from the valuation date to each pillar; None where buckets are no days."""
@@ -36,10 +37,12 @@ class Factor:
 
 
 def factors_of(market: Market) -> tuple[Factor, ...]:
-    """The factors of a market: its curves in their order, then its foreign currencies by name. A factor's number is its place here."""
+    """The factors of a market: its curves in their order, then its foreign currencies, then its prices, both by name. A factor's number is
+    its place here."""
     curves = [_curve_factor(curve) for curve in market.curves]
     currencies = [Factor(FactorKind.CURRENCY, name, "base currency", FX_SHIFT, (name,), None, False) for name in foreign_currencies(market)]
-    return (*curves, *currencies)
+    prices = [Factor(FactorKind.PRICE, name, "base currency", PRICE_SHIFT, (name,), None, False) for name in sorted(market.prices)]
+    return (*curves, *currencies, *prices)
 
 
 def _curve_factor(curve: Curve) -> Factor:
@@ -55,3 +58,9 @@ def foreign_currencies(market: Market) -> tuple[str, ...]:
 def currency_numbers(market: Market) -> dict[str, int]:
     """Factor number of each foreign currency."""
     return {name: len(market.curves) + place for place, name in enumerate(foreign_currencies(market))}
+
+
+def price_numbers(market: Market) -> dict[str, int]:
+    """Factor number of each price."""
+    first = len(market.curves) + len(foreign_currencies(market))
+    return {name: first + place for place, name in enumerate(sorted(market.prices))}

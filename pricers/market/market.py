@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from pricers.market.fixings import Fixings
+from pricers.market.units import price_unit
 
 Interpolation = Literal["LINEAR_ZERO", "LOG_LINEAR_DISCOUNT"]
 
@@ -147,6 +148,25 @@ def _levels(base: InflationBase | None, as_of: int) -> np.ndarray:
     return levels
 
 
+@runtime_checkable
+class QuotedCurves(Protocol):
+    """Curves that follow quotes."""
+
+    @property
+    def basis_points(self) -> Mapping[str, float]:
+        """By name of a quote, its move for one basis point, in its unit."""
+
+    def shifts(self, moves: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Curve -> float64[pillar, scenario]: moves of its zero rates where quotes move (name -> float64[scenario], in their units)."""
+
+
+class Price(NamedTuple):
+    """Today's price of one unit of a security, or the level of an index."""
+
+    value: float
+    currency: str
+
+
 @dataclass(frozen=True)
 class Market:
     """All market data of one valuation.
@@ -162,6 +182,11 @@ class Market:
     fx_to_base: Mapping[str, float]
     fixings: Fixings = field(default_factory=Fixings.none)
     """Indices, and what they have published by now."""
+    quotes: QuotedCurves | None = None
+    """Of curves that are built from quotes; None where there are none."""
+
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    """Prices of securities by the name that positions use."""
 
     def __post_init__(self) -> None:
         names = [curve.name for curve in self.curves]
@@ -205,6 +230,22 @@ class Market:
         """Today's price of one unit of the currency in base currency. Raises KeyError where the market has none."""
         return 1.0 if currency == self.base_currency else self.fx_to_base[currency]
 
+    def currency_of(self, unit: str) -> str | None:
+        """The currency that a unit (see `units.py`) is, or in which its price is; None where the market has no such price."""
+        security = price_unit(unit)
+        if security is None:
+            return unit
+        price = self.prices.get(security.price)
+        return None if price is None else price.currency
+
+    def unit_value(self, unit: str) -> float:
+        """Today's value of one unit in base currency, NaN where price or exchange rate are missing."""
+        security, currency = price_unit(unit), self.currency_of(unit)
+        if currency is None:
+            return math.nan
+        rate = 1.0 if currency == self.base_currency else self.fx_to_base.get(currency, math.nan)
+        return rate if security is None else self.prices[security.price].value * rate
+
 
 @dataclass(frozen=True)
 class Scenarios:
@@ -220,9 +261,25 @@ class Scenarios:
     """float64[scenario]: added to the credit spread of every contract that has one (see CS01)."""
     fx_factors: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Currency -> float64[scenario]: multiplies its price in base currency. The base currency has none."""
+    price_factors: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Name of a price -> float64[scenario]: multiplies it, in its own currency."""
+
+    def unit_factor(self, unit: str, *, market: Market) -> np.ndarray | None:
+        """float64[scenario]: what multiplies a unit's value in base currency; None where it stays as it is.
+
+        A security moves as its own price does, else by beta × its benchmark's move.
+        """
+        security, currency = price_unit(unit), market.currency_of(unit)
+        fx = None if currency is None else self.fx_factors.get(currency)
+        if security is None:
+            return fx
+        own = self.price_factors.get(security.price)
+        if own is None and (of_benchmark := self.price_factors.get(security.benchmark)) is not None:
+            own = 1.0 + security.beta * (of_benchmark - 1.0)
+        return fx if own is None else own if fx is None else own * fx
 
     def __post_init__(self) -> None:
-        shifts = [*self.shifts.items(), *self.fx_factors.items()]
+        shifts = [*self.shifts.items(), *self.fx_factors.items(), *self.price_factors.items()]
         if self.credit_spread_shift is not None:
             shifts.append(("credit_spread_shift", self.credit_spread_shift))
         for name, values in shifts:

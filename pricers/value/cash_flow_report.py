@@ -16,6 +16,7 @@ from pricers.flows.cashflows import Cashflows
 from pricers.flows.special_factors import SpecialKind
 from pricers.market.curves import DAYS_PER_YEAR
 from pricers.market.market import CurveKind, Market
+from pricers.market.units import PriceUnit, price_unit
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, pricer
 from pricers.status import RowStatus
@@ -45,6 +46,7 @@ class ExplainedFlow:
     leg: int
     """Counts from 0."""
     currency: str
+    """Or the security, as `price/NAME`, of which `amount` is a quantity and `pv` the value in units of it."""
     interest: float
     """Signed, in `currency`, as are the next two."""
     principal: float
@@ -180,7 +182,7 @@ def _flows_of_leg(
             ExplainedFlow(
                 pay_date=to_date(int(day)),
                 leg=leg,
-                currency=str(cashflows.leg_currency[leg]),
+                currency=_shown_unit(str(cashflows.leg_currency[leg])),
                 interest=amount - principal,
                 principal=principal,
                 amount=amount,
@@ -196,6 +198,12 @@ def _flows_of_leg(
             )
         )
     return flows
+
+
+def _shown_unit(unit: str) -> str:
+    """The currency, or `price/NAME` of a security."""
+    security = price_unit(unit)
+    return unit if security is None else PriceUnit(security.price).text
 
 
 def _terms(compiled: Compiled, node: int, exponents: np.ndarray, *, own_spread: float) -> tuple[ExplainedTerm, ...]:

@@ -61,6 +61,7 @@ class PnlExplanation:
     """The sum of the row's `rates_by_pillar`."""
     credit: Float[np.ndarray, " row"]
     fx: Float[np.ndarray, " row"]
+    """Of exchange rates and of prices of securities."""
     opened: Float[np.ndarray, " row"]
     closed: Float[np.ndarray, " row"]
     residual: Float[np.ndarray, " row"]
@@ -140,7 +141,13 @@ def explain_pnl(
     kept = held_t0 & held_t1 & (status == _OK) & alive_t0
     later = kept & alive_t1
     layout = row_layout(
-        compiled_t1, binding=binding_t1, market=market_t1, is_ok=later & (status_t0 == _OK), kinds=_RATE_KINDS, currencies=False
+        compiled_t1,
+        binding=binding_t1,
+        market=market_t1,
+        is_ok=later & (status_t0 == _OK),
+        kinds=_RATE_KINDS,
+        currencies=False,
+        prices=False,
     )
     by_pillar = np.zeros(layout.bucket_count)
     steps = _steps(compiled_t1, binding=binding_t1, market_t0=market_t0, market_t1=market_t1, layout=layout, fx=fx_t0, by_pillar=by_pillar)

@@ -93,6 +93,8 @@ def check_scenarios(scenarios: Scenarios, *, market: Market) -> None:
     if unknown or market.base_currency in scenarios.fx_factors:
         raise ValueError(f"scenarios move the exchange rate of {unknown or market.base_currency}; the market's foreign currencies are "
                          f"{sorted(set(market.fx_to_base) - {market.base_currency})}")  # fmt: skip
+    if without := sorted(set(scenarios.price_factors) - set(market.prices)):
+        raise ValueError(f"scenarios move the price {without[0]!r}, which the market does not have")
 
 
 def pillar_shifts(scenarios: Scenarios, *, market: Market) -> Float[np.ndarray, "pillar_plus_one scenario"]:
@@ -110,7 +112,7 @@ class PointMoves:
     """A batch's points in one market, and how scenarios move them."""
 
     def __init__(self, compiled: Compiled, *, binding: Binding, market: Market, scenarios: Scenarios) -> None:
-        self.compiled, self.binding, self.scenarios, self._market = compiled, binding, scenarios, market
+        self.compiled, self.binding, self.scenarios, self.market = compiled, binding, scenarios, market
         self.points = point_values(compiled, binding=binding, market=market)
         self.shifts = pillar_shifts(scenarios, market=market)
         is_moved = np.zeros(len(market.curves) + 1, np.bool_)  # the last is OWN's, whose position is -1
@@ -127,7 +129,7 @@ class PointMoves:
     def specials(self) -> SpecialValues:
         """The batch's special factors, where it has any."""
         assert self.compiled.specials is not None
-        return SpecialValues(self.compiled.specials.specials, market=self._market)
+        return SpecialValues(self.compiled.specials.specials, market=self.market)
 
     def buffer(self, name: str, rows: int, columns: int) -> Float[np.ndarray, "row column"]:
         """Room that tiles use one after the other: new memory for each would cost as much as filling it."""
@@ -183,7 +185,8 @@ class SetFactors:
         self._place[is_moved] = place
         self._offsets = compiled.nodes.offsets[nodes.start : nodes.stop + 1] - terms.start
         self._exponent = node_exponents(compiled, moves.points, nodes)
-        factor = moves.scenarios.fx_factors.get(compiled.leg_currency.names[compiled.sets.currency[number]])
+        names = (*compiled.leg_currency.names, "")
+        factor = moves.scenarios.unit_factor(names[compiled.sets.currency[number]], market=moves.market)
         self._specials = None if compiled.specials is None else _SetSpecials(moves, compiled.specials, nodes)
         price = moves.binding.fx[number]
         self._fx = np.full(moves.scenarios.count, price) if factor is None else price * factor

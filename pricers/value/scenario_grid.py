@@ -144,8 +144,8 @@ class LadderGrid:
         return np.where(is_failing, np.nan, expm1_of(-np.where(is_failing, 0.0, self.exponents(key, days))))
 
     def fx_factor(self, currency: str) -> Float[np.ndarray, " scenario"]:
-        """What multiplies the price of a currency in base currency."""
-        factor = self.scenarios.fx_factors.get(currency)
+        """What multiplies the value of a unit, a currency or a security, in base currency."""
+        factor = self.scenarios.unit_factor(currency, market=self.market)
         return np.ones(self.scenarios.count) if factor is None else factor
 
 

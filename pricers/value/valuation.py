@@ -19,7 +19,7 @@ from pricers.kernels.prefetch import prefetch
 from pricers.kernels.vector_math import exp
 from pricers.market.curves import DAYS_PER_YEAR
 from pricers.market.market import CurveKind, Market
-from pricers.measures import FX_SHIFT, SCALAR_MEASURES, Measure
+from pricers.measures import FX_SHIFT, PRICE_SHIFT, SCALAR_MEASURES, Measure
 from pricers.status import RowStatus
 from pricers.value.row_layout import RowLayout, row_layout
 from pricers.value.yields import YIELD_MEASURES, yield_measures
@@ -79,6 +79,7 @@ def value_cashflows(compiled: Compiled, *, market: Market, measures: frozenset[M
         is_ok=status == _OK,
         kinds=_LADDERS if has_ladders else frozenset(),
         currencies=Measure.FX_DELTA in measures,
+        prices=has_ladders,
     )
     sensitivities = np.zeros(layout.bucket_count)
     legs = _value_legs(compiled, binding=binding, table=table, market=market, layout=layout, has_ladders=has_ladders, out=sensitivities)
@@ -251,15 +252,28 @@ def _row_values(
 ) -> dict[Measure, np.ndarray]:
     names = (Measure.PV, Measure.PV_BASE, Measure.DV01, Measure.CS01, Measure.THETA_1D, Measure.FX_DELTA)
     values = {measure: np.empty(compiled.row_count) for measure in names}
-    is_foreign = np.array([*(name != market.base_currency for name in compiled.leg_currency.names), False])[compiled.leg_currency.codes]
+    currencies = [market.currency_of(unit) for unit in compiled.leg_currency.names]
+    is_foreign = np.array([*(currency != market.base_currency for currency in currencies), False])[compiled.leg_currency.codes]
     _sum_legs(
         compiled.leg_offsets, legs, binding.fx[compiled.leg_set], is_foreign,
         binding.native_fx, layout.row_start, layout.place_currency[compiled.rows.leg_place], status,
         *(values[measure] for measure in names), out,
     )  # fmt: skip
+    if np.any(layout.price_start >= 0):
+        _add_price_sensitivities(compiled, legs[:, 0] * binding.fx[compiled.leg_set], status, layout, out)
     if Measure.CS01 not in compiled.measures:
         del values[Measure.CS01]
     return values
+
+
+def _add_price_sensitivities(
+    compiled: Compiled, leg_base: Float[np.ndarray, " leg"], status: np.ndarray, layout: RowLayout, out: np.ndarray
+) -> None:
+    """What a move of each price changes the legs by that count its security, or one of which it is the benchmark."""
+    row, place = compiled.row_of_leg, compiled.rows.leg_place
+    for start, beta in zip(layout.price_start.T, layout.price_beta.T, strict=True):
+        legs = np.flatnonzero((start[place] >= 0) & (status[row] == _OK))
+        np.add.at(out, layout.row_start[row[legs]] + start[place[legs]], PRICE_SHIFT * beta[place[legs]] * leg_base[legs])
 
 
 @kernel

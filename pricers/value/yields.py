@@ -13,9 +13,11 @@ References:
 from typing import Final, no_type_check
 
 import numpy as np
+from jaxtyping import Int32
 
 from pricers.core.compiled import Compiled
 from pricers.core.nodes import EXPONENT, FACTOR, NodeTable
+from pricers.core.shapes import OWN_ORDER
 from pricers.kernels.jit import kernel
 from pricers.kernels.prefetch import prefetch
 from pricers.kernels.vector_math import exp, expm1, log
@@ -23,6 +25,7 @@ from pricers.market.curves import DAYS_PER_YEAR
 from pricers.market.market import CurveKind
 from pricers.measures import Measure
 from pricers.status import RowStatus
+from pricers.value.yield_conventions import apply_conventions
 
 YIELD_MEASURES: Final = frozenset(
     {
@@ -42,7 +45,10 @@ STEP_SMALL: Final = 3e-4  # times the longest time; after a smaller step Taylor'
 LANES: Final = 32  # numbers that compiled code takes at once: four vectors of AVX-512
 FORCE_MAX: Final = 1000.0  # a year; a bond at half its value a day before maturity has a force of 250
 BRACKET_FIRST: Final = 0.05
-NO_YIELD: Final = "no yield reproduces the price: check the market price against the contract's cash flows"
+NO_YIELD: Final = (
+    "no yield reproduces the price: check the market price against the contract's cash flows, and its yield_convention: DISCOUNT and "
+    "MONEY_MARKET belong to bonds with one payment left"
+)
 NO_Z_SPREAD: Final = "no z-spread reproduces the price: check the market price against the contract's cash flows"
 
 _OK: Final = int(RowStatus.OK)
@@ -84,11 +90,12 @@ def yield_measures(compiled: Compiled, *, table: NodeTable, status: np.ndarray) 
     room = int(np.diff(compiled.flow_offsets).max(initial=0)) + LANES
     order = sets.leg_order
     _yield_rows(
-        order, compiled.flow_offsets, compiled.amount, compiled.weight, compiled.flow_node, compiled.nodes.anchor, table.values,
+        order, compiled.flow_offsets, compiled.amount, compiled.weight, compiled.flow_node, _own_days(compiled), table.values,
         table.discount_factor, compiled.settlement_node, compiled.leg_credit_spread[order], has_credit_curve[compiled.leg_set[order]],
         terms.first_flow, terms.yield_time, terms.yield_frequency, terms.outstanding, terms.accrued, terms.market_clean_price,
         status[order], np.zeros(room), np.zeros(room), np.empty(room), result.ravel(),
     )  # fmt: skip
+    apply_conventions(compiled, result)
     messages: dict[int, str] = {}
     result = np.ascontiguousarray(result.T)
     priced = np.isfinite(result[1])
@@ -98,6 +105,15 @@ def yield_measures(compiled: Compiled, *, table: NodeTable, status: np.ndarray) 
     for row in np.flatnonzero(priced & ~np.isfinite(result[7])).tolist():
         messages[row] = f"{messages[row]}; {NO_Z_SPREAD}" if row in messages else NO_Z_SPREAD
     return dict(zip(_COLUMNS, result, strict=True)), messages
+
+
+def _own_days(compiled: Compiled) -> Int32[np.ndarray, " node"]:
+    """Days after the valuation date to the point of each node's own spread, which is the payment; to the anchor where it has none."""
+    nodes, days = compiled.nodes, compiled.nodes.anchor.copy()
+    is_own = compiled.points.kind[nodes.point] == OWN_ORDER
+    node_of_term = np.repeat(np.arange(days.size), np.diff(nodes.offsets))
+    days[node_of_term[is_own]] = compiled.points.day[nodes.point[is_own]]
+    return days
 
 
 @kernel

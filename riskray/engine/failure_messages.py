@@ -10,6 +10,7 @@ from pricers.core.binding import KINDS
 from pricers.core.compiled import Compiled
 from pricers.flows.cashflows import NO_CURVE
 from pricers.market.market import CurveKind, Market
+from pricers.market.units import price_unit
 from pricers.status import RowStatus
 
 LIST_ITEMS_SHOWN: Final = 5
@@ -65,13 +66,16 @@ def _terms(status: RowStatus, columns: Columns, contracts: Contracts, row: int) 
 def _gaps(status: RowStatus, compiled: Compiled, row: int, market: Market) -> Iterator[str]:
     sets, places = compiled.sets, {key: market.resolve(key[1], KINDS[key[0]]) for key in compiled.sets.curves}
     for leg in range(compiled.leg_offsets[row], compiled.leg_offsets[row + 1]):
-        number, currency = int(sets.leg_set[leg]), compiled.leg_currency[leg]
+        number, unit = int(sets.leg_set[leg]), compiled.leg_currency[leg] or ""
+        security, currency = price_unit(unit), market.currency_of(unit)
         keys = [sets.curves[curve] for curve in sets.set_curve[sets.curve_offsets[number] : sets.curve_offsets[number + 1]].tolist()]
         match status:
             case RowStatus.MISSING_CURVE | RowStatus.MISSING_SPREAD_CURVE:
                 is_spread = status is RowStatus.MISSING_SPREAD_CURVE
                 missing = [key for key in keys if places[key] is None and (KINDS[key[0]] is CurveKind.SPREAD) == is_spread]
                 yield from (_unresolved(name, market) for _, name in missing)
+            case RowStatus.MISSING_PRICE if security is not None and currency is None:
+                yield security.price
             case RowStatus.MISSING_FX if currency != market.base_currency and currency not in market.fx_to_base:
                 yield f"{currency} to {market.base_currency}"
             case RowStatus.CURVE_CURRENCY_MISMATCH:

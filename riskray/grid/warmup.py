@@ -20,7 +20,7 @@ from riskray.engine.sums import roll_up, shard_sums
 from riskray.engine.vectors import merge_netted, net_positions, position_pnl, value_family
 from riskray.market.build import build_market
 from riskray.portfolio.contracts import contracts_from_arrow
-from riskray.portfolio.generate import generate_portfolio
+from riskray.portfolio.generate import GENERATED_PRODUCTS, SHARES, generate_portfolio
 from riskray.runs import loading as snapshots
 from riskray.runs.code_version import package_versions
 from riskray.snapshots.demo import demo_market
@@ -28,6 +28,8 @@ from riskray.store.binary_copy import encode_rows
 
 POSITIONS = 300
 """Enough positions to include every convention and every kind of broken row, and so reach every kernel."""
+OF_EACH_OTHER = 20
+"""Positions of a product that is not in the demo's mix."""
 SEED = 1
 SCENARIOS = 4
 BASIS_POINT = 1e-4
@@ -55,7 +57,10 @@ def warm_kernels() -> None:
     as_of: date = document.as_of
     factors = factors_of(market)
     sums = []
-    for product, table in generate_portfolio(POSITIONS, seed=SEED, as_of=as_of).items():
+    others = sorted(set(GENERATED_PRODUCTS) - set(SHARES))
+    tables = generate_portfolio(POSITIONS, seed=SEED, as_of=as_of)
+    tables |= generate_portfolio(OF_EACH_OTHER * len(others), seed=SEED, as_of=as_of, shares=dict.fromkeys(others, 1.0 / len(others)))
+    for product, table in tables.items():
         positions = snapshots.prepare_positions(table, product=product, first_position_no=0, market=market)
         spec = pricer(product)
         result = value_shard(positions, spec=spec, market=market, measures=frozenset(Measure))
@@ -88,4 +93,5 @@ def _every_factor_moved(market: Market) -> Scenarios:
     return Scenarios(
         count=SCENARIOS, shifts=shifts, credit_spread_shift=np.full(SCENARIOS, BASIS_POINT),
         fx_factors={currency: np.full(SCENARIOS, 1.0 + BASIS_POINT) for currency in FX_MOVED},
+        price_factors={name: np.full(SCENARIOS, 1.0 + BASIS_POINT) for name in market.prices},
     )  # fmt: skip

@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from pricers.market.fixings import Fixings
-from pricers.market.market import KIND_ORDER, Curve, CurveKind, Market, days_to_pillars
+from pricers.market.market import KIND_ORDER, Curve, CurveKind, Market, Price, days_to_pillars
 from pricers.time.dates import to_day
 from riskray.errors import InvalidRequest
 from riskray.market.credit_curves import hazard_curve
@@ -11,6 +11,7 @@ from riskray.market.fixings import fixing_table, visible_fixings
 from riskray.market.fx import FxConversion, conversions, todays_rates
 from riskray.market.index_checks import indices_of, listed_fixings
 from riskray.market.inflation_curves import inflation_curve
+from riskray.market.quotes import quoted_curves
 from riskray.market.zero_rates import discount_curve, spread_curve
 from riskray.models.instrument import CURRENCIES
 from riskray.models.market_data import MarketDocument
@@ -32,7 +33,7 @@ STORED_KINDS = {CurveKind.RATE: "discount", CurveKind.SPREAD: "spread", CurveKin
 
 
 def build_market(document: MarketDocument, *, base_currency: str, fixings: pa.Table | None = None) -> Market:
-    """The pricers' view of a document: curves sorted by kind and name, today's exchange rates to the base currency, and indices.
+    """The pricers' view of a document: curves sorted by kind and name, today's exchange rates to the base currency, indices and prices.
 
     A currency without a path of quotes to the base currency is left out; its positions fail with MISSING_FX. Of the fixings, those that
     were published by the document's date are visible (see `riskray.market.fixings.published_by`).
@@ -48,11 +49,14 @@ def build_market(document: MarketDocument, *, base_currency: str, fixings: pa.Ta
         base_currency=base_currency,
         curves=_curves(document),
         fx_to_base={currency: conversion.rate for currency, conversion in fx_conversions(document, base_currency=base_currency).items()},
-        fixings=_fixings(document, fixings),
+        fixings=market_fixings(document, fixings),
+        prices={price.name: Price(price.value, price.currency) for price in document.spot_prices},
+        quotes=quoted_curves(document),
     )
 
 
-def _fixings(document: MarketDocument, table: pa.Table | None) -> Fixings:
+def market_fixings(document: MarketDocument, table: pa.Table | None) -> Fixings:
+    """The indices that a document knows, with what it sees of the fixings that it lists or of the table that it names."""
     indices = indices_of(document)
     if isinstance(document.fixings, str):
         if table is None:

@@ -41,6 +41,7 @@ def market_problems(document: MarketDocument) -> list[Problem]:
     return [
         *(found for part in CURVE_PARTS for found in _duplicates(part, [curve.name for curve in getattr(document, part)])),
         *_duplicates("fx_spots", [spot.pair for spot in document.fx_spots]),
+        *_duplicates("spot_prices", [price.name for price in document.spot_prices]),
         *_shared_names(document),
         *(
             found

@@ -4,7 +4,8 @@ What is not changed stays as it was given, to the last digit. Each function retu
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -25,11 +26,13 @@ from riskray.models.market_data import (
     InflationCurveDocument,
     Interpolation,
     MarketDocument,
-    Quality,
     QuotedAs,
+    SpotPrice,
     SpreadCurveDocument,
 )
+from riskray.models.market_values import Quality
 
+_NO_FACTORS: Final[Mapping[str, float]] = MappingProxyType({})
 _NOTE_LENGTH_MAX = 2000
 _LISTED_MAX = 20
 
@@ -69,8 +72,12 @@ def replaced(
     )
 
 
-def shifted(document: MarketDocument, *, shifts: Shifts, fx_factors: Mapping[str, float]) -> MarketDocument:
-    """The document with curves moved at their pillars, and today's price of each currency in `fx_factors` times its factor.
+def shifted(
+    document: MarketDocument, *, shifts: Shifts, fx_factors: Mapping[str, float], price_factors: Mapping[str, float] = _NO_FACTORS
+) -> MarketDocument:
+    """The document with curves moved at their pillars, and today's price of each currency and security times its factor, if it has one.
+
+    A security whose benchmark moves does not move with it: the document knows prices, not which position has which benchmark.
 
     A moved discount curve is written as continuously compounded zero rates, a credit curve as zero hazard rates. Where `fx_discount_curves`
     carry spot rates back to today, the spots are restated so that moved curves leave today's rates where they were, as they do under
@@ -86,7 +93,14 @@ def shifted(document: MarketDocument, *, shifts: Shifts, fx_factors: Mapping[str
     )
     before, after = _todays_rates(document), _todays_rates(moved)
     spots = [_moved_spot(spot, fx_factors, before[_key(spot)] / after[_key(spot)]) for spot in document.fx_spots]
-    return moved.model_copy(update={"fx_spots": spots})
+    prices = [_moved_price(price, price_factors.get(price.name, 1.0)) for price in document.spot_prices]
+    return moved.model_copy(update={"fx_spots": spots, "spot_prices": prices})
+
+
+def _moved_price(price: SpotPrice, factor: float) -> SpotPrice:
+    if factor == 1.0:
+        return price
+    return price.model_copy(update={"value": price.value * factor, **_no_longer_published(price.source)})
 
 
 def _replace(part: str, known: Sequence[AnyCurve], given: Sequence[AnyCurve]) -> list[AnyCurve]:

@@ -1,6 +1,6 @@
 """Everything that is wrong with a market document in one answer, and what is left of it without its bad parts.
 
-A part is a whole curve of any kind, quote or entry of `fx_discount_curves`: a curve without one of its points is another curve, and
+A part is a whole curve of any kind, quote, price or entry of `fx_discount_curves`: a curve without one of its points is another curve, and
 would give other numbers without a word. Two parts of one name are both bad. A contradiction without a right answer, such as between two
 quotes, leaves nothing. Indices and fixings are no parts: without its definition an index is the standard one, or its fixings are missing.
 """
@@ -18,7 +18,7 @@ from riskray.market.quotes import calibration_problems
 from riskray.models.market_data import CURVE_PARTS, MarketDocument
 from riskray.models.problems import problem_message
 
-_PARTS = (*CURVE_PARTS, "quotes", "fx_spots", "fx_discount_curves")
+_PARTS = (*CURVE_PARTS, "quotes", "fx_spots", "fx_discount_curves", "spot_prices")
 _UNDECIDABLE = "inconsistent"
 _OF_MISSING_PARTS = {"missing_quote", "no_instrument", "unknown_dependency"}
 """Codes of problems that quotes and curves have without a quote or curve that was left out before."""

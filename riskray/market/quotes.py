@@ -5,21 +5,25 @@ has both, they must agree.
 """
 
 import json
-from collections.abc import Iterator
-from functools import lru_cache
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Final
 
 import numpy as np
 
 from pricers.calibration.bootstrap import calibration_system
 from pricers.calibration.calibrated import Calibration
 from pricers.calibration.order import KnownCurve
+from pricers.calibration.quote_scenarios import basis_point_move, quote_scenarios
 from pricers.calibration.quotes import CalibrationError, CurveRecipe, Quote
 from pricers.calibration.quotes import Problem as CalibrationProblem
 from pricers.market.fixings import Fixings
 from pricers.time.dates import to_date, to_day
+from riskray.errors import InvalidRequest
 from riskray.market.fixings import fixing_table, visible_fixings
 from riskray.market.index_checks import indices_of, listed_fixings
+from riskray.market.problem import Problem, problem
 from riskray.market.zero_rates import discount_curve
 from riskray.models.market_data import (
     QUOTE_TYPES,
@@ -33,8 +37,6 @@ from riskray.models.market_data import (
 )
 from riskray.models.rate_units import rate_fault, rate_limit
 from riskray.models.snapshot import FittedQuote
-
-Problem = dict[str, Any]
 
 SPREAD_MAX: Final = 0.1
 PRICE_MIN, PRICE_MAX = 50.0, 150.0
@@ -55,7 +57,7 @@ def calibration_problems(document: MarketDocument) -> list[Problem]:
     try:
         calibration = _calibrated(_content(document))
     except CalibrationError as error:
-        return [_placed(problem, document) for problem in error.problems]
+        return [_placed(one, document) for one in error.problems]
     return list(_contradicted_points(document, calibration))
 
 
@@ -114,8 +116,7 @@ def quote_unit_problems(document: MarketDocument) -> list[Problem]:
     found = []
     for number, quote in enumerate(document.quotes):
         if fault := _unit_fault(quote, spots):
-            message = f"quote {quote.quote_id}: {fault}"
-            found.append({"loc": ["quotes", number, "value"], "msg": message, "code": "out_of_range"})
+            found.append(problem(("quotes", number, "value"), "out_of_range", f"quote {quote.quote_id}: {fault}"))
     return found
 
 
@@ -123,7 +124,7 @@ def _unit_fault(quote: QuoteDocument, spots: dict[str, float]) -> str | None:
     value, name = quote.value, quote.convention or quote.index or ""
     match QUOTE_TYPES[quote.instrument]:
         case QuoteType.RATE:
-            return rate_fault(value, limit=rate_limit(name[:3]))
+            return rate_fault(value, limit=rate_limit(name[:3]), what="rate")
         case QuoteType.SPREAD if abs(value) > SPREAD_MAX:
             return f"spread {value:g} is beyond {SPREAD_MAX:g} and looks like basis points; write {value * 1e-4:.10g}"
         case QuoteType.PRICE if not PRICE_MIN <= value <= PRICE_MAX:
@@ -139,15 +140,14 @@ def _duplicates(document: MarketDocument) -> Iterator[Problem]:
     seen: set[str] = set()
     for number, quote in enumerate(document.quotes):
         if quote.quote_id in seen:
-            message = f"quotes has {quote.quote_id!r} twice; give it once"
-            yield {"loc": ["quotes", number], "msg": message, "code": "duplicate"}
+            yield problem(("quotes", number), "duplicate", f"quotes has {quote.quote_id!r} twice; give it once")
         seen.add(quote.quote_id)
 
 
-def _placed(problem: CalibrationProblem, document: MarketDocument) -> Problem:
-    names = [quote.quote_id for quote in document.quotes] if problem.part == "quotes" else [curve.name for curve in document.curves]
-    field = [_FIELDS.get(problem.field, problem.field)] if problem.field else []
-    return {"loc": [problem.part, names.index(problem.name), *field], "msg": problem.message, "code": problem.code}
+def _placed(found: CalibrationProblem, document: MarketDocument) -> Problem:
+    names = [quote.quote_id for quote in document.quotes] if found.part == "quotes" else [curve.name for curve in document.curves]
+    field = (_FIELDS.get(found.field, found.field),) if found.field else ()
+    return problem((found.part, names.index(found.name), *field), found.code, found.message)
 
 
 def _contradicted_points(document: MarketDocument, calibration: Calibration) -> Iterator[Problem]:
@@ -161,7 +161,7 @@ def _contradicted_points(document: MarketDocument, calibration: Calibration) -> 
         )
         if not is_equal:
             message = f"the points of {curve.name} are not those that its instruments give; leave the points out, or the instruments"
-            yield {"loc": ["curves", number, "points"], "msg": message, "code": "contradiction"}
+            yield problem(("curves", number, "points"), "contradiction", message)
 
 
 def _content(document: MarketDocument) -> str:
@@ -191,9 +191,13 @@ def _calibrated(content: str) -> Calibration:
         recipes,
         as_of=to_day(document.as_of),
         fixings=_listed_fixings(document),
-        fx_spots={f"{spot.pair[:3]}/{spot.pair[3:]}": spot.rate for spot in document.fx_spots},
+        fx_spots=_spot_rates(document),
         known=known,
     ).solve()
+
+
+def _spot_rates(document: MarketDocument) -> dict[str, float]:
+    return {f"{spot.pair[:3]}/{spot.pair[3:]}": spot.rate for spot in document.fx_spots}
 
 
 def _listed_fixings(document: MarketDocument) -> Fixings:
@@ -228,3 +232,33 @@ def _recipe(curve: CurveDocument) -> CurveRecipe:
         tuple(curve.depends_on),
         curve.solve_group or "",
     )
+
+
+@dataclass(frozen=True)
+class DocumentQuotes:
+    """The quotes of a document, as `pricers.market.market.QuotedCurves` wants them; curves are built when quotes move."""
+
+    document: MarketDocument
+
+    @cached_property
+    def basis_points(self) -> Mapping[str, float]:
+        """By quote, its move for one basis point, in its unit."""
+        used = {name for curve in self.document.curves for name in curve.instruments}
+        spots = _spot_rates(self.document)
+        return {quote.quote_id: basis_point_move(_quote(quote), spots) for quote in self.document.quotes if quote.quote_id in used}
+
+    def shifts(self, moves: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Curve -> float64[pillar, scenario]; moves: quote -> float64[scenario]. Raises InvalidRequest for quotes that no curve meets."""
+        calibration = calibration_of(self.document)
+        still = np.zeros(next(iter(moves.values())).size)
+        rows = np.array([moves.get(quote.name, still) for quote in calibration.system.quotes])
+        try:
+            return quote_scenarios(calibration, rows).shifts
+        except CalibrationError as error:
+            problems = [{"loc": ["factors", f"quote/{one.name}"], "msg": one.message, "code": one.code} for one in error.problems]
+            raise InvalidRequest(f"a scenario moves quotes too far: {error}", problems) from error
+
+
+def quoted_curves(document: MarketDocument) -> DocumentQuotes | None:
+    """What makes the document's curves follow its quotes; None where no curve has instruments."""
+    return DocumentQuotes(document) if has_instruments(document) else None

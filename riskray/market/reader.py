@@ -15,9 +15,10 @@ JSON is the document itself. CSV and Parquet hold one table with a row a number:
     index                        index's       tenor, or blank                             index_kind, currency, and INDEX_COLUMNS
     fixing                       index's       fixing date           value                 published_at
     fixings                      id or name of a fixing table
+    spot_price                   security's                          price                 currency
 
-with source on any row but an index's, and quality and observed_on on rows of curves and exchange rates. The rows of one curve agree on
-everything but point and value; a blank says nothing. Seasonality is twelve numbers with blanks between them.
+with source on any row but an index's, and quality and observed_on on rows of curves, exchange rates and prices. The rows of one curve
+agree on everything but point and value; a blank says nothing. Seasonality is twelve numbers with blanks between them.
 A document insists on rates of unlikely size by rates_checked, a table where it is read (`riskray.models.rate_units`).
 """
 
@@ -64,6 +65,7 @@ _CREDIT_FIELDS = ("entity", "currency", "seniority", "restructuring", "recovery_
 _INFLATION_FIELDS = ("index", "base_date", "base_index_value", "observation_lag_months", "seasonality", *_SOURCED)
 _ALL_COLUMNS = tuple(dict.fromkeys((*TABLE_COLUMNS, *_CREDIT_FIELDS, *_INFLATION_FIELDS, *INDEX_COLUMNS, "published_at")))
 _SPOT_FIELDS = ("spot_lag_days", "calendar", *_SOURCED)
+_PRICE_FIELDS = ("currency", *_SOURCED)
 _QUOTED_AS_OF_ROW: Mapping[str, QuotedAs | CreditQuotedAs] = {
     "zero_rate": QuotedAs.ZERO_RATES,
     "discount_factor": QuotedAs.DISCOUNT_FACTORS,
@@ -157,6 +159,7 @@ def _normal(document: MarketDocument) -> MarketDocument:
             "fx_discount_curves": dict(sorted(document.fx_discount_curves.items())),
             "quotes": sorted(document.quotes, key=lambda quote: quote.quote_id),
             "indices": sorted(document.indices, key=lambda index: index.name),
+            "spot_prices": sorted(document.spot_prices, key=lambda price: price.name),
             "fixings": _sorted(document.fixings),
             # No other content for nothing.
             "rates_checked": document.rates_checked
@@ -255,6 +258,9 @@ def _rows(document: MarketDocument) -> Iterable[Row]:
     for index in document.indices:
         fields = index.model_dump(mode="json")
         yield {"index_kind": fields.pop("kind"), "tenor_or_date": fields.pop("tenor") or None} | _given(fields) | {"kind": "index"}
+    for price in document.spot_prices:
+        fields = price.model_dump(mode="json", include=set(_PRICE_FIELDS))
+        yield {"kind": "spot_price", "name": price.name, "value": price.value} | _given(fields)
     if isinstance(document.fixings, str):
         yield {"kind": "fixings", "name": document.fixings}
         return
@@ -293,7 +299,8 @@ def _json(data: bytes) -> Any:
 _COLUMN_OF_FIELD = {"as_of": "tenor_or_date", "tenor": "tenor_or_date", "date": "tenor_or_date", "spot_date": "tenor_or_date",
                     "pair": "name", "rate": "value", "quoted_as": "kind", "[key]": "currency", "kind": "index_kind",
                     "index": "name", "fixing_date": "tenor_or_date", "fixings": "name"}  # fmt: skip
-_COLUMN_OF_PART = {"points": "tenor_or_date", "fx_spots": "name", "fx_discount_curves": "name", "indices": "name", "fixings": "name"}
+_COLUMN_OF_PART = {"points": "tenor_or_date", "fx_spots": "name", "fx_discount_curves": "name", "indices": "name", "fixings": "name",
+                   "spot_prices": "name"}  # fmt: skip
 
 
 class _TableReader:
@@ -304,6 +311,7 @@ class _TableReader:
 
     def __init__(self, problems: list[Problem]) -> None:
         self.document: dict[str, Any] = {**{part: [] for part in CURVE_PARTS}, "fx_spots": [], "fx_discount_curves": {}, "indices": []}
+        self.document["spot_prices"] = []
         self.problems = problems
         self.contradictions: list[Problem] = []
         self.contradicted: set[Part] = set()
@@ -355,11 +363,16 @@ class _TableReader:
                 self._rows_of["indices", len(self.document["indices"])] = number
                 fields = {name: row.get(name) for name in ("name", "currency", "interpolation", *INDEX_COLUMNS[1:])}
                 self.document["indices"].append(_some(fields | {"kind": row.get("index_kind"), "tenor": row.get("tenor_or_date")}))
+            case "spot_price":
+                self._rows_of["spot_prices", len(self.document["spot_prices"])] = number
+                fields = {name: row.get(name) for name in ("name", "value", *_PRICE_FIELDS)}
+                self.document["spot_prices"].append(_some(fields))
             case "fixing" | "fixings":
                 self._add_fixing(number, row, is_table=kind == "fixings")
             case _:
                 known = (
-                    f"snapshot, {', '.join(_QUOTED_AS_OF_ROW)}, spread, inflation_rate, fx_spot, fx_discount_curve, index, fixing, fixings"
+                    f"snapshot, {', '.join(_QUOTED_AS_OF_ROW)}, spread, inflation_rate, fx_spot, fx_discount_curve, index, fixing, "
+                    "fixings, spot_price"
                 )
                 self._problem(number, "kind", "unknown_kind", f"{kind!r} is none of {known}")
 

@@ -113,7 +113,7 @@ FIELDS: dict[str, tuple[str, Any]] = {
     "carry": ("P&L from the passage of time with unchanged curves, including cash paid in between.", 150.0),
     "rates": ("P&L from moves of discount curves.", 2_100.0),
     "credit": ("P&L from moves of spread curves.", 50.0),
-    "fx": ("P&L from moves of exchange rates.", 200.0),
+    "fx": ("P&L from moves of exchange rates and of prices of securities.", 200.0),
     "opened": ("Value of positions that only the later run has.", 0.0),
     "closed": ("Minus the value of positions that only the earlier run has.", 0.0),
     "residual": ("P&L that no other part explains.", 0.0),

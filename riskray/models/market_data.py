@@ -4,7 +4,6 @@ This module checks single values; `riskray.market.checks` checks relations betwe
 """
 
 import datetime
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from enum import StrEnum
@@ -12,12 +11,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
-    FiniteFloat,
     Tag,
     ValidationInfo,
     field_validator,
@@ -32,6 +28,7 @@ from pricers.time.calendar_names import CALENDARS, is_calendar
 from pricers.time.tenors import parse_tenor
 from riskray.models.common import Date
 from riskray.models.instrument import CURRENCIES
+from riskray.models.market_values import Currency, Document, Name, Note, Number, Sourced, as_written, currency_code
 from riskray.models.rate_units import RatesChecked
 
 AS_OF_MIN, AS_OF_MAX = datetime.date(1950, 1, 1), datetime.date(2149, 12, 31)
@@ -42,12 +39,9 @@ FX_RATE_MIN = 1 / FX_RATE_MAX
 """Larger than any exchange rate in history, even in hyperinflations, and so small that a product of several rates cannot overflow."""
 
 
-class Quality(StrEnum):
-    """How reliable a number is."""
-
-    OK = "ok"
-    STALE = "stale"
-    ESTIMATED = "estimated"
+PRICE_OF_SECURITY_MAX = 1e12
+SPOT_PRICES_MAX = 20_000
+"""Factors have numbers of 16 bits, and curves and currencies need theirs."""
 
 
 class QuotedAs(StrEnum):
@@ -85,12 +79,6 @@ class Compounding(StrEnum):
     SIMPLE = "SIMPLE"
 
 
-def _currency(code: str) -> str:
-    if code not in CURRENCIES:
-        raise ValueError(f"{code!r} is not an ISO 4217 currency code in capitals")
-    return code
-
-
 def _pair(pair: str) -> str:
     base, quote = pair[:3], pair[3:]
     if len(pair) != 6 or base not in CURRENCIES or quote not in CURRENCIES or base == quote:
@@ -107,14 +95,6 @@ def _calendar(name: str) -> str:
     if not is_calendar(name):
         raise ValueError(f"unknown calendar {name!r}; known: {', '.join(CALENDARS)}, or several joined with '+'")
     return name
-
-
-def _as_written(value: object) -> object:
-    if isinstance(value, bool):  # which Python treats as 0 or 1
-        raise ValueError("expected a number, got true or false")
-    if isinstance(value, str) and "_" in value:  # pydantic reads 1_0 as 10
-        raise ValueError(f"{value!r} is not a number")
-    return value
 
 
 def _published(value: object) -> object:
@@ -146,23 +126,7 @@ def _between_points(interpolation: Interpolation) -> Interpolation:
     return interpolation
 
 
-def _printable(text: str) -> str:
-    if any(unicodedata.category(character) == "Cc" for character in text):
-        raise ValueError("text has a control character or a line break")
-    return text
-
-
-Number = Annotated[FiniteFloat, BeforeValidator(_as_written)]
-Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
-Note = Annotated[str, Field(max_length=2_000), AfterValidator(_printable)]
-Currency = Annotated[str, AfterValidator(_currency)]
-
-
-class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
-
-class CurvePoint(_Document):
+class CurvePoint(Document):
     """One pillar, at a tenor from `as_of` or on a date."""
 
     tenor: Annotated[str, AfterValidator(_tenor)] | None = Field(
@@ -183,13 +147,7 @@ class CurvePoint(_Document):
         return self.tenor if self.tenor is not None else str(self.date)
 
 
-class _Sourced(_Document):
-    source: Note = Field(default="", description="Publisher of the numbers.", examples=["ECB, euro area yield curves"])
-    quality: Quality = Field(default=Quality.OK, description="Reliability of the numbers.")
-    observed_on: Date | None = Field(default=None, description="Date of the numbers, if it is not `as_of`.")
-
-
-class CurveDocument(_Sourced):
+class CurveDocument(Sourced):
     """A discount curve."""
 
     name: Name = Field(description="Name by which positions refer to the curve.", examples=["EUR-GOVT-AAA"])
@@ -203,7 +161,7 @@ class CurveDocument(_Sourced):
     )
     index: Name | None = Field(
         default=None,
-        description="Index that the curve forecasts in instruments; default: the one of the curve's name.",
+        description="Index that the curve forecasts in instruments; default: those whose forecast_curve it is.",
         examples=["EUR-ESTR"],
     )
     collateral_currency: Currency | None = Field(
@@ -266,7 +224,7 @@ QUOTE_TYPES: Final[Mapping[Instrument, QuoteType]] = {
 """The unit of each instrument's quotes."""
 
 
-class QuoteDocument(_Document):
+class QuoteDocument(Document):
     """A quoted instrument; the curves that it determines list it among their instruments."""
 
     quote_id: Name = Field(description="Name of the quote.", examples=["EUR.OIS.ESTR.5Y"])
@@ -304,7 +262,7 @@ class QuoteDocument(_Document):
         return self
 
 
-class SpreadCurveDocument(_Sourced):
+class SpreadCurveDocument(Sourced):
     """Zero spreads of an issuer or a rating, continuously compounded, added to the zero rates of a discount curve."""
 
     name: Name = Field(description="Name by which positions refer to the curve.", examples=["EUR-CORP-BBB"])
@@ -316,7 +274,7 @@ class SpreadCurveDocument(_Sourced):
     points: list[CurvePoint] = Field(min_length=1, max_length=1_000, description="Points of the curve, in increasing order.")
 
 
-class CreditCurveDocument(_Sourced):
+class CreditCurveDocument(Sourced):
     """Survival of an entity or an index. The hazard rate is constant between the points."""
 
     name: Name = Field(description="Name by which positions refer to the curve.", examples=["ACME-SNRFOR-MR14"])
@@ -336,14 +294,14 @@ class CreditCurveDocument(_Sourced):
     points: list[CurvePoint] = Field(min_length=1, max_length=1_000, description="Points of the curve, in increasing order.")
 
 
-class InflationCurveDocument(_Sourced):
+class InflationCurveDocument(Sourced):
     """Zero-coupon inflation rates of a price index: the index of a month is (1 + rate)^years times that of the base month."""
 
     name: Name = Field(description="Name of the curve; an index's `forecast_curve` refers to it.", examples=["EU-HICPXT"])
     index: Name = Field(description="Price index that the curve forecasts.", examples=["EU-HICPXT"])
     base_date: Date = Field(description="First day of the month from which the rates count.", examples=["2023-12-01"])
     base_index_value: Number = Field(description="Index of the base month.", examples=[123.49])
-    observation_lag_months: Annotated[int, BeforeValidator(_as_written)] = Field(
+    observation_lag_months: Annotated[int, BeforeValidator(as_written)] = Field(
         default=3, ge=0, le=24, description="Months from the index's month to the month in which it counts in the swaps quoted."
     )
     points: list[CurvePoint] = Field(
@@ -356,12 +314,12 @@ class InflationCurveDocument(_Sourced):
     )
 
 
-class FxSpot(_Sourced):
+class FxSpot(Sourced):
     """A quoted spot rate: units of the second currency for one of the first."""
 
     pair: Annotated[str, AfterValidator(_pair)] = Field(description="Base and quote currency.", examples=["EURUSD"])
     rate: Number = Field(gt=0.0, description="Quote currency for one unit of base currency.", examples=[1.0811])
-    spot_lag_days: Annotated[int, BeforeValidator(_as_written)] = Field(
+    spot_lag_days: Annotated[int, BeforeValidator(as_written)] = Field(
         default=2, ge=0, le=10, description="Business days from `as_of` to the delivery of spot."
     )
     calendar: Annotated[str, AfterValidator(_calendar)] = Field(
@@ -377,11 +335,11 @@ def _unless_empty(check: Callable[[str], str]) -> AfterValidator:
     return AfterValidator(lambda text: check(text) if text else text)
 
 
-Count = Annotated[int, BeforeValidator(_as_written)]
+Count = Annotated[int, BeforeValidator(as_written)]
 Calendar = Annotated[str, AfterValidator(_calendar)]
 
 
-class IndexDocument(_Document):
+class IndexDocument(Document):
     """The definition of an index. Of a standard index, what is not given stays as the standard has it."""
 
     name: Name = Field(description="Name by which contracts and fixings refer to the index.", examples=["EUR-EURIBOR-6M"])
@@ -404,7 +362,7 @@ class IndexDocument(_Document):
         default=0, ge=0, le=24, description="INFLATION: months from the index's month to the month in which it counts."
     )
     interpolation: Literal["FLAT", "LINEAR"] = Field(default="FLAT", description="INFLATION: level on a day within a month.")
-    quote_currency: Annotated[str, _unless_empty(_currency)] = Field(default="", description="FX: the currency that is paid.")
+    quote_currency: Annotated[str, _unless_empty(currency_code)] = Field(default="", description="FX: the currency that is paid.")
 
     @model_validator(mode="before")
     @classmethod
@@ -423,7 +381,7 @@ class IndexDocument(_Document):
         return Index(**self.model_dump() | {"kind": self.kind})
 
 
-class FixingDocument(_Document):
+class FixingDocument(Document):
     """One published value of an index."""
 
     index: Name = Field(description="Name of the index.", examples=["EUR-EURIBOR-6M"])
@@ -445,6 +403,14 @@ InlineFixings = Annotated[list[FixingDocument], Field(max_length=100_000)]
 NamedOrInlineFixings = Annotated[Annotated[Name, Tag("name")] | Annotated[InlineFixings, Tag("rows")], Discriminator(_form_of_fixings)]
 
 
+class SpotPrice(Sourced):
+    """Today's price of a security, or the level of an index that moves securities in scenarios."""
+
+    name: Name = Field(description="Security id or price key, by which positions refer to the price.", examples=["DE0007164600"])
+    value: Number = Field(gt=0.0, le=PRICE_OF_SECURITY_MAX, description="Price of one share, or level of the index.", examples=[143.2])
+    currency: Currency = Field(description="Currency of the price.", examples=["EUR"])
+
+
 AnyCurveDocument = CurveDocument | SpreadCurveDocument | CreditCurveDocument | InflationCurveDocument
 CURVE_PARTS: Final[Mapping[str, str]] = {
     "curves": "discount curve",
@@ -455,7 +421,7 @@ CURVE_PARTS: Final[Mapping[str, str]] = {
 """The parts of a market document that hold curves, and what a curve of each is called."""
 
 
-class MarketDocument(_Document):
+class MarketDocument(Document):
     """A market snapshot. A stored snapshot is immutable, and equal content is stored as one snapshot."""
 
     name: Name = Field(description="Name of the market; uploads under one name are its versions.", examples=["close-2024-03-28"])
@@ -491,6 +457,12 @@ class MarketDocument(_Document):
         exclude_if=lambda given: not given,
         description="Published values of indices: id or name of a fixing table, which is stored as its id, or a list of fixings.",
         examples=["eod"],
+    )
+    spot_prices: list[SpotPrice] = Field(
+        default=[],
+        max_length=SPOT_PRICES_MAX,
+        exclude_if=lambda given: not given,
+        description="Prices of securities and levels of indices.",
     )
     rates_checked: RatesChecked = True
 

@@ -56,7 +56,7 @@ class RiskFactor(Model):
     """What sensitivities of a run refer to by number: a curve or a currency, with its buckets."""
 
     factor_no: int = Field(ge=0, description="Number in `factor_nos`.")
-    kind: FactorKind = Field(description="What is moved: zero rates, spreads, a currency.")
+    kind: FactorKind = Field(description="What is moved: zero rates, spreads, a currency, a price.")
     name: str = Field(description="Of the curve or currency; unique within the kind.", examples=["EUR-GOVT-AAA"])
     unit: str
     bump: float = Field(

@@ -44,7 +44,15 @@ from riskray.portfolio.generated_terms import (
 from riskray.portfolio.schema import arrow_schema, arrow_type, stored_columns
 
 SHARES: Final[Mapping[str, float]] = {"AMORT_LOAN": 0.2, "FIXED_BOND": 0.5, "FX_FWD": 0.3}
-"""The mix of the demo and of the benchmarks."""
+"""Fixed-rate bonds, loans and FX forwards: the mix that benchmarks have always had."""
+MIXED: Final[Mapping[str, float]] = {
+    "AMORT_LOAN": 0.15, "BOND_FUTURE": 0.005, "EQUITY_POSITION": 0.04, "FIXED_BOND": 0.225, "FLOATING_LOAN": 0.09,
+    "FLOATING_RATE_BOND": 0.08, "FUND_POSITION": 0.01, "FX_FWD": 0.13, "FX_SWAP": 0.05, "MONEY_MARKET": 0.08,
+    "NON_MATURITY_DEPOSIT": 0.02, "REPO": 0.05, "REVOLVING_CREDIT": 0.07,
+}  # fmt: skip
+"""The positions of a bank with a treasury, a credit book and a trading desk, in about the numbers that such a bank has of each."""
+BOOKS: Final[Mapping[str, Mapping[str, float]]] = {"core": SHARES, "mixed": MIXED}
+"""Mixes of products by name."""
 _BOOKS: Final = {
     **generated_cash.BOOKS,
     **generated_floating.BOOKS,

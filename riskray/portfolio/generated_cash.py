@@ -1,4 +1,4 @@
-"""Generators of deposits and paper, repos, FX swaps, deposits without a maturity."""
+"""Generators of deposits and paper, repos, FX swaps, deposits without a maturity, shares, bond futures."""
 
 from typing import Final
 
@@ -9,7 +9,9 @@ from riskray.portfolio.generated_terms import (
     BASE_FIRST,
     CURRENCIES,
     MATURED,
+    NO_RATE,
     NONSENSE_DATES,
+    SOUND,
     Fields,
     Maker,
     by_currency,
@@ -17,6 +19,7 @@ from riskray.portfolio.generated_terms import (
     currencies,
     curves,
     lists,
+    months_later,
     named,
     sizes,
     sometimes,
@@ -144,13 +147,65 @@ def _non_maturity_deposits(random: np.random.Generator, flaw: np.ndarray, as_of:
     }
 
 
+def _positions(random: np.random.Generator, flaw: np.ndarray, as_of: np.datetime64) -> Fields:
+    """Shares at the demo's prices, or at none where something is wrong with the row; each moves with the index of its currency."""
+    count = len(flaw)
+    currency = currencies(random, count)
+    named_currency, _ = curves(currency, flaw)
+    security = random.integers(1, 6, count)
+    names = tuple(f"EQ-{name}-{number}" for name in CURRENCIES for number in range(1, 7))  # of the last of each there is no price
+    key = 6 * currency + np.where((flaw == SOUND) | (flaw == NO_RATE), security, 6) - 1
+    return {
+        "security_id": coded(key, tuple(f"{name}-SHARE" for name in names)),
+        "quantity": np.round(random.lognormal(8.0, 1.0, count)) * np.where(random.random(count) < 0.1, -1.0, 1.0),
+        "currency": named_currency,
+        "price_key": coded(key, names),
+        "beta": np.round(random.normal(1.0, 0.3, count), 2),
+        "benchmark": coded(currency, tuple(f"EQ-{name}" for name in CURRENCIES)),
+    }
+
+
+def _bond_futures(random: np.random.Generator, flaw: np.ndarray, as_of: np.datetime64) -> Fields:
+    count = len(flaw)
+    currency = random.integers(0, 4, count)  # US Treasury, Bund, gilt and JGB futures
+    quarter = as_of.astype("datetime64[M]") + 1 + random.integers(0, 6, count)
+    delivery = weekday(quarter.astype("datetime64[D]") + 9)
+    delivery = np.where(flaw == MATURED, as_of - 30, delivery)
+    years, coupon = random.choice([2, 5, 10, 30], count), np.round(random.uniform(0.0, 0.05, count) / 0.00125) * 0.00125
+    maturity = months_later(quarter.astype("datetime64[D]") + 14, 12 * years, False)
+    discount = 1.06 ** -years.astype(np.float64)
+    factor = coupon / 0.06 * (1.0 - discount) + discount
+    price = 100.0 + 100.0 * (coupon - by_currency(currency, "rate")) * np.minimum(years, 15) * 0.8
+    named_currency, curve = curves(currency, flaw)
+    frequency = by_currency(currency, "bond_frequency")
+    return {
+        "contracts": np.round(random.lognormal(3.0, 1.0, count) + 1.0) * np.where(random.random(count) < 0.6, -1.0, 1.0),
+        "delivery_date": delivery,
+        "trade_price": np.round(price / factor + random.normal(0.0, 1.0, count), 2),
+        "conversion_factor": np.round(factor, 6),
+        "currency": named_currency,
+        "coupon_rate": coupon,
+        "issue_date": np.where(flaw == NONSENSE_DATES, maturity + 30, as_of - 400),
+        "maturity_date": maturity,
+        "frequency": coded(np.where(frequency == "ANNUAL", -1, 0), ("SEMIANNUAL",)),
+        "calendar": named(by_currency(currency, "calendar")),
+        "discount_curve": curve,
+    }
+
+
 MAKERS: Final[dict[str, Maker]] = {
+    "BOND_FUTURE": _bond_futures,
+    "EQUITY_POSITION": _positions,
+    "FUND_POSITION": _positions,
     "NON_MATURITY_DEPOSIT": _non_maturity_deposits,
     "FX_SWAP": _fx_swaps,
     "MONEY_MARKET": _money_market,
     "REPO": _repos,
 }
 BOOKS: Final = {
+    "BOND_FUTURE": ("FUTURES-01", "FUTURES-02"),
+    "EQUITY_POSITION": tuple(f"EQUITY-{i:02d}" for i in range(1, 4)),
+    "FUND_POSITION": ("FUNDS-01",),
     "NON_MATURITY_DEPOSIT": tuple(f"RETAIL-{i:02d}" for i in range(1, 4)),
     "FX_SWAP": tuple(f"FX-SWAP-{i:02d}" for i in range(1, 4)),
     "MONEY_MARKET": tuple(f"TREASURY-{i:02d}" for i in range(1, 5)),

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from pricers.market.fixings import Fixings
 from pricers.market.indices import STANDARD_INDICES, Index
 from pricers.time.dates import to_date, to_day
-from riskray.errors import Conflict
+from riskray.errors import Conflict, InvalidRequest
+from riskray.market.build import market_fixings
 from riskray.market.fixing_files import read_fixings as read_file
 from riskray.market.fixings import (
     NumberedFixing,
@@ -26,6 +27,7 @@ from riskray.market.fixings import (
     refused,
 )
 from riskray.market.index_checks import indices_of
+from riskray.market.inflation_curves import base_problems
 from riskray.market.problem import Problem
 from riskray.models.market_data import MarketDocument
 from riskray.models.snapshot import FixingsOfIndex, FixingTable, FixingTableDetail, IndexDescription
@@ -99,9 +101,11 @@ def resolve_fixings(database: Database, document: MarketDocument) -> tuple[Marke
 
     Raises:
         NotFound: no fixing table has the id or name.
-        InvalidRequest: a fixing that cannot be, by the definition that the document gives of its index.
+        InvalidRequest: a fixing that cannot be, by the definition that the document gives of its index; an inflation curve whose base is
+            not the published index of its month.
     """
     if not isinstance(document.fixings, str):
+        _require_published_bases(document, None)
         return document, []
     record = snapshots.get(database, FIXINGS, document.fixings)
     table, indices = read_fixings(database, record.fixings_id), indices_of(document)
@@ -110,6 +114,7 @@ def resolve_fixings(database: Database, document: MarketDocument) -> tuple[Marke
     redefined = [NumberedFixing(place, row) for row in fixings_of_table(table) if row.index in own] if own else []
     if problems := list(fixing_problems(redefined, indices=indices, rates_checked=document.rates_checked)):
         raise refused(problems)
+    _require_published_bases(document, table)
     resolved = document.model_copy(update={"fixings": record.fixings_id})
     unseen = table.filter(pc.invert(pa.array(published_by(table, as_of=to_day(document.as_of), indices=indices))))
     if not unseen.num_rows:
@@ -120,6 +125,17 @@ def resolve_fixings(database: Database, document: MarketDocument) -> tuple[Marke
         f"{document.as_of} or are of indices that it does not define; the first is {first.index} of {first.fixing_date}"
     )
     return resolved, [{"loc": ["fixings"], "msg": message, "code": "look_ahead"}]
+
+
+def _require_published_bases(document: MarketDocument, table: pa.Table | None) -> None:
+    fixings = market_fixings(document, table)
+    problems = [
+        found
+        for number, curve in enumerate(document.inflation_curves)
+        for found in base_problems(curve, fixings, loc=("inflation_curves", number))
+    ]
+    if problems:
+        raise InvalidRequest(problems[0]["msg"], problems)
 
 
 def describe_indices(database: Database, market: str | None) -> list[IndexDescription]:

@@ -19,6 +19,7 @@ from pricers.core.binding import KINDS
 from pricers.market.factors import factors_of
 from pricers.market.fixings import FixingSeries
 from pricers.market.market import Curve, CurveKind, Market
+from pricers.market.units import price_unit
 from pricers.registry import PricerSpec
 from riskray.config import Settings
 from riskray.engine.plan import PositionRange
@@ -73,11 +74,13 @@ class MarketDifference:
     """Currencies whose rate to the base currency differs, whichever quotes it comes from."""
     indices: frozenset[str] = frozenset()
     """Indices whose definition or fixings differ."""
+    prices: frozenset[str] = frozenset()
+    """Securities whose price differs."""
 
     @property
     def is_empty(self) -> bool:
         """Whether every position has the same numbers under both markets."""
-        return not (self.curves or self.currencies or self.indices)
+        return not (self.curves or self.currencies or self.indices or self.prices)
 
     def has_curve(self, name: str, kind: CurveKind) -> bool:
         """Whether the curve that a contract calls `name` differs, by either of the names that `Market.resolve` looks for."""
@@ -93,6 +96,7 @@ def market_difference(before: Market, after: Market) -> MarketDifference:
     return MarketDifference(
         curves=_changed(*({curve.name: curve for curve in market.curves} for market in (before, after))),
         currencies=_changed(before.fx_to_base, after.fx_to_base),
+        prices=_changed(before.prices, after.prices),
         indices=_changed(before.fixings.series, after.fixings.series) | _changed(before.fixings.indices, after.fixings.indices),
     )
 
@@ -125,8 +129,16 @@ def names_index(difference: MarketDifference, *, spec: PricerSpec, table: pa.Tab
 
 
 def _converts(difference: MarketDifference, names: tuple[str, ...]) -> np.ndarray:
-    """Whether the exchange rate of each currency differs; the last is for null, whose code is -1."""
-    return np.array([*(name in difference.currencies for name in names), False])
+    """Whether what each unit is worth differs, be it a currency or a security; the last is for null, whose code is -1."""
+    return np.array([*(_has_changed(difference, name) for name in names), False])
+
+
+def _has_changed(difference: MarketDifference, unit: str) -> bool:
+    security = price_unit(unit)
+    if security is None:
+        return unit in difference.currencies
+    # A price can be in any currency, and a benchmark is a factor of its own.
+    return bool(difference.currencies or {security.price, security.benchmark} & difference.prices)
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[str]:

@@ -239,6 +239,7 @@ def _shocked(document: MarketDocument, change: MarketChange, *, base_currency: s
         document,
         shifts={name: shift[:, 0] for name, shift in moves.shifts.items()},
         fx_factors={currency: float(factor[0]) for currency, factor in moves.fx_factors.items()},
+        price_factors={name: float(factor[0]) for name, factor in moves.price_factors.items()},
     )
 
 

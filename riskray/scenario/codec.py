@@ -63,6 +63,10 @@ def checked_matrix(labels: tuple[str, ...], factors: tuple[Factor, ...], values:
         text = f"scenario {labels[row]!r}: {factors[column].header} is {values[row, column]}, not a finite number"
         problems.append(_problem([labels[row], factors[column].header], "not_finite", text))
     for column, factor in enumerate(factors):
+        if factor.type == "price":
+            for row in np.flatnonzero(values[:, column] < -1.0)[:10].tolist():
+                text = f"scenario {labels[row]!r}: {factor.name} falls by {-values[row, column]:.0%}; a price is at least 0"
+                problems.append(_problem([labels[row], factor.header], "out_of_range", text))
         if factor.type == "fx":
             for row in np.flatnonzero(values[:, column] <= -1.0)[:10].tolist():
                 text = f"scenario {labels[row]!r}: {factor.name} falls by {-values[row, column]:.0%}; a price stays positive"

@@ -4,11 +4,13 @@
     spread/<spread curve>/<pillar>     the curve's zero spread at the pillar
     hazard/<credit curve>/<pillar>     the curve's zero hazard rate at the pillar
     inflation/<inflation curve>/<pillar>   the continuously compounded growth rate of the index from its base month to the pillar
+    quote/<quote>                      a quote of an instrument, in its unit; the curves that it determines follow
     credit                             every contract's own credit spread
     fx/<currency>                      the price of one unit of the currency in the set's numeraire
+    price/<name>                       the price of a security or the level of an index, in its own currency
 
-A move is absolute (added, decimal) or relative (a fraction of today's value). FX moves are relative and `credit` is absolute. In files
-a column is headed by the name, a relative curve move by the name and " relative".
+A move is absolute (added, decimal) or relative (a fraction of today's value). Moves of exchange rates and prices are relative, those of
+`credit` and of quotes absolute. In files a column is headed by the name, a relative curve move by the name and " relative".
 """
 
 from collections.abc import Mapping
@@ -20,7 +22,7 @@ from riskray.errors import InvalidRequest
 from riskray.models.instrument import CURRENCIES
 from riskray.models.scenario import MoveKind
 
-FactorType = Literal["zero", "spread", "hazard", "inflation", "credit", "fx"]
+FactorType = Literal["zero", "spread", "hazard", "inflation", "quote", "credit", "fx", "price"]
 _RELATIVE_SUFFIX = " relative"
 _CREDIT = "credit"
 CURVE_KINDS: Final[Mapping[FactorType, CurveKind]] = {
@@ -41,7 +43,7 @@ class Factor:
 
     @property
     def type(self) -> FactorType:
-        """zero, spread, hazard, inflation, credit or fx."""
+        """zero, spread, hazard, inflation, quote, credit, fx or price."""
         return factor_type(self.name)
 
     @property
@@ -55,9 +57,19 @@ class Factor:
         return curve_and_pillar(self.name)[1]
 
     @property
+    def quote(self) -> str:
+        """The quote of a quote factor."""
+        return self.name.removeprefix("quote/")
+
+    @property
     def currency(self) -> str:
         """The currency of an FX factor."""
         return self.name.removeprefix("fx/")
+
+    @property
+    def price(self) -> str:
+        """The name of a price factor's price."""
+        return self.name.removeprefix("price/")
 
     @property
     def header(self) -> str:
@@ -71,12 +83,16 @@ def factor_type(name: str) -> FactorType:
     match start:
         case "zero" | "spread" | "hazard" | "inflation" as kind if rest.rpartition("/")[0] and rest.rpartition("/")[2]:
             return kind
+        case "quote" if rest:
+            return "quote"
         case "credit" if name == _CREDIT:
             return "credit"
         case "fx" if rest in CURRENCIES:
             return "fx"
+        case "price" if rest:
+            return "price"
     curves = ", ".join(f"{kind}/<curve>/<pillar>" for kind in CURVE_KINDS)
-    message = f"{name!r} is not a factor; write {curves}, credit or fx/<currency>"
+    message = f"{name!r} is not a factor; write {curves}, quote/<quote>, credit, fx/<currency> or price/<name>"
     raise InvalidRequest(message, [{"loc": ["factors", name], "msg": message, "code": "unknown_factor"}])
 
 
@@ -91,10 +107,10 @@ def parse_factor(header: str) -> Factor:
     text = header.strip()
     name = text.removesuffix(_RELATIVE_SUFFIX).strip()
     kind = factor_type(name)
-    if kind == "credit" and name != text:
-        message = f"{header!r}: credit spreads move by absolute amounts only"
+    if kind in ("credit", "quote") and name != text:
+        message = f"{header!r}: {'quotes' if kind == 'quote' else 'credit spreads'} move by absolute amounts only"
         raise InvalidRequest(message, [{"loc": ["factors", header], "msg": message, "code": "not_allowed"}])
-    return Factor(name, MoveKind.RELATIVE if kind == "fx" or name != text else MoveKind.ABSOLUTE)
+    return Factor(name, MoveKind.RELATIVE if kind in ("fx", "price") or name != text else MoveKind.ABSOLUTE)
 
 
 def pillar_name(kind: FactorType, curve: str, pillar: str) -> str:
@@ -102,9 +118,19 @@ def pillar_name(kind: FactorType, curve: str, pillar: str) -> str:
     return f"{kind}/{curve}/{pillar}"
 
 
+def quote_name(quote: str) -> str:
+    """Name of the factor of a quote."""
+    return f"quote/{quote}"
+
+
 def fx_name(currency: str) -> str:
     """Name of the factor of a currency's price."""
     return f"fx/{currency}"
+
+
+def price_name(price: str) -> str:
+    """Name of the factor of a price."""
+    return f"price/{price}"
 
 
 def curves_of(market: Market, target: FactorType) -> tuple[Curve, ...]:
@@ -119,9 +145,14 @@ def curve_of(market: Market, factor: Factor) -> Curve | None:
 
 
 def market_factor_names(market: Market) -> tuple[str, ...]:
-    """Every factor that the market has, in the order of its curves, then credit, then currencies by name."""
+    """Every factor that the market has, in the order of its curves, then credit, then currencies and prices by name."""
     pillars = [
         pillar_name(kind, curve.name, label) for kind in CURVE_KINDS for curve in curves_of(market, kind) for label in curve.pillar_labels
     ]
     currencies = [fx_name(currency) for currency in sorted({market.base_currency, *market.fx_to_base})]
-    return (*pillars, _CREDIT, *currencies)
+    return (*pillars, _CREDIT, *currencies, *(price_name(name) for name in sorted(market.prices)))
+
+
+def quote_factor_names(market: Market) -> tuple[str, ...]:
+    """The quotes whose curves the market has: moved beside the factors of `market_factor_names`, never counted among what does not move."""
+    return () if market.quotes is None else tuple(quote_name(name) for name in market.quotes.basis_points)

@@ -3,7 +3,8 @@
     wide    date,zero/EUR-GOVT/5Y,fx/USD        long    date,factor,value
             2024-03-27,0.0231,0.9235                    2024-03-27,fx/USD,0.9235
 
-Levels are zero rates and spreads (decimal, continuously compounded) and prices of one unit of a currency in the history's numeraire.
+Levels are zero rates and spreads (decimal, continuously compounded), prices of one unit of a currency in the history's numeraire, and
+prices of securities and levels of indices in their own currency (price/SX5E).
 A blank is a missing observation, such as a holiday; what to do about it is decided where scenarios are made. Rows may come in any order.
 """
 
@@ -103,7 +104,7 @@ def _problems(history: History) -> Iterator[Problem]:
         levels = history.values[:, column]
         if np.isnan(levels).all():
             yield _problem([name], "empty", f"factor {name} has no value on any date")
-        wrong = np.isinf(levels) | ((levels <= 0.0) if kind == "fx" else np.zeros(levels.size, bool))
+        wrong = np.isinf(levels) | ((levels <= 0.0) if kind in ("fx", "price") else np.zeros(levels.size, bool))
         for row in np.flatnonzero(wrong).tolist():
             day, sort = to_date(int(history.dates[row])), "finite" if np.isinf(levels[row]) else "positive"
             yield _problem([str(day), name], f"not_{sort}", f"{name} on {day}: {levels[row]:g} is not {sort}")

@@ -98,6 +98,8 @@ def _is_wanted(name: str, definition: FromHistory, history: History, market: Mar
     if kind == "fx":
         currency = name.removeprefix("fx/")
         return currency != history.numeraire and (currency == market.base_currency or currency in market.fx_to_base)
+    if kind == "price":
+        return name.removeprefix("price/") in market.prices
     return kind == "credit" or curve_and_pillar(name)[0] in {source for _, source in _sources(kind, definition, market)}
 
 
@@ -116,7 +118,7 @@ def _kind(name: str, definition: FromHistory) -> MoveKind:
             return definition.hazard_moves
         case "inflation":
             return definition.inflation_moves
-        case "fx":
+        case "fx" | "price":
             return MoveKind.RELATIVE
         case _:
             return MoveKind.ABSOLUTE
@@ -166,7 +168,7 @@ def _invalid(message: str, code: str, loc: str) -> InvalidRequest:
 
 
 def factor_map(definition: FromHistory, levels: Levels, *, market: Market) -> FactorMap:
-    """How the moves of `levels` move the market's pillars and currencies."""
+    """How the moves of `levels` move the market's pillars, currencies and prices."""
     factors: list[Factor] = []
     columns: list[np.ndarray] = []
     for kind in CURVE_KINDS:
@@ -174,7 +176,7 @@ def factor_map(definition: FromHistory, levels: Levels, *, market: Market) -> Fa
             factors.append(factor)
             columns.append(weights)
     for index, factor in enumerate(levels.factors):
-        if factor.type in ("credit", "fx"):
+        if factor.type in ("credit", "fx", "price"):
             factors.append(factor)
             columns.append(np.eye(len(levels.factors))[index])
     return FactorMap(tuple(factors), np.array(columns).T)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from pricers.market.factors import FactorKind
 from pricers.market.market import Market
-from pricers.measures import BASIS_POINT, FX_SHIFT
+from pricers.measures import BASIS_POINT, FX_SHIFT, PRICE_SHIFT
 from riskray.models.scenario import MoveKind
 from riskray.scenario.codec import ScenarioMatrix
 from riskray.scenario.factors import CURVE_KINDS, Factor, curve_of
@@ -40,8 +40,9 @@ def factor_sensitivities(
     Args:
         matrix: the set.
         market: its rates scale relative moves.
-        ladders: (curve, pillar) -> sensitivity of the node, base currency per basis point.
-        ladder_kinds: kinds of curves for which the run has ladders. Moves of curves of another kind are left out.
+        ladders: (curve, pillar) -> sensitivity of the node, base currency per basis point; (price, price) -> base currency for +1 %. A
+            security whose own price and whose benchmark both move counts with both, although a scenario moves it by the first alone.
+        ladder_kinds: kinds of factors for which the run has ladders. Moves of factors of another kind are left out.
         fx_deltas: foreign currency -> FX delta of the node, base currency for +1 %.
         cs01: of the node, base currency per basis point; used for moves of the contracts' own credit spreads.
     """
@@ -54,7 +55,9 @@ def factor_sensitivities(
             values[index] = -sum(fx_deltas.values()) / FX_SHIFT
         elif factor.type == "fx":
             values[index] = fx_deltas.get(factor.currency, 0.0) / FX_SHIFT
-        elif FactorKind(CURVE_KINDS[factor.type]) in ladder_kinds:
+        elif factor.type == "price" and FactorKind.PRICE in ladder_kinds:
+            values[index] = ladders.get((factor.price, factor.price), 0.0) / PRICE_SHIFT
+        elif factor.type in CURVE_KINDS and FactorKind(CURVE_KINDS[factor.type]) in ladder_kinds:
             values[index] = _curve_sensitivity(factor, market, ladders)
         elif np.any(matrix.values[:, index]):
             left_out.append(factor.header)

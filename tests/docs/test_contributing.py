@@ -59,9 +59,9 @@ def test_cash_flow_recipe_prices_and_flags_dates(tmp_path: Path) -> None:
 
 
 def test_cash_flow_recipe_in_the_folder_of_its_family_is_found_without_another_change(tmp_path: Path) -> None:
-    (tmp_path / "rates").mkdir()
-    (tmp_path / "rates" / "__init__.py").touch()
-    (tmp_path / "rates" / "deposit.py").write_text(recipe("deposit.py"), encoding="utf-8")
+    (tmp_path / "family").mkdir()
+    (tmp_path / "family" / "__init__.py").touch()
+    (tmp_path / "family" / "deposit.py").write_text(recipe("deposit.py"), encoding="utf-8")
     program = (
         "import sys, pricers.products as p; p.__path__.append(sys.argv[1]); from pricers import known_products; print(*known_products())"
     )

@@ -56,6 +56,8 @@ def random_contract(as_of: int, *, rng: np.random.Generator) -> dict[str, Any]:
         contract["coupon_estimation"] = str(choose(["PAR", "INDEXED"]))
         if rng.random() < 0.2:
             contract["fixing_lag"] = int(rng.integers(0, 6))
+        if rng.random() < 0.2:
+            _add_resets(contract, rng=rng)
     else:
         contract["index"] = str(choose(OVERNIGHT_INDICES))
         contract["ex_coupon_days"] = 0  # not in QuantLib's OvernightLeg, which also refuses payments before the end of the period
@@ -68,6 +70,25 @@ def random_contract(as_of: int, *, rng: np.random.Generator) -> dict[str, Any]:
         contract["forecast_curve"] = str(choose(["LINEAR", "LOGLINEAR", *INDICES]))
     accuracy_bonds.add_sinking(contract, rng=rng)
     return contract
+
+
+def _add_resets(contract: dict[str, Any], *, rng: np.random.Generator) -> None:
+    """Regular periods, each of several term rates, which QuantLib forecasts over a whole tenor and weighs by the index's day count."""
+    for name in ("first_coupon_date", "penultimate_coupon_date", "stub", "interest_start_date", "coupon_dates"):
+        contract.pop(name, None)
+    months, (index, tenor) = int(rng.choice([3, 6])), (("TERM-1M", 1), ("TERM-3M", 3))[int(rng.integers(2))]
+    months = 6 if tenor == 3 else months
+    start = terms.date_of(contract["issue_date"])
+    start -= max(start.dayOfMonth() - 28, 0)  # a day that all months have
+    whole = -(-(contract["maturity_date"] - contract["issue_date"]) // (30 * months))
+    contract |= {
+        "issue_date": terms.day_of(start), "maturity_date": terms.day_of(start + ql.Period(whole * months, ql.Months)), "index": index,
+        "frequency": "QUARTERLY" if months == 3 else "SEMIANNUAL", "rate_method": "SUBPERIOD_COMPOUNDED", "coupon_estimation": "INDEXED",
+        "accrual_convention": "UNADJUSTED", "payment_convention": "FOLLOWING", "end_of_month": False, "ex_coupon_days": 0,
+        "roll_rule": "BACKWARD", "day_count": INDICES[index].day_count,
+    }  # fmt: skip
+    if rng.random() < 0.5:
+        contract["spread_compounding"], contract["gearing"] = "COMPOUNDED", 1.0
 
 
 def _add_overnight_terms(contract: dict[str, Any], *, rng: np.random.Generator) -> None:
@@ -153,6 +174,7 @@ class _Found:
         self.compared.update([*differences, contract["index"], contract.get("coupon_estimation", "-"), contract["frequency"]])
         names = ("observation_shift", "lookback_days", "lockout_days", "spread_compounding", "rate_method", "spread_dates", "sinking_dates")
         self.compared.update(name for name in names if contract.get(name))
+        self.compared.update([contract.get("rate_method", "-")])
         for name, difference in differences.items():
             self.largest[name] = max(self.largest.get(name, 0.0), difference)
         limits = {"status": 0.0, "pv": PV_TOLERANCE}
@@ -205,7 +227,7 @@ def _differences(
     balance = _balance(leg, settlement)
     result["dirty_price"] = abs(100.0 * value / balance - valuation.values[Measure.DIRTY_PRICE][row]) / 100.0
     running = next((coupon for flow in leg if (coupon := ql.as_coupon(flow)) is not None and flow.date() > settlement), None)
-    if INDICES[contract["index"]].kind is IndexKind.TERM and running is not None and _is_fixed(running, market):
+    if running is not None and _is_fixed(contract, running, settlement, market):
         accrued = 100.0 * ql.CashFlows.accruedAmount(leg, False, settlement) / balance
         result["accrued_interest"] = abs(accrued - valuation.values[Measure.ACCRUED_INTEREST][row])
     return result
@@ -216,7 +238,10 @@ def _balance(leg: list[Any], settlement: Any) -> float:
     return float(next(coupon.nominal() for coupon in coupons if coupon.date() > settlement))
 
 
-def _is_fixed(coupon: Any, market: Market) -> bool:
-    fixing_date = ql.as_floating_rate_coupon(coupon).fixingDate()
-    series = market.fixings.series[ql.as_floating_rate_coupon(coupon).index().familyName()]
-    return terms.day_of(fixing_date) in series.days
+def _is_fixed(contract: dict[str, Any], coupon: Any, settlement: Any, market: Market) -> bool:
+    """Whether what accrues until settlement is fixed, and as in QuantLib, where compounded term rates accrue at that of the whole period."""
+    if INDICES[contract["index"]].kind is IndexKind.OVERNIGHT:
+        return bool(settlement <= terms.date_of(market.as_of)) and not contract.get("lockout_days")
+    floating = ql.as_floating_rate_coupon(coupon)
+    days = market.fixings.series[floating.index().familyName()].days
+    return contract.get("rate_method") != "SUBPERIOD_COMPOUNDED" and terms.day_of(floating.fixingDate()) in days

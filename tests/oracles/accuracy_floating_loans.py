@@ -48,7 +48,8 @@ def random_loan(as_of: int, *, rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _random_rates(contract: dict[str, Any], *, rng: np.random.Generator) -> dict[str, Any]:
-    choose, found = rng.choice, {"spread": float(rng.choice([0.0, 0.0175, 0.035])), "gearing": float(rng.choice([1.0, 1.0, 0.7]))}
+    choose = rng.choice
+    found: dict[str, Any] = {"spread": float(rng.choice([0.0, 0.0175, 0.035])), "gearing": float(rng.choice([1.0, 1.0, 0.7]))}
     if contract["day_count"] == "ACT/ACT ICMA":
         contract["day_count"] = "ACT/360"  # QuantLib measures the stubs of floating and fixed legs differently
     if rng.random() < 0.5:

@@ -104,11 +104,30 @@ def floating_coupons(contract: dict[str, Any], *, schedule: Any, nominals: list[
             **({"lookbackDays": lookback} if lookback else {}), lockoutDays=contract.get("lockout_days", 0),
             applyObservationShift=bool(lookback and contract.get("observation_shift", False)), compoundSpreadDaily=compounds,
         )  # fmt: skip
+    if contract.get("rate_method") == "SUBPERIOD_COMPOUNDED":
+        return _reset_coupons(contract, schedule=schedule, nominals=nominals, index=index, counter=counter)
     ex_days = contract.get("ex_coupon_days", 0)
     ex_coupon = (ql.Period(ex_days, ql.Days), terms.CALENDARS[contract["ex_coupon_calendar"]] if ex_days else ql.NullCalendar())
     return ql.IborLeg(
         nominals, schedule, index, counter, convention, [contract.get("fixing_lag", index.fixingDays())], gearings, spreads, [], [], False,
         *ex_coupon, ql.Unadjusted, False, calendar, contract["payment_lag"], contract.get("coupon_estimation", "PAR") == "INDEXED",
+    )  # fmt: skip
+
+
+def _reset_coupons(contract: dict[str, Any], *, schedule: Any, nominals: list[float], index: Any, counter: Any) -> Any:
+    """Coupons of compounded term rates, of a schedule of regular periods that no convention moves."""
+    starts, months = list(schedule.dates()), index.tenor().length()
+    resets = schedule.tenor().length() // months
+    dates = [start + ql.Period(part * months, ql.Months) for start in starts[:-1] for part in range(resets)]
+    full = ql.Schedule([*dates, starts[-1]], ql.NullCalendar(), ql.Unadjusted)
+    periods = len(starts) - 1
+    compounds, simple = margins(contract, schedule), [0.0] * periods
+    if contract.get("spread_compounding") != "COMPOUNDED":
+        compounds, simple = simple, compounds
+    return ql.MultipleResetsLeg(
+        full, index, resets, nominals, counter, terms.CONVENTIONS[contract["payment_convention"]], terms.CALENDARS[contract["calendar"]],
+        contract["payment_lag"], [contract.get("fixing_lag", index.fixingDays())], [contract.get("gearing", 1.0)] * periods, simple,
+        compounds,
     )  # fmt: skip
 
 

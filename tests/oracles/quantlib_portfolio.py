@@ -83,7 +83,9 @@ class QuantlibSample:
         self.instruments: list[Any] = []
 
     def instrument(self, product: str, row: dict[str, Any]) -> Any | None:
-        """None where QuantLib refuses the terms."""
+        """None where QuantLib refuses the terms, and for products other than bonds, loans and forwards."""
+        if product not in ("AMORT_LOAN", "FIXED_BOND", "FX_FWD"):
+            return None
         try:
             if product == "FX_FWD":
                 return self._forward(row)

@@ -11,6 +11,12 @@ valuation date. Prices, yields and durations refer to the settlement date and ex
 negative in the ex-coupon period. A bond not yet issued settles on its issue date at the earliest. The pricer refuses principal that sinks
 between two coupons that both trade ex-coupon (INVALID_SCHEDULE), because an ex-coupon period is shorter than a coupon period.
 
+Yields compound at `yield_frequency` on `yield_day_count`, by default those of the coupon, or follow another `yield_convention`: with w the
+first payment's time beyond whole periods, T the time to maturity and N the frequency, STREET is compounded, but simple when one coupon
+period is left; TREASURY divides Σ amount × (1 + y/N)^(-N (t - w)) by 1 + y w [5]; JAPANESE_SIMPLE is (coupon + (redemption - clean price) /
+T) / clean price, without leap days; DISCOUNT (1 - price / redemption) / T and MONEY_MARKET (redemption / price - 1) / T are for bonds with
+one payment left.
+
 ACT/ACT ICMA measures a first or last stub in coupon periods, rolled one from the other from its regular end, on month ends if the schedule
 keeps to month ends: a long first coupon from 2023-10-15 to 2024-05-31, quarterly on month ends, is two whole periods from 2023-11-30
 and 46 days of 91: 0.6264 years. The length of an irregular period between two others, and of the single period of ONCE or ZERO, is measured
@@ -29,6 +35,7 @@ References:
     [2] QuantLib, ql/pricingengines/bond/discountingbondengine.cpp.
     [3] QuantLib, ql/pricingengines/bond/bondfunctions.cpp, ql/cashflows/cashflows.cpp.
     [4] J. Mayle, Standard Securities Calculation Methods, vol. 1; Microsoft, Excel, PRICE function.
+    [5] US Treasury, 31 CFR 356, appendix B.
 """
 
 from typing import Final
@@ -40,7 +47,16 @@ from pricers.contract.calendars_of_contract import contract_calendars, lacks_cal
 from pricers.contract.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts, end_to_end
 from pricers.flows.balances import SINKING
 from pricers.flows.cashflows import Lowered
-from pricers.flows.conventions import COMPOUNDING_FREQUENCY, COUPON_AMOUNT, compoundings_a_year, pays_by_frequency
+from pricers.flows.conventions import (
+    COMPOUNDING_FREQUENCY,
+    COUPON_AMOUNT,
+    QUOTING,
+    YIELD_CONVENTION,
+    compoundings_a_year,
+    pays_by_frequency,
+    quotes_on_business_days,
+    quoting_of,
+)
 from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
 from pricers.flows.coupon_leg import lower_coupons
 from pricers.flows.instalments import no_instalments
@@ -65,7 +81,9 @@ COLUMNS: Final = Columns(
     Column("maturity_date", "date", "end of the last coupon period", required=True, example="2035-01-15"),
     Column("interest_start_date", "date", "first day of interest (dated date); null: issue_date"),
     Column("frequency", "choice", "how often coupons are paid; ONCE: at maturity", default="ANNUAL", allowed=FREQUENCIES),
-    Column("day_count", "choice", "day count of coupons and yields", default="ACT/ACT ICMA", allowed=DAY_COUNTS),
+    Column("day_count", "choice", "of coupons; of accrued interest and yields by default", default="ACT/ACT ICMA", allowed=DAY_COUNTS),
+    *QUOTING,
+    YIELD_CONVENTION,
     COUPON_AMOUNT,
     COMPOUNDING_FREQUENCY,
     Column("coupon_dates", "date_list", "unadjusted ends of all coupon periods, in place of those by frequency; maturity may be left out"),
@@ -112,7 +130,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     """
     legs, tables, calendars_known = _legs(contracts)
     status = _status_of_terms(contracts)
-    status[~calendars_known | lacks_calendar(contracts)] = RowStatus.INVALID_SCHEDULE
+    status[~calendars_known | lacks_calendar(contracts) | quotes_on_business_days(contracts)] = RowStatus.INVALID_SCHEDULE
     status[(status == RowStatus.OK) & (legs.payment.issue >= legs.schedule.maturity)] = RowStatus.INVALID_DATES
     return lower_coupons(contracts, legs, tables=tables, as_of=as_of, status=status)
 
@@ -166,6 +184,7 @@ def _legs(contracts: Contracts) -> tuple[CouponLegs, CalendarTables, np.ndarray]
         day_count=column("day_count"),
         by_frequency=pays_by_frequency(contracts),
         compounding=compoundings_a_year(contracts),
+        quoting=quoting_of(contracts),
         is_zero_coupon=(contracts.array("frequency") == _ONCE) & (contracts.array("coupon_rate") == 0.0),
         pays_out=False,
     )
@@ -184,7 +203,7 @@ def _status_of_terms(contracts: Contracts) -> UInt8[np.ndarray, " row"]:
         finite & (notional != 0.0) & np.isfinite(redemption) & (redemption >= 0.0) & (np.isnan(price) | ((price > 0.0) & (price < np.inf)))
     )
     sinking = np.diff(contracts.ragged("sinking_dates").offsets) == np.diff(contracts.ragged("sinking_amounts").offsets)
-    choices = np.minimum.reduce([contracts.array(name) for name in ("frequency", "day_count", "payment_convention")])
+    choices = np.minimum.reduce([contracts.array(name) for name in ("frequency", "day_count", "payment_convention", "yield_convention")])
     lags = np.stack([contracts.array(name) for name in ("payment_lag", "ex_coupon_days", "settlement_lag")])
     lags_valid = np.all((lags >= 0) & (lags <= LAG_DAYS_MAX), axis=0)
     status = np.where(sinking, RowStatus.OK, RowStatus.INVALID_PRINCIPAL)

@@ -4,13 +4,13 @@ A bond has one leg. The coupon of a period is outstanding notional × year fract
 index (EURIBOR, Term SOFR) is fixed `fixing_lag` business days before its period; that of an overnight index (SOFR, SONIA, €STR) is
 compounded (or averaged: `rate_method` AVERAGED) over the business days of the period, each rate being that of `lookback_days` before; with
 `observation_shift` its weight is too, and the last `lockout_days` of a period repeat the rate before them. Principal is repaid as that of a
-FIXED_BOND. Positive `notional` is a bond owned.
+FIXED_BOND. With SUBPERIOD_COMPOUNDED several term rates, each of a part of the period, are compounded. Positive `notional` is a bond owned.
 
 What is fixed is read from the market's fixings: a fixing before the valuation date must be there (MISSING_FIXING), one on the valuation
 date is read where it is there and forecast otherwise, and later ones are forecast as the forward rate of the index's curve. With
 coupon_estimation PAR the forward rate of a term index ends with the coupon's period, which is QuantLib's default; with INDEXED it ends a
 whole tenor after its start. Forward rates carry no convexity adjustment for delayed payment. Caps, floors and fixings in arrears are
-refused (EMBEDDED_OPTION), as are rates compounded over several term rates and margins that are compounded FLAT (UNSUPPORTED_RATE_METHOD).
+refused (EMBEDDED_OPTION), as are margins that are compounded FLAT (UNSUPPORTED_RATE_METHOD).
 
 Prices refer to the settlement date. Accrued interest is at the rate that is fixed for the period; where a rate until the settlement date is
 still to come, the last one that the index has published stands for it.
@@ -30,6 +30,7 @@ from pricers.contract.columns import Column, Columns, Contracts
 from pricers.contract.float_columns import FLOAT_COLUMNS
 from pricers.flows.balances import SINKING
 from pricers.flows.cashflows import Lowered
+from pricers.flows.conventions import quoted_by_coupon
 from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
 from pricers.flows.floating_arrays import FloatingTerms, day_counts, floating_terms
 from pricers.flows.floating_leg import ExchangeColumns, FloatingLegs, lower_floating_legs
@@ -132,6 +133,7 @@ def _legs(contracts: Contracts, terms: FloatingTerms) -> FloatingLegs:
         day_count=day_counts(contracts, terms.found),
         by_frequency=np.zeros(rows, np.bool_),
         compounding=np.zeros(rows),
+        quoting=quoted_by_coupon(day_counts(contracts, terms.found), column("frequency")),
         is_zero_coupon=np.zeros(rows, np.bool_),
         pays_out=False,
     )

@@ -31,6 +31,7 @@ from pricers.contract.calendars_of_contract import contract_calendars, lacks_cal
 from pricers.contract.columns import AMOUNT_MAX, PRICE_MAX, RATE_MAX, Column, Columns, Contracts
 from pricers.flows.balances import BULLET
 from pricers.flows.cashflows import Lowered
+from pricers.flows.conventions import quoted_by_coupon
 from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
 from pricers.flows.coupon_leg import lower_coupons
 from pricers.flows.instalments import no_instalments
@@ -144,6 +145,7 @@ def _legs(contracts: Contracts, *, calendar: np.ndarray, is_discount: Bool[np.nd
         day_count=column("day_count"),
         by_frequency=np.zeros(rows, np.bool_),
         compounding=np.zeros(rows),
+        quoting=quoted_by_coupon(column("day_count"), column("frequency")),
         is_zero_coupon=is_discount,
         pays_out=True,
     )

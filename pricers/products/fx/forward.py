@@ -132,7 +132,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
         status = np.where((status == RowStatus.OK) & wrong, reason, status).astype(np.uint8)
 
     pays = (status == RowStatus.OK) & (delivery > as_of)
-    fixed = pays & net_settled & ~np.isnan(fixing_rate) & (fixing <= as_of)
+    fixed = pays & net_settled & ~np.isnan(fixing_rate) & (fixing <= fixings.known_until(as_of))
     leg_amount = np.stack([base_amount, quote_amount], axis=1)
     leg_pays = np.stack([pays, pays], axis=1)
     _settle_net(leg_amount, leg_pays, rows=fixed, settles_in=contracts.array("settlement_currency"), fixing_rate=fixing_rate)

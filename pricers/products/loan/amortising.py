@@ -52,8 +52,11 @@ from pricers.flows.conventions import (
     COMPOUNDING_FREQUENCY,
     COUPON_AMOUNT,
     COUPON_AMOUNTS,
+    QUOTING,
     compoundings_a_year,
     pays_by_frequency,
+    quotes_on_business_days,
+    quoting_of,
 )
 from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, InstalmentColumns, PaymentColumns, ScheduleColumns
 from pricers.flows.coupon_leg import lower_coupons
@@ -82,7 +85,8 @@ COLUMNS: Final = Columns(
     Column("maturity_date", "date", "end of the last interest period", required=True, example="2034-03-15"),
     Column("amortisation", "choice", "how principal is repaid", default="LEVEL_PAYMENT", allowed=AMORTISATIONS),
     Column("frequency", "choice", "how often interest is paid", default="MONTHLY", allowed=FREQUENCIES),
-    Column("day_count", "choice", "day count of interest and yields", default="30/360 BOND BASIS", allowed=DAY_COUNTS),
+    Column("day_count", "choice", "of interest; accrued interest and yields by default", default="30/360 BOND BASIS", allowed=DAY_COUNTS),
+    *QUOTING,
     COUPON_AMOUNT,
     COMPOUNDING_FREQUENCY,
     Column("payment_dates", "date_list", "unadjusted ends of all periods, in place of those by frequency; maturity may be left out"),
@@ -142,7 +146,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     """
     calendars = contract_calendars(contracts.text("calendar"))
     status = status_of_terms(contracts)
-    status[~calendars.known | lacks_calendar(contracts)] = RowStatus.INVALID_SCHEDULE
+    status[~calendars.known | lacks_calendar(contracts) | quotes_on_business_days(contracts)] = RowStatus.INVALID_SCHEDULE
     return lower_coupons(
         contracts, coupon_legs(contracts, calendar=calendars.calendar), tables=calendars.tables, as_of=as_of, status=status
     )
@@ -193,6 +197,7 @@ def coupon_legs(contracts: Contracts, *, calendar: np.ndarray) -> CouponLegs:
         day_count=column("day_count"),
         by_frequency=pays_by_frequency(contracts),
         compounding=compoundings_a_year(contracts),
+        quoting=quoting_of(contracts),
         is_zero_coupon=np.zeros(rows, bool),
         pays_out=True,
     )

@@ -47,6 +47,9 @@ _FIXED_ALONE: Final[dict[str, Any]] = {
     "payment_decimals": np.int32(NO_INTEGER),
     "capitalisation_end_date": np.int32(NO_DATE),
     "negative_amortisation": np.bool_(False),
+    "yield_frequency": np.int8(-1),
+    "yield_day_count": np.int8(-1),
+    "accrued_day_count": np.int8(-1),
 }
 """Columns of AMORT_LOAN that a floating rate leaves no room for, and what they are here."""
 
@@ -87,7 +90,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
         AMORT_LOAN, MISSING_INDEX, MISSING_FIXING, INDEX_MISMATCH, EMBEDDED_OPTION or UNSUPPORTED_RATE_METHOD.
     """
     terms = floating_terms(contracts, fixings=fixings, calendars=("calendar",))
-    planned = _as_planned(contracts, day_counts(contracts, terms.found))
+    planned = _as_planned(contracts, np.maximum(day_counts(contracts, terms.found), 0))  # a loan without an index fails below
     status = amortising.status_of_terms(planned)
     needs_rate = contracts.array("amortisation") <= ANNUITY_TABLE
     status[(status == RowStatus.OK) & needs_rate & np.isnan(contracts.array("amortisation_rate"))] = RowStatus.INVALID_AMOUNT
@@ -104,7 +107,8 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
 def _as_planned(contracts: Contracts, day_count: np.ndarray) -> Contracts:
     """The loans as those of AMORT_LOAN that pay the rate of their repayment plan."""
     rate = contracts.array("amortisation_rate")
-    of_plan = {"interest_rate": np.where(np.isnan(rate), 0.0, rate), "day_count": day_count}
+    counted = np.maximum(day_count, 0).astype(np.int8)  # none without an index: then the row is MISSING_INDEX, whatever its plan
+    of_plan = {"interest_rate": np.where(np.isnan(rate), 0.0, rate), "day_count": counted}
     alone = {name: np.full(contracts.row_count, value) for name, value in _FIXED_ALONE.items()}
     return Contracts(contracts.row_count, {**contracts.data, **alone, **of_plan})
 

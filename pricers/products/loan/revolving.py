@@ -29,6 +29,7 @@ from pricers.contract.columns import AMOUNT_MAX, RATE_MAX, Column, Columns, Cont
 from pricers.contract.leg_columns import legs_of
 from pricers.flows.balances import OUTSTANDING
 from pricers.flows.cashflows import Lowered, discounted
+from pricers.flows.conventions import quoted_by_coupon
 from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
 from pricers.flows.floating_arrays import NO_INDEX, FloatingTerms, day_counts, floating_terms
 from pricers.flows.floating_leg import ExchangeColumns, FloatingLegs, lower_floating_legs
@@ -250,6 +251,7 @@ def _legs(contracts: Contracts, terms: FloatingTerms, paths: _Paths) -> Floating
         day_count=day_counts(contracts, terms.found),
         by_frequency=np.zeros(count, np.bool_),
         compounding=zeros,
+        quoting=quoted_by_coupon(day_counts(contracts, terms.found), column("frequency")),
         is_zero_coupon=np.zeros(count, np.bool_),
         pays_out=False,
     )

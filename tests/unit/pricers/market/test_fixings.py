@@ -43,3 +43,10 @@ def test_hash_changes_with_a_definition_and_with_a_new_index():
     overridden = {**STANDARD_INDICES, "EUR-ESTR": replace(STANDARD_INDICES["EUR-ESTR"], forecast_curve="EUR-OIS")}
     extended = {**STANDARD_INDICES, "MY-INDEX": Index("MY-INDEX", IndexKind.OVERNIGHT, "EUR")}
     assert len({Fixings.none().content_hash, Fixings({}, overridden).content_hash, Fixings({}, extended).content_hash}) == 3
+
+
+def test_fixings_count_until_the_valuation_date_or_a_later_day_that_is_given():
+    assert fixings().known_until(20_000) == 20_000
+    through = replace(fixings(), through=20_005)
+    assert (through.known_until(20_000), through.known_until(20_010)) == (20_005, 20_010)
+    assert through.content_hash != fixings().content_hash

@@ -45,6 +45,9 @@ def bumped(market, number, bucket):
     factor = factors_of(market)[number]
     if factor.kind is FactorKind.CURRENCY:
         return replace(market, fx_to_base={**market.fx_to_base, factor.name: market.fx_to_base[factor.name] * (1.0 + factor.bump)})
+    if factor.kind is FactorKind.PRICE:
+        price = market.prices[factor.name]
+        return replace(market, prices={**market.prices, factor.name: price._replace(value=price.value * (1.0 + factor.bump))})
     curve = market.curves[number]
     bump = np.zeros(curve.pillar_days.size)
     bump[bucket] = factor.bump

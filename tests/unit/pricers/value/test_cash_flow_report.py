@@ -43,7 +43,7 @@ def test_terms_of_a_flow_are_all_its_points_with_the_factor_of_each():
         ("EUR", CurveKind.RATE, flow.pay_date, 1), ("CORPORATE", CurveKind.SPREAD, flow.pay_date, 1), (None, None, flow.pay_date, 1),
     ]  # fmt: skip
     assert [term.factor for term in flow.terms] == pytest.approx([rate, spread, own], rel=1e-14)
-    assert np.prod([term.factor for term in flow.terms]) == pytest.approx(flow.discount_factor * flow.spread_factor, rel=1e-14)
+    assert np.prod([term.factor or 0.0 for term in flow.terms]) == pytest.approx(flow.discount_factor * flow.spread_factor, rel=1e-14)
 
 
 def test_point_that_divides_a_flow_has_the_inverse_of_its_factor():

@@ -23,6 +23,8 @@ LOAN = {
     "maturity_date": "2033-01-15", "discount_curve": "EUR-GOVT",
 }  # fmt: skip
 
+SHARE = {"position_id": "S", "product": "EQUITY_POSITION", "security_id": "X", "quantity": 10.0, "currency": "EUR"}
+
 
 def failure_of(row):
     document = demo_market()
@@ -41,6 +43,7 @@ def failure_of(row):
         (BOND | {"spread_curve": "EUR-CORP-Z"}, "MISSING_SPREAD_CURVE", ": EUR-CORP-Z"),
         (BOND | {"currency": "AUD", "discount_curve": "AUD-GOVT"}, "MISSING_FX", ": AUD to USD"),
         (FORWARD | {"quote_currency": "AUD", "quote_discount_curve": "AUD-GOVT"}, "MISSING_FX", ": AUD to USD"),
+        (SHARE | {"price_key": "NOPE"}, "MISSING_PRICE", "no price of this security: NOPE"),
         (BOND | {"discount_curve": "USD-GOVT"}, "CURVE_CURRENCY_MISMATCH", "USD-GOVT is in USD, the cash flows in EUR"),
         (BOND | {"maturity_date": "2020-01-15"}, "INVALID_DATES", "issue_date 2023-01-15, maturity_date 2020-01-15"),
         (BOND | {"issue_date": "2013-01-15", "maturity_date": "2020-01-15"}, "MATURED", "maturity_date 2020-01-15"),

@@ -1,6 +1,7 @@
 """Inflation curves of market documents: the index as pricers see it, against QuantLib, and what is refused."""
 
 import datetime
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from riskray.market.build import build_market, market_curve_rows
 from riskray.market.derive import shifted
 from riskray.market.inflation_curves import base_problems
 from riskray.market.reader import FORMATS, content_hash, parse_market, read_market, write_market
+from riskray.runs.fixings import resolve_fixings
+from riskray.store.database import Database
 
 AS_OF = datetime.date(2024, 3, 28)
 BASE = datetime.date(2023, 12, 1)
@@ -116,6 +119,16 @@ def test_base_that_is_not_the_published_index_is_reported_with_the_factor(level,
         assert (found[0]["loc"], found[0]["code"]) == (["inflation_curves", 0, "base_index_value"], "rebased")
         assert f"is {123.49 / level:.6g} times the fixing of EU-HICPXT for 2023-12" in found[0]["msg"]
     assert list(base_problems(curve, Fixings.none(), loc=())) == []
+
+
+def test_market_whose_base_is_on_another_base_than_its_fixings_is_refused():
+    published: list[dict[str, Any]] = [{"index": "EU-HICPXT", "fixing_date": "2023-12-01", "value": 100.36}]
+    with pytest.raises(InvalidRequest, match="give both on one base") as refused:
+        resolve_fixings(cast(Database, None), parse_market(document(CURVE, fixings=published)))
+    assert refused.value.problems[0]["loc"] == ["inflation_curves", 0, "base_index_value"]
+    published[0]["value"] = 123.49
+    sound = parse_market(document(CURVE, fixings=published))
+    assert resolve_fixings(cast(Database, None), sound) == (sound, [])
 
 
 @pytest.mark.parametrize("format", FORMATS)

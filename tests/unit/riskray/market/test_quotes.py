@@ -96,7 +96,7 @@ def test_a_moved_curve_is_no_longer_of_its_instruments():
 
 
 def test_instruments_that_have_begun_use_the_fixings_of_the_document():
-    begun = quote("BEGUN", start_date="2026-11-26", end_date="2027-11-26", value=0.0341)
+    begun = quote("BEGUN", convention="USD-FIXED-TERM-SOFR-OIS", end_date="2027-11-26", value=0.0341)
     curves = [{"name": "USD-SOFR", "currency": "USD", "instruments": ["BEGUN"]}]
     with pytest.raises(InvalidRequest, match="USD-SOFR has no fixing of 2026-11-25; add the fixing"):
         parse_market(document(quotes=[begun | {"start_date": "2026-11-25"}], curves=curves))

@@ -12,14 +12,16 @@ from pricers.contract.columns import Column, Columns, Text, contracts_of
 from pricers.flows.cashflows import Term
 from pricers.market.fixings import Fixings, FixingSeries
 from pricers.market.indices import STANDARD_INDICES
-from pricers.market.market import Curve, CurveKind, Market
+from pricers.market.market import Curve, CurveKind, Market, Price
 from pricers.measures import Measure
 from pricers.registry import compile_contracts, pricer
 from pricers.value.valuation import value_cashflows
 from riskray.engine.plan import PositionRange
 from riskray.engine.result_schema import FAILURE_SCHEMA, RESULT_SCHEMA
 from riskray.engine.shard import ShardPositions, ShardResult
+from riskray.portfolio.reader import positions_table
 from riskray.runs import reuse
+from riskray.runs.loading import prepare_positions
 from riskray.runs.reuse import MarketDifference, depends_on, market_difference, names_index
 from riskray.store.database import Database
 from riskray.store.ledger import EarlierRun
@@ -128,9 +130,25 @@ def test_curve_that_appears_vanishes_or_interpolates_otherwise_differs():
 
 def test_difference_covers_every_part_of_a_market():
     parts = {entry.name for entry in fields(Market)} - {"as_of", "base_currency"}
-    assert parts == {"curves", "fx_to_base", "fixings"}, (
+    assert parts == {"curves", "fx_to_base", "fixings", "prices"}, (
         "compare the new part in market_difference: rows that depend on it are reused otherwise"
     )
+
+
+def test_positions_depend_on_the_price_of_their_security_and_of_its_benchmark():
+    share = {"security_id": "ACME", "quantity": 10.0, "currency": "EUR"}
+    rows = [share, {**share, "security_id": "OTHER", "benchmark": "INDEX"}, {**share, "security_id": "THIRD"}]
+    market = replace(_market(), prices={name: Price(50.0, "EUR") for name in ("ACME", "OTHER", "THIRD", "INDEX")})
+    table = positions_table([{"position_id": f"{n}", "product": "EQUITY_POSITION", **row} for n, row in enumerate(rows)])
+    positions = prepare_positions(table.tables["EQUITY_POSITION"], product="EQUITY_POSITION", first_position_no=0, market=market)
+
+    def touched(*names):
+        moved = replace(market, prices={name: Price(50.0 + (name in names), "EUR") for name in market.prices})
+        return depends_on(market_difference(market, moved), positions).tolist()
+
+    assert touched() == [False, False, False]
+    assert touched("ACME") == [True, False, False]
+    assert touched("INDEX", "THIRD") == [False, True, True]
 
 
 def test_rows_that_name_an_index_depend_on_its_fixings_and_on_its_definition():

@@ -49,7 +49,7 @@ def discount(curve, day_number: int) -> float:
 def test_fixed_coupon_is_paid_at_its_fixing_and_later_ones_at_forward_rates():
     """The period from 2025-11-20 was fixed on Tuesday 2025-11-18, the one from 2026-05-20 fixes two TARGET days before it."""
     bond = {**PLAIN, "maturity_date": "2026-11-20"}
-    market = replace(FLOATING_MARKET, fixings=fixings(**{f"day_{day('2025-11-18')}": 0.03}))
+    market = replace(FLOATING_MARKET, fixings=fixings(known={day("2025-11-18"): 0.03}))
     curve = FLOATING_MARKET.curves[FLOATING_MARKET.curve_index["EUR-EURIBOR-6M"]]
     first, last = day("2026-05-20"), day("2026-11-20")
     forward = (discount(curve, first) / discount(curve, last) - 1.0) / (184 / 360.0)
@@ -70,7 +70,7 @@ def test_floater_without_margin_on_its_own_curve_is_worth_par_from_its_first_day
 
 def test_fixing_of_the_valuation_date_is_read_where_it_is_published_and_forecast_otherwise():
     bond = {**PLAIN, "issue_date": "2026-03-18", "interest_start_date": "2026-03-18", "maturity_date": "2026-09-18"}  # fixes on 2026-03-16
-    published = replace(FLOATING_MARKET, fixings=fixings(AS_OF + 1, **{f"day_{AS_OF}": 0.05}))
+    published = replace(FLOATING_MARKET, fixings=fixings(AS_OF + 1, {AS_OF: 0.05}))
     value, forecast = measures(bond, published)[Measure.PV], measures(bond)[Measure.PV]
     end = day("2026-09-18")
     assert value == pytest.approx(1e6 * (1.0 + 0.06 * 184 / 360.0) * discount(EUR, end), rel=1e-13)
@@ -123,6 +123,38 @@ def test_rate_of_a_stub_lies_between_those_of_its_two_indices():
     assert rate == pytest.approx(0.02 + share * 0.006, rel=1e-12)
 
 
+def test_rates_of_the_parts_of_a_period_are_compounded():
+    """Three months from 2025-11-20 at the rate fixed on the 18th, three from 2026-02-20 at that of the 18th; margin once or with each."""
+    bond = {**PLAIN, "maturity_date": "2026-05-20", "index": "EUR-EURIBOR-3M", "rate_method": "SUBPERIOD_COMPOUNDED"}
+    known = {day("2025-11-18"): 0.03, day("2026-02-18"): 0.04}
+    market = replace(FLOATING_MARKET, fixings=fixings(known=known))
+    paid = 1e6 * discount(EUR, day("2026-05-20"))
+    growth = (1.0 + 0.03 * 92 / 360) * (1.0 + 0.04 * 89 / 360)
+    assert measures(bond, market)[Measure.PV] == pytest.approx(paid * (growth + 0.01 * 181 / 360), rel=1e-13)
+    with_margin = (1.0 + 0.04 * 92 / 360) * (1.0 + 0.05 * 89 / 360)
+    compounded = measures({**bond, "spread_compounding": "COMPOUNDED"}, market)
+    assert compounded[Measure.PV] == pytest.approx(paid * with_margin, rel=1e-13)
+    accrued = (1.0 + 0.04 * 92 / 360) * (1.0 + 0.05 * (AS_OF - day("2026-02-20")) / 360) - 1.0
+    assert compounded[Measure.ACCRUED_INTEREST] == pytest.approx(100.0 * accrued, rel=1e-12)
+
+
+def test_agreed_rate_of_the_first_part_leaves_the_other_parts_to_their_fixings():
+    bond = {**PLAIN, "issue_date": "2025-11-20", "maturity_date": "2026-05-20", "index": "EUR-EURIBOR-3M", "first_fixing": 0.05,
+            "rate_method": "SUBPERIOD_COMPOUNDED", "current_fixing": 0.02}  # fmt: skip
+    growth = (1.0 + 0.05 * 92 / 360) * (1.0 + 0.02 * 89 / 360)
+    paid = 1e6 * discount(EUR, day("2026-05-20"))
+    assert measures(bond)[Measure.PV] == pytest.approx(paid * (growth + 0.01 * 181 / 360), rel=1e-13)
+    accrued = (1.0 + 0.05 * 92 / 360) * (1.0 + 0.02 * (AS_OF - day("2026-02-20")) / 360) - 1.0 + 0.01 * (AS_OF - day("2025-11-20")) / 360
+    assert measures(bond)[Measure.ACCRUED_INTEREST] == pytest.approx(100.0 * accrued, rel=1e-12)
+
+
+def test_agreed_rate_of_an_overnight_period_has_its_margin():
+    bond = {**PLAIN, "issue_date": "2026-02-20", "maturity_date": "2026-05-20", "frequency": "QUARTERLY", "index": "EUR-ESTR",
+            "first_fixing": 0.03, "spread_compounding": "COMPOUNDED"}  # fmt: skip
+    paid = 1e6 * discount(EUR, day("2026-05-20"))
+    assert measures(bond)[Measure.PV] == pytest.approx(paid * (1.0 + 0.04 * 89 / 360), rel=1e-13)
+
+
 def test_known_rate_is_rounded():
     bond = {**PLAIN, "maturity_date": "2026-05-20", "current_fixing": 0.0212349, "spread": 0.0}
     paid = 1e6 * discount(EUR, day("2026-05-20"))
@@ -141,10 +173,14 @@ def test_known_rate_is_rounded():
         ({"floor_rate": 0.0}, RowStatus.EMBEDDED_OPTION),
         ({"daily_floor": True}, RowStatus.EMBEDDED_OPTION),
         ({"fixing_in_arrears": True}, RowStatus.EMBEDDED_OPTION),
-        ({"rate_method": "SUBPERIOD_COMPOUNDED"}, RowStatus.UNSUPPORTED_RATE_METHOD),
+        ({"index": "EUR-ESTR", "rate_method": "SUBPERIOD_COMPOUNDED"}, RowStatus.INDEX_MISMATCH),
+        ({"rate_method": "SUBPERIOD_COMPOUNDED", "reset_frequency": "ONCE"}, RowStatus.UNSUPPORTED_RATE_METHOD),
         ({"index": "EUR-ESTR", "spread_compounding": "FLAT"}, RowStatus.UNSUPPORTED_RATE_METHOD),
         ({"index": "EUR-ESTR", "current_fixing": 0.02}, RowStatus.UNSUPPORTED_RATE_METHOD),
+        ({"index": "EUR-ESTR", "fixing_lag": 5}, RowStatus.UNSUPPORTED_RATE_METHOD),
         ({"lookback_days": 5}, RowStatus.UNSUPPORTED_RATE_METHOD),
+        ({"index": "EUR-ESTR", "initial_stub_index": "EUR-EURIBOR-3M"}, RowStatus.INDEX_MISMATCH),
+        ({"final_stub_index_2": "EUR-EURIBOR-3M"}, RowStatus.INDEX_MISMATCH),
         ({"gearing": np.nan}, RowStatus.INVALID_AMOUNT),
         ({"spread": np.inf}, RowStatus.INVALID_AMOUNT),
         ({"spread_dates": ["2027-05-20"]}, RowStatus.INVALID_AMOUNT),
@@ -183,9 +219,33 @@ def test_theta_is_the_value_a_day_later_with_todays_forward_rate_as_its_fixing(r
     flat += tuple(replace(curve, zero_rates=np.full_like(curve.zero_rates, 0.04)) for curve in FLOATING_MARKET.curves[3:])
     market = replace(FLOATING_MARKET, curves=flat)
     overnight = (np.exp(0.04 / 365.0) - 1.0) * 360.0
-    later = replace(market, as_of=AS_OF + 1, fixings=fixings(AS_OF + 1, **{f"day_{AS_OF}": overnight}))
+    later = replace(market, as_of=AS_OF + 1, fixings=fixings(AS_OF + 1, {AS_OF: overnight}))
     today = measures(row, market)
     assert today[Measure.THETA_1D] == pytest.approx(measures(row, later)[Measure.PV_BASE] - today[Measure.PV_BASE], abs=1e-7)
+
+
+@pytest.mark.parametrize("bond", [OVERNIGHT_FLOATER, LOOKBACK_FLOATER, {**FLOATER, "index": "EUR-EURIBOR-3M", "frequency": "QUARTERLY"}])
+def test_coupon_is_an_amount_under_the_fixings_of_the_day_on_which_it_is_paid(bond):
+    """An explanation of P&L lowers for its first day with the fixings of its last one: what was paid in between is known."""
+    lower = pricer(PRODUCT).lower
+    assert lower is not None
+    until = day("2026-08-20")
+    flows = lower(floaters(bond), as_of=AS_OF, fixings=fixings(until)).cashflows
+    assert flows.flow_shape is not None
+    rests_on_none = flows.flow_shape == flows.leg_shape[0]
+    if flows.flow_special is not None:
+        rests_on_none &= flows.flow_special < 0
+    assert rests_on_none[flows.pay_day <= until].all()
+    assert (flows.pay_day <= until).sum() == 2
+    assert not rests_on_none[flows.pay_day > until].all()
+
+
+@pytest.mark.parametrize("estimation", ["PAR", "INDEXED"])
+def test_spread_of_the_models_price_is_the_contracts(estimation):
+    """Also where the forward rate of a coupon ends after its payment."""
+    bond = {**FLOATER, "credit_spread": 0.0125, "coupon_estimation": estimation, "payment_convention": "PRECEDING"}
+    price = measures(bond)[Measure.CLEAN_PRICE]
+    assert measures({**bond, "market_clean_price": price})[Measure.Z_SPREAD] == pytest.approx(0.0125, abs=1e-12)
 
 
 def test_accrued_interest_and_prices():

@@ -247,6 +247,17 @@ def test_fixing_of_today_counts_once_published_and_a_past_one_must_be_published(
     assert priced({**INDEXED, "settlement_type": "DELIVERABLE"}, as_of=AS_OF + 1, fixings=NO_FIXINGS)[0] == RowStatus.OK
 
 
+def test_fixing_published_through_a_later_day_settles_the_forward_as_of_an_earlier_one():
+    """What was paid between two dates is found by lowering for the earlier one with the fixings through the later one."""
+    contract, fixings = forwards(INDEXED), published(d2026_03_16=1.2)
+    before = lower(contract, as_of=AS_OF - 3, fixings=fixings).cashflows.amount
+    settled = lower(contract, as_of=AS_OF - 3, fixings=replace(fixings, through=AS_OF)).cashflows.amount
+    np.testing.assert_array_equal(settled, lower(contract, as_of=AS_OF, fixings=fixings).cashflows.amount)
+    assert settled.tolist() != before.tolist()
+    unseen = lower(contract, as_of=AS_OF - 3, fixings=replace(fixings, through=AS_OF - 1)).cashflows.amount
+    np.testing.assert_array_equal(unseen, before)
+
+
 def test_index_fixes_by_its_own_lag_and_calendar_unless_the_contract_says_when():
     brl = {**INDEXED, "base_currency": "USD", "quote_currency": "BRL", "fixing_index": "USD-BRL-PTAX", "calendar": None}
     friday = day("2026-04-17")  # two business days of Brazil before Wednesday 22 April: Tuesday is Tiradentes
