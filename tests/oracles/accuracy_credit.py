@@ -107,7 +107,7 @@ class SwapOracle:
             periods = next(n for n in range(200) if calendar.adjust(maturity - n * tenor, ql.Following) <= date_of(step_in))
             start = maturity - periods * tenor
         dates = list(ql.Schedule(start, maturity, tenor, calendar, ql.Following, ql.Unadjusted, ql.DateGeneration.Backward, False).dates())
-        if len(dates) == 2 and dates[0] <= date_of(self._market.as_of):
+        if len(dates) == 2:
             dates.insert(0, dates[0] - 90)
         schedule = ql.Schedule(dates, calendar, ql.Following, ql.Unadjusted, tenor, ql.DateGeneration.CDS, False, [True] * (len(dates) - 1))
         counters = _DAY_COUNTS[row.get("day_count", "ACT/360")]
