@@ -18,6 +18,7 @@ from tests.oracles import (
     accuracy_bond_futures,
     accuracy_bonds,
     accuracy_credit,
+    accuracy_cross_currency,
     accuracy_deposits,
     accuracy_floating_bonds,
     accuracy_floating_loans,
@@ -25,6 +26,7 @@ from tests.oracles import (
     accuracy_fx_swap,
     accuracy_loans,
     accuracy_money_market,
+    accuracy_swaps,
 )
 from tests.oracles.accuracy_report import Comparison
 
@@ -41,6 +43,8 @@ COMPARISONS: Final[dict[str, Callable[..., Comparison]]] = {
     "NON_MATURITY_DEPOSIT": accuracy_deposits.compare,
     "REPO": accuracy_money_market.compare_repos,
     "CREDIT_DEFAULT_SWAP": accuracy_credit.compare,
+    "INTEREST_RATE_SWAP": accuracy_swaps.compare,
+    "CROSS_CURRENCY_SWAP": accuracy_cross_currency.compare,
 }
 CONTRACTS_DEFAULT: Final = 30_000
 

@@ -14,7 +14,7 @@ from pricers.core.compiled import Compiled
 from pricers.core.shapes import OWN_ORDER
 from pricers.kernels.jit import kernel
 from pricers.kernels.vector_math import exp, log
-from pricers.market.curves import DAYS_PER_YEAR, gained, next_segment, segment_gains
+from pricers.market.curves import DAYS_PER_YEAR, clock_of, gained, next_segment, segment_gains
 from pricers.market.market import CurveKind, Market
 from pricers.time.dates import civil_from_days
 
@@ -74,11 +74,12 @@ def _fill_points(point_curve, point_kind, point_day, position, as_of, tables, va
             earned = gained(left, gain_left, gain_right, curve, tables)
             values.exponent[point], values.time[point], values.tomorrow[point] = 0.0, 0.0, -earned if kind == _RATE else 0.0
             continue
-        segment = next_segment(day - 1, segment, curve, tables)
-        left, gain_left, gain_right = segment_gains(day - 1, segment, curve, tables)
+        at = clock_of(day, curve, as_of, tables)
+        segment = next_segment(at - 1, segment, curve, tables)
+        left, gain_left, gain_right = segment_gains(at - 1, segment, curve, tables)
         before = gained(left, gain_left, gain_right, curve, tables)
-        segment = next_segment(day, segment, curve, tables)
-        left, gain_left, gain_right = segment_gains(day, segment, curve, tables)
+        segment = next_segment(at, segment, curve, tables)
+        left, gain_left, gain_right = segment_gains(at, segment, curve, tables)
         exponent = gained(left, gain_left, gain_right, curve, tables)
         values.tomorrow[point] = before if day > 0 else 0.0
         if kind == _INFLATION:  # of the deflator: the logarithm of the month's index

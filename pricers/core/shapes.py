@@ -47,8 +47,8 @@ def sort_key(shape: Shape) -> tuple[tuple[tuple[CurveKey, int, int], ...], tuple
 
 
 def is_of_one_day(shape: Shape) -> bool:
-    """Whether all points of a canonical shape lie on the anchor."""
-    return all(term.lag == 0 for term in shape)
+    """Whether all points of a canonical shape lie on the anchor and move smoothly with its day, as indices of months do not."""
+    return all(term.lag == 0 and term.kind is not CurveKind.INFLATION for term in shape)
 
 
 def shape_text(shape: Shape) -> str:

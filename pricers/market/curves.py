@@ -4,10 +4,11 @@ Both interpolations make the logarithm of the discount factor linear in the zero
 
     ln DF(day) = -(gain_left × zero_rate[left] + gain_right × zero_rate[left + 1])
 
-with gains in years that depend on the day and the pillar days alone. Years count from the valuation date, on a curve of INFLATION from
-its base month. So the bump of one pillar multiplies a discount factor by
+with gains in years that depend on the day and the pillar days alone. So the bump of one pillar multiplies a discount factor by
 `exp(-bump × gain)`, exactly and without interpolating again, and the gains of a day add up to its time: a parallel bump multiplies
 by `exp(-bump × day / 365)`.
+
+On a curve of INFLATION, months from the base month take the place of days and 12 that of 365: `day` is then what `clock_of` gives.
 """
 
 from typing import no_type_check
@@ -17,9 +18,19 @@ from jaxtyping import Float, Int
 
 from pricers.kernels.jit import kernel
 from pricers.kernels.vector_math import exp_of
-from pricers.market.market import Curve, CurveTables, curve_tables
+from pricers.market.market import DAYS_PER_YEAR as DAYS_PER_YEAR
+from pricers.market.market import NO_MONTH, Curve, CurveTables, curve_tables
+from pricers.time.dates import civil_from_days
 
-DAYS_PER_YEAR = 365.0  # ACT/365F, the time of all zero rates and spreads
+
+@kernel
+@no_type_check
+def clock_of(day, curve, as_of, tables):
+    """A day after the valuation date on the curve's clock: the day itself, or the months from the base month to that of the day."""
+    if tables.base_month[curve] == NO_MONTH:
+        return day
+    year, month, _ = civil_from_days(as_of + day)
+    return year * 12 + month - 1 - tables.base_month[curve]
 
 
 @kernel
@@ -27,7 +38,7 @@ DAYS_PER_YEAR = 365.0  # ACT/365F, the time of all zero rates and spreads
 def pillar_gains(day, curve, tables):
     """The two pillars that a day feels, and how much: (left pillar, gain_left, gain_right), gains in years.
 
-    `day` counts from the valuation date; `left` counts from the curve's first pillar; `gain_right` belongs to left + 1 and is 0
+    `day` is on the curve's clock; `left` counts from the curve's first pillar; `gain_right` belongs to left + 1 and is 0
     for a curve of one pillar.
     """
     first, last = tables.offsets[curve], tables.offsets[curve + 1] - 1
@@ -57,15 +68,15 @@ def segment_gains(day, low, curve, tables):
     """`pillar_gains` where the segment is known: `low` is the last pillar of all before the day that has another one to its right."""
     first, last = tables.offsets[curve], tables.offsets[curve + 1] - 1
     pillar_days = tables.pillar_days
-    origin = tables.origin[curve]
-    time = (day - origin) / DAYS_PER_YEAR
+    per_year = tables.per_year[curve]
+    time = day / per_year
     if day <= pillar_days[first] or last == first:
         return 0, time, 0.0
     left = low - first
     weight = (day - pillar_days[low]) / (pillar_days[low + 1] - pillar_days[low])
     if tables.log_linear[curve]:  # past the last pillar the last forward rate goes on: weight exceeds 1
-        left_time = (pillar_days[low] - origin) / DAYS_PER_YEAR
-        right_time = (pillar_days[low + 1] - origin) / DAYS_PER_YEAR
+        left_time = pillar_days[low] / per_year
+        right_time = pillar_days[low + 1] / per_year
         return left, (1.0 - weight) * left_time, weight * right_time
     if weight >= 1.0:  # past the last pillar its zero rate is held
         return left, 0.0, time
@@ -75,7 +86,7 @@ def segment_gains(day, low, curve, tables):
 @kernel
 @no_type_check
 def rate_time(day, curve, tables):
-    """Zero rate × time, that is -ln(discount factor), of a curve `day` days after the valuation date."""
+    """Zero rate × time, that is -ln(discount factor), of a curve on a day of its clock."""
     left, gain_left, gain_right = pillar_gains(day, curve, tables)
     return gained(left, gain_left, gain_right, curve, tables)
 
@@ -107,13 +118,15 @@ def discount_factors(curve: Curve, *, days: Int[np.ndarray, " day"]) -> Float[np
     [1.0, 0.970446]
 
     Args:
-        curve: of any kind; of a spread curve these are its factors alone.
+        curve: of any kind but INFLATION; of a spread curve these are its factors alone.
         days: days after the valuation date, at least 0.
     Returns:
         float64[day].
     Raises:
-        ValueError: a day before the valuation date.
+        ValueError: a day before the valuation date, or a curve of INFLATION, which has an index level a month instead.
     """
+    if curve.base is not None:
+        raise ValueError(f"curve {curve.name!r} is of INFLATION, which has no discount factors")
     if np.any(days < 0):
         raise ValueError(f"curve {curve.name!r} has no discount factor {-int(days.min())} days before the valuation date")
     exponent = np.empty(days.size)

@@ -15,6 +15,11 @@ import numpy as np
 from pricers.market.fixings import Fixings
 from pricers.market.units import price_unit
 
+DAYS_PER_YEAR: Final = 365.0  # ACT/365F, the time of all zero rates and spreads
+MONTHS_PER_YEAR: Final = 12.0  # of growth rates of price indices
+NO_MONTH: Final = -1
+_EPOCH_MONTH: Final = 1970 * 12
+
 Interpolation = Literal["LINEAR_ZERO", "LOG_LINEAR_DISCOUNT"]
 
 
@@ -65,8 +70,8 @@ class Curve:
 
     LINEAR_ZERO interpolates the zero rate and holds it flat beyond the first and last pillar. LOG_LINEAR_DISCOUNT interpolates the
     logarithm of the discount factor from 1 on the valuation date, that is, piecewise flat forward rates, the last of which extends
-    beyond the last pillar. Curves of RATE have a currency; that of any other kind is empty. A curve of INFLATION counts days and years
-    from the first day of its base month.
+    beyond the last pillar. Curves of RATE have a currency; that of any other kind is empty. A curve of INFLATION counts whole months from
+    its base month, twelve to a year.
     """
 
     name: str
@@ -79,8 +84,8 @@ class Curve:
     zero_rates: np.ndarray
     """float64[pillar]: decimal a year."""
     base: InflationBase | None = None
-    """Of INFLATION alone. Its pillar days count from the first day of the base month, and a zero rate g says that the index grows by
-    exp(g × years) from there, seasonality apart."""
+    """Of INFLATION alone. Its pillar days count from the first day of the base month to a day in the pillar's month, and a zero rate g says
+    that the index grows by exp(g × months / 12) from the base month to that one, seasonality apart."""
     recovery_rate: float = math.nan
     """Of HAZARD alone: the fraction of the notional that is recovered in a default; NaN where it is not known."""
 
@@ -101,50 +106,80 @@ class Curve:
 
 
 class CurveTables(NamedTuple):
-    """Several curves as flat arrays, for compiled functions: curve c has pillars offsets[c]:offsets[c + 1]."""
+    """Several curves as flat arrays, for compiled functions: curve c has pillars offsets[c]:offsets[c + 1].
+
+    Each curve has a clock: days from the valuation date, or on a curve of INFLATION months from its base month (`clock_of`).
+    """
 
     offsets: np.ndarray
     """int64[curve + 1]."""
     pillar_days: np.ndarray
-    """int64[pillar of all curves]: from the valuation date."""
+    """int64[pillar of all curves]: on the curve's clock, months on a curve of INFLATION."""
     zero_rates: np.ndarray
     """float64[pillar of all curves]."""
     log_linear: np.ndarray
     """bool[curve]: LOG_LINEAR_DISCOUNT, else LINEAR_ZERO."""
-    origin: np.ndarray
-    """int64[curve]: days from the valuation date to the day that the curve's years count from: 0, but for INFLATION."""
+    per_year: np.ndarray
+    """float64[curve]: units of the clock in a year: 365, on a curve of INFLATION 12."""
+    base_month: np.ndarray
+    """int64[curve]: the month that a curve of INFLATION starts in, year × 12 + month - 1; NO_MONTH for other kinds."""
     level: np.ndarray
     """float64[curve, 12]: index of the base month times the seasonality of each calendar month over that of the base month; 1 for other
     kinds than INFLATION."""
 
 
 def curve_tables(curves: tuple[Curve, ...], *, as_of: int = 0) -> CurveTables:
-    """The curves in their order as flat arrays. `as_of`: valuation date, days since 1970-01-01, which only curves of INFLATION read."""
+    """The curves in their order as flat arrays. `as_of`: valuation date, days since 1970-01-01, which only curves of INFLATION read.
+
+    Raises ValueError where two pillars of a curve of INFLATION, or a pillar and the base, lie in one month.
+    """
+    base_month = np.array([NO_MONTH if curve.base is None else _base_month(curve.base, as_of) for curve in curves], np.int64)
+    clocks = [_pillars_on_clock(curve, month, as_of) for curve, month in zip(curves, base_month.tolist(), strict=True)]
     return CurveTables(
         offsets=np.cumsum([0, *(curve.pillar_days.size for curve in curves)], dtype=np.int64),
-        pillar_days=np.concatenate([np.empty(0, np.int64), *(days_to_pillars(curve) for curve in curves)]).astype(np.int64),
+        pillar_days=np.concatenate([np.empty(0, np.int64), *clocks]).astype(np.int64),
         zero_rates=np.concatenate([np.empty(0), *(curve.zero_rates for curve in curves)]).astype(np.float64),
         log_linear=np.array([curve.interpolation == "LOG_LINEAR_DISCOUNT" for curve in curves], np.bool_),
-        origin=np.array([_origin(curve) for curve in curves], np.int64),
+        per_year=np.array([DAYS_PER_YEAR if curve.base is None else MONTHS_PER_YEAR for curve in curves]),
+        base_month=base_month,
         level=np.array([_levels(curve.base, as_of) for curve in curves]).reshape(-1, 12),
     )
 
 
-def _origin(curve: Curve) -> int:
-    return 0 if curve.base is None else curve.base.day
+def _pillars_on_clock(curve: Curve, base_month: int, as_of: int) -> np.ndarray:
+    days = days_to_pillars(curve)
+    if curve.base is None:
+        return days
+    months = months_of(as_of + days) - base_month
+    if np.any(np.diff(months, prepend=0) <= 0):
+        raise ValueError(f"curve {curve.name!r}: months of pillars must increase from the base month, have {months.tolist()} after it")
+    return months
 
 
 def days_to_pillars(curve: Curve) -> np.ndarray:
     """int64[pillar]: days from the valuation date to the pillars of a curve of any kind."""
-    return curve.pillar_days.astype(np.int64) + _origin(curve)
+    return curve.pillar_days.astype(np.int64) + (0 if curve.base is None else curve.base.day)
+
+
+def months_of(days: np.ndarray) -> np.ndarray:
+    """int64[day]: the months of days since 1970-01-01, year × 12 + month - 1.
+
+    >>> months_of(np.array([0, 31]))
+    array([23640, 23641])
+    """
+    months: np.ndarray = days.astype(np.int64).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) + _EPOCH_MONTH
+    return months
+
+
+def _base_month(base: InflationBase, as_of: int) -> int:
+    return int(months_of(np.array([as_of + base.day]))[0])
 
 
 def _levels(base: InflationBase | None, as_of: int) -> np.ndarray:
     if base is None:
         return np.ones(12)
-    month = int(np.datetime64(as_of + base.day, "D").astype("datetime64[M]").astype(np.int64)) % 12
     factors = np.array(base.seasonality)
-    levels: np.ndarray = base.level * (factors / factors[month])
+    levels: np.ndarray = base.level * (factors / factors[_base_month(base, as_of) % 12])
     return levels
 
 
@@ -203,6 +238,11 @@ class Market:
     def tables(self) -> CurveTables:
         """All curves as flat arrays."""
         return curve_tables(self.curves, as_of=self.as_of)
+
+    def clock(self, place: int, days: np.ndarray) -> np.ndarray:
+        """Days from the valuation date on the clock of the curve at `place`; see `CurveTables`."""
+        base_month = self.tables.base_month[place]
+        return days if base_month == NO_MONTH else months_of(self.as_of + days) - base_month
 
     def of_kind(self, kind: CurveKind) -> tuple[Curve, ...]:
         """The curves of one kind, in their order."""

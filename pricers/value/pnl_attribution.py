@@ -32,10 +32,9 @@ from pricers.flows.cashflows import Lowered
 from pricers.flows.special_factors import DEFAULT_KINDS
 from pricers.kernels.jit import kernel, njit
 from pricers.kernels.vector_math import exp, expm1, log_of
-from pricers.market.curves import DAYS_PER_YEAR, rate_time
-from pricers.market.market import Curve, CurveKind, Market, days_to_pillars
+from pricers.market.curves import rate_time
+from pricers.market.market import Curve, CurveKind, Market, days_to_pillars, months_of
 from pricers.status import RowStatus
-from pricers.time.dates import to_date
 from pricers.value.row_layout import RowLayout, row_layout
 from pricers.value.special_steps import certain_amounts, with_special_steps
 from pricers.value.valuation import row_status
@@ -313,18 +312,18 @@ def _change(aged: Market, later: Market, place: int) -> np.ndarray:
     earlier = aged.curves[before]
     rates: np.ndarray = earlier.zero_rates
     if earlier.base != curve.base or not np.array_equal(earlier.pillar_days, curve.pillar_days):
-        days = days_to_pillars(curve).tolist()
-        exponents = np.array([rate_time(day, before, aged.tables) for day in days])
+        days = days_to_pillars(curve)
+        exponents = np.array([rate_time(at, before, aged.tables) for at in aged.clock(before, days).tolist()])
         if curve.base is not None:
             exponents += _log_levels(aged, before, days) - _log_levels(later, place, days)
-        rates = exponents / (curve.pillar_days / DAYS_PER_YEAR)
+        tables = later.tables
+        rates = exponents / (tables.pillar_days[tables.offsets[place] : tables.offsets[place + 1]] / tables.per_year[place])
     changes: np.ndarray = curve.zero_rates - rates
     return changes
 
 
-def _log_levels(market: Market, place: int, days: list[int]) -> np.ndarray:
-    months = [to_date(market.as_of + day).month - 1 for day in days]
-    return log_of(market.tables.level[place, months])
+def _log_levels(market: Market, place: int, days: np.ndarray) -> np.ndarray:
+    return log_of(market.tables.level[place, months_of(market.as_of + days) % 12])
 
 
 @kernel

@@ -116,10 +116,14 @@ class LadderGrid:
         place = self._place(term)
         if place is None or (shift := self._shift(place)) is None:
             return
-        if term.kind is not CurveKind.INFLATION:
-            days = np.maximum(days, 0.0)
+        days = self._clock(term, place, days)
         # A last row of zeros stands for the right neighbour of a curve's only pillar.
         _add_shifts(days, place, self.market.tables, np.vstack([shift, np.zeros((1, shift.shape[1]))]), sign, out)
+
+    def _clock(self, term: Term, place: int, days: Float[np.ndarray, " day"]) -> Float[np.ndarray, " day"]:
+        if term.kind is not CurveKind.INFLATION:  # nor does anything move before the valuation date
+            days = np.maximum(days, 0.0)
+        return self.market.clock(place, days).astype(np.float64)
 
     def largest_move(self, term: Term, days: Float[np.ndarray, " day"]) -> Float[np.ndarray, " day"]:
         """A bound on what any scenario adds to the exponents of a term's points."""
@@ -131,7 +135,7 @@ class LadderGrid:
         if place is None or shift is None:
             return np.zeros(days.size)
         gains = np.empty(days.size)
-        _sum_gains(np.maximum(days, 0.0), place, self.market.tables, gains)
+        _sum_gains(self._clock(term, place, days), place, self.market.tables, gains)
         bound: np.ndarray = gains * np.abs(shift).max(initial=0.0)
         return bound
 

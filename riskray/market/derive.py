@@ -133,7 +133,7 @@ def _moved_curve(curve: AnyCurveDocument, document: MarketDocument, shift: np.nd
             form = {"quoted_as": CreditQuotedAs.HAZARD_RATES}
             values = (hazard_curve(curve, as_of=document.as_of).zero_rates + shift).tolist()
         case InflationCurveDocument():
-            values = inflation_rates(curve, inflation_curve(curve, as_of=document.as_of).zero_rates + shift)
+            values = inflation_rates(inflation_curve(curve, as_of=document.as_of).zero_rates + shift)
         case _:
             values = (np.array([point.value for point in curve.points]) + shift).tolist()
     points = [point.model_copy(update={"value": value}) for point, value in zip(curve.points, values, strict=True)]

@@ -2,7 +2,7 @@
 
 The rate z of a pillar n months after the base month says that the index of the pillar's month is base_index_value × (1 + z)^(n / 12), times
 the seasonal factor of its calendar month over that of the base month. The pricers' curve has the same index at the pillars; its growth
-rate is continuously compounded and linear in days between them (see docs/decisions/0008-inflation-curves.md).
+rate is continuously compounded and linear in months between them (see docs/decisions/0008-inflation-curves.md).
 """
 
 import math
@@ -11,7 +11,6 @@ from datetime import date
 
 import numpy as np
 
-from pricers.market.curves import DAYS_PER_YEAR
 from pricers.market.fixings import Fixings
 from pricers.market.market import Curve, CurveKind, InflationBase
 from pricers.time.dates import to_day
@@ -25,7 +24,7 @@ _LEVEL_TOLERANCE = 1e-6  # relative: levels are published with one to three deci
 
 
 def inflation_curve(document: InflationCurveDocument, *, as_of: date) -> Curve:
-    """The pricers' form of an inflation curve; its days count from the base month."""
+    """The pricers' form of an inflation curve; its pillar days count from the base month."""
     days = [pillar_day(point, document.base_date) for point in document.points]
     seasonality = document.seasonality or [1.0] * _MONTHS_PER_YEAR
     return Curve(
@@ -35,7 +34,7 @@ def inflation_curve(document: InflationCurveDocument, *, as_of: date) -> Curve:
         interpolation="LINEAR_ZERO",
         pillar_labels=tuple(point.label for point in document.points),
         pillar_days=np.array(days, np.int32),
-        zero_rates=np.array([_growth_rate(document, point, day) for point, day in zip(document.points, days, strict=True)]),
+        zero_rates=np.array([_growth_rate(point, day) for point, day in zip(document.points, days, strict=True)]),
         base=InflationBase(
             index=document.index,
             day=to_day(document.base_date) - to_day(as_of),
@@ -45,21 +44,13 @@ def inflation_curve(document: InflationCurveDocument, *, as_of: date) -> Curve:
     )
 
 
-def inflation_rates(document: InflationCurveDocument, growth_rates: np.ndarray) -> list[float]:
-    """The zero-coupon rates of the document's pillars that mean these growth rates of the pricers' curve."""
-    years = np.array([pillar_day(point, document.base_date) for point in document.points]) / DAYS_PER_YEAR
-    months = np.array([_months(document, point) for point in document.points])
-    return [math.expm1(growth) for growth in (growth_rates * years / (months / _MONTHS_PER_YEAR)).tolist()]
+def inflation_rates(growth_rates: np.ndarray) -> list[float]:
+    """The zero-coupon rates that mean these growth rates of the pricers' curve."""
+    return [math.expm1(growth) for growth in growth_rates.tolist()]
 
 
-def _growth_rate(document: InflationCurveDocument, point: CurvePoint, day: int) -> float:
-    annual = continuous_zero_rate(point.value, days=day, quoted_as=QuotedAs.ZERO_RATES, compounding=Compounding.ANNUAL)
-    return annual * (_months(document, point) / _MONTHS_PER_YEAR) / (day / DAYS_PER_YEAR)
-
-
-def _months(document: InflationCurveDocument, point: CurvePoint) -> int:
-    """Whole months from the base month to the pillar's."""
-    return int((_pillar(document, point).astype("datetime64[M]") - np.datetime64(document.base_date, "M")).astype(int))
+def _growth_rate(point: CurvePoint, day: int) -> float:
+    return continuous_zero_rate(point.value, days=day, quoted_as=QuotedAs.ZERO_RATES, compounding=Compounding.ANNUAL)
 
 
 def _pillar(document: InflationCurveDocument, point: CurvePoint) -> np.datetime64:

@@ -239,7 +239,7 @@ def _balance(leg: list[Any], settlement: Any) -> float:
 
 
 def _is_fixed(contract: dict[str, Any], coupon: Any, settlement: Any, market: Market) -> bool:
-    """Whether what accrues until settlement is fixed, and as in QuantLib, where compounded term rates accrue at that of the whole period."""
+    """Whether what accrues until settlement is fixed and counts as in QuantLib: compounded term rates accrue at the rate of the period."""
     if INDICES[contract["index"]].kind is IndexKind.OVERNIGHT:
         return bool(settlement <= terms.date_of(market.as_of)) and not contract.get("lockout_days")
     floating = ql.as_floating_rate_coupon(coupon)

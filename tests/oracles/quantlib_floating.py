@@ -62,7 +62,7 @@ class FloatingOracle:
         self._indices: dict[tuple[str, str], Any] = {}
         for name, index in market.fixings.indices.items():
             series = market.fixings.series.get(name)
-            if series is not None:
+            if series is not None and index.kind is not IndexKind.FX:
                 dates = [terms.date_of(day) for day in series.days]
                 self.index(name, index.forecast_curve, market).addFixings(dates, series.values.tolist(), True)
 
@@ -76,12 +76,13 @@ class FloatingOracle:
 
 def quantlib_index(index: Index, curve: Any) -> Any:
     """The index in QuantLib."""
+    currency = getattr(ql, f"{index.currency}Currency")()
     calendar, counter = terms.CALENDARS[index.fixing_calendar], terms.day_counter(index.day_count, maturity=0, calendar="", schedule=None)
     if index.kind is IndexKind.OVERNIGHT:
-        return ql.OvernightIndex(index.name, index.fixing_lag, ql.EURCurrency(), calendar, counter, curve)
+        return ql.OvernightIndex(index.name, index.fixing_lag, currency, calendar, counter, curve)
     tenor = ql.Period(int(index.tenor[:-1]), _UNITS[index.tenor[-1]])
     convention = terms.CONVENTIONS[index.convention]
-    return ql.IborIndex(index.name, tenor, index.fixing_lag, ql.EURCurrency(), calendar, convention, index.end_of_month, counter, curve)
+    return ql.IborIndex(index.name, tenor, index.fixing_lag, currency, calendar, convention, index.end_of_month, counter, curve)
 
 
 def floating_coupons(contract: dict[str, Any], *, schedule: Any, nominals: list[float], index: Any, counter: Any) -> Any:

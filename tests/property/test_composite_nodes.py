@@ -119,15 +119,23 @@ def _book(seed: int, *, rows: int = 12, only: Shape | None = None) -> Book:
     )
 
 
+def _month(day: int) -> int:
+    """Months since 1970-01 of a day after the valuation date."""
+    return int(np.datetime64(AS_OF + day, "D").astype("datetime64[M]").astype(int))
+
+
 def _zero_rate_time(curve: Curve, day: float, zero_rates: np.ndarray) -> float:
-    """Zero rate × time by interpolating, independently of the library."""
-    days = curve.pillar_days.astype(float)
+    """Zero rate × time by interpolating, independently of the library; of INFLATION in months from the base month."""
+    days, per_year = curve.pillar_days.astype(float), 365.0
+    if curve.base is not None:
+        base, per_year = curve.base.day, 12.0
+        days, day = np.array([float(_month(base + int(d)) - _month(base)) for d in days]), _month(int(day)) - _month(base)
     if curve.interpolation == "LINEAR_ZERO" or days.size == 1:
-        return float(np.interp(day, days, zero_rates)) * day / 365.0
-    exponents = np.append(0.0, zero_rates * days / 365.0)
+        return float(np.interp(day, days, zero_rates)) * day / per_year
+    exponents = np.append(0.0, zero_rates * days / per_year)
     knots = np.append(0.0, days)
     if day <= days[0]:
-        return float(zero_rates[0]) * day / 365.0
+        return float(zero_rates[0]) * day / per_year
     if day > days[-1]:
         slope = (exponents[-1] - exponents[-2]) / (knots[-1] - knots[-2])
         return float(exponents[-1] + slope * (day - knots[-1]))
@@ -144,9 +152,8 @@ def _exponent(term: Term, anchor: int, market: Market, *, bump: Bump, days_on: i
     rates = curve.zero_rates + bump.get(term.curve, np.zeros(curve.zero_rates.size))
     if term.kind is CurveKind.INFLATION:
         assert curve.base is not None
-        months = [np.datetime64(AS_OF + each, "D").astype("datetime64[M]").astype(int) % 12 for each in (day, curve.base.day)]
-        seasonal = curve.base.seasonality[months[0]] / curve.base.seasonality[months[1]]
-        return _zero_rate_time(curve, day - curve.base.day, rates) + np.log(curve.base.level * seasonal)
+        seasonal = curve.base.seasonality[_month(day) % 12] / curve.base.seasonality[_month(curve.base.day) % 12]
+        return _zero_rate_time(curve, day, rates) + np.log(curve.base.level * seasonal)
     if day < 0 and term.kind is CurveKind.RATE:  # a running overnight accrual
         return -_zero_rate_time(curve, days_on, rates)
     return _zero_rate_time(curve, max(day - days_on, 0), rates)

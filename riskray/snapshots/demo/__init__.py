@@ -1,5 +1,5 @@
-"""The demo's market of 29 December 2023: what central banks, treasuries and administrators published that day, typed by hand, and levels
-that nobody published where a whole market needs more.
+"""The demo's market of 29 December 2023: what central banks, treasuries and administrators published that day, typed by hand, and
+illustrative levels of riskray's own where a whole market needs more.
 
 `published_yields.json` holds government curves, credit spreads and prices of securities, `quotes.json` the instruments from which the
 curves of overnight and term rates are built, fixings, price indices, inflation and credit. Each entry names its source; its quality says
