@@ -2,7 +2,8 @@
 
 A special factor is evaluated as it stands, in the base market and for every move: no expansion, no sensitivity times a move. Of growth, a
 move changes the exponent of an entry by Δ and the entry by weight × growth × (e^Δ - 1), so a product changes by the product of
-(1 + that / entry) less 1 and keeps its digits for small moves.
+(1 + that / entry) less 1 and keeps its digits for small moves. A ratio of price indices N / D changes by (ΔN - N / D × ΔD) / (D + ΔD), where
+its floor lets it.
 
 Integrals over the time of default are those of `default_integrals.py`.
 """
@@ -18,11 +19,12 @@ from pricers.core.points import values_at
 from pricers.core.specials import Specials, entries_of
 from pricers.flows.special_factors import SpecialKind
 from pricers.kernels.jit import kernel
-from pricers.kernels.vector_math import expm1
+from pricers.kernels.vector_math import exp, expm1
 from pricers.market.market import CurveKind, Market
 from pricers.measures import BASIS_POINT
 
 _RFR_PRODUCT: Final = int(SpecialKind.RFR_PRODUCT)
+_INDEX_RATIO: Final = int(SpecialKind.INDEX_RATIO)
 _KINDS: Final = tuple(CurveKind)
 
 
@@ -96,8 +98,8 @@ class SpecialValues:
         found = np.zeros(s.count, np.int64)
         most = int(entries[: s.rate_count].max(initial=0))
         _bump_growth(
-            s.rate_count, s.factors.kind, s.factors.offsets, s.start_place, s.end_place, s.factors.weight, s.factors.addend, self.points,
-            self.today, np.empty(most), np.empty(most), parallel, room, pillar, change, found,
+            s.rate_count, s.factors.kind, s.factors.constant, s.factors.offsets, s.start_place, s.end_place, s.factors.weight,
+            s.factors.addend, self.points, self.today, np.empty(most), np.empty(most), parallel, room, pillar, change, found,
         )  # fmt: skip
         self.integrals.bumps(self.today, room, parallel=parallel, credit=credit, pillar=pillar, change=change, found=found)
         starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(found)])
@@ -147,10 +149,10 @@ class _GrowthChanges:
         """int32: pillars, counted over all curves of the market, that the factors' points feel, and their right neighbours."""
         self._pillar = np.searchsorted(self.rows, left)
         self._gain_left, self._gain_right = points.gain_left[found], points.gain_right[found]
-        self._is_product = f.kind[chosen] == _RFR_PRODUCT
-        self._coefficient = np.empty(entry.size)
+        self._kind, self._floor = f.kind[chosen], f.constant[chosen]
+        self._coefficient, self._below = np.empty(entry.size), np.zeros(entry.size)
         _fill_coefficients(
-            self._is_product, self._offsets, start, end, f.weight[entry], f.addend[entry], points.exponent, self._coefficient
+            self._kind, self._offsets, start, end, f.weight[entry], f.addend[entry], points.exponent, self._coefficient, self._below
         )
 
     def fill(self, shifts: Float[np.ndarray, "row state"], today: np.ndarray, changes: np.ndarray) -> None:
@@ -158,8 +160,8 @@ class _GrowthChanges:
         moves = np.empty((self._pillar.size, shifts.shape[1]))
         _fill_moves(self._pillar, self._gain_left, self._gain_right, np.ascontiguousarray(shifts), moves)
         _change_growth(
-            self._lines, self._is_product, today, self._offsets, self._start, self._end, self._coefficient, moves,
-            np.empty(shifts.shape[1]), changes,
+            self._lines, self._kind, self._floor, today, self._offsets, self._start, self._end, self._coefficient, self._below, moves,
+            np.empty((2, shifts.shape[1])), changes,
         )  # fmt: skip
 
 
@@ -167,12 +169,51 @@ class _GrowthChanges:
 @no_type_check
 def _fill_growth(count, kind, constant, offsets, start, end, weight, addend, exponent, values):
     for special in range(count):
+        if kind[special] == _INDEX_RATIO:
+            above, below = _index_sums(special, offsets, start, end, weight, addend, exponent)
+            values[special] = max(constant[special], above / below)
+            continue
         is_product = kind[special] == _RFR_PRODUCT
         value = constant[special]
         for entry in range(offsets[special], offsets[special + 1]):
             growth = weight[entry] * expm1(exponent[end[entry]] - exponent[start[entry]]) + addend[entry]
             value = value * (1.0 + growth) if is_product else value + growth
         values[special] = value
+
+
+@kernel
+@no_type_check
+def _index_sums(special, offsets, start, end, weight, addend, exponent):
+    """Σ weight × I(end) and Σ addend × I(start)."""
+    above = below = 0.0
+    for entry in range(offsets[special], offsets[special + 1]):
+        above += weight[entry] * exp(exponent[end[entry]])
+        below += addend[entry] * exp(exponent[start[entry]])
+    return above, below
+
+
+@vector_kernel
+@no_type_check
+def _floored_change(ratio, floor, change):
+    """Change of max(floor, ratio)."""
+    if ratio > floor and ratio + change > floor:
+        return change
+    return max(floor, ratio + change) - max(floor, ratio)
+
+
+@kernel
+@no_type_check
+def _bump_index(special, floor, offsets, start, end, weight, addend, points, pillar):
+    """Change of an INDEX_RATIO for +1 bp on a pillar."""
+    above, below = _index_sums(special, offsets, start, end, weight, addend, points.exponent)
+    more_above = more_below = 0.0
+    for entry in range(offsets[special], offsets[special + 1]):
+        move = expm1(BASIS_POINT * _gain(points, end[entry], pillar))
+        more_above += weight[entry] * exp(points.exponent[end[entry]]) * move
+        move = expm1(BASIS_POINT * _gain(points, start[entry], pillar))
+        more_below += addend[entry] * exp(points.exponent[start[entry]]) * move
+    ratio = above / below
+    return _floored_change(ratio, floor, (more_above - ratio * more_below) / (below + more_below))
 
 
 @vector_kernel
@@ -186,10 +227,15 @@ def _coefficient_of(is_product, entry, start, end, weight, addend, exponent):
 
 @kernel
 @no_type_check
-def _fill_coefficients(is_product, offsets, start, end, weight, addend, exponent, coefficient):
-    for i in range(is_product.size):
+def _fill_coefficients(kind, offsets, start, end, weight, addend, exponent, coefficient, below):
+    """Of INDEX_RATIO: what stands above and below the fraction's line."""
+    for i in range(kind.size):
         for entry in range(offsets[i], offsets[i + 1]):
-            coefficient[entry] = _coefficient_of(is_product[i], entry, start, end, weight, addend, exponent)
+            if kind[i] == _INDEX_RATIO:
+                coefficient[entry] = weight[entry] * exp(exponent[end[entry]])
+                below[entry] = addend[entry] * exp(exponent[start[entry]])
+            else:
+                coefficient[entry] = _coefficient_of(kind[i] == _RFR_PRODUCT, entry, start, end, weight, addend, exponent)
 
 
 @kernel
@@ -210,22 +256,26 @@ def _gain(points, point, pillar):
 @kernel
 @no_type_check
 def _bump_growth(
-    count, kind, offsets, start, end, weight, addend, points, today, coefficient, pillars, parallel, room, pillar, change, found
+    count, kind, constant, offsets, start, end, weight, addend, points, today, coefficient, pillars, parallel, room, pillar, change, found
 ):
     """`coefficient` and `pillars` have room for the entries of one special."""
     for special in range(count):
-        is_product = kind[special] == _RFR_PRODUCT
+        is_product, is_index = kind[special] == _RFR_PRODUCT, kind[special] == _INDEX_RATIO
         first, last = offsets[special], offsets[special + 1]
         up, buckets, at = 0.0, 0, room[special]
         for entry in range(first, last):
-            slope = _coefficient_of(is_product, entry, start, end, weight, addend, points.exponent)
-            coefficient[entry - first] = slope
-            up = _with_change(up, slope * expm1(BASIS_POINT * (points.time[end[entry]] - points.time[start[entry]])), is_product)
+            if not is_index:
+                slope = _coefficient_of(is_product, entry, start, end, weight, addend, points.exponent)
+                coefficient[entry - first] = slope
+                up = _with_change(up, slope * expm1(BASIS_POINT * (points.time[end[entry]] - points.time[start[entry]])), is_product)
             buckets = _noted(points, start[entry], at, buckets, pillar)
             buckets = _noted(points, end[entry], at, buckets, pillar)
         scale = today[special] if is_product else 1.0
         parallel[special] = scale * up
         for bucket in range(at, at + buckets):
+            if is_index:
+                change[bucket] = _bump_index(special, constant[special], offsets, start, end, weight, addend, points, pillar[bucket])
+                continue
             up = 0.0
             for entry in range(first, last):
                 gain = _gain(points, end[entry], pillar[bucket]) - _gain(points, start[entry], pillar[bucket])
@@ -272,19 +322,41 @@ def _fill_moves(pillar, gain_left, gain_right, shifts, moves):
 
 @kernel
 @no_type_check
-def _change_growth(lines, is_product, today, offsets, start, end, coefficient, moves, scratch, changes):
+def _change_growth(lines, kind, floor, today, offsets, start, end, coefficient, below, moves, scratches, changes):
     for i in range(lines.size):
-        out = changes[lines[i]]
+        out, scratch = changes[lines[i]], scratches[0]
+        if kind[i] == _INDEX_RATIO:
+            _change_index(i, floor, offsets, start, end, coefficient, below, moves, scratches, out)
+            continue
+        is_product = kind[i] == _RFR_PRODUCT
         scratch[:] = 0.0
         for entry in range(offsets[i], offsets[i + 1]):
             before, after, slope = moves[start[entry]], moves[end[entry]], coefficient[entry]
-            if is_product[i]:
+            if is_product:
                 for state in range(scratch.size):
                     more = slope * expm1(after[state] - before[state])
                     scratch[state] = scratch[state] + more + scratch[state] * more
             else:
                 for state in range(scratch.size):
                     scratch[state] += slope * expm1(after[state] - before[state])
-        scale = today[lines[i]] if is_product[i] else 1.0
+        scale = today[lines[i]] if is_product else 1.0
         for state in range(scratch.size):
             out[state] = scale * scratch[state]
+
+
+@vector_kernel
+@no_type_check
+def _change_index(i, floor, offsets, start, end, coefficient, below, moves, scratches, out):
+    """Changes of an INDEX_RATIO in all states."""
+    more_above, more_below = scratches[0], scratches[1]
+    scratches[:] = 0.0
+    above = under = 0.0
+    for entry in range(offsets[i], offsets[i + 1]):
+        above += coefficient[entry]
+        under += below[entry]
+        for state in range(out.size):
+            more_above[state] += coefficient[entry] * expm1(moves[end[entry], state])
+            more_below[state] += below[entry] * expm1(moves[start[entry], state])
+    ratio = above / under
+    for state in range(out.size):
+        out[state] = _floored_change(ratio, floor[i], (more_above[state] - ratio * more_below[state]) / (under + more_below[state]))

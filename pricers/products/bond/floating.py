@@ -76,7 +76,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
         One leg a row. A coupon that is fixed is one flow; one that is not is a flow that grows at the forward rate, and one that does not.
         Row status: those of FIXED_BOND, MISSING_INDEX, MISSING_FIXING, INDEX_MISMATCH, EMBEDDED_OPTION or UNSUPPORTED_RATE_METHOD.
     """
-    terms = floating_terms(contracts, fixings=fixings, calendars=("calendar", "settlement_calendar", "ex_coupon_calendar"))
+    terms = floating_terms(contracts, as_of=as_of, fixings=fixings, calendars=("calendar", "settlement_calendar", "ex_coupon_calendar"))
     legs = _legs(contracts, terms)
     status = _status_of_terms(contracts, legs.coupons)
     status = np.where(status == RowStatus.OK, terms.status, status)

@@ -89,7 +89,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
         One leg a row, flows as those of FLOATING_RATE_BOND (and the pay-out of a loan that has not started). Row status: those of
         AMORT_LOAN, MISSING_INDEX, MISSING_FIXING, INDEX_MISMATCH, EMBEDDED_OPTION or UNSUPPORTED_RATE_METHOD.
     """
-    terms = floating_terms(contracts, fixings=fixings, calendars=("calendar",))
+    terms = floating_terms(contracts, as_of=as_of, fixings=fixings, calendars=("calendar",))
     planned = _as_planned(contracts, np.maximum(day_counts(contracts, terms.found), 0))  # a loan without an index fails below
     status = amortising.status_of_terms(planned)
     needs_rate = contracts.array("amortisation") <= ANNUITY_TABLE

@@ -107,7 +107,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
         UNSUPPORTED_RATE_METHOD.
     """
     leg_contracts = legs_of(contracts, prefixes=("",) * _LEGS, names=[column.name for column in COLUMNS])
-    terms = floating_terms(leg_contracts, fixings=fixings, calendars=("calendar",))
+    terms = floating_terms(leg_contracts, as_of=as_of, fixings=fixings, calendars=("calendar",))
     paths, fits = _balance_paths(contracts, as_of)
     legs = _legs(leg_contracts, terms, paths)
     row_status = _status_of_terms(contracts, legs.coupons.day_count[::_LEGS])

@@ -74,7 +74,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     notional = (contracts.array("notional")[:, None] * np.array([1.0, -1.0])).ravel()
     exchanges = [np.repeat(contracts.array(name), LEGS) for name in ("initial_exchange", "intermediate_exchange", "final_exchange")]
     currencies = repeated(currency, LEGS)
-    found = swap_legs(contracts, fixings=fixings, currencies=currencies, notional=notional, kinds=KINDS, exchanges=exchanges)
+    found = swap_legs(contracts, as_of=as_of, fixings=fixings, currencies=currencies, notional=notional, kinds=KINDS, exchanges=exchanges)
     status = found.status.copy()
     lowered = lower_floating_legs(found.legs, found.terms.found, found.terms.indices, tables=found.terms.tables, as_of=as_of, status=status)
     upfront = fees(contracts, as_of=as_of)

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -84,7 +85,7 @@ def test_running_period_is_worth_its_fixed_notional_and_interest():
     rate = MARKET.fixings.series["USD-SOFR"]
     on = dict(zip(rate.days.tolist(), rate.values.tolist(), strict=True))
     days = [d for d in range(to_day(date(2026, 2, 20)), AS_OF + 1) if np.is_busday(np.datetime64(d, "D"))]
-    growth = np.prod([1.0 + on[d] * (e - d) / 360.0 for d, e in zip(days[:-1], days[1:], strict=True)])
+    growth = np.prod([1.0 + on[d] * (e - d) / 360.0 for d, e in pairwise(days)])
     dollars = (
         valued(swap, market=market).values[Measure.PV][0] - valued({**swap, "current_fx_fixing": 1e-9}, market=market).values[Measure.PV][0]
     )
@@ -118,11 +119,12 @@ def test_notionals_are_exchanged_when_periods_end_whatever_the_lag_of_coupons():
 @pytest.mark.parametrize(
     ("change", "status", "message"),
     [
-        ({"convention": "USD-SOFR-EUR-EONIA-XCCY"}, RowStatus.UNKNOWN_CONVENTION,
-         "no convention 'USD-SOFR-EUR-EONIA-XCCY'; did you mean 'USD-SOFR-EUR-ESTR-XCCY'?"),
+        ({"convention": "USD-SOFR-EUR-ESTR-XCC"}, RowStatus.UNKNOWN_CONVENTION,
+         "no convention 'USD-SOFR-EUR-ESTR-XCC'; did you mean 'USD-SOFR-EUR-ESTR-XCCY'?"),
         ({"convention": "EUR-FIXED-1Y-ESTR-OIS"}, RowStatus.UNKNOWN_CONVENTION,
          "EUR-FIXED-1Y-ESTR-OIS is the convention of another product: its kind is FIXED_FLOAT"),
-        ({"pay_leg_currency": "EUR"}, RowStatus.INDEX_MISMATCH, None),
+        ({"pay_leg_currency": "EUR"}, RowStatus.INVALID_AMOUNT, None),
+        ({"pay_leg_index": "EUR-ESTR"}, RowStatus.INDEX_MISMATCH, None),
         ({"convention": None, "pay_leg_currency": "EUR", "receive_leg_rate": 0.01, "receive_leg_day_count": "ACT/360",
           "pay_leg_rate": 0.01, "pay_leg_day_count": "ACT/360"}, RowStatus.INVALID_AMOUNT, None),
         ({"resetting_leg": "NONE"}, RowStatus.INVALID_AMOUNT, None),
@@ -169,7 +171,7 @@ def test_theta_is_the_value_a_day_later_with_todays_forward_rate_as_its_fixing(r
     flat = tuple(replace(c, zero_rates=np.full_like(c.zero_rates, 0.03 if c.name == "USD-EUR-XCCY" else 0.04)) for c in MARKET.curves[3:])
     market = replace(MARKET, curves=flat)
     overnight = (np.exp(0.04 / 365.0) - 1.0) * 360.0
-    published = fixings(AS_OF + 1, **{f"day_{AS_OF}": overnight})
+    published = fixings(AS_OF + 1, {AS_OF: overnight})
     later = replace(market, as_of=AS_OF + 1, fixings=replace(published, series={**published.series, "EUR-USD-ECB": FX_FIXINGS}))
     today, tomorrow = valued(row, market=market).values, valued(row, market=later).values
     assert today[Measure.THETA_1D][0] == pytest.approx(tomorrow[Measure.PV_BASE][0] - today[Measure.PV_BASE][0], abs=1e-6)

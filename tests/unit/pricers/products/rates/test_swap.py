@@ -125,12 +125,13 @@ def test_columns_of_a_leg_override_the_convention():
         ({"upfront_amount": 1.0}, RowStatus.INVALID_AMOUNT, None),
         ({"pay_leg_spread": np.inf}, RowStatus.INVALID_AMOUNT, None),
         ({"pay_leg_notional_dates": ["2027-05-20"]}, RowStatus.INVALID_PRINCIPAL, None),
-        ({"pay_leg_notional_dates": ["2028-05-20", "2027-05-20"], "pay_leg_notional_amounts": [2.0, 1.0]}, RowStatus.INVALID_PRINCIPAL, None),
+        ({"pay_leg_notional_dates": ["2028-05-20", "2027-05-20"], "pay_leg_notional_amounts": [2.0, 1.0]},
+         RowStatus.INVALID_PRINCIPAL, None),
         ({"pay_leg_notional_dates": ["2027-05-20"], "pay_leg_notional_amounts": [-1.0]}, RowStatus.INVALID_PRINCIPAL, None),
         ({"pay_leg_index": "EURIBOR6M"}, RowStatus.MISSING_INDEX, None),
         ({"pay_leg_index": "USD-SOFR"}, RowStatus.INDEX_MISMATCH, None),
         ({"pay_leg_cap_rate": 0.05}, RowStatus.EMBEDDED_OPTION, None),
-        ({"pay_leg_rate_method": "SUBPERIOD_COMPOUNDED"}, RowStatus.UNSUPPORTED_RATE_METHOD, None),
+        ({"pay_leg_lookback_days": 5}, RowStatus.UNSUPPORTED_RATE_METHOD, None),
         ({"receive_leg_calendar": "MARS"}, RowStatus.INVALID_SCHEDULE, None),
         ({"start_date": "2032-05-20"}, RowStatus.INVALID_DATES, None),
         ({"start_date": "2020-02-20", "maturity_date": "2026-02-20"}, RowStatus.MATURED, None),
@@ -179,7 +180,7 @@ def test_theta_is_the_value_a_day_later_with_todays_forward_rate_as_its_fixing(r
     flat += tuple(replace(curve, zero_rates=np.full_like(curve.zero_rates, 0.04)) for curve in FLOATING_MARKET.curves[3:])
     market = replace(FLOATING_MARKET, curves=flat)
     overnight = (np.exp(0.04 / 365.0) - 1.0) * 360.0
-    later = replace(market, as_of=AS_OF + 1, fixings=fixings(AS_OF + 1, **{f"day_{AS_OF}": overnight}))
+    later = replace(market, as_of=AS_OF + 1, fixings=fixings(AS_OF + 1, {AS_OF: overnight}))
     today, tomorrow = valued(row, market=market).values, valued(row, market=later).values
     assert today[Measure.THETA_1D][0] == pytest.approx(tomorrow[Measure.PV_BASE][0] - today[Measure.PV_BASE][0], abs=1e-6)
 
