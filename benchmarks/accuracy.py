@@ -17,6 +17,7 @@ from typing import Final
 from tests.oracles import (
     accuracy_bond_futures,
     accuracy_bonds,
+    accuracy_credit,
     accuracy_cross_currency,
     accuracy_deposits,
     accuracy_floating_bonds,
@@ -44,6 +45,7 @@ COMPARISONS: Final[dict[str, Callable[..., Comparison]]] = {
     "MONEY_MARKET": accuracy_money_market.compare,
     "NON_MATURITY_DEPOSIT": accuracy_deposits.compare,
     "REPO": accuracy_money_market.compare_repos,
+    "CREDIT_DEFAULT_SWAP": accuracy_credit.compare,
     "INTEREST_RATE_SWAP": accuracy_swaps.compare,
     "CROSS_CURRENCY_SWAP": accuracy_cross_currency.compare,
 }

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from riskray.portfolio import generated_cash, generated_floating, generated_swaps
+from riskray.portfolio import generated_cash, generated_credit, generated_floating, generated_swaps
 from riskray.portfolio.generated_terms import (
     BASE_FIRST,
     CURRENCIES,
@@ -55,6 +55,7 @@ BOOKS: Final[Mapping[str, Mapping[str, float]]] = {"core": SHARES, "mixed": MIXE
 """Mixes of products by name."""
 _BOOKS: Final = {
     **generated_cash.BOOKS,
+    **generated_credit.BOOKS,
     **generated_floating.BOOKS,
     **generated_swaps.BOOKS,
     "AMORT_LOAN": tuple(f"LOAN-{i:02d}" for i in range(1, 11)),
@@ -239,6 +240,7 @@ _MAKERS: Final[Mapping[str, Maker]] = {
     "FIXED_BOND": _bonds,
     "FX_FWD": _forwards,
     **generated_cash.MAKERS,
+    **generated_credit.MAKERS,
     **generated_floating.MAKERS,
     **generated_swaps.MAKERS,
 }

@@ -112,7 +112,7 @@ class SwapOracle:
             periods = next(n for n in range(200) if calendar.adjust(maturity - n * tenor, ql.Following) <= date_of(step_in))
             start = maturity - periods * tenor
         dates = list(ql.Schedule(start, maturity, tenor, calendar, ql.Following, ql.Unadjusted, ql.DateGeneration.Backward, False).dates())
-        if len(dates) == 2 and dates[0] <= date_of(self._market.as_of):
+        if len(dates) == 2:
             dates.insert(0, dates[0] - 90)
         schedule = ql.Schedule(dates, calendar, ql.Following, ql.Unadjusted, tenor, ql.DateGeneration.CDS, False, [True] * (len(dates) - 1))
         counters = _DAY_COUNTS[row.get("day_count", "ACT/360")]
@@ -154,7 +154,9 @@ class SwapOracle:
 def compare(contracts: int, seed: int) -> Comparison:
     """Value `contracts` random swaps here and in QuantLib."""
     rng = np.random.default_rng(seed)
-    largest, mismatches, examples, counts = 0.0, 0, [], {}
+    largest, mismatches = 0.0, 0
+    examples: list[dict[str, Any]] = []
+    counts: dict[str, int] = {}
     spec = pricer("CREDIT_DEFAULT_SWAP")
     for number, as_of in enumerate(VALUATION_DAYS):
         market = credit_market(as_of, seed=seed + number)
