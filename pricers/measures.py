@@ -151,7 +151,7 @@ MEASURES: dict[Measure, MeasureDefinition] = {
         ),
         _definition(
             Measure.CS01, "CS01", example=-694.2, unit="base currency", currency="base", additive=True, shape="parallel",
-            bump="every credit spread (zero, continuously compounded), +1 bp",
+            bump="every contract's credit spread (zero, continuously compounded) and every hazard rate, +1 bp",
             definition="Base-currency PV after the bump less PV before it; null for products without credit spread.",
             sign="negative for a long bond",
         ),

@@ -51,7 +51,7 @@ from pricers.market.market import CurveKind
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
-from pricers.time.calendars import FOLLOWING, CalendarTables, adjust_days
+from pricers.time.calendars import FIRST_DAY, FOLLOWING, LAST_DAY, CalendarTables, adjust_days
 from pricers.time.dates import NO_DATE
 from pricers.time.schedule import FREQUENCIES, FREQUENCY_MONTHS
 
@@ -222,6 +222,8 @@ def _status_of_terms(contracts: Contracts, terms: SwapColumns) -> UInt8[np.ndarr
     in_order &= (trade == NO_DATE) | (terms.upfront_day == NO_DATE) | (terms.upfront_day >= trade)
     choices = np.minimum(column("frequency"), column("day_count"))
     status = np.where(in_order, RowStatus.OK, RowStatus.INVALID_DATES)
+    for date in (trade, maturity):
+        status[(date != NO_DATE) & ((date < FIRST_DAY) | (date > LAST_DAY))] = RowStatus.DATE_OUT_OF_RANGE
     status = np.where(usable, status, RowStatus.INVALID_AMOUNT)
     return np.where(choices < 0, RowStatus.INVALID_SCHEDULE, status).astype(np.uint8)
 
