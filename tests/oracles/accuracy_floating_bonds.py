@@ -112,7 +112,7 @@ def quantlib_leg(contract: dict[str, Any], *, oracle: FloatingOracle, market: Ma
     """The bond's flows in QuantLib. Raises RuntimeError if QuantLib refuses it."""
     schedule = accuracy_bonds.quantlib_schedule(contract)
     name = contract["index"]
-    index = oracle.index(name, contract.get("forecast_curve", INDICES[name].forecast_curve), market)
+    index = oracle.index(name, contract.get("forecast_curve", market.fixings.indices[name].forecast_curve), market)
     day_count = contract["day_count"]
     counter = terms.day_counter(day_count, maturity=contract["maturity_date"], calendar=contract["calendar"], schedule=schedule)
     amounts = dict(zip(contract.get("sinking_dates", ()), contract.get("sinking_amounts", ()), strict=True))
@@ -239,7 +239,7 @@ def _balance(leg: list[Any], settlement: Any) -> float:
 
 
 def _is_fixed(contract: dict[str, Any], coupon: Any, settlement: Any, market: Market) -> bool:
-    """Whether what accrues until settlement is fixed, and counts as in QuantLib, where compounded term rates accrue at the period's rate."""
+    """Whether what accrues until settlement is fixed and counts as in QuantLib: compounded term rates accrue at the rate of the period."""
     if INDICES[contract["index"]].kind is IndexKind.OVERNIGHT:
         return bool(settlement <= terms.date_of(market.as_of)) and not contract.get("lockout_days")
     floating = ql.as_floating_rate_coupon(coupon)
