@@ -2,8 +2,8 @@
 
 A special factor is evaluated as it stands, in the base market and for every move: no expansion, no sensitivity times a move. Of growth, a
 move changes the exponent of an entry by Δ and the entry by weight × growth × (e^Δ - 1), so a product changes by the product of
-(1 + that / entry) less 1 and keeps its digits for small moves. A ratio of price indices N / D changes by (ΔN - N / D × ΔD) / (D + ΔD), where
-its floor lets it.
+(1 + that / entry) less 1 and keeps its digits for small moves. A ratio of price indices N / D changes by (ΔN - N / D × ΔD) / (D + ΔD),
+where its floor lets it.
 
 Integrals over the time of default are those of `default_integrals.py`.
 """
