@@ -59,7 +59,9 @@ def bind_market(compiled: Compiled, *, market: Market) -> Binding:
     set_of_curve = np.repeat(np.arange(sets.count), np.diff(sets.curve_offsets))
     is_spread = kinds == KINDS.index(CurveKind.SPREAD)
     status[set_of_curve[missing & is_spread]] = RowStatus.MISSING_SPREAD_CURVE
-    status[set_of_curve[missing & ~is_spread]] = RowStatus.MISSING_CURVE
+    is_index = kinds == KINDS.index(CurveKind.INFLATION)
+    status[set_of_curve[missing & is_index]] = RowStatus.MISSING_INFLATION_CURVE
+    status[set_of_curve[missing & ~is_spread & ~is_index]] = RowStatus.MISSING_CURVE
     native_fx = _rates(compiled.native_currency.names, market)[compiled.native_currency.codes]
     return Binding(curve=curve, status=status, fx=fx, native_fx=native_fx)
 

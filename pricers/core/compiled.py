@@ -104,6 +104,12 @@ class Compiled:
         return int(self.status.size)
 
     @property
+    def yield_amount(self) -> Float[np.ndarray, " flow"]:
+        """What yields take for the amounts of flows."""
+        real = None if self.price_terms is None else self.price_terms.real_amount
+        return self.amount if real is None else real
+
+    @property
     def row_of_leg(self) -> Int64[np.ndarray, " leg"]:
         """The row of each leg."""
         return np.repeat(np.arange(self.row_count), np.diff(self.leg_offsets))
@@ -187,7 +193,14 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
     if terms is not None:
         life, outstanding = np.full(flows.row_count, np.nan), np.full(flows.row_count, np.nan)
         _principal_terms(
-            flows.flow_offsets, flows.pay_day, lowered.as_of, flows.principal, terms.first_flow, terms.outstanding, life, outstanding
+            flows.flow_offsets,
+            flows.pay_day,
+            lowered.as_of,
+            flows.principal if terms.real_principal is None else terms.real_principal,
+            terms.first_flow,
+            terms.outstanding,
+            life,
+            outstanding,
         )
         terms = _stored_terms(replace(terms, outstanding=outstanding), order, flows.flow_offsets, offsets)
     return Compiled(
@@ -235,7 +248,9 @@ def _check_shapes(lowered: Lowered) -> None:
     lengths |= {name: (array.size, count) for name, array in optional.items() if array is not None}
     if lowered.price_terms is not None:
         lengths["legs of a product with prices"] = (legs, flows.row_count)
-        lengths["yield_time"] = (lowered.price_terms.yield_time.size, count)
+        of_flows = (lowered.price_terms.yield_time, lowered.price_terms.real_amount, lowered.price_terms.real_principal)
+        named = zip(("yield_time", "real_amount", "real_principal"), of_flows, strict=True)
+        lengths |= {name: (array.size, count) for name, array in named if array is not None}
     wrong = {name: pair for name, pair in lengths.items() if pair[0] != pair[1]}
     if wrong:
         raise ValueError(f"lowered arrays have the wrong length (have, expected): {wrong}")
@@ -321,12 +336,15 @@ def _points_in_row(shape: Shape) -> int:
 
 def _stored_terms(terms: PriceTerms, order: np.ndarray, given: np.ndarray, offsets: np.ndarray) -> PriceTerms:
     """Rows and flows in the order of storage; `given` and `offsets` are the flow offsets of rows as given and as stored."""
-    yield_time = np.empty_like(terms.yield_time)
-    _store(order, given, terms.yield_time, yield_time)
-    rows = {entry.name: getattr(terms, entry.name)[order] for entry in fields(terms) if entry.name not in ("yield_time", "convention")}
+    of_flows = {name: getattr(terms, name) for name in ("yield_time", "real_amount", "real_principal")}
+    rows = {entry.name: getattr(terms, entry.name)[order] for entry in fields(terms) if entry.name not in (*of_flows, "convention")}
     if terms.convention is not None:
         rows["convention"] = YieldConvention(*(read_only(column[order]) for column in terms.convention))
-    return PriceTerms(**rows | {"first_flow": rows["first_flow"] - given[:-1][order] + offsets[:-1], "yield_time": yield_time})
+    for name, values in of_flows.items():
+        if values is not None:
+            rows[name] = np.empty_like(values)
+            _store(order, given, values, rows[name])
+    return PriceTerms(**rows | {"first_flow": rows["first_flow"] - given[:-1][order] + offsets[:-1]})
 
 
 @kernel

@@ -160,7 +160,7 @@ def _fill_nodes(
                 continue
             exponent += s * points.exponent[p]
             tomorrow += s * points.tomorrow[p]
-            if kind == _RATE or kind == _INFLATION:
+            if kind in (_RATE, _INFLATION):
                 rates += s * points.exponent[p]
             if kind == _RATE:
                 rate_time += s * points.time[p]

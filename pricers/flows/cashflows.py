@@ -131,6 +131,11 @@ class PriceTerms(_ReadOnly):
     """float64[row]: given price per 100 of outstanding notional, NaN where the contract has none."""
     convention: YieldConvention | None = None
     """None where all yields compound."""
+    real_amount: np.ndarray | None = None
+    """float64[flow]: what yields take for the amounts, of flows that an index multiplies: at the index of the settlement date. None where
+    yields take `Cashflows.amount`; together with the next."""
+    real_principal: np.ndarray | None = None
+    """float64[flow]: what the average life takes for `Cashflows.principal`."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Reference levels of price indices: what inflation-linked contracts count by on a day.
 
-The reference level of a day d with an observation lag of n months rests on the levels I of the month m, n months before that of d, and, if it
-is interpolated, of the month after [1]:
+The reference level of a day d with an observation lag of n months rests on the levels I of the month m, n months before that of d, and,
+if it is interpolated, of the month after [1]:
 
     FLAT      I(m)
     LINEAR    (1 - f) × I(m) + f × I(m + 1),    f = (day of the month of d - 1) / days in the month of d
@@ -31,6 +31,7 @@ FLAT, LINEAR = range(2)
 INTERPOLATIONS: Final = ("FLAT", "LINEAR")
 """How the level of a day within a month is read; the index is the code."""
 LAG_MONTHS_MAX: Final = 24
+INDEX_MAX: Final = 1e9  # index points
 
 INDEX_COLUMNS: Final = (
     Column("index", "text", "price index", required=True, references="index", example="US-CPI-U"),
@@ -92,6 +93,16 @@ class ReferenceLevels:
         """Whether all months of each are published."""
         flags: np.ndarray = (self.month == NO_DATE).all(axis=1) & (self.missing == NO_DATE)
         return flags
+
+    def replaced(self, levels: Float[np.ndarray, " day"]) -> "ReferenceLevels":
+        """With these numbers where they are not NaN."""
+        is_given = ~np.isnan(levels)
+        return ReferenceLevels(
+            known=np.where(is_given, levels, self.known),
+            month=np.where(is_given[:, None], NO_DATE, self.month).astype(np.int32),
+            weight=np.where(is_given[:, None], 0.0, self.weight),
+            missing=np.where(is_given, NO_DATE, self.missing).astype(np.int32),
+        )
 
     def of(self, rows: np.ndarray) -> "ReferenceLevels":
         """Those of some days."""

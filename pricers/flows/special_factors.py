@@ -18,9 +18,9 @@ shift, a lockout), whose spread is compounded daily (addend = spread × accrual)
 The factor grows from the first start to the last end; a start on or before the valuation date is the start of a running accrual: P is 1
 there today, and tomorrow a day has been earned at today's forward rate, as for a `Term` before the valuation date.
 
-Of INDEX_RATIO, I(day) = 1 / P(day) is the level of a price index in the month that begins on the day, or 1 where the day is NO_DATE, so that
-published levels stand in weights and addends. The floor is intrinsic: `constant` where the ratio is below, with no value for its time; -inf
-is no floor.
+Of INDEX_RATIO, I(day) = 1 / P(day) is the level of a price index in the month that begins on the day, or 1 where the day is NO_DATE, so
+that published levels stand in weights and addends. The floor is intrinsic: `constant` where the ratio is below, with no value for its time;
+-inf is no floor.
 
 Of the integrals, F = 1 - survival probability of the hazard curve, and u runs from the end of day `start`, or the valuation date where
 that is later, to the end of day `end` [1]. `addend` is what has accrued on day `start`, in years. Rate and hazard curve must be

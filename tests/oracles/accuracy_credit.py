@@ -12,7 +12,7 @@ import QuantLib as ql
 
 from pricers import ALL_MEASURES, Curve, CurveKind, Market, Measure, RowStatus, contracts_of, pricer, value_contracts
 from tests.oracles.accuracy_report import Comparison
-from tests.oracles.quantlib_terms import CALENDARS, FREQUENCIES, date_of, day_of
+from tests.oracles.quantlib_terms import CALENDARS, FREQUENCIES, date_of, day_of, term_structure
 
 VALUATION_DAYS: Final = tuple(np.array(["2024-02-29", "2025-12-19", "2026-03-27"], "datetime64[D]").astype(int).tolist())
 PILLAR_DAYS: Final = np.array([30, 182, 365, 730, 1096, 1826, 2557, 3652, 5479, 10957], np.int32)
@@ -75,24 +75,29 @@ def _day(year: int, month: int, day: int) -> int:
     return day_of(ql.Date(day, month, year))
 
 
+def hazard_structure(curve: Curve, *, as_of: int) -> Any:
+    """QuantLib's curve with the pillars of a curve of hazard rates."""
+    exponents, years = np.append(0.0, curve.zero_rates * curve.pillar_days / 365.0), np.append(0, curve.pillar_days) / 365.0
+    hazards = np.diff(exponents) / np.diff(years)
+    dates = [date_of(as_of), *(date_of(as_of + day) for day in curve.pillar_days)]
+    structure = ql.HazardRateCurve(dates, [hazards[0], *hazards], ql.Actual365Fixed())
+    structure.enableExtrapolation()
+    return structure
+
+
 class SwapOracle:
     """Values of contract rows in one market."""
 
     def __init__(self, market: Market) -> None:
-        self._market, today = market, date_of(market.as_of)
-        ql.Settings.instance().evaluationDate = today
-        self._discount, self._default = {}, {}
-        for curve in market.curves:
-            dates = [today, *(date_of(market.as_of + day) for day in curve.pillar_days)]
-            exponents = np.append(0.0, curve.zero_rates * curve.pillar_days / 365.0)
-            if curve.kind is CurveKind.RATE:
-                found = ql.DiscountCurve(dates, np.exp(-exponents).tolist(), ql.Actual365Fixed())
-                self._discount[curve.name] = ql.YieldTermStructureHandle(found)
-            else:
-                hazards = np.diff(exponents) / np.diff(np.append(0, curve.pillar_days) / 365.0)
-                found = ql.HazardRateCurve(dates, [hazards[0], *hazards], ql.Actual365Fixed())
-                self._default[curve.name] = ql.DefaultProbabilityTermStructureHandle(found)
-            found.enableExtrapolation()
+        self._market = market
+        ql.Settings.instance().evaluationDate = date_of(market.as_of)
+        self.discount = {
+            curve.name: ql.YieldTermStructureHandle(term_structure(curve, as_of=market.as_of)) for curve in market.of_kind(CurveKind.RATE)
+        }
+        self.default = {
+            curve.name: ql.RelinkableDefaultProbabilityTermStructureHandle(hazard_structure(curve, as_of=market.as_of))
+            for curve in market.of_kind(CurveKind.HAZARD)
+        }
 
     def swap(self, row: dict[str, Any]) -> Any:
         """QuantLib's instrument with its engine."""
@@ -121,7 +126,7 @@ class SwapOracle:
             True, True, protection, upfront_date, ql.FaceValueClaim(), counters[1], rebates, trade_date, 3,
         )  # fmt: skip
         swap.setPricingEngine(
-            ql.IsdaCdsEngine(self._default[row["credit_curve"]], row["recovery_rate"], self._discount[row["discount_curve"]])
+            ql.IsdaCdsEngine(self.default[row["credit_curve"]], row["recovery_rate"], self.discount[row["discount_curve"]])
         )
         return swap
 
@@ -130,7 +135,7 @@ class SwapOracle:
         swap, tomorrow = self.swap(row), date_of(self._market.as_of + 1)
         value = float(swap.NPV())
         if not row["pay_accrual_on_default"]:  # the engine wants it paid
-            discount, default = self._discount[row["discount_curve"]], self._default[row["credit_curve"]]
+            discount, default = self.discount[row["discount_curve"]], self.default[row["credit_curve"]]
             first = max(swap.protectionStartDate(), tomorrow)
             paid = [flow for flow in swap.coupons() if flow.date() > first]
             premium = sum(flow.amount() * discount.discount(flow.date()) * default.survivalProbability(flow.date() - 1) for flow in paid)
@@ -142,7 +147,7 @@ class SwapOracle:
             value -= float(swap.couponLegNPV()) + np.sign(row["notional"]) * premium
         if swap.protectionStartDate() < tomorrow:
             due = sum(flow.amount() for flow in swap.coupons() if flow.date() == tomorrow)
-            value -= np.sign(row["notional"]) * due * self._discount[row["discount_curve"]].discount(tomorrow)
+            value -= np.sign(row["notional"]) * due * self.discount[row["discount_curve"]].discount(tomorrow)
         return value
 
 

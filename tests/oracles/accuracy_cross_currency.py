@@ -4,6 +4,7 @@ Constant notionals: `ConstNotionalCrossCurrencySwap` of QuantLib's coupons and e
 the forward exchange rate of each period, for any terms, and `MtMCrossCurrencyBasisSwap` where its terms can say the contract.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -27,10 +28,10 @@ _DATES: Final = ("2025-12-31", "2026-03-16", "2026-08-05", "2027-10-29")
 CURRENCIES: Final = ("EUR", "USD")
 _TERM: Final = {"EUR": ("TERM-3M", "TERM-6M"), "USD": ("USD-TERM-3M", "USD-TERM-1M")}
 _OVERNIGHT: Final = {"EUR": ("OVERNIGHT-TARGET",), "USD": ("USD-OVERNIGHT",)}
-_FX_CALENDAR: Final = "TARGET+US_FED"
+FX_CALENDAR: Final = "TARGET+US_FED"
 _FX: Final = {
-    "EUR-USD": Index("EUR-USD", IndexKind.FX, "EUR", fixing_lag=2, fixing_calendar=_FX_CALENDAR, quote_currency="USD"),
-    "USD-EUR": Index("USD-EUR", IndexKind.FX, "USD", fixing_lag=1, fixing_calendar=_FX_CALENDAR, quote_currency="EUR"),
+    "EUR-USD": Index("EUR-USD", IndexKind.FX, "EUR", fixing_lag=2, fixing_calendar=FX_CALENDAR, quote_currency="USD"),
+    "USD-EUR": Index("USD-EUR", IndexKind.FX, "USD", fixing_lag=1, fixing_calendar=FX_CALENDAR, quote_currency="EUR"),
 }
 _RATES: Final = {name: INDICES[name] for name in (*_TERM["EUR"], *_OVERNIGHT["EUR"])} | {
     name: replace(INDICES[like], name=name, currency="USD", forecast_curve=name)
@@ -114,23 +115,26 @@ def _make_representable(contract: dict[str, Any], *, rng: np.random.Generator) -
         leg = {
             "index": index.name, "spread": float(rng.uniform(-0.002, 0.002)), "frequency": str(rng.choice(["QUARTERLY", "SEMIANNUAL"])),
             "day_count": index.day_count, "roll_rule": str(rng.choice(["BACKWARD", "FORWARD"])), "end_of_month": False,
-            "calendar": _FX_CALENDAR, "accrual_convention": "MODIFIED_FOLLOWING", "payment_convention": "FOLLOWING",
+            "calendar": FX_CALENDAR, "accrual_convention": "MODIFIED_FOLLOWING", "payment_convention": "FOLLOWING",
             "payment_lag": int(rng.choice([0, 2])),
         }  # fmt: skip
         contract |= {prefix + name: value for name, value in leg.items()}
     contract["is_representable"] = True
 
 
-class _Oracle:
-    """QuantLib under one market."""
+class CrossCurrencyOracle:
+    """QuantLib under one market, whose curves are the handles of `rates` and whose exchange rates `set_fx` moves."""
 
-    def __init__(self, market: Market) -> None:
-        self.market, self.rates = market, FloatingOracle(market)
+    def __init__(self, market: Market, rates: FloatingOracle | None = None) -> None:
+        self.market, self.rates = market, rates or FloatingOracle(market)
+        self._spots: dict[tuple[str, str], Any] = {}
         self.today = terms.date_of(market.as_of)
         ql.ExchangeRateManager.instance().clear()
 
-    def handle(self, curve: str) -> Any:
-        return ql.YieldTermStructureHandle(self.rates.curves[curve])
+    def set_fx(self, fx_to_base: Mapping[str, float]) -> None:
+        """Move the exchange rates that instruments read."""
+        for (base, quote), value in self._spots.items():
+            value.setValue(fx_to_base[base] / fx_to_base[quote])
 
     def spot(self, base: str, quote: str) -> float:
         """Units of `quote` for one of `base`."""
@@ -143,12 +147,19 @@ class _Oracle:
         is_ahead = any(flow.date() > self.today for leg in legs for flow in leg)
         if not is_ahead:
             return 0.0, False
+        return float(self._of_legs(contract, legs).NPV()), True
+
+    def swap(self, contract: dict[str, Any]) -> Any:
+        """The instrument of a swap with constant notionals; notional positive."""
+        return self._of_legs(contract, [self._leg(contract, number, is_reset=False) for number in range(LEGS)])
+
+    def _of_legs(self, contract: dict[str, Any], legs: list[list[Any]]) -> Any:
         pair = [_currency(contract[f"{prefix}currency"]) for prefix in PREFIXES]
         swap = ql.ConstNotionalCrossCurrencySwap(legs[1], pair[1], legs[0], pair[0])  # pays the first leg
         swap.setPricingEngine(
             ql.DiscountingConstNotionalCrossCurrencySwapEngine(*self._engine_terms(contract), spotFXSettleDate=self.today)
         )  # fmt: skip
-        return float(swap.NPV()), True
+        return swap
 
     def _leg(self, contract: dict[str, Any], number: int, *, is_reset: bool) -> list[Any]:
         """One leg as if it were received. Raises RuntimeError if QuantLib refuses it."""
@@ -183,12 +194,12 @@ class _Oracle:
             return float(contract["current_fx_fixing"])
         fixing_day, value = self._fixing(contract, start)
         if fixing_day <= self.today and np.isfinite(value):
-            return value if _FX[contract["fx_reset_index"]].currency == constant else 1.0 / value
+            return value if self.market.fixings.indices[contract["fx_reset_index"]].currency == constant else 1.0 / value
         curves = [self.rates.curves[contract[f"{PREFIXES[each]}discount_curve"]] for each in (number, 1 - number)]
         return self.spot(constant, resets) * float(curves[1].discount(start) / curves[0].discount(start))
 
-    def resetting_swap(self, contract: dict[str, Any]) -> float:
-        """Value of QuantLib's own class, in the receive leg's currency; notional positive."""
+    def resetting_swap(self, contract: dict[str, Any]) -> Any:
+        """QuantLib's own class, whose value is in the receive leg's currency; notional positive."""
         resetting = 0 if contract["resetting_leg"] == "RECEIVE" else 1
         base = [contract[f"{prefix}currency"] for prefix in PREFIXES].index("EUR")  # EUR is the base of the pair
         arguments: list[Any] = []
@@ -204,38 +215,38 @@ class _Oracle:
                     self._add_rate(contract, date)
         kinds = (ql.MtMCrossCurrencyBasisSwap.ReceiveFxBaseCurrency, ql.MtMCrossCurrencyBasisSwap.PayFxBaseCurrency)
         swap = ql.MtMCrossCurrencyBasisSwap(
-            kinds[base], *arguments, resetting == base, fxResetFixingDays=_reset_lag(contract),
-            fxResetFixingCalendar=terms.CALENDARS[_FX_CALENDAR], fxBasePaymentLag=lags[0], fxQuotePaymentLag=lags[1],
+            kinds[base], *arguments, resetting == base, fxResetFixingDays=self._reset_lag(contract),
+            fxResetFixingCalendar=terms.CALENDARS[FX_CALENDAR], fxBasePaymentLag=lags[0], fxQuotePaymentLag=lags[1],
         )  # fmt: skip
         swap.setPricingEngine(ql.DiscountingMtMCrossCurrencyBasisSwapEngine(*self._engine_terms(contract), spotFXSettleDate=self.today))
-        return float(swap.NPV())
+        return swap
 
     def _engine_terms(self, contract: dict[str, Any]) -> list[Any]:
         """Currencies and curves of both legs, the price of the pay leg's currency, and that flows of today have no value."""
         receive, pay = (contract[f"{prefix}currency"] for prefix in PREFIXES)
-        handles = [self.handle(contract[f"{prefix}discount_curve"]) for prefix in PREFIXES]
-        spot = ql.QuoteHandle(ql.SimpleQuote(self.spot(pay, receive)))
-        return [_currency(receive), handles[0], _currency(pay), handles[1], spot, False]
+        handles = [self.rates.handles[contract[f"{prefix}discount_curve"]] for prefix in PREFIXES]
+        spot = self._spots.setdefault((pay, receive), ql.SimpleQuote(self.spot(pay, receive)))
+        return [_currency(receive), handles[0], _currency(pay), handles[1], ql.QuoteHandle(spot), False]
 
     def _add_rate(self, contract: dict[str, Any], start: Any) -> None:
         name, (fixing_day, value) = contract["fx_reset_index"], self._fixing(contract, start)
         if np.isfinite(value):
-            rate = ql.ExchangeRate(_currency(_FX[name].currency), _currency(_FX[name].quote_currency), value)
+            index = self.market.fixings.indices[name]
+            rate = ql.ExchangeRate(_currency(index.currency), _currency(index.quote_currency), value)
             ql.ExchangeRateManager.instance().add(rate, fixing_day, fixing_day)
 
     def _fixing(self, contract: dict[str, Any], start: Any) -> tuple[Any, float]:
         """The day on which the rate of a period that starts on a day is fixed, and what the index has published then, or NaN."""
-        lag, calendar = _reset_lag(contract), terms.CALENDARS[_FX_CALENDAR]
+        lag, calendar = self._reset_lag(contract), terms.CALENDARS[FX_CALENDAR]
         day = calendar.adjust(start, ql.Preceding) if lag == 0 else calendar.advance(start, -lag, ql.Days)
         return day, float(self.market.fixings.values_on(contract["fx_reset_index"], np.array([terms.day_of(day)]))[0])
+
+    def _reset_lag(self, contract: dict[str, Any]) -> int:
+        return int(contract.get("fx_reset_lag", self.market.fixings.indices[contract["fx_reset_index"]].fixing_lag))
 
 
 def _currency(name: str) -> Any:
     return getattr(ql, f"{name}Currency")()
-
-
-def _reset_lag(contract: dict[str, Any]) -> int:
-    return int(contract.get("fx_reset_lag", _FX[contract["fx_reset_index"]].fixing_lag))
 
 
 def compare(contracts: int, *, seed: int) -> Comparison:
@@ -253,14 +264,16 @@ def compare(contracts: int, *, seed: int) -> Comparison:
 
 
 def _compare_batch(rows: list[dict[str, Any]], *, market: Market, tally: Tally) -> None:
-    oracle = _Oracle(market)
+    oracle = CrossCurrencyOracle(market)
     contracts = [{name: value for name, value in row.items() if name != "is_representable"} for row in rows]
     valuation = value_contracts(PRODUCT, contracts_of(pricer(PRODUCT).columns, contracts), market=market)
     for row, contract in enumerate(rows):
         status, sign = RowStatus(int(valuation.status[row])), float(np.sign(contract["notional"]))
         try:
             expected, is_ahead = oracle.value(contract)
-            values = [expected, oracle.resetting_swap(contract)] if is_ahead and contract.get("is_representable") else [expected]
+            values = (
+                [expected, float(oracle.resetting_swap(contract).NPV())] if is_ahead and contract.get("is_representable") else [expected]
+            )
         except RuntimeError as error:
             tally.failures.update([str(error)])
             if not any(part in str(error).lower() for part in REFUSED):

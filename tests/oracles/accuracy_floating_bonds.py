@@ -112,7 +112,7 @@ def quantlib_leg(contract: dict[str, Any], *, oracle: FloatingOracle, market: Ma
     """The bond's flows in QuantLib. Raises RuntimeError if QuantLib refuses it."""
     schedule = accuracy_bonds.quantlib_schedule(contract)
     name = contract["index"]
-    index = oracle.index(name, contract.get("forecast_curve", INDICES[name].forecast_curve), market)
+    index = oracle.index(name, contract.get("forecast_curve", market.fixings.indices[name].forecast_curve), market)
     day_count = contract["day_count"]
     counter = terms.day_counter(day_count, maturity=contract["maturity_date"], calendar=contract["calendar"], schedule=schedule)
     amounts = dict(zip(contract.get("sinking_dates", ()), contract.get("sinking_amounts", ()), strict=True))

@@ -59,6 +59,7 @@ class FloatingOracle:
         ql.Settings.instance().evaluationDate = terms.date_of(market.as_of)
         ql.IndexManager.instance().clearHistories()
         self.curves = {curve.name: terms.term_structure(curve, as_of=market.as_of) for curve in market.of_kind(CurveKind.RATE)}
+        self.handles = {name: ql.RelinkableYieldTermStructureHandle(curve) for name, curve in self.curves.items()}
         self._indices: dict[tuple[str, str], Any] = {}
         for name, index in market.fixings.indices.items():
             series = market.fixings.series.get(name)
@@ -70,7 +71,7 @@ class FloatingOracle:
         """The index, forecast on a curve."""
         if (name, curve) not in self._indices:
             definition = market.fixings.indices[name]
-            self._indices[name, curve] = quantlib_index(definition, ql.YieldTermStructureHandle(self.curves[curve]))
+            self._indices[name, curve] = quantlib_index(definition, self.handles[curve])
         return self._indices[name, curve]
 
 

@@ -24,8 +24,8 @@ from pricers import (
     present_values,
     value_cashflows,
 )
-from pricers.core.compiled import Compiled, compile_cashflows
 from pricers.contract.columns import NO_DATE
+from pricers.core.compiled import Compiled, compile_cashflows
 from pricers.flows.special_factors import SpecialFactors, SpecialKind
 from pricers.value.netting import LadderGrid, Ladders, failing_nodes, merge_ladders, net_flows, value_ladders
 from pricers.value.pnl_attribution import explain_pnl

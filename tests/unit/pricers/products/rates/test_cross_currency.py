@@ -171,7 +171,7 @@ def test_theta_is_the_value_a_day_later_with_todays_forward_rate_as_its_fixing(r
     flat = tuple(replace(c, zero_rates=np.full_like(c.zero_rates, 0.03 if c.name == "USD-EUR-XCCY" else 0.04)) for c in MARKET.curves[3:])
     market = replace(MARKET, curves=flat)
     overnight = (np.exp(0.04 / 365.0) - 1.0) * 360.0
-    published = fixings(AS_OF + 1, {AS_OF: overnight})
+    published = fixings(AS_OF + 1, **{f"day_{AS_OF}": overnight})
     later = replace(market, as_of=AS_OF + 1, fixings=replace(published, series={**published.series, "EUR-USD-ECB": FX_FIXINGS}))
     today, tomorrow = valued(row, market=market).values, valued(row, market=later).values
     assert today[Measure.THETA_1D][0] == pytest.approx(tomorrow[Measure.PV_BASE][0] - today[Measure.PV_BASE][0], abs=1e-6)

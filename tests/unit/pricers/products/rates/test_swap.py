@@ -180,7 +180,7 @@ def test_theta_is_the_value_a_day_later_with_todays_forward_rate_as_its_fixing(r
     flat += tuple(replace(curve, zero_rates=np.full_like(curve.zero_rates, 0.04)) for curve in FLOATING_MARKET.curves[3:])
     market = replace(FLOATING_MARKET, curves=flat)
     overnight = (np.exp(0.04 / 365.0) - 1.0) * 360.0
-    later = replace(market, as_of=AS_OF + 1, fixings=fixings(AS_OF + 1, {AS_OF: overnight}))
+    later = replace(market, as_of=AS_OF + 1, fixings=fixings(AS_OF + 1, **{f"day_{AS_OF}": overnight}))
     today, tomorrow = valued(row, market=market).values, valued(row, market=later).values
     assert today[Measure.THETA_1D][0] == pytest.approx(tomorrow[Measure.PV_BASE][0] - today[Measure.PV_BASE][0], abs=1e-6)
 
