@@ -6,7 +6,7 @@ its points. The contract's own constant credit spread does not depend on the mar
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import NamedTuple, no_type_check
 
 import numpy as np
@@ -17,7 +17,7 @@ from pricers.core.curve_sets import CurveSets, RowSets, curve_sets, row_sets
 from pricers.core.node_numbers import NodeNumbers, number_nodes, prefetch_leg
 from pricers.core.shapes import OWN_ORDER, canonical, curve_key, sort_key
 from pricers.core.specials import CompiledSpecials, SpecialFlows, special_flows, split_nodes
-from pricers.flows.cashflows import Lowered, PriceTerms, Shape, YieldConvention
+from pricers.flows.cashflows import Lowered, PriceTerms, QuotedRate, Shape, YieldConvention
 from pricers.flows.numbering import numbered
 from pricers.kernels.jit import kernel, njit
 from pricers.kernels.vector_math import exp
@@ -98,6 +98,10 @@ class Compiled:
     """Row -> what its status does not say."""
     specials: CompiledSpecials | None = None
     """Special factors and the nodes that they multiply; None where no flow has one."""
+    known: Mapping[Measure, Float[np.ndarray, " row"]] = field(default_factory=dict)
+    """As in `Lowered`, and the next."""
+    loss_given_default: Float[np.ndarray, " row"] | None = None
+    quoted_rates: tuple["CompiledRate", ...] = ()
 
     @property
     def row_count(self) -> int:
@@ -132,11 +136,24 @@ class Compiled:
         return sum(arrays.values())
 
 
+@dataclass(frozen=True)
+class CompiledRate:
+    """A rate by which a contract is quoted; see `QuotedRate`."""
+
+    measure: Measure
+    rate: Float[np.ndarray, " row"]
+    annuity: Compiled
+    """One leg a row."""
+    apart: Compiled | None
+
+
 def _arrays(holder: object) -> list[np.ndarray]:
     if isinstance(holder, np.ndarray):
         return [holder]
     if isinstance(holder, Points | Nodes):
         return list(holder)
+    if isinstance(holder, Mapping) or (isinstance(holder, tuple) and all(isinstance(entry, CompiledRate) for entry in holder)):
+        return [array for entry in (holder.values() if isinstance(holder, Mapping) else holder) for array in _arrays(entry)]
     if is_dataclass(holder):
         return [array for entry in fields(holder) for array in _arrays(getattr(holder, entry.name))]
     return []
@@ -227,7 +244,20 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         weighted_average_life=life,
         specials=specials,
         messages=lowered.messages,
+        known={measure: read_only(values) for measure, values in lowered.known.items()},
+        loss_given_default=lowered.loss_given_default,
+        quoted_rates=tuple(_compiled_rate(quoted, lowered) for quoted in lowered.quoted_rates),
     )
+
+
+def _compiled_rate(quoted: QuotedRate, lowered: Lowered) -> CompiledRate:
+    alone = replace(lowered, price_terms=None, known={}, loss_given_default=None, quoted_rates=())
+    annuity, apart = (
+        None if flows is None else compile_cashflows(replace(alone, cashflows=flows), measures=frozenset({Measure.PV}))
+        for flows in (quoted.annuity, quoted.apart)
+    )
+    assert annuity is not None
+    return CompiledRate(quoted.measure, quoted.rate, annuity, apart)
 
 
 def _check_shapes(lowered: Lowered) -> None:

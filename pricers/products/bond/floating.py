@@ -37,7 +37,7 @@ from pricers.flows.floating_leg import ExchangeColumns, FloatingLegs, lower_floa
 from pricers.flows.floating_output import one_leg_rows
 from pricers.flows.instalments import no_instalments
 from pricers.market.fixings import Fixings
-from pricers.measures import Measure
+from pricers.measures import BOND_MEASURES, Measure
 from pricers.products.bond import fixed
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
@@ -161,7 +161,8 @@ register(
         product="FLOATING_RATE_BOND",
         title="Floating-rate bond",
         columns=COLUMNS,
-        measures=frozenset(Measure) - {Measure.YIELD_TO_MATURITY, Measure.MACAULAY_DURATION, Measure.MODIFIED_DURATION, Measure.CONVEXITY},
+        measures=BOND_MEASURES - {Measure.YIELD_TO_MATURITY, Measure.MACAULAY_DURATION, Measure.MODIFIED_DURATION, Measure.CONVEXITY}
+        | {Measure.GAMMA},
         native_currency="currency",
         notional="notional",
         lower=lower,
