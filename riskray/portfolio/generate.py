@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from riskray.portfolio import generated_cash, generated_credit, generated_floating, generated_swaps
+from riskray.portfolio import generated_cash, generated_credit, generated_floating, generated_rates, generated_swaps
 from riskray.portfolio.generated_terms import (
     BASE_FIRST,
     CURRENCIES,
@@ -57,6 +57,7 @@ _BOOKS: Final = {
     **generated_cash.BOOKS,
     **generated_credit.BOOKS,
     **generated_floating.BOOKS,
+    **generated_rates.BOOKS,
     **generated_swaps.BOOKS,
     "AMORT_LOAN": tuple(f"LOAN-{i:02d}" for i in range(1, 11)),
     "FIXED_BOND": tuple(f"BOND-{i:02d}" for i in range(1, 19)),
@@ -242,6 +243,7 @@ _MAKERS: Final[Mapping[str, Maker]] = {
     **generated_cash.MAKERS,
     **generated_credit.MAKERS,
     **generated_floating.MAKERS,
+    **generated_rates.MAKERS,
     **generated_swaps.MAKERS,
 }
 GENERATED_PRODUCTS: Final = tuple(sorted(_MAKERS))
