@@ -168,10 +168,14 @@ class SpecialValues:
     def _segments(self) -> _Segments:
         return self._knots(0)
 
+    @cached_property
+    def _pillars_of_pair(self) -> np.ndarray:
+        counts = np.append(np.diff(self.market.tables.offsets), 0)
+        return np.stack([counts[self.position[self.specials.pair_rate]], counts[self.position[self.specials.pair_hazard]]], axis=1)
+
     def _pillars(self, pair: int) -> np.ndarray:
         """Pillars of the pair's rate curve and of its hazard curve; 0 for one that the market lacks."""
-        counts = np.append(np.diff(self.market.tables.offsets), 0)
-        sizes: np.ndarray = counts[self.position[[self.specials.pair_rate[pair], self.specials.pair_hazard[pair]]]]
+        sizes: np.ndarray = self._pillars_of_pair[pair]
         return sizes
 
     def _own_shifts(self, pair: int, moves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -197,9 +201,10 @@ class SpecialValues:
             of_pair = slice(int(s.day_offsets[pair]), int(s.day_offsets[pair + 1]))
             days = np.maximum(s.day[of_pair].astype(np.int64) - days_on, 0)
             pillars = np.concatenate([tables.pillar_days[tables.offsets[c] : tables.offsets[c + 1]] for c in (rate, hazard)])
-            knots = np.unique(np.concatenate([np.zeros(1, np.int64), days, pillars[pillars < days[-1]]]))
-            place[of_pair] = np.searchsorted(knots, days)
-            parts.append(knots)
+            is_knot = np.zeros(int(days[-1]) + 1, np.bool_)  # a mark a day: quicker than to sort
+            is_knot[0] = is_knot[days] = is_knot[pillars[pillars < days[-1]]] = True
+            place[of_pair] = (np.cumsum(is_knot) - 1)[days]
+            parts.append(np.flatnonzero(is_knot))
         offsets = np.cumsum([0, *(knots.size for knots in parts)], dtype=np.int64)
         day = np.concatenate([np.empty(0, np.int64), *parts])
         curves = np.stack([self.position[s.pair_rate], self.position[s.pair_hazard]], axis=1).astype(np.int64)
