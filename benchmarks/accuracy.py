@@ -17,14 +17,17 @@ from typing import Final
 from tests.oracles import (
     accuracy_bond_futures,
     accuracy_bonds,
+    accuracy_credit,
     accuracy_cross_currency,
     accuracy_deposits,
     accuracy_floating_bonds,
     accuracy_floating_loans,
     accuracy_fx,
     accuracy_fx_swap,
+    accuracy_inflation,
     accuracy_loans,
     accuracy_money_market,
+    accuracy_single_period,
     accuracy_swaps,
 )
 from tests.oracles.accuracy_report import Comparison
@@ -38,11 +41,16 @@ COMPARISONS: Final[dict[str, Callable[..., Comparison]]] = {
     "FLOATING_LOAN": accuracy_floating_loans.compare,
     "REVOLVING_CREDIT": accuracy_floating_loans.compare_facilities,
     "FX_SWAP": accuracy_fx_swap.compare,
+    "INFLATION_LINKED_BOND": accuracy_inflation.compare_bonds,
+    "INFLATION_SWAP": accuracy_inflation.compare_swaps,
     "MONEY_MARKET": accuracy_money_market.compare,
     "NON_MATURITY_DEPOSIT": accuracy_deposits.compare,
     "REPO": accuracy_money_market.compare_repos,
+    "CREDIT_DEFAULT_SWAP": accuracy_credit.compare,
     "INTEREST_RATE_SWAP": accuracy_swaps.compare,
     "CROSS_CURRENCY_SWAP": accuracy_cross_currency.compare,
+    "FRA": accuracy_single_period.compare,
+    "RATE_FUTURE": accuracy_single_period.compare_futures,
 }
 CONTRACTS_DEFAULT: Final = 30_000
 

@@ -13,13 +13,14 @@ import numpy as np
 import QuantLib as ql
 
 from pricers import Curve, CurveKind, Market, Scenarios
+from pricers.flows.swap_legs import PREFIXES
 from pricers.market.fixings import Fixings, FixingSeries
 from pricers.market.indices import STANDARD_INDICES
 from tests.oracles import accuracy_floating_bonds
 from tests.oracles import quantlib_terms as terms
 from tests.oracles.accuracy_credit import SwapOracle, hazard_structure
 from tests.oracles.accuracy_cross_currency import FX_CALENDAR, CrossCurrencyOracle
-from tests.oracles.accuracy_swaps import PREFIXES, quantlib_leg
+from tests.oracles.accuracy_swaps import quantlib_leg
 from tests.oracles.quantlib_floating import FloatingOracle
 
 AS_OF: Final = int(np.datetime64("2026-03-16", "D").astype(np.int64))

@@ -105,6 +105,11 @@ class RowStatus(IntEnum):
         "the discount curve or the credit curve is not interpolated as the product's model needs it",
         "store both curves with interpolation LOG_LINEAR_DISCOUNT",
     )
+    MISSING_INFLATION_CURVE = (
+        41,
+        "the market has no inflation curve of the index's name",
+        "add the curve to the market snapshot, or correct the index's forecast_curve",
+    )
     UNKNOWN_CONVENTION = (
         37,
         "no swap convention of this name fits the product",

@@ -24,6 +24,8 @@ class Instrument(StrEnum):
     """Forward points, in the unit of the exchange rate: far rate less near rate."""
     XCCY_BASIS = "XCCY_BASIS"
     """Spread on the first leg of a cross-currency swap, decimal a year."""
+    CDS = "CDS"
+    """Premium of a default swap that costs nothing up front, decimal a year; it determines a curve of hazard rates."""
 
 
 CalibratedInterpolation = Literal["LINEAR_ZERO", "LOG_LINEAR_DISCOUNT", "MONOTONE_CUBIC"]

@@ -49,9 +49,9 @@ def bind_market(compiled: Compiled, *, market: Market) -> Binding:
     curve = np.array([*(-1 if place is None else place for place in places), -1], np.int32)
     fx = _rates(compiled.leg_currency.names, market)[sets.currency]
     status = np.full(sets.count, RowStatus.OK, np.uint8)
-    status[_mixed_sets(compiled, dict(zip(sets.curves, places, strict=True)), market)] = RowStatus.CURVE_CURRENCY_MISMATCH
     if compiled.specials is not None:
         status[compiled.specials.sets_without_segments(compiled.node_offsets, market=market)] = RowStatus.CURVE_INTERPOLATION
+    status[_mixed_sets(compiled, dict(zip(sets.curves, places, strict=True)), market)] = RowStatus.CURVE_CURRENCY_MISMATCH
     has_price = np.array([*(market.currency_of(unit) is not None for unit in compiled.leg_currency.names), True])
     status[np.isnan(fx)] = RowStatus.MISSING_FX
     status[~has_price[sets.currency]] = RowStatus.MISSING_PRICE
@@ -60,7 +60,9 @@ def bind_market(compiled: Compiled, *, market: Market) -> Binding:
     set_of_curve = np.repeat(np.arange(sets.count), np.diff(sets.curve_offsets))
     is_spread = kinds == KINDS.index(CurveKind.SPREAD)
     status[set_of_curve[missing & is_spread]] = RowStatus.MISSING_SPREAD_CURVE
-    status[set_of_curve[missing & ~is_spread]] = RowStatus.MISSING_CURVE
+    is_index = kinds == KINDS.index(CurveKind.INFLATION)
+    status[set_of_curve[missing & is_index]] = RowStatus.MISSING_INFLATION_CURVE
+    status[set_of_curve[missing & ~is_spread & ~is_index]] = RowStatus.MISSING_CURVE
     native_fx = _rates(compiled.native_currency.names, market)[compiled.native_currency.codes]
     return Binding(curve=curve, status=status, fx=fx, native_fx=native_fx)
 

@@ -6,7 +6,7 @@ its points. The contract's own constant credit spread does not depend on the mar
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import NamedTuple, no_type_check
 
 import numpy as np
@@ -17,7 +17,7 @@ from pricers.core.curve_sets import CurveSets, RowSets, curve_sets, row_sets
 from pricers.core.node_numbers import NodeNumbers, number_nodes, prefetch_leg
 from pricers.core.shapes import OWN_ORDER, canonical, curve_key, sort_key
 from pricers.core.specials import CompiledSpecials, SpecialFlows, special_flows, split_nodes
-from pricers.flows.cashflows import Lowered, PriceTerms, Shape, YieldConvention
+from pricers.flows.cashflows import Lowered, PriceTerms, QuotedRate, Shape, YieldConvention
 from pricers.flows.numbering import numbered
 from pricers.kernels.jit import kernel, njit
 from pricers.kernels.vector_math import exp
@@ -98,10 +98,20 @@ class Compiled:
     """Row -> what its status does not say."""
     specials: CompiledSpecials | None = None
     """Special factors and the nodes that they multiply; None where no flow has one."""
+    known: Mapping[Measure, Float[np.ndarray, " row"]] = field(default_factory=dict)
+    """As in `Lowered`, and the next."""
+    loss_given_default: Float[np.ndarray, " row"] | None = None
+    quoted_rates: tuple["CompiledRate", ...] = ()
 
     @property
     def row_count(self) -> int:
         return int(self.status.size)
+
+    @property
+    def yield_amount(self) -> Float[np.ndarray, " flow"]:
+        """What yields take for the amounts of flows."""
+        real = None if self.price_terms is None else self.price_terms.real_amount
+        return self.amount if real is None else real
 
     @property
     def row_of_leg(self) -> Int64[np.ndarray, " leg"]:
@@ -126,11 +136,24 @@ class Compiled:
         return sum(arrays.values())
 
 
+@dataclass(frozen=True)
+class CompiledRate:
+    """A rate by which a contract is quoted; see `QuotedRate`."""
+
+    measure: Measure
+    rate: Float[np.ndarray, " row"]
+    annuity: Compiled
+    """One leg a row."""
+    apart: Compiled | None
+
+
 def _arrays(holder: object) -> list[np.ndarray]:
     if isinstance(holder, np.ndarray):
         return [holder]
     if isinstance(holder, Points | Nodes):
         return list(holder)
+    if isinstance(holder, Mapping) or (isinstance(holder, tuple) and all(isinstance(entry, CompiledRate) for entry in holder)):
+        return [array for entry in (holder.values() if isinstance(holder, Mapping) else holder) for array in _arrays(entry)]
     if is_dataclass(holder):
         return [array for entry in fields(holder) for array in _arrays(getattr(holder, entry.name))]
     return []
@@ -187,7 +210,14 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
     if terms is not None:
         life, outstanding = np.full(flows.row_count, np.nan), np.full(flows.row_count, np.nan)
         _principal_terms(
-            flows.flow_offsets, flows.pay_day, lowered.as_of, flows.principal, terms.first_flow, terms.outstanding, life, outstanding
+            flows.flow_offsets,
+            flows.pay_day,
+            lowered.as_of,
+            flows.principal if terms.real_principal is None else terms.real_principal,
+            terms.first_flow,
+            terms.outstanding,
+            life,
+            outstanding,
         )
         terms = _stored_terms(replace(terms, outstanding=outstanding), order, flows.flow_offsets, offsets)
     return Compiled(
@@ -214,7 +244,20 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         weighted_average_life=life,
         specials=specials,
         messages=lowered.messages,
+        known={measure: read_only(values) for measure, values in lowered.known.items()},
+        loss_given_default=lowered.loss_given_default,
+        quoted_rates=tuple(_compiled_rate(quoted, lowered) for quoted in lowered.quoted_rates),
     )
+
+
+def _compiled_rate(quoted: QuotedRate, lowered: Lowered) -> CompiledRate:
+    alone = replace(lowered, price_terms=None, known={}, loss_given_default=None, quoted_rates=())
+    annuity, apart = (
+        None if flows is None else compile_cashflows(replace(alone, cashflows=flows), measures=frozenset({Measure.PV}))
+        for flows in (quoted.annuity, quoted.apart)
+    )
+    assert annuity is not None
+    return CompiledRate(quoted.measure, quoted.rate, annuity, apart)
 
 
 def _check_shapes(lowered: Lowered) -> None:
@@ -235,7 +278,9 @@ def _check_shapes(lowered: Lowered) -> None:
     lengths |= {name: (array.size, count) for name, array in optional.items() if array is not None}
     if lowered.price_terms is not None:
         lengths["legs of a product with prices"] = (legs, flows.row_count)
-        lengths["yield_time"] = (lowered.price_terms.yield_time.size, count)
+        of_flows = (lowered.price_terms.yield_time, lowered.price_terms.real_amount, lowered.price_terms.real_principal)
+        named = zip(("yield_time", "real_amount", "real_principal"), of_flows, strict=True)
+        lengths |= {name: (array.size, count) for name, array in named if array is not None}
     wrong = {name: pair for name, pair in lengths.items() if pair[0] != pair[1]}
     if wrong:
         raise ValueError(f"lowered arrays have the wrong length (have, expected): {wrong}")
@@ -321,12 +366,15 @@ def _points_in_row(shape: Shape) -> int:
 
 def _stored_terms(terms: PriceTerms, order: np.ndarray, given: np.ndarray, offsets: np.ndarray) -> PriceTerms:
     """Rows and flows in the order of storage; `given` and `offsets` are the flow offsets of rows as given and as stored."""
-    yield_time = np.empty_like(terms.yield_time)
-    _store(order, given, terms.yield_time, yield_time)
-    rows = {entry.name: getattr(terms, entry.name)[order] for entry in fields(terms) if entry.name not in ("yield_time", "convention")}
+    of_flows = {name: getattr(terms, name) for name in ("yield_time", "real_amount", "real_principal")}
+    rows = {entry.name: getattr(terms, entry.name)[order] for entry in fields(terms) if entry.name not in (*of_flows, "convention")}
     if terms.convention is not None:
         rows["convention"] = YieldConvention(*(read_only(column[order]) for column in terms.convention))
-    return PriceTerms(**rows | {"first_flow": rows["first_flow"] - given[:-1][order] + offsets[:-1], "yield_time": yield_time})
+    for name, values in of_flows.items():
+        if values is not None:
+            rows[name] = np.empty_like(values)
+            _store(order, given, values, rows[name])
+    return PriceTerms(**rows | {"first_flow": rows["first_flow"] - given[:-1][order] + offsets[:-1]})
 
 
 @kernel

@@ -160,8 +160,9 @@ def _fill_nodes(
                 continue
             exponent += s * points.exponent[p]
             tomorrow += s * points.tomorrow[p]
-            if kind == _RATE:
+            if kind in (_RATE, _INFLATION):
                 rates += s * points.exponent[p]
+            if kind == _RATE:
                 rate_time += s * points.time[p]
             elif kind == _HAZARD:
                 credit_time += s * points.time[p]

@@ -16,7 +16,7 @@ from pricers.kernels.jit import kernel
 from pricers.kernels.vector_math import exp, log
 from pricers.market.curves import DAYS_PER_YEAR, clock_of, gained, next_segment, segment_gains
 from pricers.market.market import CurveKind, Market
-from pricers.time.dates import civil_from_days
+from pricers.time.dates import NO_DATE, civil_from_days
 
 _OWN: Final = OWN_ORDER
 _RATE: Final = list(CurveKind).index(CurveKind.RATE)
@@ -69,7 +69,7 @@ def _fill_points(point_curve, point_kind, point_day, position, as_of, tables, va
             continue
         if point_curve[point] != last_curve:  # days are in order within a curve
             last_curve, segment = point_curve[point], tables.offsets[curve]
-        if day < 0 and kind != _INFLATION:
+        if day < 0 and (kind != _INFLATION or day == NO_DATE):  # NO_DATE: see SpecialKind.INDEX_RATIO
             left, gain_left, gain_right = segment_gains(np.int64(1), segment, curve, tables)
             earned = gained(left, gain_left, gain_right, curve, tables)
             values.exponent[point], values.time[point], values.tomorrow[point] = 0.0, 0.0, -earned if kind == _RATE else 0.0

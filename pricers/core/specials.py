@@ -13,7 +13,7 @@ from typing import Final, no_type_check
 import numpy as np
 from jaxtyping import Bool, Int32, Int64
 
-from pricers.contract.columns import Text
+from pricers.contract.columns import NO_DATE, Text
 from pricers.core.node_numbers import NodeNumbers
 from pricers.core.shapes import CurveKey
 from pricers.flows.cashflows import Cashflows, Shape, Term
@@ -22,38 +22,40 @@ from pricers.kernels.jit import kernel, njit
 from pricers.market.market import KIND_ORDER, CurveKind, CurveTables, Market
 
 _RFR_PRODUCT: Final = int(SpecialKind.RFR_PRODUCT)
+_INDEX_RATIO: Final = int(SpecialKind.INDEX_RATIO)
 _FIRST_DEFAULT: Final = int(SpecialKind.PROTECTION)
 _BEFORE_TODAY: Final = -1
 _KINDS: Final = tuple(CurveKind)
+_OF_RATE: Final = (CurveKind.RATE, CurveKind.INFLATION)
 _HEAD: Final = struct.Struct("<bdII")
 
 
 @dataclass(frozen=True)
 class Specials:
-    """Distinct special factors, those on rates alone first, then those on default; within each by curves and days."""
+    """Distinct special factors, those on one curve alone first, then those on default; within each by curves and days."""
 
     factors: SpecialFactors
-    """With days after the valuation date; start days of rate kinds on or before it are -1."""
+    """With days after the valuation date; those of growth on or before it are -1, and NO_DATE of INDEX_RATIO stays."""
     curves: tuple[CurveKey, ...]
     rate_curve: Int32[np.ndarray, " special"]
     """Index into `curves`."""
     hazard_curve: Int32[np.ndarray, " special"]
-    """Index into `curves`, -1 for rate kinds."""
+    """Index into `curves`, -1 for those on one curve."""
     rate_count: int
-    """Specials of rate kinds."""
+    """Specials on one curve alone: of rates, or of an index."""
     point_curve: Int32[np.ndarray, " point"]
-    """Points of rate kinds, as of `Compiled.points`, curves being those of `curves`."""
+    """Points of specials on one curve, as of `Compiled.points`, curves being those of `curves`."""
     point_day: Int32[np.ndarray, " point"]
     pair_rate: Int32[np.ndarray, " pair"]
-    """Distinct pairs of rate and hazard curve: index into `curves`."""
+    """Pairs of rate and hazard curve, in the order of the specials: index into `curves`."""
     pair_hazard: Int32[np.ndarray, " pair"]
     pair_of_special: Int32[np.ndarray, " special"]
-    """-1 for rate kinds."""
+    """Increasing; -1 for those on one curve."""
     day_offsets: Int64[np.ndarray, " pair_plus_one"]
     """Pair p integrates to days day[day_offsets[p]:day_offsets[p + 1]], increasing."""
     day: Int32[np.ndarray, " day"]
     start_place: Int32[np.ndarray, " entry"]
-    """Index of the entry's start among the points (rate kinds) or days (default kinds)."""
+    """Index of the entry's start among the points (of one curve) or days (default kinds)."""
     end_place: Int32[np.ndarray, " entry"]
 
     @property
@@ -137,9 +139,12 @@ def specials_of(given: SpecialFactors, *, as_of: int) -> tuple[Specials, Int32[n
 
 def _relative(given: SpecialFactors, as_of: int) -> SpecialFactors:
     start, end = given.start_day.astype(np.int64) - as_of, given.end_day.astype(np.int64) - as_of
-    on_rates = np.repeat(given.kind < _FIRST_DEFAULT, np.diff(given.offsets))
+    kind = np.repeat(given.kind, np.diff(given.offsets))
+    on_rates, of_index = kind < _INDEX_RATIO, kind == _INDEX_RATIO
     start = np.where(on_rates & (start <= 0), _BEFORE_TODAY, start)
     end = np.where(on_rates & (end <= 0), _BEFORE_TODAY, end)
+    start = np.where(of_index & (given.start_day == NO_DATE), NO_DATE, start)
+    end = np.where(of_index & (given.end_day == NO_DATE), NO_DATE, end)
     weight, addend, constant = given.weight + 0.0, given.addend + 0.0, given.constant + 0.0  # no -0.0, which would be another content
     return replace(given, start_day=start.astype(np.int32), end_day=end.astype(np.int32), weight=weight, addend=addend, constant=constant)
 
@@ -225,15 +230,16 @@ def _placed(factors: SpecialFactors) -> Specials:
     """Look up curves, points and days of distinct factors in order."""
     is_default = factors.kind >= _FIRST_DEFAULT
     rate_count = int(np.searchsorted(is_default, True))
-    used_rates, used_hazards = np.unique(factors.rate_curve.codes), np.unique(factors.hazard_curve.codes[is_default])
-    rates = [(KIND_ORDER[CurveKind.RATE], factors.rate_curve.names[code]) for code in used_rates.tolist()]
+    rate_codes = 2 * factors.rate_curve.codes.astype(np.int64) + (factors.kind == _INDEX_RATIO)
+    used_rates, used_hazards = np.unique(rate_codes), np.unique(factors.hazard_curve.codes[is_default])
+    rates = [(KIND_ORDER[_OF_RATE[code % 2]], factors.rate_curve.names[code // 2]) for code in used_rates.tolist()]
     hazards = [(KIND_ORDER[CurveKind.HAZARD], factors.hazard_curve.names[code]) for code in used_hazards.tolist()]
     curves = tuple(sorted({*rates, *hazards}))
     place = {key: number for number, key in enumerate(curves)}
-    of_rate = np.full(len(factors.rate_curve.names) + 1, -1, np.int32)
+    of_rate = np.full(2 * len(factors.rate_curve.names) + 1, -1, np.int32)
     of_hazard = np.full(len(factors.hazard_curve.names) + 1, -1, np.int32)
     of_rate[used_rates], of_hazard[used_hazards] = [place[key] for key in rates], [place[key] for key in hazards]
-    rate_curve, hazard_curve = of_rate[factors.rate_curve.codes], of_hazard[factors.hazard_curve.codes]
+    rate_curve, hazard_curve = of_rate[rate_codes], of_hazard[factors.hazard_curve.codes]
     split, starts, ends = int(factors.offsets[rate_count]), factors.start_day, factors.end_day
     start_place, end_place = np.empty(factors.start_day.size, np.int32), np.empty(factors.start_day.size, np.int32)
 
@@ -241,7 +247,8 @@ def _placed(factors: SpecialFactors) -> Specials:
     point_curve, point_day, start_place[:split], end_place[:split] = _numbered_days(owner, starts[:split], ends[:split])
 
     codes = rate_curve[rate_count:].astype(np.int64) * len(curves) + hazard_curve[rate_count:]
-    pairs, pair = np.unique(codes, return_inverse=True)
+    is_first = np.diff(codes, prepend=-1) != 0  # factors of a pair stand together
+    pairs, pair = codes[is_first], np.cumsum(is_first) - 1
     owner = np.repeat(pair, np.diff(factors.offsets)[rate_count:])
     day_pair, day, start_place[split:], end_place[split:] = _numbered_days(owner, starts[split:], ends[split:])
     return Specials(
@@ -355,7 +362,9 @@ def special_flows(
 
 
 def _with_curves(shape: Shape, specials: Specials, rate: int, hazard: int) -> Shape:
-    name = specials.curves[rate][1]
+    order, name = specials.curves[rate]
+    if order == KIND_ORDER[CurveKind.INFLATION]:
+        return (*shape, Term(name, 0, -1, CurveKind.INFLATION))
     if hazard < 0:  # growth is a ratio of two factors
         return (*shape, Term(name, 1, 1), Term(name, 0, -1))
     return (*shape, Term(name), Term(specials.curves[hazard][1], kind=CurveKind.HAZARD))

@@ -65,12 +65,18 @@ def lower_coupons(contracts: Contracts, legs: CouponLegs, *, tables: CalendarTab
         as_of: valuation date, days since 1970-01-01.
         status: uint8[row]; rows that are not OK get no flows, rows that turn out unusable get their status here.
     """
+    legs = read_only_columns(legs)
+    return lowered(contracts, legs, coupon_flows(legs, tables=tables, as_of=as_of, status=status), as_of=as_of, status=status)
+
+
+def coupon_flows(legs: CouponLegs, *, tables: CalendarTables, as_of: int, status: np.ndarray, has_periods: bool = False) -> LegFlows:
+    """Flows of legs after the valuation date; the arguments are those of `lower_coupons`, `has_periods` that of `empty_flows`."""
     rows, legs = len(status), read_only_columns(legs)
     dates_max, flows_max = (int(count) for count in room(legs.schedule, as_of))
-    flows = empty_flows(rows, flows_max, as_of=as_of, trades_ex=bool(np.any(legs.payment.ex_days > 0)))
+    flows = empty_flows(rows, flows_max, as_of=as_of, trades_ex=bool(np.any(legs.payment.ex_days > 0)), has_periods=has_periods)
     block = empty_block(min(rows, BLOCK_ROWS_MAX), max(dates_max, min(BLOCK_DATES, flows_max + rows)))
     _lower_blocks(legs, tables, as_of, block, flows, status)
-    return lowered(contracts, legs, flows, as_of=as_of, status=status)
+    return flows
 
 
 @kernel
@@ -189,9 +195,12 @@ def fill_periods(legs: CouponLegs, tables: CalendarTables, as_of: int, begin: in
 
 @njit(cache=True, nogil=True, inline="always")
 @no_type_check
-def _write_flow(flows: LegFlows, at: int, pay_day: int, ex_day: int, yield_time: float, amount: float, principal: float) -> int:
-    """Write one flow; the next free position."""
-    flows.pay_day[at], flows.ex_day[at], flows.yield_time[at] = pay_day, ex_day, yield_time
+def _write_flow(
+    flows: LegFlows, at: int, start: int, end: int, pay_day: int, ex_day: int, yield_time: float, amount: float, principal: float
+) -> int:
+    """Write one flow; the next free position. Pay days last: see `empty_flows`."""
+    flows.period_start[at], flows.period_end[at] = start, end
+    flows.ex_day[at], flows.pay_day[at], flows.yield_time[at] = ex_day, pay_day, yield_time
     flows.amount[at], flows.principal[at] = amount, principal
     return at + 1
 
@@ -211,11 +220,12 @@ def _write_flows(legs: CouponLegs, as_of: int, begin: int, end: int, block: Bloc
         paid_out = block.adjusted[block.date_offsets[r]]
         if legs.pays_out and paid_out > as_of:
             principal = -factor * block.balance[first]
-            at = _write_flow(flows, at, paid_out, paid_out, 0.0, principal, principal)
+            at = _write_flow(flows, at, paid_out, paid_out, paid_out, paid_out, 0.0, principal, principal)
         balance = factor * block.balance[first] * block.survival[first]
         for k in range(first, stop):
             after = factor * block.balance[k + 1] * block.survival[k + 1]
             pay, ex_day, interest, principal = block.pay_day[k], block.ex_day[k], balance * rate * block.interest_years[k], balance - after
+            accrues_from, accrues_to = block.adjusted[k], block.adjusted[k + 1]
             if decimals >= 0:
                 interest = rounded(interest, decimals)
             if k == last:
@@ -226,13 +236,13 @@ def _write_flows(legs: CouponLegs, as_of: int, begin: int, end: int, block: Bloc
                     if first_flow >= 0:  # ex for longer than a coupon period, with principal paid within it
                         status[i] = _INVALID_SCHEDULE
                         break
-                    at = _write_flow(flows, at, pay, ex_day, block.yield_time[k], interest, 0.0)
+                    at = _write_flow(flows, at, accrues_from, accrues_to, pay, ex_day, block.yield_time[k], interest, 0.0)
                 if principal == 0.0 and k < last:
                     continue
                 interest, ex_day = 0.0, pay
             if pay > settlement and first_flow < 0:
                 first_flow = np.int64(at)
-            at = _write_flow(flows, at, pay, ex_day, block.yield_time[k], interest + principal, principal)
+            at = _write_flow(flows, at, accrues_from, accrues_to, pay, ex_day, block.yield_time[k], interest + principal, principal)
             if not np.isfinite(interest + principal):
                 status[i] = _NOT_FINITE
                 break

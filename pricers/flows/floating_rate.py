@@ -19,7 +19,7 @@ from pricers.time.calendars import CalendarTables
 _OK: Final = int(RowStatus.OK)
 
 
-@kernel
+@njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def margin_of(floating: FloatingColumns, i: int, start: int) -> float:
     """The margin of a period that starts on a day."""

@@ -15,6 +15,9 @@ class LegFlows(NamedTuple):
     flow_offsets: np.ndarray
     pay_day: np.ndarray
     ex_day: np.ndarray
+    period_start: np.ndarray
+    """int32[flow]: the period that the flow is paid for; `pay_day` where nothing reads it."""
+    period_end: np.ndarray
     amount: np.ndarray
     principal: np.ndarray
     yield_time: np.ndarray
@@ -24,13 +27,16 @@ class LegFlows(NamedTuple):
     first_flow: np.ndarray
 
 
-def empty_flows(rows: int, flows_max: int, *, as_of: int, trades_ex: bool) -> LegFlows:
-    """Rows without flows or prices, and room for `flows_max` flows. Without `trades_ex`, ex days are pay days: one array."""
+def empty_flows(rows: int, flows_max: int, *, as_of: int, trades_ex: bool, has_periods: bool = False) -> LegFlows:
+    """Rows without flows or prices, and room for `flows_max` flows. Without `trades_ex`, ex days are pay days: one array, to which pay days
+    are written last; so are periods without `has_periods`."""
     pay_day = np.empty(flows_max, np.int32)
     return LegFlows(
         flow_offsets=np.zeros(rows + 1, np.int64),
         pay_day=pay_day,
         ex_day=np.empty(flows_max, np.int32) if trades_ex else pay_day,
+        period_start=np.empty(flows_max, np.int32) if has_periods else pay_day,
+        period_end=np.empty(flows_max, np.int32) if has_periods else pay_day,
         amount=np.empty(flows_max),
         principal=np.empty(flows_max),
         yield_time=np.empty(flows_max),

@@ -75,6 +75,7 @@ class SwapLegs(NamedTuple):
 def swap_legs(
     contracts: Contracts,
     *,
+    as_of: int,
     fixings: Fixings,
     currencies: Text,
     notional: np.ndarray,
@@ -85,6 +86,7 @@ def swap_legs(
 
     Args:
         contracts: with `SWAP_COLUMNS` and the columns `convention`, `fixed_rate`, `spread`, `start_date` and `maturity_date`.
+        as_of: valuation date, days since 1970-01-01.
         fixings: indices and what they have published.
         currencies: [leg]; null takes the convention's.
         notional: float64[leg], signed as the leg's amounts are.
@@ -101,10 +103,10 @@ def swap_legs(
     status = np.repeat(of_convention.status, LEGS)
     _fill(data, of_convention, contracts)
     legs = Contracts(legs.row_count, data)
-    terms = floating_terms(legs, fixings=fixings, calendars=("calendar",))
+    terms = floating_terms(legs, as_of=as_of, fixings=fixings, calendars=("calendar",))
     _fill_from_indices(data, terms)
     legs = Contracts(legs.row_count, data)
-    terms = floating_terms(legs, fixings=fixings, calendars=("calendar",))
+    terms = floating_terms(legs, as_of=as_of, fixings=fixings, calendars=("calendar",))
     balances, steps_valid = _balances(legs, notional)
     floating = FloatingLegs(
         _coupons(contracts, legs, terms, balances), terms.floating, ExchangeColumns(*(read_only(each) for each in exchanges))

@@ -7,10 +7,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int32, UInt8
 
 from pricers.contract.columns import Contracts, Text
-from pricers.flows.cashflows import Cashflows, Lowered, Shape
-from pricers.flows.floating_leg import NO_FORECAST, LoweredLegs
+from pricers.flows.cashflows import Cashflows, Lowered, QuotedRate, Shape, discounted_by
+from pricers.flows.floating_arrays import NO_INDEX
+from pricers.flows.floating_leg import NO_FORECAST, ExchangeColumns, FloatingLegs, LoweredLegs, lower_floating_legs
 from pricers.flows.special_factors import SpecialFactors
 from pricers.flows.swap_legs import LEGS, SwapLegs
+from pricers.measures import Measure
 from pricers.status import RowStatus
 from pricers.time.dates import NO_DATE
 
@@ -158,6 +160,60 @@ def lowered_rows(
         ),
         price_terms=None,
         messages={row: message for row, message in messages.items() if status[row] != RowStatus.OK},
+    )
+
+
+def quoted_rates(
+    found: SwapLegs, upfront: Fees, *, as_of: int, currency: Text, discount: Text, status: UInt8[np.ndarray, " row"]
+) -> tuple[QuotedRate, ...]:
+    """Par rate and breakeven spread of swaps in one currency.
+
+    Args:
+        found: two legs a row.
+        upfront: the fees, which are not quoted.
+        as_of: valuation date, days since 1970-01-01.
+        currency: [row].
+        discount: [row], curve of all flows.
+        status: of the rows.
+    """
+    legs, nothing = found.legs, np.zeros(found.status.size, np.bool_)
+    unit = FloatingLegs(
+        legs.coupons._replace(rate=np.ones(nothing.size)),
+        legs.floating._replace(index=np.full(nothing.size, NO_INDEX, np.int32)),
+        ExchangeColumns(nothing, nothing, nothing),
+    )
+    of_unit = lower_floating_legs(
+        unit, found.terms.found, found.terms.indices, tables=found.terms.tables, as_of=as_of, status=found.status.copy()
+    ).flows  # fmt: skip
+    is_floating = (legs.floating.index != NO_INDEX).reshape(-1, LEGS)
+    first, rows = LEGS * np.arange(status.size), np.arange(status.size)
+    floating, fixed = first + is_floating.argmax(axis=1), first + is_floating.argmin(axis=1)
+    is_ok = status == RowStatus.OK
+    has_par, has_spread = (
+        is_ok & (is_floating.sum(axis=1) == 1),
+        is_ok & is_floating.any(axis=1) & ~legs.floating.compounds_spread[floating],
+    )
+    shapes, shape = discounted_by(discount)
+
+    def flows(row: np.ndarray, pay_day: np.ndarray, amount: np.ndarray) -> Cashflows:
+        counts = np.bincount(row, minlength=rows.size)
+        return Cashflows(
+            rows.size, np.arange(rows.size + 1), currency, np.zeros(rows.size), np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
+            shapes, shape, pay_day, pay_day, amount, np.zeros(row.size),
+        )  # fmt: skip
+
+    def annuity(leg: np.ndarray, has_rate: np.ndarray) -> Cashflows:
+        counts = np.where(has_rate, np.diff(of_unit.flow_offsets)[leg], 0)
+        places = np.arange(counts.sum()) + np.repeat(of_unit.flow_offsets[leg] - (np.cumsum(counts) - counts), counts)
+        return flows(np.repeat(rows, counts), of_unit.pay_day[places], of_unit.amount[places])
+
+    due = np.flatnonzero(upfront.is_due & is_ok)
+    apart = flows(due, upfront.day[due], upfront.amount[due]) if due.size else None
+    return (
+        QuotedRate(Measure.PAR_RATE, np.where(has_par, legs.coupons.rate[fixed], np.nan), annuity(fixed, has_par), apart),
+        QuotedRate(
+            Measure.BREAKEVEN_SPREAD, np.where(has_spread, legs.floating.spread[floating], np.nan), annuity(floating, has_spread), apart
+        ),
     )
 
 

@@ -20,7 +20,7 @@ from pricers.market.units import PriceUnit, price_unit
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, pricer
 from pricers.status import RowStatus
-from pricers.time.dates import to_date
+from pricers.time.dates import NO_DATE, to_date
 from pricers.value.valuation import value_cashflows
 
 
@@ -134,8 +134,8 @@ _Special = tuple[SpecialKind, float, tuple[ExplainedTerm, ...]]
 
 
 def _specials_of_nodes(compiled: Compiled, market: Market) -> dict[int, _Special]:
-    """Kind, value and points of the special factor of each node that has one. Growth divides by the end of its period; what is paid on
-    default is discounted to it."""
+    """Kind, value and points of the special factor of each node that has one. Growth divides by the end of its period, and a
+    ratio by the index of its base; what is paid on default is discounted to it."""
     found: dict[int, _Special] = {}
     if compiled.specials is None:
         return found
@@ -146,7 +146,11 @@ def _specials_of_nodes(compiled: Compiled, market: Market) -> dict[int, _Special
         entries = slice(int(factors.offsets[special]), int(factors.offsets[special + 1]))
         rate, hazard = factors.rate_curve[special], factors.hazard_curve[special]
         terms: list[ExplainedTerm] = []
-        if entries.stop > entries.start:
+        if kind is SpecialKind.INDEX_RATIO:
+            for days, sign in ((factors.start_day[entries], 1), (factors.end_day[entries], -1)):
+                months = [to_date(compiled.as_of + int(day)) for day in days if day != NO_DATE]
+                terms += [ExplainedTerm(rate, CurveKind.INFLATION, month, sign) for month in months]
+        elif entries.stop > entries.start:
             first, last = (compiled.as_of + int(day) for day in (factors.start_day[entries][0], factors.end_day[entries][-1]))
             if hazard is None:
                 terms = [ExplainedTerm(rate, CurveKind.RATE, to_date(first), 1), ExplainedTerm(rate, CurveKind.RATE, to_date(last), -1)]

@@ -43,7 +43,7 @@ def apply_conventions(compiled: Compiled, result: np.ndarray) -> None:
         return
     code, coupon, redemption = terms.convention
     _fill_rows(
-        compiled.sets.leg_order, compiled.flow_offsets, compiled.amount, terms.first_flow, terms.yield_time, terms.yield_frequency,
+        compiled.sets.leg_order, compiled.flow_offsets, compiled.yield_amount, terms.first_flow, terms.yield_time, terms.yield_frequency,
         terms.outstanding, terms.accrued, terms.market_clean_price, code, coupon, redemption, result,
     )  # fmt: skip
 

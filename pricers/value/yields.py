@@ -90,10 +90,11 @@ def yield_measures(compiled: Compiled, *, table: NodeTable, status: np.ndarray) 
     room = int(np.diff(compiled.flow_offsets).max(initial=0)) + LANES
     order = sets.leg_order
     _yield_rows(
-        order, compiled.flow_offsets, compiled.amount, compiled.weight, compiled.flow_node, _own_days(compiled), table.values,
-        table.discount_factor, compiled.settlement_node, compiled.leg_credit_spread[order], has_credit_curve[compiled.leg_set[order]],
-        terms.first_flow, terms.yield_time, terms.yield_frequency, terms.outstanding, terms.accrued, terms.market_clean_price,
-        status[order], Measure.YIELD_TO_MATURITY in compiled.measures, np.zeros(room), np.zeros(room), np.empty(room), result.ravel(),
+        order, compiled.flow_offsets, compiled.amount, compiled.yield_amount, terms.real_amount is None, compiled.weight,
+        compiled.flow_node, _own_days(compiled), table.values, table.discount_factor, compiled.settlement_node,
+        compiled.leg_credit_spread[order], has_credit_curve[compiled.leg_set[order]], terms.first_flow, terms.yield_time,
+        terms.yield_frequency, terms.outstanding, terms.accrued, terms.market_clean_price, status[order],
+        Measure.YIELD_TO_MATURITY in compiled.measures, np.zeros(room), np.zeros(room), np.empty(room), result.ravel(),
     )  # fmt: skip
     apply_conventions(compiled, result)
     messages: dict[int, str] = {}
@@ -119,9 +120,9 @@ def _own_days(compiled: Compiled) -> Int32[np.ndarray, " node"]:
 @kernel
 @no_type_check
 def _yield_rows(
-    order, flow_offsets, amount, weight, flow_node, node_day, table, discount_factor, settlement_node, credit_spread, has_spread_curve,
-    first_flow, yield_time, yield_frequency, outstanding, accrued, market_clean_price, status, has_yield, discounted, years, values,
-    result,
+    order, flow_offsets, amount, yield_amount, is_plain, weight, flow_node, node_day, table, discount_factor, settlement_node,
+    credit_spread, has_spread_curve, first_flow, yield_time, yield_frequency, outstanding, accrued, market_clean_price, status, has_yield,
+    discounted, years, values, result,
 ):  # fmt: skip
     """Rows are in the order of storage, but for those of `result`."""
     for row in range(status.size):
@@ -141,7 +142,8 @@ def _yield_rows(
         if is_quoted:
             value = (market_clean_price[row] + accrued[row]) / 100.0 * outstanding[row]
         if has_yield:  # forecast flows of both signs have none, and the search for it would be long
-            force, price, first_moment, second_moment = _solve_rate(first, end, amount, yield_time, value, force, force, values)
+            force = force if is_plain else 0.0  # exponents of nodes with an index are no times of a rate
+            force, price, first_moment, second_moment = _solve_rate(first, end, yield_amount, yield_time, value, force, force, values)
             frequency = yield_frequency[row]
             growth = exp(force / frequency)  # 1 + y/N
             duration = first_moment / price

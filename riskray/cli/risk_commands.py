@@ -234,7 +234,7 @@ def pnl(
     if as_json:
         print_json(answer)
         return
-    parts = ("pnl", "carry", "rates", "credit", "fx", "opened", "closed", "residual", "cash_received")
+    parts = ("pnl", "carry", "rates", "credit", "fx", "opened", "closed", "residual", "fixing", "cash_received")
     names = list(answer.groups[0].group) if answer.groups else []
     rows = [(*group.group.values(), *(getattr(group, part) for part in parts)) for group in answer.groups]
     total = (*(["all", *[""] * (len(names) - 1)] if names else []), *(getattr(answer.total, part) for part in parts))
@@ -242,6 +242,10 @@ def pnl(
         f"{answer.as_of_t0} to {answer.as_of_t1}, {answer.base_currency}: {answer.total.position_count:,} positions explained, "
         f"{answer.total.failed_count:,} failed"
     )
-    print_table([*names, "P&L", "carry", "rates", "credit", "FX", "opened", "closed", "residual", "cash"], [*rows, total], title=title)
+    print_table(
+        [*names, "P&L", "carry", "rates", "credit", "FX", "opened", "closed", "residual", "of carry: fixing", "cash"],
+        [*rows, total],
+        title=title,
+    )
     buckets = [(bucket.curve, bucket.pillar, bucket.rates) for bucket in answer.rates_by_pillar]
     print_table(["curve", "pillar", "P&L from rates"], buckets, title="\nRates by curve and pillar")

@@ -11,7 +11,7 @@ from riskray.market.fixings import fixing_table, visible_fixings
 from riskray.market.fx import FxConversion, conversions, todays_rates
 from riskray.market.index_checks import indices_of, listed_fixings
 from riskray.market.inflation_curves import inflation_curve
-from riskray.market.quotes import quoted_curves
+from riskray.market.quote_moves import quoted_curves
 from riskray.market.zero_rates import discount_curve, spread_curve
 from riskray.models.instrument import CURRENCIES
 from riskray.models.market_data import MarketDocument

@@ -106,7 +106,10 @@ class ExplainedFlow(Model):
 
     pay_date: date
     leg: int
-    currency: CurrencyCode
+    currency: str = Field(
+        description="Currency of the amounts and of `pv`; or `price/NAME` of a security, of which `amount` is a quantity.",
+        examples=["EUR", "price/DE0007164600"],
+    )
     interest: float
     principal: float
     amount: float

@@ -135,7 +135,7 @@ def _quote_shifts(matrix: ScenarioMatrix, market: Market) -> Mapping[str, np.nda
 
 
 def _follows_quotes(name: str, shifts: Mapping[str, np.ndarray]) -> bool:
-    return factor_type(name) == "zero" and curve_and_pillar(name)[0] in shifts
+    return factor_type(name) in ("zero", "hazard") and curve_and_pillar(name)[0] in shifts
 
 
 def _fx_factors(matrix: ScenarioMatrix, market: Market) -> dict[str, np.ndarray]:

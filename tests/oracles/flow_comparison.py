@@ -49,8 +49,11 @@ class QuantlibMarket:
 
     def discount(self, curve: str, day: int, *, credit_spread: float = 0.0) -> float:
         """QuantLib's discount factor."""
-        structure = with_spreads(self._curves[curve], spread_curve=None, credit_spread=credit_spread, as_of=self.market.as_of)
-        return float(structure.discount(date_of(day)))
+        return float(self.spread_curve(curve, credit_spread).discount(date_of(day)))
+
+    def spread_curve(self, curve: str, credit_spread: float) -> Any:
+        """QuantLib's curve with a constant zero spread."""
+        return with_spreads(self._curves[curve], spread_curve=None, credit_spread=credit_spread, as_of=self.market.as_of)
 
     def curve(self, name: str) -> ql.YieldTermStructure:
         """QuantLib's curve of this name."""

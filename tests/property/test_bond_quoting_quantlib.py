@@ -1,5 +1,7 @@
 """Yields and accrued interest on bases of their own against QuantLib, which takes any day counter and frequency for both."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import QuantLib as ql
@@ -17,7 +19,7 @@ def test_random_yields_and_accrued_interest_equal_quantlib_s() -> None:
     rng = np.random.default_rng(20261201)
     market = random_market(AS_OF, rng=rng)
     ql.Settings.instance().evaluationDate = terms.date_of(AS_OF)
-    rows = []
+    rows: list[dict[str, Any]] = []
     while len(rows) < 150:
         row = random_contract(AS_OF, rng=rng) | {"coupon_amount": "BY_DAY_COUNT", "market_clean_price": float(rng.uniform(60.0, 140.0))}
         if row["coupon_rate"] == 0.0 or row["day_count"] == "ACT/ACT ICMA":

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from pricers import (
     Cashflows,
     Curve,
     CurveKind,
+    InflationBase,
     Lowered,
     Market,
     Measure,
@@ -22,6 +24,7 @@ from pricers import (
     present_values,
     value_cashflows,
 )
+from pricers.contract.columns import NO_DATE
 from pricers.core.compiled import Compiled, compile_cashflows
 from pricers.flows.special_factors import SpecialFactors, SpecialKind
 from pricers.value.netting import LadderGrid, Ladders, failing_nodes, merge_ladders, net_flows, value_ladders
@@ -34,6 +37,7 @@ MEASURES = frozenset({Measure.PV, Measure.PV_BASE, Measure.DV01, Measure.CS01, M
 SCENARIOS = 67
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(6)
 ON_RATES = (SpecialKind.RFR_PRODUCT, SpecialKind.ARITHMETIC_AVERAGE)
+ON_INDEX = (SpecialKind.INDEX_RATIO,)
 ON_DEFAULT = (SpecialKind.PROTECTION, SpecialKind.DEFAULT_ACCRUAL)
 
 
@@ -45,11 +49,18 @@ def _curve(name: str, kind: CurveKind, currency: str, rng: np.random.Generator) 
     return Curve(name, kind, currency, "LINEAR_ZERO" if is_linear else "LOG_LINEAR_DISCOUNT", tuple(f"{d}D" for d in days), days, rates)
 
 
+def _index_curve(rng: np.random.Generator) -> Curve:
+    days, factors = np.array([365, 730, 1826, 3652], np.int32), rng.uniform(0.99, 1.01, 12)
+    base = InflationBase("INDEX", -80, rng.uniform(80.0, 130.0), tuple((factors / factors.prod() ** (1 / 12)).tolist()))
+    return Curve("I", CurveKind.INFLATION, "", "LINEAR_ZERO", ("1Y", "2Y", "5Y", "10Y"), days, rng.uniform(-0.01, 0.04, 4), base)
+
+
 def _market(rng: np.random.Generator, *, as_of: int = AS_OF) -> Market:
     curves = [
         *(_curve(f"{currency}-{name}", CurveKind.RATE, currency, rng) for currency in ("EUR", "USD") for name in ("D", "F")),
         *(_curve(f"H{n}", CurveKind.HAZARD, "", rng) for n in range(2)),
         _curve("S", CurveKind.SPREAD, "", rng),
+        _index_curve(rng),
     ]
     return Market(as_of, "EUR", tuple(curves), {"EUR": 1.0, "USD": 0.9})
 
@@ -88,6 +99,21 @@ def _default(rng: np.random.Generator, currency: str) -> Special:
     return Special(kind, f"{currency}-D", f"H{rng.integers(0, 2)}", 0.0, tuple(entries))
 
 
+def _ratio(rng: np.random.Generator) -> Special:
+    """Of the levels of two months, each interpolated, some known, with a floor or none."""
+    first = int(rng.choice([-70, -10, 40, 400]))
+    later, part = first + int(rng.choice([180, 365, 3000])), rng.random(2)
+    base = (first, first + 31) if rng.random() < 0.6 else (NO_DATE, NO_DATE)
+    level = 1.0 if base[0] != NO_DATE else float(rng.uniform(80.0, 130.0))
+    entries = [
+        (base[0], later, 1.0 - part[1], level * (1.0 - part[0])),
+        (base[1], later + 31, part[1], level * part[0]),
+        *([(NO_DATE, NO_DATE, 2.0, 0.5)] if rng.random() < 0.5 else []),
+    ]
+    floor = float(rng.choice([-np.inf, 0.0, 1.02, 1.5]))
+    return Special(SpecialKind.INDEX_RATIO, "I", None, floor, tuple(entries))
+
+
 @dataclass(frozen=True)
 class Flow:
     row: int
@@ -98,18 +124,20 @@ class Flow:
     special: Special | None
 
 
-def _flows(seed: int, *, rows: int = 10, kinds: tuple[SpecialKind, ...] = (*ON_RATES, *ON_DEFAULT)) -> list[Flow]:
+def _flows(seed: int, *, rows: int = 10, kinds: tuple[SpecialKind, ...] = (*ON_RATES, *ON_INDEX, *ON_DEFAULT)) -> list[Flow]:
     rng = np.random.default_rng(seed)
-    flows, made = [], []
+    flows: list[Flow] = []
+    made: list[Special] = []
     for row in range(rows):
         currency = str(rng.choice(["EUR", "USD"]))
         for _ in range(rng.integers(1, 6)):
             special: Special | None = None
             if rng.random() < 0.8:
-                shared = [each for each in made if each.rate.startswith(currency)]
+                shared = [each for each in made if each.rate.startswith((currency, "I"))]
                 special = shared[int(rng.integers(0, len(shared)))] if shared and rng.random() < 0.3 else None
                 if special is None:
-                    special = _default(rng, currency) if kinds[int(rng.integers(0, len(kinds)))] in ON_DEFAULT else _growth(rng, currency)
+                    kind = kinds[int(rng.integers(0, len(kinds)))]
+                    special = _ratio(rng) if kind in ON_INDEX else (_default if kind in ON_DEFAULT else _growth)(rng, currency)
                 made.append(special)
             day = int(rng.choice([1, 30, 200, 365, 1000, 4000]))
             discounting = (Term(f"{currency}-D"), *((Term("S", kind=CurveKind.SPREAD),) if rng.random() < 0.3 else ()))
@@ -118,6 +146,10 @@ def _flows(seed: int, *, rows: int = 10, kinds: tuple[SpecialKind, ...] = (*ON_R
             terms = () if special is not None and special.kind in ON_DEFAULT else discounting
             flows.append(Flow(row, currency, float(rng.normal(0.0, 1e6)), day, terms, special))
     return flows
+
+
+def _absolute(day: int) -> int:
+    return day if day == NO_DATE else AS_OF + day
 
 
 def _lowered(flows: list[Flow], *, as_of: int = AS_OF) -> Lowered:
@@ -134,7 +166,7 @@ def _lowered(flows: list[Flow], *, as_of: int = AS_OF) -> Lowered:
         kind=np.array([each.kind for each in table], np.int8), rate_curve=Text.of([each.rate for each in table]),
         hazard_curve=Text.of([each.hazard for each in table]), constant=np.array([each.constant for each in table], np.float64),
         offsets=np.cumsum([0, *(len(each.entries) for each in table)], dtype=np.int64),
-        start_day=np.array([AS_OF + start for start, *_ in entries], np.int32), end_day=np.array([AS_OF + e[1] for e in entries], np.int32),
+        start_day=np.array([_absolute(e[0]) for e in entries], np.int32), end_day=np.array([_absolute(e[1]) for e in entries], np.int32),
         weight=np.array([e[2] for e in entries], np.float64), addend=np.array([e[3] for e in entries], np.float64),
     )  # fmt: skip
     cashflows = Cashflows(
@@ -154,6 +186,10 @@ def _compiled(flows: list[Flow]) -> Compiled:
 # ------------------------------------------------------------------------------------------------------------------ plain Python
 
 Bump = dict[str, np.ndarray]
+
+
+def _month(day: int) -> int:
+    return int(np.datetime64(AS_OF + int(day), "D").astype("datetime64[M]").astype(int))
 
 
 class Plain:
@@ -178,7 +214,22 @@ class Plain:
         """The exponent of an accrual's day: before today it is 0, and tomorrow a day has been earned at today's forward."""
         return -self.exponent(name, self.days_on) if day <= 0 else self.exponent(name, max(day - self.days_on, 0))
 
+    def _level(self, name: str, day: int) -> float:
+        """The index in the month of a day; 1 on no day."""
+        if day == NO_DATE:
+            return 1.0
+        curve = self.market.curves[self.market.curve_index[name]]
+        assert curve.base is not None
+        base, month, *pillars = (_month(each) for each in (curve.base.day, day, *(curve.pillar_days + curve.base.day)))
+        rates = curve.zero_rates + self.bump.get(name, np.zeros(curve.zero_rates.size))
+        growth = float(np.interp(month - base, np.array(pillars) - base, rates)) * (month - base) / 12.0
+        return curve.base.level * curve.base.seasonality[month % 12] / curve.base.seasonality[base % 12] * math.exp(growth)
+
     def special(self, special: Special) -> float:
+        if special.kind in ON_INDEX:
+            above = math.fsum(weight * self._level(special.rate, end) for _, end, weight, _ in special.entries)
+            below = math.fsum(addend * self._level(special.rate, start) for start, _, _, addend in special.entries)
+            return max(special.constant, above / below)
         if special.kind in ON_RATES:
             grown = [
                 weight * math.expm1(self._running(special.rate, end) - self._running(special.rate, start)) + addend
@@ -228,7 +279,7 @@ def _up(market: Market, kind: CurveKind) -> Bump:
 
 # ------------------------------------------------------------------------------------------------------------------------- tests
 
-CASES = [(seed, ON_RATES) for seed in range(4)] + [(seed, ON_DEFAULT) for seed in range(2)]
+CASES = [(seed, ON_RATES) for seed in range(4)] + [(seed, ON_INDEX) for seed in range(3)] + [(seed, ON_DEFAULT) for seed in range(2)]
 
 
 @pytest.mark.parametrize(("seed", "kinds"), CASES)
@@ -308,8 +359,8 @@ def test_merging_in_any_order_and_through_bytes_gives_the_same_bits() -> None:
     for other in (merge_ladders(parts[::-1]), merge_ladders(pairs)):
         assert list(other.ladders) == list(together.ladders)
         assert other.to_bytes() == together.to_bytes()
-    found, other = (value_ladders(each, grid=grid, cell_count=3) for each in (together, merge_ladders(pairs)))
-    np.testing.assert_array_equal(found.pnl, other.pnl)
+    found, paired = (value_ladders(each, grid=grid, cell_count=3) for each in (together, merge_ladders(pairs)))
+    np.testing.assert_array_equal(found.pnl, paired.pnl)
     assert np.abs(found.pnl).min(axis=1).max() > 0.0
 
 
@@ -321,7 +372,8 @@ def test_steps_of_a_pnl_explanation_add_up_and_rates_are_apart_from_credit() -> 
     lowered, compiled = _lowered(flows), _compiled(flows)
     found = explain_pnl(compiled, compiled, known_t1=lowered, market_t0=market, market_t1=later)
     today, tolerance = Plain(market).rows(flows), 1e-10 * _gross(flows)
-    rates = Plain(market, {c.name: moves[c.name] for c in market.of_kind(CurveKind.RATE)}).rows(flows)
+    of_rates = (*market.of_kind(CurveKind.RATE), *market.of_kind(CurveKind.INFLATION))
+    rates = Plain(market, {curve.name: moves[curve.name] for curve in of_rates}).rows(flows)
     np.testing.assert_allclose(found.pv_t0, today, rtol=0, atol=tolerance)
     np.testing.assert_allclose(found.pv_t1, Plain(later).rows(flows), rtol=0, atol=tolerance)
     np.testing.assert_allclose(found.rates, rates - today, rtol=0, atol=tolerance)
@@ -361,6 +413,21 @@ def test_small_moves_keep_their_relative_accuracy_when_netted() -> None:
 
     assert pnl(1e-12) != 0.0
     assert pnl(2e-12) == pytest.approx(2.0 * pnl(1e-12), rel=1e-10)
+
+
+def test_ratio_at_its_floor_moves_once_it_is_above() -> None:
+    market = _market(np.random.default_rng(1))
+    special = Special(SpecialKind.INDEX_RATIO, "I", None, 1.0, ((NO_DATE, 365, 1.0, 1.0),))
+    level = Plain(market).special(special)
+    floored = replace(special, entries=((NO_DATE, 365, 1.0, level / 0.9999),))
+    compiled = _compiled([Flow(0, "EUR", 1.0, 400, (), floored)])
+    shifts = {"I": np.full((4, 3), [-0.01, 0.00005, 0.01])}
+    found = present_values(compiled, market=market, scenarios=Scenarios(3, shifts=shifts))[0]
+    assert found[:2].tolist() == [1.0, 1.0]
+    assert found[2] == pytest.approx(0.9999 * math.exp(0.01 * (_month(365) - _month(-80)) / 12), rel=1e-13)
+    values = value_cashflows(compiled, market=market)
+    assert values.values[Measure.PV].tolist() == [1.0]
+    assert values.values[Measure.DV01].tolist() == [0.0]
 
 
 @pytest.mark.parametrize("kind", [SpecialKind.RFR_PRODUCT, SpecialKind.PROTECTION])
@@ -441,7 +508,7 @@ def test_row_whose_factor_cannot_be_evaluated_has_a_status_and_its_neighbour_a_v
         ({"end_day": np.array([AS_OF - 1], np.int32)}, "ends before it starts"),
     ],
 )
-def test_table_of_factors_that_contradicts_itself_is_refused(change: dict[str, object], message: str) -> None:
+def test_table_of_factors_that_contradicts_itself_is_refused(change: dict[str, Any], message: str) -> None:
     flow = Flow(0, "EUR", 1e6, 300, (), Special(SpecialKind.PROTECTION, "EUR-D", "H1", 0.0, ((0, 300, 1.0, 0.0),)))
     lowered = _lowered([flow])
     assert lowered.cashflows.specials is not None

@@ -61,7 +61,7 @@ from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs
 from pricers.flows.coupon_leg import lower_coupons
 from pricers.flows.instalments import no_instalments
 from pricers.market.fixings import Fixings
-from pricers.measures import Measure
+from pricers.measures import BOND_MEASURES
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
 from pricers.time.calendars import BUSINESS_DAY_CONVENTIONS, CalendarTables
@@ -128,14 +128,14 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
         One leg a row with one flow a payment date after `as_of`; two on a date whose coupon, but not whose principal, trades ex-coupon
         at settlement. Row status: INVALID_AMOUNT, INVALID_PRINCIPAL, INVALID_SCHEDULE, INVALID_DATES, DATE_OUT_OF_RANGE or MATURED.
     """
-    legs, tables, calendars_known = _legs(contracts)
-    status = _status_of_terms(contracts)
+    legs, tables, calendars_known = legs_of(contracts)
+    status = status_of_terms(contracts)
     status[~calendars_known | lacks_calendar(contracts) | quotes_on_business_days(contracts)] = RowStatus.INVALID_SCHEDULE
     status[(status == RowStatus.OK) & (legs.payment.issue >= legs.schedule.maturity)] = RowStatus.INVALID_DATES
     return lower_coupons(contracts, legs, tables=tables, as_of=as_of, status=status)
 
 
-def _legs(contracts: Contracts) -> tuple[CouponLegs, CalendarTables, np.ndarray]:
+def legs_of(contracts: Contracts) -> tuple[CouponLegs, CalendarTables, np.ndarray]:
     """Columns for compiled code, the calendars that they point into, and whether all three calendars of a row are known."""
     column, rows = contracts.array, contracts.row_count
     dates, amounts, coupon_dates = (contracts.ragged(name) for name in ("sinking_dates", "sinking_amounts", "coupon_dates"))
@@ -191,7 +191,7 @@ def _legs(contracts: Contracts) -> tuple[CouponLegs, CalendarTables, np.ndarray]
     return legs, found.tables, np.logical_and.reduce(found.known.reshape(3, rows))
 
 
-def _status_of_terms(contracts: Contracts) -> UInt8[np.ndarray, " row"]:
+def status_of_terms(contracts: Contracts) -> UInt8[np.ndarray, " row"]:
     """Status that follows from single terms, before any date is looked at."""
     notional, price = contracts.array("notional"), contracts.array("market_clean_price")
     redemption = contracts.array("redemption")
@@ -216,7 +216,7 @@ register(
         product="FIXED_BOND",
         title="Fixed-rate bond",
         columns=COLUMNS,
-        measures=frozenset(Measure),
+        measures=BOND_MEASURES,
         native_currency="currency",
         notional="notional",
         lower=lower,

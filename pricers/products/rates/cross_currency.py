@@ -134,7 +134,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     never = np.zeros(is_reset.size, np.bool_)
     exchanges = [never, *(np.repeat(contracts.array(name), LEGS) & ~is_reset for name in ("intermediate_exchange", "final_exchange"))]
     notional = _notionals(contracts, resetting)
-    found = swap_legs(contracts, fixings=fixings, currencies=currencies, notional=notional, kinds=KINDS, exchanges=exchanges)
+    found = swap_legs(contracts, as_of=as_of, fixings=fixings, currencies=currencies, notional=notional, kinds=KINDS, exchanges=exchanges)
     status = found.status.copy()
     _check(status, contracts, found, currencies, resetting)
     lowered = lower_floating_legs(found.legs, found.terms.found, found.terms.indices, tables=found.terms.tables, as_of=as_of, status=status)

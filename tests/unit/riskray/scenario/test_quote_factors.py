@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pricers import compile_contracts, contracts_of, present_values, pricer
+from pricers.calibration.calibrated import Calibration
 from pricers.calibration.quote_scenarios import par_dv01
 from riskray.errors import InvalidRequest
 from riskray.market.build import build_market
@@ -37,6 +38,15 @@ POINTS = build_market(DOCUMENT.model_copy(update={"curves": [c.model_copy(update
                       base_currency="USD")  # fmt: skip
 
 
+def calibrated() -> Calibration:
+    calibration = calibration_of(DOCUMENT)
+    assert calibration is not None
+    return calibration
+
+
+CALIBRATION = calibrated()
+
+
 def matrix(text: str) -> ScenarioMatrix:
     return read_matrix(text.encode(), format="csv", numeraire="USD")
 
@@ -44,10 +54,10 @@ def matrix(text: str) -> ScenarioMatrix:
 def test_curves_follow_moved_quotes():
     bound = bind_scenarios(matrix("scenario,quote/OIS.5Y,quote/OIS.10Y\nup,0.0001,0\nboth,0.001,-0.002\nnone,0,0\n"), market=MARKET)
     shift = bound.scenarios.shifts["USD-SOFR"]
-    system, values = calibration_of(DOCUMENT).system, calibration_of(DOCUMENT).values
+    system, values = CALIBRATION.system, CALIBRATION.values
     for scenario, (five, ten) in enumerate([(1e-4, 0.0), (1e-3, -2e-3), (0.0, 0.0)]):
         moved = system.solve(values + np.array([0.0, 0.0, five, ten]))
-        np.testing.assert_allclose(shift[:, scenario], moved.zero_rates - calibration_of(DOCUMENT).zero_rates, rtol=0, atol=1e-13)
+        np.testing.assert_allclose(shift[:, scenario], moved.zero_rates - CALIBRATION.zero_rates, rtol=0, atol=1e-13)
     assert "zero/USD-SOFR" not in bound.unmoved
     assert "zero/USD-GOVT" in bound.unmoved
 
@@ -73,7 +83,7 @@ def test_a_stress_of_single_quotes_gives_the_par_dv01():
         "discount_curve": "USD-SOFR",
     }  # fmt: skip
     compiled = compile_contracts("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [row]), as_of=MARKET.as_of)
-    ladder = par_dv01(compiled, market=MARKET, calibration=calibration_of(DOCUMENT))
+    ladder = par_dv01(compiled, market=MARKET, calibration=CALIBRATION)
     today = bind_scenarios(matrix("scenario,credit\nnone,0\n"), market=MARKET).scenarios
     before = present_values(compiled, market=MARKET, scenarios=today)
     gains = present_values(compiled, market=MARKET, scenarios=bound.scenarios) - before

@@ -49,7 +49,7 @@ def discount(curve, day_number: int) -> float:
 def test_fixed_coupon_is_paid_at_its_fixing_and_later_ones_at_forward_rates():
     """The period from 2025-11-20 was fixed on Tuesday 2025-11-18, the one from 2026-05-20 fixes two TARGET days before it."""
     bond = {**PLAIN, "maturity_date": "2026-11-20"}
-    market = replace(FLOATING_MARKET, fixings=fixings(known={day("2025-11-18"): 0.03}))
+    market = replace(FLOATING_MARKET, fixings=fixings(**{f"day_{day('2025-11-18')}": 0.03}))
     curve = FLOATING_MARKET.curves[FLOATING_MARKET.curve_index["EUR-EURIBOR-6M"]]
     first, last = day("2026-05-20"), day("2026-11-20")
     forward = (discount(curve, first) / discount(curve, last) - 1.0) / (184 / 360.0)
@@ -70,7 +70,7 @@ def test_floater_without_margin_on_its_own_curve_is_worth_par_from_its_first_day
 
 def test_fixing_of_the_valuation_date_is_read_where_it_is_published_and_forecast_otherwise():
     bond = {**PLAIN, "issue_date": "2026-03-18", "interest_start_date": "2026-03-18", "maturity_date": "2026-09-18"}  # fixes on 2026-03-16
-    published = replace(FLOATING_MARKET, fixings=fixings(AS_OF + 1, {AS_OF: 0.05}))
+    published = replace(FLOATING_MARKET, fixings=fixings(AS_OF + 1, **{f"day_{AS_OF}": 0.05}))
     value, forecast = measures(bond, published)[Measure.PV], measures(bond)[Measure.PV]
     end = day("2026-09-18")
     assert value == pytest.approx(1e6 * (1.0 + 0.06 * 184 / 360.0) * discount(EUR, end), rel=1e-13)
@@ -126,8 +126,8 @@ def test_rate_of_a_stub_lies_between_those_of_its_two_indices():
 def test_rates_of_the_parts_of_a_period_are_compounded():
     """Three months from 2025-11-20 at the rate fixed on the 18th, three from 2026-02-20 at that of the 18th; margin once or with each."""
     bond = {**PLAIN, "maturity_date": "2026-05-20", "index": "EUR-EURIBOR-3M", "rate_method": "SUBPERIOD_COMPOUNDED"}
-    known = {day("2025-11-18"): 0.03, day("2026-02-18"): 0.04}
-    market = replace(FLOATING_MARKET, fixings=fixings(known=known))
+    known = {f"day_{day('2025-11-18')}": 0.03, f"day_{day('2026-02-18')}": 0.04}
+    market = replace(FLOATING_MARKET, fixings=fixings(**known))
     paid = 1e6 * discount(EUR, day("2026-05-20"))
     growth = (1.0 + 0.03 * 92 / 360) * (1.0 + 0.04 * 89 / 360)
     assert measures(bond, market)[Measure.PV] == pytest.approx(paid * (growth + 0.01 * 181 / 360), rel=1e-13)
@@ -219,7 +219,7 @@ def test_theta_is_the_value_a_day_later_with_todays_forward_rate_as_its_fixing(r
     flat += tuple(replace(curve, zero_rates=np.full_like(curve.zero_rates, 0.04)) for curve in FLOATING_MARKET.curves[3:])
     market = replace(FLOATING_MARKET, curves=flat)
     overnight = (np.exp(0.04 / 365.0) - 1.0) * 360.0
-    later = replace(market, as_of=AS_OF + 1, fixings=fixings(AS_OF + 1, {AS_OF: overnight}))
+    later = replace(market, as_of=AS_OF + 1, fixings=fixings(AS_OF + 1, **{f"day_{AS_OF}": overnight}))
     today = measures(row, market)
     assert today[Measure.THETA_1D] == pytest.approx(measures(row, later)[Measure.PV_BASE] - today[Measure.PV_BASE], abs=1e-7)
 
@@ -230,7 +230,7 @@ def test_coupon_is_an_amount_under_the_fixings_of_the_day_on_which_it_is_paid(bo
     lower = pricer(PRODUCT).lower
     assert lower is not None
     until = day("2026-08-20")
-    flows = lower(floaters(bond), as_of=AS_OF, fixings=fixings(until)).cashflows
+    flows = lower(floaters(bond), as_of=AS_OF, fixings=replace(fixings(until), through=until)).cashflows
     assert flows.flow_shape is not None
     rests_on_none = flows.flow_shape == flows.leg_shape[0]
     if flows.flow_special is not None:

@@ -1,5 +1,7 @@
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +36,7 @@ FIXED = {
 }  # fmt: skip
 RESETTING_RECEIVED = {**FIXED, "resetting_leg": "RECEIVE", "fx_reset_index": "EUR-USD-ECB", "notional_payment_lag": 0}
 RESETTING_LOOKBACK = {**FIXED, "resetting_leg": "PAY", "fx_reset_index": "EUR-USD-ECB"}
-SWAPS = [RESETTING, CONSTANT, FIXED, RESETTING_RECEIVED, RESETTING_LOOKBACK]
+SWAPS: list[dict[str, Any]] = [RESETTING, CONSTANT, FIXED, RESETTING_RECEIVED, RESETTING_LOOKBACK]
 FORWARD = {"start_date": "2026-04-15", "maturity_date": "2031-04-15"}
 
 
@@ -84,7 +86,7 @@ def test_running_period_is_worth_its_fixed_notional_and_interest():
     rate = MARKET.fixings.series["USD-SOFR"]
     on = dict(zip(rate.days.tolist(), rate.values.tolist(), strict=True))
     days = [d for d in range(to_day(date(2026, 2, 20)), AS_OF + 1) if np.is_busday(np.datetime64(d, "D"))]
-    growth = np.prod([1.0 + on[d] * (e - d) / 360.0 for d, e in zip(days[:-1], days[1:], strict=True)])
+    growth = np.prod([1.0 + on[d] * (e - d) / 360.0 for d, e in pairwise(days)])
     dollars = (
         valued(swap, market=market).values[Measure.PV][0] - valued({**swap, "current_fx_fixing": 1e-9}, market=market).values[Measure.PV][0]
     )
@@ -93,7 +95,7 @@ def test_running_period_is_worth_its_fixed_notional_and_interest():
 
 def test_inverse_index_is_the_same_rate():
     dollar = FixingSeries(DAYS, 1.0 / FX_FIXINGS.values)
-    index = replace(MARKET.fixings.index("EUR-USD-ECB"), name="USD-EUR", currency="USD", quote_currency="EUR")
+    index = replace(MARKET.fixings.indices["EUR-USD-ECB"], name="USD-EUR", currency="USD", quote_currency="EUR")
     fixed = Fixings({**MARKET.fixings.series, "USD-EUR": dollar}, {**MARKET.fixings.indices, "USD-EUR": index})
     (expected,) = values(RESETTING)
     assert values({**RESETTING, "fx_reset_index": "USD-EUR"}, market=replace(MARKET, fixings=fixed))[0] == pytest.approx(
@@ -118,11 +120,12 @@ def test_notionals_are_exchanged_when_periods_end_whatever_the_lag_of_coupons():
 @pytest.mark.parametrize(
     ("change", "status", "message"),
     [
-        ({"convention": "USD-SOFR-EUR-EONIA-XCCY"}, RowStatus.UNKNOWN_CONVENTION,
-         "no convention 'USD-SOFR-EUR-EONIA-XCCY'; did you mean 'USD-SOFR-EUR-ESTR-XCCY'?"),
+        ({"convention": "USD-SOFR-EUR-ESTR-XCC"}, RowStatus.UNKNOWN_CONVENTION,
+         "no convention 'USD-SOFR-EUR-ESTR-XCC'; did you mean 'USD-SOFR-EUR-ESTR-XCCY'?"),
         ({"convention": "EUR-FIXED-1Y-ESTR-OIS"}, RowStatus.UNKNOWN_CONVENTION,
          "EUR-FIXED-1Y-ESTR-OIS is the convention of another product: its kind is FIXED_FLOAT"),
-        ({"pay_leg_currency": "EUR"}, RowStatus.INDEX_MISMATCH, None),
+        ({"pay_leg_currency": "EUR"}, RowStatus.INVALID_AMOUNT, None),
+        ({"pay_leg_index": "EUR-ESTR"}, RowStatus.INDEX_MISMATCH, None),
         ({"convention": None, "pay_leg_currency": "EUR", "receive_leg_rate": 0.01, "receive_leg_day_count": "ACT/360",
           "pay_leg_rate": 0.01, "pay_leg_day_count": "ACT/360"}, RowStatus.INVALID_AMOUNT, None),
         ({"resetting_leg": "NONE"}, RowStatus.INVALID_AMOUNT, None),
