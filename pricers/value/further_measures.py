@@ -142,7 +142,7 @@ class _MovedNodes:
         special, today, changes = self._specials
         if changes is not None:
             after = self.exponential[special][:, None] + changed[special]
-            changed[special] = changed[special] * today[:, None] + after * changes.under(shifts)
+            changed[special] = changed[special] * today[:, None] + after * changes.under(shifts, 0, shifts.shape[1])
         return changed
 
     def row_sums(self, of_node: Float[np.ndarray, " node"]) -> Float[np.ndarray, " row"]:
