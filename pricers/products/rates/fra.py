@@ -65,7 +65,8 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     """
     notional, fixed_rate, at_end = contracts.array("notional"), contracts.array("fixed_rate"), contracts.array("settlement") == AT_END
     periods = periods_of(
-        contracts, fixings=fixings, start=contracts.array("start_date"), end=contracts.array("maturity_date"), spread=-fixed_rate
+        contracts, as_of=as_of, fixings=fixings, start=contracts.array("start_date"), end=contracts.array("maturity_date"),
+        spread=-fixed_rate,
     )  # fmt: skip
     status = _status(periods, notional, at_end, as_of)
     lowered = lower_periods(periods, notional=np.where(status == RowStatus.OK, notional, 1.0), as_of=as_of, status=status)

@@ -72,8 +72,8 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     methods = contracts.array("rate_method")
     data = {**contracts.data, "rate_method": np.where(methods < 0, methods, methods + 1).astype(np.int8)}
     periods = periods_of(
-        Contracts(contracts.row_count, data), fixings=fixings, start=contracts.array("start_date"), end=_ends(contracts, fixings),
-        spread=spread,
+        Contracts(contracts.row_count, data), as_of=as_of, fixings=fixings, start=contracts.array("start_date"),
+        end=_ends(contracts, fixings), spread=spread,
     )  # fmt: skip
     status = _status(periods, count, point, as_of)
     is_ok = status == RowStatus.OK
