@@ -27,6 +27,7 @@ from tests.oracles import (
     accuracy_inflation,
     accuracy_loans,
     accuracy_money_market,
+    accuracy_single_period,
     accuracy_swaps,
 )
 from tests.oracles.accuracy_report import Comparison
@@ -48,6 +49,8 @@ COMPARISONS: Final[dict[str, Callable[..., Comparison]]] = {
     "CREDIT_DEFAULT_SWAP": accuracy_credit.compare,
     "INTEREST_RATE_SWAP": accuracy_swaps.compare,
     "CROSS_CURRENCY_SWAP": accuracy_cross_currency.compare,
+    "FRA": accuracy_single_period.compare,
+    "RATE_FUTURE": accuracy_single_period.compare_futures,
 }
 CONTRACTS_DEFAULT: Final = 30_000
 

@@ -13,13 +13,14 @@ import numpy as np
 import QuantLib as ql
 
 from pricers import Curve, CurveKind, Market, Scenarios
+from pricers.flows.swap_legs import PREFIXES
 from pricers.market.fixings import Fixings, FixingSeries
 from pricers.market.indices import STANDARD_INDICES
 from tests.oracles import accuracy_floating_bonds
 from tests.oracles import quantlib_terms as terms
 from tests.oracles.accuracy_credit import SwapOracle, hazard_structure
 from tests.oracles.accuracy_cross_currency import FX_CALENDAR, CrossCurrencyOracle
-from tests.oracles.accuracy_swaps import PREFIXES, quantlib_leg
+from tests.oracles.accuracy_swaps import quantlib_leg
 from tests.oracles.quantlib_floating import FloatingOracle
 
 AS_OF: Final = int(np.datetime64("2026-03-16", "D").astype(np.int64))
@@ -173,7 +174,9 @@ def random_default_swaps(count: int, *, rng: np.random.Generator) -> list[Row]:
             row["trade_date"] = AS_OF - int(rng.integers(5, 80))
         else:
             row["start_date"] = AS_OF - int(rng.integers(100, 1_000))
-            row["maturity_date"] = AS_OF + int(rng.integers(200, 3_600))
+            month = np.datetime64(AS_OF + int(rng.integers(200, 3_600)), "D").astype("datetime64[M]")
+            day = int(rng.choice([*range(1, 14), *range(18, 29)]))  # QuantLib leaves a premium of tomorrow out: it values a new swap
+            row["maturity_date"] = int((month.astype("datetime64[D]") + day - 1).astype(np.int64))
         rows.append(row)
     return rows
 

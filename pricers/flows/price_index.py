@@ -86,7 +86,7 @@ class ReferenceLevels:
     weight: Float[np.ndarray, "day 2"]
     """0 where there is no month."""
     missing: Int32[np.ndarray, " day"]
-    """First day of a month that should be published and is not there, else NO_DATE."""
+    """First day of the first month that should be published and is not there, else NO_DATE."""
 
     @property
     def is_known(self) -> Bool[np.ndarray, " day"]:
@@ -144,7 +144,7 @@ def reference_levels(
         known=np.where(code >= 0, known, np.nan),
         month=np.where(is_open, node, NO_DATE).astype(np.int32),
         weight=np.where(is_open, weight, 0.0),
-        missing=np.where(is_missing, node, NO_DATE).astype(np.int32).max(axis=1, initial=NO_DATE),
+        missing=np.select([is_missing[:, 0], is_missing[:, 1]], [node[:, 0], node[:, 1]], NO_DATE).astype(np.int32),
     )
 
 

@@ -92,3 +92,22 @@ def test_cross_currency_swaps_are_worth_nothing_at_published_quotes(convention):
 def maturity(tenor: str) -> str:
     months = int(tenor[:-1]) * (12 if tenor.endswith("Y") else 1)
     return f"{2013 + (8 + months) // 12}-{(8 + months) % 12 + 1:02d}-10"
+
+
+def test_forward_rate_agreement_has_the_published_value():
+    """J. Hull, Options, Futures, and Other Derivatives, ch. 4, example 4.3.
+
+    Receives 5.8 % from 1.5 to 2 years; the forward rate is 5 % for the half-year, the two-year rate 4 %, continuously compounded.
+    """
+    as_of = day("2026-01-01")
+    start, end = day("2027-07-01"), day("2028-01-01")
+    index = Index("INDEX", IndexKind.TERM, "USD", "6M", "30/360 BOND BASIS", 0, "NONE", "", "FOLLOWING")
+    forward = Curve("INDEX", CurveKind.RATE, "USD", "LOG_LINEAR_DISCOUNT", ("1", "2"), np.array([546, 730], np.int32),
+                    np.array([0.0, np.log1p(0.05 * 0.5) * 365.0 / 730.0]))  # fmt: skip
+    market = Market(as_of, "USD", (forward, flat("ZERO", "USD", 0.04)), {"USD": 1.0}, Fixings({}, {"INDEX": index}))
+    fra = {
+        "currency": "USD", "notional": -1e8, "fixed_rate": 0.058, "index": "INDEX", "start_date": start, "maturity_date": end,
+        "settlement": "AT_END", "discount_curve": "ZERO",
+    }  # fmt: skip
+    valuation = value_contracts("FRA", contracts_of(pricer("FRA").columns, [fra]), market=market)
+    assert valuation.values[Measure.PV][0] == pytest.approx(369_200, rel=0.0, abs=50.0)

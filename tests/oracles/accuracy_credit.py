@@ -3,6 +3,7 @@
 QuantLib gets both curves from the valuation date on, with pillars beyond every maturity, because its sum over pillars stops at the last
 one; a schedule of a single period gets a dead one before it, because the leg forgets its last day otherwise. A premium that is paid
 on the day after the valuation date is added: QuantLib values a swap entered into today, to which that premium does not belong.
+No protection starts on a pillar, which QuantLib's sum would leave out.
 """
 
 from typing import Any, Final
@@ -64,7 +65,7 @@ def _random_swap(as_of: int, rng: np.random.Generator) -> dict[str, Any]:
         if rng.random() < 0.5:
             row["upfront_rate"] = float(rng.uniform(-0.1, 0.3))
     else:
-        row["start_date"] = as_of + int(rng.integers(-700, 60))
+        row["start_date"] = as_of + int(rng.integers(-700, 26))  # before the first pillar
         row["maturity_date"] = max(row["start_date"], as_of) + int(rng.integers(200, 3000))
         row["frequency"] = str(rng.choice(["QUARTERLY", "SEMIANNUAL", "ANNUAL"]))
         row["day_count"] = str(rng.choice(["ACT/360", "ACT/360", "ACT/365F"])) if not row["pay_accrual_on_default"] else "ACT/360"

@@ -28,7 +28,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int32, Int64, UInt8
 
-from pricers.contract.columns import AMOUNT_MAX, NO_DATE, NO_INTEGER, PRICE_MAX, Column, ColumnData, Columns, Contracts, Ragged, Text
+from pricers.contract.columns import AMOUNT_MAX, NO_DATE, PRICE_MAX, Column, ColumnData, Columns, Contracts, Text
+from pricers.contract.leg_columns import column_of_defaults
 from pricers.flows.cashflows import NO_CURVE, Cashflows, Lowered, Shape, Term
 from pricers.market.fixings import Fixings
 from pricers.market.market import CurveKind
@@ -155,29 +156,8 @@ def _bonds(futures: Contracts) -> Contracts:
         "credit_spread": np.zeros(rows),
     }
     data = {column.name: futures.data[column.name] for column in _OF_THE_BOND}
-    others = {column.name: _defaults(column, rows) for column in fixed.COLUMNS if column.name not in data}
+    others = {column.name: column_of_defaults(column, rows) for column in fixed.COLUMNS if column.name not in data}
     return Contracts(row_count=rows, data={**data, **others, **given})
-
-
-def _defaults(column: Column, rows: int) -> ColumnData:
-    """The column of contracts that do not give it."""
-    match column.kind:
-        case "text":
-            return Text(np.full(rows, -1, np.int32), ())
-        case "date_list":
-            return Ragged(np.zeros(rows + 1, np.int64), np.empty(0, np.int32))
-        case "float_list":
-            return Ragged(np.zeros(rows + 1, np.int64), np.empty(0))
-        case "choice":
-            return np.full(rows, -1 if column.default is None else column.allowed.index(column.default), np.int8)
-        case "boolean":
-            return np.full(rows, column.default, np.bool_)
-        case "integer":
-            return np.full(rows, NO_INTEGER if column.default is None else column.default, np.int32)
-        case "date":
-            return np.full(rows, NO_DATE, np.int32)
-        case _:
-            return np.full(rows, np.nan if column.default is None else column.default)
 
 
 def _shapes(contracts: Contracts, row: np.ndarray, day: np.ndarray) -> tuple[tuple[Shape, ...], Int32[np.ndarray, " flow"]]:

@@ -171,8 +171,9 @@ def _linked(
         specials=parts.specials,
         flow_special=None if parts.specials is None else parts.special,
     )
-    settled = IndexRatios(at_settlement, base, np.full(rows.size, NO_FLOOR), decimals).published
-    for number in np.flatnonzero((status == RowStatus.OK) & np.isnan(settled)).tolist():
+    is_sound = status == RowStatus.OK
+    settled = np.where(is_sound, IndexRatios(at_settlement, base, np.full(rows.size, NO_FLOOR), decimals).published, np.nan)
+    for number in np.flatnonzero(is_sound & np.isnan(settled)).tolist():
         messages[number] = f"no prices: the reference level of the settlement date {to_date(real.settlement_day[number])} is not published"
     is_first = np.arange(flow.size) == part_starts[flow]
     prices = _prices(

@@ -208,9 +208,9 @@ def valued(grid: LocalGrid) -> Iterator[Valued]:
         run = _run(api, grid, market="close", scenario_set="one of each", vectors="position")
         changed = _run(api, grid, market="changed", reuse_from=run.run_id)
         rows = api.http.get(f"/api/v1/results/{run.run_id}/positions", params={"limit": 1000}).json()["data"]
-        markets = [build_market(parse_market(each), base_currency=BASE) for each in (document(), changed_document())]
+        today, other = (build_market(parse_market(each), base_currency=BASE) for each in (document(), changed_document()))
         assert check_invariants(grid.database) == []
-        yield Valued(api, run.run_id, changed.run_id, changed.progress.reused_count, *markets, {row["product"]: row for row in rows})
+        yield Valued(api, run.run_id, changed.run_id, changed.progress.reused_count, today, other, {row["product"]: row for row in rows})
 
 
 @pytest.mark.parametrize("product", PRODUCTS)

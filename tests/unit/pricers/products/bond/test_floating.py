@@ -230,7 +230,7 @@ def test_coupon_is_an_amount_under_the_fixings_of_the_day_on_which_it_is_paid(bo
     lower = pricer(PRODUCT).lower
     assert lower is not None
     until = day("2026-08-20")
-    flows = lower(floaters(bond), as_of=AS_OF, fixings=fixings(until)).cashflows
+    flows = lower(floaters(bond), as_of=AS_OF, fixings=replace(fixings(until), through=until)).cashflows
     assert flows.flow_shape is not None
     rests_on_none = flows.flow_shape == flows.leg_shape[0]
     if flows.flow_special is not None:

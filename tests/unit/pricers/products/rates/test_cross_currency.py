@@ -1,6 +1,7 @@
 from dataclasses import replace
 from datetime import date
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ FIXED = {
 }  # fmt: skip
 RESETTING_RECEIVED = {**FIXED, "resetting_leg": "RECEIVE", "fx_reset_index": "EUR-USD-ECB", "notional_payment_lag": 0}
 RESETTING_LOOKBACK = {**FIXED, "resetting_leg": "PAY", "fx_reset_index": "EUR-USD-ECB"}
-SWAPS = [RESETTING, CONSTANT, FIXED, RESETTING_RECEIVED, RESETTING_LOOKBACK]
+SWAPS: list[dict[str, Any]] = [RESETTING, CONSTANT, FIXED, RESETTING_RECEIVED, RESETTING_LOOKBACK]
 FORWARD = {"start_date": "2026-04-15", "maturity_date": "2031-04-15"}
 
 
@@ -94,7 +95,7 @@ def test_running_period_is_worth_its_fixed_notional_and_interest():
 
 def test_inverse_index_is_the_same_rate():
     dollar = FixingSeries(DAYS, 1.0 / FX_FIXINGS.values)
-    index = replace(MARKET.fixings.index("EUR-USD-ECB"), name="USD-EUR", currency="USD", quote_currency="EUR")
+    index = replace(MARKET.fixings.indices["EUR-USD-ECB"], name="USD-EUR", currency="USD", quote_currency="EUR")
     fixed = Fixings({**MARKET.fixings.series, "USD-EUR": dollar}, {**MARKET.fixings.indices, "USD-EUR": index})
     (expected,) = values(RESETTING)
     assert values({**RESETTING, "fx_reset_index": "USD-EUR"}, market=replace(MARKET, fixings=fixed))[0] == pytest.approx(
