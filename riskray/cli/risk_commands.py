@@ -126,6 +126,7 @@ def sensitivities(
         list[FactorKind], typer.Option(help="Only factors of this kind; may be given several times.", case_sensitive=False)
     ] = [],  # noqa: B006
     factor: Annotated[list[str], typer.Option(help="Only this curve or currency; may be given several times.")] = [],  # noqa: B006
+    by_factor: Annotated[bool, typer.Option("--by-factor", help="One sum a factor over its buckets: DV01 by curve.")] = False,
     book: Books = [],  # noqa: B006
     product: Products = [],  # noqa: B006
     hierarchy: HierarchyKey = None,
@@ -137,7 +138,7 @@ def sensitivities(
 
     with Client() as client:
         rows = client.sensitivities(
-            run_id, groups_of(by), kind=kind, factor=factor, book=book, product=product, hierarchy=hierarchy, node=node
+            run_id, groups_of(by), kind=kind, factor=factor, by_factor=by_factor, book=book, product=product, hierarchy=hierarchy, node=node
         )
         if as_json:
             print_json(rows)

@@ -73,7 +73,7 @@ class Sensitivity(Model):
     group: dict[str, str]
     kind: FactorKind = Field(description="Kind of the factor.")
     factor: str
-    bucket: str
+    bucket: str = Field(description="Label of the bucket; `total` for the sum over all of them.", examples=["10Y"])
     bucket_days: int | None
     sensitivity: float
 

@@ -247,6 +247,12 @@ def test_ladders_of_every_kind_are_reachable_and_add_up_to_the_run(valued: Value
         of_kind = valued.get(f"{valued.run_id}/sensitivities", group_by="", kind=kind)
         by_product = [row["sensitivity"] for row in found if row["kind"] == kind]
         assert sum(row["sensitivity"] for row in of_kind) == pytest.approx(sum(by_product), rel=1e-9)
+        totals = valued.get(f"{valued.run_id}/sensitivities", group_by="", kind=kind, by_factor=True)
+        assert len({row["factor"] for row in of_kind}) == len(totals)
+        for total in totals:
+            assert total["bucket"] == "total"
+            buckets = [row["sensitivity"] for row in of_kind if row["factor"] == total["factor"]]
+            assert total["sensitivity"] == pytest.approx(sum(buckets), rel=1e-9, abs=1e-9)
     for product in PRODUCTS:
         rates = np.array([row["sensitivity"] for row in found if row["kind"] == "RATE" and row["group"]["product"] == product])
         dv01 = valued.rows[product]["dv01"] or 0.0
