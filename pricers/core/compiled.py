@@ -17,7 +17,7 @@ from pricers.core.curve_sets import CurveSets, RowSets, curve_sets, row_sets
 from pricers.core.node_numbers import NodeNumbers, number_nodes, prefetch_leg
 from pricers.core.shapes import OWN_ORDER, canonical, curve_key, sort_key
 from pricers.core.specials import CompiledSpecials, SpecialFlows, special_flows, split_nodes
-from pricers.flows.cashflows import Lowered, PriceTerms, Shape, YieldConvention
+from pricers.flows.cashflows import Cashflows, Lowered, PriceTerms, Shape, YieldConvention
 from pricers.flows.numbering import numbered
 from pricers.kernels.jit import kernel, njit
 from pricers.kernels.vector_math import exp
@@ -189,20 +189,7 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         weight = np.empty_like(amount)
         _weigh(offsets, flows.leg_credit_spread[order], found.flow_node, own_time, amount, weight)
         weight = read_only(weight)
-    life = None
-    if terms is not None:
-        life, outstanding = np.full(flows.row_count, np.nan), np.full(flows.row_count, np.nan)
-        _principal_terms(
-            flows.flow_offsets,
-            flows.pay_day,
-            lowered.as_of,
-            flows.principal if terms.real_principal is None else terms.real_principal,
-            terms.first_flow,
-            terms.outstanding,
-            life,
-            outstanding,
-        )
-        terms = _stored_terms(replace(terms, outstanding=outstanding), order, flows.flow_offsets, offsets)
+    life, terms = (None, None) if terms is None else _compiled_terms(terms, flows, order, offsets, as_of=lowered.as_of)
     return Compiled(
         as_of=lowered.as_of,
         measures=measures,
@@ -332,6 +319,16 @@ def _set_shapes(
 def _points_in_row(shape: Shape) -> int:
     curves = [key for term in shape if (key := curve_key(term))[0] != OWN_ORDER]
     return len(curves) if len(curves) in (1, 2) and len(set(curves)) == len(curves) else 0
+
+
+def _compiled_terms(
+    terms: PriceTerms, flows: Cashflows, order: np.ndarray, offsets: np.ndarray, *, as_of: int
+) -> tuple[np.ndarray, PriceTerms]:
+    """The average life of each row, and the terms in the order of storage with the sign of what is repaid."""
+    life, outstanding = np.full(flows.row_count, np.nan), np.full(flows.row_count, np.nan)
+    principal = flows.principal if terms.real_principal is None else terms.real_principal
+    _principal_terms(flows.flow_offsets, flows.pay_day, as_of, principal, terms.first_flow, terms.outstanding, life, outstanding)
+    return life, _stored_terms(replace(terms, outstanding=outstanding), order, flows.flow_offsets, offsets)
 
 
 def _stored_terms(terms: PriceTerms, order: np.ndarray, given: np.ndarray, offsets: np.ndarray) -> PriceTerms:

@@ -20,28 +20,24 @@ References:
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, NamedTuple, no_type_check
+from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int32, Int64
 
+from pricers.core.growth_values import bump_growth, change_growth, fill_coefficients, fill_growth, fill_moves
 from pricers.core.points import values_at
 from pricers.core.specials import Specials, entries_of, has_constant_forwards
 from pricers.flows.special_factors import SpecialKind
-from pricers.kernels.jit import kernel, njit
+from pricers.kernels.jit import kernel, vector_kernel
 from pricers.kernels.vector_math import exp, expm1
 from pricers.market.curves import DAYS_PER_YEAR, pillar_gains
 from pricers.market.market import CurveKind, Market
 from pricers.measures import BASIS_POINT
 
-_RFR_PRODUCT: Final = int(SpecialKind.RFR_PRODUCT)
-_INDEX_RATIO: Final = int(SpecialKind.INDEX_RATIO)
 _ACCRUAL: Final = int(SpecialKind.DEFAULT_ACCRUAL)
 _KINDS: Final = tuple(CurveKind)
 _SERIES: Final = 1e-2  # the first term that the series leave out is 2e-16 there; the closed form loses more near 0
-
-_vector_kernel: Final[Any] = njit(cache=True, nogil=True, _nrt=False, error_model="numpy")
-"""A kernel whose divisions may give infinities, as SIMD needs them."""
 
 
 class PillarBumps(NamedTuple):
@@ -97,7 +93,7 @@ class SpecialValues:
     def _at(self, exponent: np.ndarray, days_on: int) -> np.ndarray:
         s = self.specials
         values = np.full(s.count, np.nan)
-        _fill_growth(
+        fill_growth(
             s.rate_count, s.factors.kind, s.factors.constant, s.factors.offsets, s.start_place, s.end_place, s.factors.weight,
             s.factors.addend, exponent, values,
         )  # fmt: skip
@@ -132,7 +128,7 @@ class SpecialValues:
         pillar, change = np.empty(int(room[-1]), np.int32), np.empty(int(room[-1]))
         found = np.zeros(s.count, np.int64)
         most = int(entries[: s.rate_count].max(initial=0))
-        _bump_growth(
+        bump_growth(
             s.rate_count, s.factors.kind, s.factors.constant, s.factors.offsets, s.start_place, s.end_place, s.factors.weight,
             s.factors.addend, self.points, self.today, np.empty(most), np.empty(most), parallel, room, pillar, change, found,
         )  # fmt: skip
@@ -270,7 +266,7 @@ class SpecialChanges:
         self._start, self._end = place.reshape(2, -1).astype(np.int64)
         self._kind, self._floor = s.factors.kind[chosen[lines]], s.factors.constant[chosen[lines]]
         self._coefficient, self._below = np.empty(entry.size), np.zeros(entry.size)
-        _fill_coefficients(
+        fill_coefficients(
             self._kind, self._offsets, s.start_place[entry], s.end_place[entry], s.factors.weight[entry], s.factors.addend[entry],
             values.points.exponent, self._coefficient, self._below,
         )  # fmt: skip
@@ -289,8 +285,8 @@ class SpecialChanges:
         if self._growth_lines.size:
             moves = np.empty((self._points.size, shifts.shape[1]))
             points = values.points
-            _fill_moves(self._points, points.pillar, points.gain_left, points.gain_right, shifts, moves)
-            _change_growth(
+            fill_moves(self._points, points.pillar, points.gain_left, points.gain_right, shifts, moves)
+            change_growth(
                 self._growth_lines, self._kind, self._floor, self.today, self._offsets, self._start, self._end, self._coefficient,
                 self._below, moves, np.empty((2, shifts.shape[1])), changes,
             )  # fmt: skip
@@ -300,207 +296,6 @@ class SpecialChanges:
                 if changed is not None:
                     changes[found.line] = changed
         return changes
-
-
-# ------------------------------------------------------------------------------------------------------------------------ growth
-
-
-@kernel
-@no_type_check
-def _fill_growth(count, kind, constant, offsets, start, end, weight, addend, exponent, values):
-    for special in range(count):
-        if kind[special] == _INDEX_RATIO:
-            above, below = _index_sums(special, offsets, start, end, weight, addend, exponent)
-            values[special] = max(constant[special], above / below)
-            continue
-        is_product = kind[special] == _RFR_PRODUCT
-        value = constant[special]
-        for entry in range(offsets[special], offsets[special + 1]):
-            growth = weight[entry] * expm1(exponent[end[entry]] - exponent[start[entry]]) + addend[entry]
-            value = value * (1.0 + growth) if is_product else value + growth
-        values[special] = value
-
-
-@kernel
-@no_type_check
-def _index_sums(special, offsets, start, end, weight, addend, exponent):
-    """Σ weight × I(end) and Σ addend × I(start)."""
-    above = below = 0.0
-    for entry in range(offsets[special], offsets[special + 1]):
-        above += weight[entry] * exp(exponent[end[entry]])
-        below += addend[entry] * exp(exponent[start[entry]])
-    return above, below
-
-
-@_vector_kernel
-@no_type_check
-def _floored_change(ratio, floor, change):
-    """Change of max(floor, ratio)."""
-    if ratio > floor and ratio + change > floor:
-        return change
-    return max(floor, ratio + change) - max(floor, ratio)
-
-
-@kernel
-@no_type_check
-def _bump_index(special, floor, offsets, start, end, weight, addend, points, pillar):
-    """Change of an INDEX_RATIO for +1 bp on a pillar."""
-    above, below = _index_sums(special, offsets, start, end, weight, addend, points.exponent)
-    more_above = more_below = 0.0
-    for entry in range(offsets[special], offsets[special + 1]):
-        move = expm1(BASIS_POINT * _gain(points, end[entry], pillar))
-        more_above += weight[entry] * exp(points.exponent[end[entry]]) * move
-        move = expm1(BASIS_POINT * _gain(points, start[entry], pillar))
-        more_below += addend[entry] * exp(points.exponent[start[entry]]) * move
-    ratio = above / below
-    return _floored_change(ratio, floor, (more_above - ratio * more_below) / (below + more_below))
-
-
-@_vector_kernel
-@no_type_check
-def _coefficient_of(is_product, entry, start, end, weight, addend, exponent):
-    """What e^Δ - 1 of an entry's growth is multiplied by: relative to 1 + entry in a product."""
-    gain = expm1(exponent[end[entry]] - exponent[start[entry]])
-    slope = weight[entry] * (1.0 + gain)
-    return slope / (1.0 + weight[entry] * gain + addend[entry]) if is_product else slope
-
-
-@kernel
-@no_type_check
-def _fill_coefficients(kind, offsets, start, end, weight, addend, exponent, coefficient, below):
-    """Of INDEX_RATIO: what stands above and below the fraction's line."""
-    for i in range(kind.size):
-        for entry in range(offsets[i], offsets[i + 1]):
-            if kind[i] == _INDEX_RATIO:
-                coefficient[entry] = weight[entry] * exp(exponent[end[entry]])
-                below[entry] = addend[entry] * exp(exponent[start[entry]])
-            else:
-                coefficient[entry] = _coefficient_of(kind[i] == _RFR_PRODUCT, entry, start, end, weight, addend, exponent)
-
-
-@kernel
-@no_type_check
-def _with_change(change, more, is_product):
-    return change + more + change * more if is_product else change + more
-
-
-@kernel
-@no_type_check
-def _gain(points, point, pillar):
-    """Change of a point's exponent with a pillar's rate."""
-    if points.pillar[point] == pillar:
-        return points.gain_left[point]
-    return points.gain_right[point] if points.pillar[point] + 1 == pillar else 0.0
-
-
-@kernel
-@no_type_check
-def _bump_growth(
-    count, kind, constant, offsets, start, end, weight, addend, points, today, coefficient, pillars, parallel, room, pillar, change, found
-):
-    """`coefficient` and `pillars` have room for the entries of one special."""
-    for special in range(count):
-        is_product, is_index = kind[special] == _RFR_PRODUCT, kind[special] == _INDEX_RATIO
-        first, last = offsets[special], offsets[special + 1]
-        up, buckets, at = 0.0, 0, room[special]
-        for entry in range(first, last):
-            if not is_index:
-                slope = _coefficient_of(is_product, entry, start, end, weight, addend, points.exponent)
-                coefficient[entry - first] = slope
-                up = _with_change(up, slope * expm1(BASIS_POINT * (points.time[end[entry]] - points.time[start[entry]])), is_product)
-            buckets = _noted(points, start[entry], at, buckets, pillar)
-            buckets = _noted(points, end[entry], at, buckets, pillar)
-        scale = today[special] if is_product else 1.0
-        parallel[special] = scale * up
-        for bucket in range(at, at + buckets):
-            if is_index:
-                change[bucket] = _bump_index(special, constant[special], offsets, start, end, weight, addend, points, pillar[bucket])
-                continue
-            up = 0.0
-            for entry in range(first, last):
-                gain = _gain(points, end[entry], pillar[bucket]) - _gain(points, start[entry], pillar[bucket])
-                if gain != 0.0:
-                    up = _with_change(up, coefficient[entry - first] * expm1(BASIS_POINT * gain), is_product)
-            change[bucket] = scale * up
-        found[special] = buckets
-
-
-@kernel
-@no_type_check
-def _noted(points, point, at, count, pillar):
-    """Insert the pillars that a point feels among the `count` from `at` on, increasing; returns how many there are then."""
-    if points.gain_left[point] != 0.0:
-        count = _inserted(points.pillar[point], at, count, pillar)
-    if points.gain_right[point] != 0.0:
-        count = _inserted(points.pillar[point] + 1, at, count, pillar)
-    return count
-
-
-@kernel
-@no_type_check
-def _inserted(number, at, count, pillar):
-    place = at + count
-    while place > at and pillar[place - 1] >= number:
-        place -= 1
-    if place < at + count and pillar[place] == number:
-        return count
-    for later in range(at + count, place, -1):
-        pillar[later] = pillar[later - 1]
-    pillar[place] = number
-    return count + 1
-
-
-@kernel
-@no_type_check
-def _fill_moves(points, pillar, gain_left, gain_right, shifts, moves):
-    for i in range(points.size):
-        point = points[i]
-        low, high, line = shifts[pillar[point]], shifts[pillar[point] + 1], moves[i]
-        left, right = gain_left[point], gain_right[point]
-        for state in range(line.size):
-            line[state] = left * low[state] + right * high[state]
-
-
-@kernel
-@no_type_check
-def _change_growth(lines, kind, floor, today, offsets, start, end, coefficient, below, moves, scratches, changes):
-    for i in range(lines.size):
-        out, scratch = changes[lines[i]], scratches[0]
-        if kind[i] == _INDEX_RATIO:
-            _change_index(i, floor, offsets, start, end, coefficient, below, moves, scratches, out)
-            continue
-        is_product = kind[i] == _RFR_PRODUCT
-        scratch[:] = 0.0
-        for entry in range(offsets[i], offsets[i + 1]):
-            before, after, slope = moves[start[entry]], moves[end[entry]], coefficient[entry]
-            if is_product:
-                for state in range(scratch.size):
-                    more = slope * expm1(after[state] - before[state])
-                    scratch[state] = scratch[state] + more + scratch[state] * more
-            else:
-                for state in range(scratch.size):
-                    scratch[state] += slope * expm1(after[state] - before[state])
-        scale = today[lines[i]] if is_product else 1.0
-        for state in range(scratch.size):
-            out[state] = scale * scratch[state]
-
-
-@_vector_kernel
-@no_type_check
-def _change_index(i, floor, offsets, start, end, coefficient, below, moves, scratches, out):
-    """Changes of an INDEX_RATIO in all states."""
-    more_above, more_below = scratches[0], scratches[1]
-    scratches[:] = 0.0
-    above = under = 0.0
-    for entry in range(offsets[i], offsets[i + 1]):
-        above += coefficient[entry]
-        under += below[entry]
-        for state in range(out.size):
-            more_above[state] += coefficient[entry] * expm1(moves[end[entry], state])
-            more_below[state] += below[entry] * expm1(moves[start[entry], state])
-    ratio = above / under
-    for state in range(out.size):
-        out[state] = _floored_change(ratio, floor[i], (more_above[state] - ratio * more_below[state]) / (under + more_below[state]))
 
 
 # ------------------------------------------------------------------------------------------------------------------------ default
@@ -520,7 +315,7 @@ def _fill_knots(day, curve, tables, exponent, pillar, gain_left, gain_right):
             pillar[knot, side], gain_left[knot, side], gain_right[knot, side] = left, low, high
 
 
-@_vector_kernel
+@vector_kernel
 @no_type_check
 def _integrate(day, exponent, pillar, gain_left, gain_right, rate, hazard, held, mass, moment):
     """`held`: exponents of both curves and the product of their factors at the knot before, in each state."""
