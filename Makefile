@@ -71,6 +71,7 @@ docs: setup ## regenerate the reference pages
 bench: setup ## run every benchmark; each prints one JSON object as its last line
 	$(BIN)/python -m benchmarks.kernel --json
 	$(BIN)/python -m benchmarks.accuracy --json
+	$(BIN)/python -m benchmarks.bootstrap --json
 	$(BIN)/python -m benchmarks.run --json
 	$(BIN)/python -m benchmarks.latency --json
 	$(BIN)/python -m benchmarks.scaling --json

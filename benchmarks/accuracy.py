@@ -17,6 +17,8 @@ from typing import Final
 from tests.oracles import (
     accuracy_bond_futures,
     accuracy_bonds,
+    accuracy_credit,
+    accuracy_cross_currency,
     accuracy_deposits,
     accuracy_floating_bonds,
     accuracy_floating_loans,
@@ -25,6 +27,8 @@ from tests.oracles import (
     accuracy_inflation,
     accuracy_loans,
     accuracy_money_market,
+    accuracy_single_period,
+    accuracy_swaps,
 )
 from tests.oracles.accuracy_report import Comparison
 
@@ -42,6 +46,11 @@ COMPARISONS: Final[dict[str, Callable[..., Comparison]]] = {
     "MONEY_MARKET": accuracy_money_market.compare,
     "NON_MATURITY_DEPOSIT": accuracy_deposits.compare,
     "REPO": accuracy_money_market.compare_repos,
+    "CREDIT_DEFAULT_SWAP": accuracy_credit.compare,
+    "INTEREST_RATE_SWAP": accuracy_swaps.compare,
+    "CROSS_CURRENCY_SWAP": accuracy_cross_currency.compare,
+    "FRA": accuracy_single_period.compare,
+    "RATE_FUTURE": accuracy_single_period.compare_futures,
 }
 CONTRACTS_DEFAULT: Final = 30_000
 

@@ -6,6 +6,11 @@ Bonds are compiled once, which is reported separately from valuation; QuantLib's
 every scenario of zero-rate shifts: by one call of `present_values` on one core, and in QuantLib by relinking each curve to the shifted one
 and calling NPV of every bond of a sample. Both figures are the best of `REPEATS`, in one process, in processor time.
 
+With `--product`, contracts of that product (see `benchmarks.kernel_products`) are valued in a market of three currencies, whose curves and
+exchange rates all move. `ratio` is that of values under scenarios; in QuantLib the shifted curves are built before the clock starts.
+`base_ratio` compares one pass that gives every measure and all ladders of each position with QuantLib's single NPV after relinking.
+`max_pv_difference` is the largest difference of values, today and under scenarios, as a fraction of the notional.
+
 `roofline` is the kernel's multiply-adds per second over those of plain numpy (`multiply` and `add` into preallocated arrays), at the better
 of two sizes: that of the result, and that of the kernel's table of factors.
 """
@@ -19,10 +24,26 @@ from typing import Any, Final
 import numpy as np
 import QuantLib as ql
 
-from pricers import Contracts, Curve, CurveKind, Market, RowStatus, Scenarios, Text, compile_contracts, contracts_of, present_values, pricer
+from benchmarks import kernel_products
+from benchmarks.kernel_products import PRODUCTS, ProductBenchmark, QuantlibMarket
+from pricers import (
+    Contracts,
+    Curve,
+    CurveKind,
+    Market,
+    Measure,
+    RowStatus,
+    Scenarios,
+    Text,
+    compile_contracts,
+    contracts_of,
+    present_values,
+    pricer,
+)
 from pricers.contract.columns import Ragged
 from pricers.time.schedule import FREQUENCIES
 from pricers.value.revaluation import TILE_SCENARIOS
+from pricers.value.valuation import value_cashflows
 from tests.oracles import quantlib_terms as terms
 from tests.oracles.accuracy_bonds import quantlib_bond
 
@@ -31,6 +52,8 @@ CURVES: Final = 8
 PILLARS: Final = np.array([91, 182, 365, 730, 1095, 1826, 2557, 3652, 5479, 7305, 10957, 18262], np.int32)
 QUANTLIB_POSITIONS_MAX: Final = 1_000  # QuantLib computes about 100,000 NPVs a second, so that more positions would only take longer
 QUANTLIB_SCENARIOS_MAX: Final = 100
+PRODUCT_SAMPLE: Final = 300
+PRODUCT_SCENARIOS: Final = 20
 REPEATS: Final = 3
 TERMS: Final[dict[str, Any]] = {
     "currency": "EUR", "notional": 1.0, "coupon_rate": 0.0, "issue_date": AS_OF, "maturity_date": AS_OF, "day_count": "ACT/365F",
@@ -181,14 +204,86 @@ def measure(positions: int, scenario_count: int, *, seed: int) -> dict[str, Any]
     }
 
 
+def measure_product(product: str, positions: int, scenario_count: int, *, seed: int) -> dict[str, Any]:
+    """Value contracts of a product with the kernels and with QuantLib."""
+    rng = np.random.default_rng(seed)
+    kind, market = PRODUCTS[product], kernel_products.random_market(rng)
+    scenarios = kernel_products.random_scenarios(market, scenario_count, rng=rng)
+    rows = kind.draw(positions, rng=rng)
+    contracts = contracts_of(pricer(product).columns, rows)
+    compile_contracts(product, contracts.take(np.arange(1)), as_of=AS_OF, fixings=market.fixings)  # loads the compiled kernels
+    start = time.process_time()
+    compiled = compile_contracts(product, contracts, as_of=AS_OF, fixings=market.fixings)
+    compile_s = time.process_time() - start
+    out = np.empty((positions, scenario_count))
+    valued = value_cashflows(compiled, market=market)
+    if not np.all(valued.status == RowStatus.OK):
+        raise RuntimeError(f"a contract of the benchmark has status {RowStatus(int(valued.status.max())).name}")
+    present_values(compiled, market=market, scenarios=scenarios, out=out)
+    base_seconds = best_seconds(lambda: value_cashflows(compiled, market=market))
+    seconds = best_seconds(lambda: present_values(compiled, market=market, scenarios=scenarios, out=out))
+    chosen = np.sort(rng.choice(positions, min(positions, PRODUCT_SAMPLE), replace=False))
+    count = min(scenario_count, PRODUCT_SCENARIOS)
+    sample = [rows[row] for row in chosen.tolist()]
+    expected, quantlib_seconds = _quantlib_values(kind, sample, market=market, scenarios=scenarios, count=count)
+    ours = np.column_stack([valued.values[Measure.PV_BASE][chosen], out[chosen, :count]])
+    sizes = np.array([abs(row["notional"]) * market.fx(row[kind.currency]) for row in sample])
+    rate, base_rate, quantlib_rate = positions * scenario_count / seconds, positions / base_seconds, expected[:, 1:].size / quantlib_seconds
+    return {
+        "product": product,
+        "positions": positions,
+        "scenarios": scenario_count,
+        "flows_per_position": round(compiled.amount.size / positions, 2),
+        "nodes": compiled.nodes.offsets.size - 1,
+        "compile_s": round(compile_s, 3),
+        "value_s": round(seconds, 4),
+        "base_s": round(base_seconds, 4),
+        "valuations_per_core_second": round(rate),
+        "base_valuations_per_core_second": round(base_rate),
+        "quantlib_valuations_per_core_second": round(quantlib_rate),
+        "ratio": round(rate / quantlib_rate, 1),
+        "base_ratio": round(base_rate / quantlib_rate, 2),
+        "max_pv_difference": float(np.max(np.abs(ours - expected) / sizes[:, None])),
+    }
+
+
+def _quantlib_values(
+    kind: ProductBenchmark, rows: list[dict[str, Any]], *, market: Market, scenarios: Scenarios, count: int
+) -> tuple[np.ndarray, float]:
+    """QuantLib's base-currency values of some contracts, today and under the first scenarios, and the seconds of the latter."""
+    quantlib = QuantlibMarket(market)
+    instruments = [kind.instrument(quantlib, row) for row in rows]
+    values = np.empty((len(rows), 1 + count))
+    values[:, 0] = [instrument.NPV() for instrument in instruments]
+    states = [quantlib.structures(scenarios, scenario) for scenario in range(count)]
+    factors = [{currency: float(moves[scenario]) for currency, moves in scenarios.fx_factors.items()} for scenario in range(count)]
+
+    def value_all() -> None:
+        for scenario in range(count):
+            quantlib.set_fx(factors[scenario])
+            for handle, structure in states[scenario]:
+                handle.linkTo(structure)
+            values[:, 1 + scenario] = [instrument.NPV() for instrument in instruments]
+
+    seconds = best_seconds(value_all)
+    for line, row in zip(values, rows, strict=True):
+        currency, sign = row[kind.currency], np.sign(row["notional"]) if kind.ignores_sign else 1.0
+        line *= sign * market.fx(currency) * np.array([1.0, *(factor.get(currency, 1.0) for factor in factors)])
+    return values, seconds
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--product", choices=sorted(PRODUCTS), help="without it: fixed-rate bonds, with the `roofline`")
     parser.add_argument("--positions", type=int, default=100_000)
     parser.add_argument("--scenarios", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print nothing but the JSON object")
     arguments = parser.parse_args()
-    result = measure(arguments.positions, arguments.scenarios, seed=arguments.seed)
+    if arguments.product is None:
+        result = measure(arguments.positions, arguments.scenarios, seed=arguments.seed)
+    else:
+        result = measure_product(arguments.product, arguments.positions, arguments.scenarios, seed=arguments.seed)
     if not arguments.json:
         for name, number in result.items():
             print(f"{name:<40}{number}")

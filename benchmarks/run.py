@@ -31,7 +31,7 @@ from riskray.client import Client
 from riskray.config import Settings
 from riskray.market.reader import write_market
 from riskray.models.run import Run
-from riskray.portfolio.generate import generate_portfolio
+from riskray.portfolio.generate import BOOKS, generate_portfolio
 from riskray.runs.uploads import store_portfolio
 from riskray.snapshots.demo import demo_market
 from riskray.store.database import Database, database_url
@@ -47,6 +47,7 @@ def main() -> None:
     """Print one JSON object as the last line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--positions", type=int, default=100_000)
+    parser.add_argument("--book", choices=sorted(BOOKS), default="core", help="mix of products: core is bonds, loans and forwards")
     parser.add_argument("--actors", type=int, default=2)
     parser.add_argument("--runs", type=int, default=5, help="number of runs after the warm-up run")
     parser.add_argument("--rows-per-shard", type=int, default=None)
@@ -58,7 +59,7 @@ def main() -> None:
         Database(settings) as database,
         Client(settings, deadline_s=600.0) as client,
     ):
-        stored = _store(database, client, positions=arguments.positions, seed=arguments.seed)
+        stored = _store(database, client, positions=arguments.positions, seed=arguments.seed, book=arguments.book)
         _say(f"stored {arguments.positions} positions in {stored['seconds']:.1f} s")
         runs = []
         for number in range(arguments.runs + 1):
@@ -89,11 +90,13 @@ def main() -> None:
     )  # fmt: skip
 
 
-def _store(database: Database, client: Client, *, positions: int, seed: int) -> dict[str, Any]:
+def _store(database: Database, client: Client, *, positions: int, seed: int, book: str) -> dict[str, Any]:
     started = time.perf_counter()
     document = demo_market()
     market = client.upload_market(write_market(document, format="json"))
-    record, _ = store_portfolio(database, generate_portfolio(positions, seed=seed, as_of=document.as_of), name="benchmark")
+    record, _ = store_portfolio(
+        database, generate_portfolio(positions, seed=seed, as_of=document.as_of, shares=BOOKS[book]), name="benchmark"
+    )
     return {"market": market.market_id, "portfolio": record.portfolio_id, "seconds": time.perf_counter() - started}
 
 

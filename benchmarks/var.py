@@ -29,7 +29,7 @@ from riskray.market.reader import write_market
 from riskray.models.run import Run
 from riskray.models.scenario import GapPolicy, HistoricalDefinition, MatrixDefinition
 from riskray.models.tail_risk import NodeFilter
-from riskray.portfolio.generate import generate_portfolio
+from riskray.portfolio.generate import BOOKS, generate_portfolio
 from riskray.runs.uploads import store_portfolio
 from riskray.scenario import codec
 from riskray.scenario.bind import bind_scenarios
@@ -55,6 +55,7 @@ def main() -> None:
     """Print one JSON object as the last line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--positions", type=int, default=100_000)
+    parser.add_argument("--book", choices=sorted(BOOKS), default="core", help="mix of products: core is bonds, loans and forwards")
     parser.add_argument("--scenarios", type=int, default=1_000)
     parser.add_argument("--vector-positions", type=int, default=100_000, help="positions of the run that stores the vectors of positions")
     parser.add_argument("--actors", type=int, default=2)
@@ -72,7 +73,7 @@ def main() -> None:
     ):
         market_id = client.upload_market(write_market(demo_market(), format="json")).market_id
         scenario_set = _store_scenarios(database, matrix)
-        portfolio, sample = _store_portfolio(database, positions=arguments.positions, seed=arguments.seed)
+        portfolio, sample = _store_portfolio(database, positions=arguments.positions, seed=arguments.seed, book=arguments.book)
         request = {"market": market_id, "base_currency": BASE_CURRENCY, "measures": ["pv"], "scenario_set": scenario_set}
         grouped = {"portfolio": portfolio, "rows_per_shard": arguments.rows_per_shard, **request}
         cold_s, *_ = _execute(client, grouped)
@@ -81,7 +82,7 @@ def main() -> None:
         wall_s = statistics.median(seconds for seconds, _, _ in timed)
         _, run, tail = min(timed, key=lambda each: each[0])
         _say(f"runs: {', '.join(f'{seconds:.3f}' for seconds, _, _ in timed)} s")
-        smaller, _ = _store_portfolio(database, positions=arguments.vector_positions, seed=arguments.seed + 1)
+        smaller, _ = _store_portfolio(database, positions=arguments.vector_positions, seed=arguments.seed + 1, book=arguments.book)
         vectors = {"portfolio": smaller, "vectors": "position", **request}
         _execute(client, vectors)
         position_runs = [_execute(client, vectors) for _ in range(2)]
@@ -124,10 +125,10 @@ def _store_scenarios(database: Database, matrix: codec.ScenarioMatrix) -> str:
     return snapshots.store(database, SCENARIO_SETS, name="benchmark", content=content)[0].scenario_set_id
 
 
-def _store_portfolio(database: Database, *, positions: int, seed: int) -> tuple[str, dict[str, pa.Table]]:
+def _store_portfolio(database: Database, *, positions: int, seed: int, book: str) -> tuple[str, dict[str, pa.Table]]:
     """Generate and store positions; returns the id and an evenly spaced sample."""
     started = time.perf_counter()
-    tables = generate_portfolio(positions, seed=seed, as_of=demo_market().as_of)
+    tables = generate_portfolio(positions, seed=seed, as_of=demo_market().as_of, shares=BOOKS[book])
     step = max(1, positions // QUANTLIB_POSITIONS)
     sample = {product: table.take(pa.array(np.arange(0, table.num_rows, step))) for product, table in tables.items()}
     record, _ = store_portfolio(database, tables, name=f"benchmark {positions}")

@@ -11,6 +11,7 @@ from typing import Literal
 BASIS_POINT = 1e-4
 FX_SHIFT = 0.01
 PRICE_SHIFT = 0.01
+RECOVERY_SHIFT = 0.01
 
 
 class Measure(StrEnum):
@@ -32,6 +33,14 @@ class Measure(StrEnum):
     FX_DELTA = "fx_delta"
     THETA_1D = "theta_1d"
     KEY_RATE_DV01 = "key_rate_dv01"
+    GAMMA = "gamma"
+    IE01 = "ie01"
+    PAR_RATE = "par_rate"
+    BREAKEVEN_SPREAD = "breakeven_spread"
+    JUMP_TO_DEFAULT = "jump_to_default"
+    RECOVERY01 = "recovery01"
+    UNDRAWN_AMOUNT = "undrawn_amount"
+    INDEX_RATIO = "index_ratio"
 
 
 @dataclass(frozen=True)
@@ -142,7 +151,7 @@ MEASURES: dict[Measure, MeasureDefinition] = {
         ),
         _definition(
             Measure.CS01, "CS01", example=-694.2, unit="base currency", currency="base", additive=True, shape="parallel",
-            bump="every credit spread (zero, continuously compounded), +1 bp",
+            bump="every contract's credit spread (zero, continuously compounded) and every hazard rate, +1 bp",
             definition="Base-currency PV after the bump less PV before it; null for products without credit spread.",
             sign="negative for a long bond",
         ),
@@ -169,8 +178,58 @@ MEASURES: dict[Measure, MeasureDefinition] = {
             "not equal: bumps compound. It is the sensitivity to the RATE factors of a run.",
             sign="negative for a long bond",
         ),
+        _definition(
+            Measure.GAMMA, "Gamma", example=4.4, unit="base currency a squared bp", currency="base", additive=True, shape="parallel",
+            bump="every zero rate of every rate curve, +1 bp and -1 bp",
+            definition="Base-currency PV after the one bump plus PV after the other less twice the PV before them: the second derivative, "
+            "without a factor of one half. Null for products with convexity.",
+            sign="positive for a swap that receives the fixed rate",
+        ),
+        _definition(
+            Measure.IE01, "Inflation 01", label="IE01", example=0.0, unit="base currency", currency="base", additive=True,
+            shape="parallel", bump="every zero-coupon inflation rate of every inflation curve, +1 bp; nominal rates unchanged",
+            definition="Base-currency PV after the bump less PV before it; null for products without inflation.",
+            sign="positive for a long linker",
+        ),
+        _definition(
+            Measure.PAR_RATE, "Par rate", example=0.0268, unit="decimal a year", currency="none",
+            definition="The fixed rate of a swap with one fixed leg at which both legs together, without upfront amounts, are worth 0: the "
+            "contract's rate less the legs' PV over the PV of 1 paid a year on the fixed leg's notional. Of stepped rates, the first "
+            "period's.",
+            sign="as quoted",
+        ),
+        _definition(
+            Measure.BREAKEVEN_SPREAD, "Breakeven spread", example=0.0012, unit="decimal a year", currency="none",
+            definition="The margin over the index of a swap's floating leg (of two, the receive leg) at which both legs together, without "
+            "upfront amounts, are worth 0. Of a credit default swap, the premium rate at which premium and protection are worth the same. "
+            "Null where the margin is compounded.",
+            sign="as quoted",
+        ),
+        _definition(
+            Measure.JUMP_TO_DEFAULT, "Jump to default", label="JTD", example=0.0, unit="base currency", currency="base", additive=True,
+            bump="the reference entity defaults on the valuation date, with the contract's recovery rate",
+            definition="What is paid on that default, premium accrued deducted, less the PV of all flows that end with it. A default "
+            "before the first day of protection pays nothing.",
+            sign="positive for bought protection",
+        ),
+        _definition(
+            Measure.RECOVERY01, "Recovery 01", example=0.0, unit="base currency", currency="base", additive=True,
+            bump="the contract's recovery rate, +1 % of notional; hazard rates times (1 - recovery before) / (1 - recovery after), which "
+            "keeps par spreads to first order",
+            definition="Base-currency PV after the bump less PV before it.", sign="either",
+        ),
+        _definition(
+            Measure.UNDRAWN_AMOUNT, "Undrawn amount", example=3_000_000.0, unit="base currency", currency="base", additive=True,
+            definition="Commitment less drawn balance on the valuation date, at today's exchange rate.", sign="positive where we lend",
+        ),
+        _definition(
+            Measure.INDEX_RATIO, "Index ratio", example=1.0, unit="pure number", currency="none",
+            definition="Reference index of the settlement date over that of the contract's base date.", sign="positive",
+        ),
     )
 }  # fmt: skip
 
+BOND_MEASURES: frozenset[Measure] = frozenset(tuple(Measure)[: tuple(Measure).index(Measure.KEY_RATE_DV01) + 1])
+"""Those of an instrument with a price, a yield and a credit spread."""
 SCALAR_MEASURES: tuple[Measure, ...] = tuple(measure for measure in Measure if measure is not Measure.KEY_RATE_DV01)
 ADDITIVE_MEASURES: tuple[Measure, ...] = tuple(measure for measure in SCALAR_MEASURES if MEASURES[measure].additive)

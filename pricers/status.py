@@ -88,8 +88,7 @@ class RowStatus(IntEnum):
     UNSUPPORTED_RATE_METHOD = (
         20,
         "the floating rate is calculated by a method that is not valued yet",
-        "check rate_method, lookback_days, lockout_days, spread_compounding and pass_through; overnight rates have no fixing_lag and no "
-        "current_fixing",
+        "check rate_method, lookback_days, lockout_days and spread_compounding; overnight rates have no fixing_lag and no current_fixing",
     )
     MISSING_PRICE = (
         30,

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from pricers.market.conventions import FX_CONVENTIONS, RATE_FUTURE_CONVENTIONS, SWAP_CONVENTIONS, LegConvention
 from pricers.market.factors import FactorKind
 from pricers.market.indices import STANDARD_INDICES, Index, IndexKind
 from pricers.measures import MEASURES, Measure
@@ -138,6 +139,75 @@ def settings_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def conventions_page() -> str:
+    """`docs/conventions.md`: quoted instruments, and the conventions that they name."""
+    lines = [
+        "# Curves from quotes",
+        "",
+        _GENERATED,
+        "",
+        "A market document may give `quotes` of instruments instead of zero rates. A curve lists its `instruments`, one pillar each,",
+        "on the last day on which the instrument depends on the curve. Curves are solved in the order in which they read each other;",
+        "those of one `solve_group` together. `riskray market build quotes.json` shows how well each quote is met. What is stored has",
+        "the points too.",
+        "",
+        "A curve forecasts its `index` (default: the indices whose `forecast_curve` it is) and discounts flows of its `currency` under",
+        "collateral in `collateral_currency` (default: its own currency for the curve of an overnight index). `depends_on` chooses",
+        "between curves that do one thing. `interpolation` is LOG_LINEAR_DISCOUNT, LINEAR_ZERO or MONOTONE_CUBIC, a spline of the",
+        "logarithm of the discount factor that is sampled by day to 2 years, by week to 10 years and by 30 days beyond; its risk is",
+        "best read by quote.",
+        "",
+        *_table(
+            ("instrument", "value", "names", "tenor"),
+            (
+                ("`DEPOSIT`", "simple rate, decimal", "`index`", "ON, TN, or from spot (default: the index's); or two dates"),
+                ("`FRA`", "forward rate, decimal", "`index`", "3X9: months to its start and end"),
+                ("`RATE_FUTURE`", "100 less the rate in per cent; `convexity_adjustment` decimal", "`convention`", "month: DEC26"),
+                ("`OIS`, `IRS`", "fixed rate, decimal", "`convention`", "from spot: 5Y; or two dates"),
+                ("`TENOR_BASIS`", "spread on the first leg, decimal", "`convention`", "from spot, or two dates"),
+                ("`FX_SWAP`", "far less near rate, in the unit of the rate", "`convention` (the pair)", "ON, TN, SN, or from spot"),
+                ("`XCCY_BASIS`", "spread on the first leg, decimal", "`convention`", "from spot, or two dates"),
+                ("`CDS`", "premium, decimal", "nothing", "to the standard maturity: 5Y"),
+            ),
+        ),
+        "",
+        "A curve of `credit_curves` lists quotes of CDS, its `discount_curve` (LOG_LINEAR_DISCOUNT), `currency` and `recovery_rate`; the",
+        "swaps are contracts of CREDIT_DEFAULT_SWAP that are traded on the valuation date.",
+        "",
+        "Scenario sets move quotes by `quote/<quote>`; stress definitions by shocks of type `quote`, or by a `quote_ladder`, which has one",
+        "scenario of a basis point for each quote: par DV01. Curves are built again; a credit curve follows its own quotes alone.",
+        "",
+        "## Conventions of swaps",
+        "",
+        "The quote is on the first leg. Source: `pricers/market/conventions.json`.",
+        "",
+        *_table(
+            ("convention", "spot lag", "first leg", "second leg"),
+            (
+                (f"`{name}`", str(swap.spot_lag), _leg(swap.legs[0]), _leg(swap.legs[1]) + ", resets" * swap.is_resetting)
+                for name, swap in SWAP_CONVENTIONS.items()
+            ),
+        ),
+        "",
+        "## Conventions of currency pairs",
+        "",
+        *_table(("pair", "spot lag", "calendar"), ((f"`{n}`", str(pair.spot_lag), pair.calendar) for n, pair in FX_CONVENTIONS.items())),
+        "",
+        "## Conventions of interest-rate futures",
+        "",
+        *_table(
+            ("future", "index", "months between third Wednesdays"),
+            ((f"`{name}`", f"`{future.index}`", str(future.months)) for name, future in RATE_FUTURE_CONVENTIONS.items()),
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _leg(leg: LegConvention) -> str:
+    paid = f", paid {leg.payment_lag} days later" if leg.payment_lag else ""
+    return f"{leg.index or f'{leg.currency} fixed'}, {leg.frequency}, {leg.day_count}, {leg.calendar}{paid}"
+
+
 _INDEX_SOURCES: dict[str, tuple[str, str]] = {
     "USD-SOFR": ("Federal Reserve Bank of New York", "Secured Overnight Financing Rate data"),
     "USD-FED-FUNDS": ("Federal Reserve Bank of New York", "Effective Federal Funds Rate"),
@@ -240,6 +310,7 @@ def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str
 PAGES: dict[str, Callable[[], str]] = {
     "errors.md": failures_page,
     "indices.md": indices_page,
+    "conventions.md": conventions_page,
     "measures.md": measures_page,
     "metrics.md": metrics_page,
     "products.md": products_markdown,

@@ -451,7 +451,15 @@ CREATE TABLE position_result (
     leg_fx_delta double precision[],
     key_rate_dv01 double precision[],
     factor_nos smallint[],
-    sensitivities double precision[]
+    sensitivities double precision[],
+    gamma double precision,
+    ie01 double precision,
+    par_rate double precision,
+    breakeven_spread double precision,
+    jump_to_default double precision,
+    recovery01 double precision,
+    undrawn_amount double precision,
+    index_ratio double precision
 )
 PARTITION BY LIST (storage_no);
 
@@ -478,7 +486,15 @@ CREATE TABLE position_result_0 (
     leg_fx_delta double precision[],
     key_rate_dv01 double precision[],
     factor_nos smallint[],
-    sensitivities double precision[]
+    sensitivities double precision[],
+    gamma double precision,
+    ie01 double precision,
+    par_rate double precision,
+    breakeven_spread double precision,
+    jump_to_default double precision,
+    recovery01 double precision,
+    undrawn_amount double precision,
+    index_ratio double precision
 );
 
 CREATE TABLE position_scenario_failure (
@@ -519,6 +535,14 @@ CREATE VIEW priced_position AS
     cs01,
     fx_delta,
     theta_1d,
+    gamma,
+    ie01,
+    par_rate,
+    breakeven_spread,
+    jump_to_default,
+    recovery01,
+    undrawn_amount,
+    index_ratio,
         CASE
             WHEN (leg_curve_nos IS NULL) THEN factor_nos
             ELSE ARRAY( SELECT DISTINCT leg.factor_no
@@ -556,6 +580,14 @@ CREATE VIEW result AS
     r.cs01,
     r.fx_delta,
     r.theta_1d,
+    r.gamma,
+    r.ie01,
+    r.par_rate,
+    r.breakeven_spread,
+    r.jump_to_default,
+    r.recovery01,
+    r.undrawn_amount,
+    r.index_ratio,
     r.factor_nos,
     r.sensitivities,
     r.position_no
@@ -592,7 +624,12 @@ CREATE TABLE result_rollup (
     dv01 double precision NOT NULL,
     cs01 double precision NOT NULL,
     fx_delta double precision NOT NULL,
-    theta_1d double precision NOT NULL
+    theta_1d double precision NOT NULL,
+    gamma double precision DEFAULT 0 NOT NULL,
+    ie01 double precision DEFAULT 0 NOT NULL,
+    jump_to_default double precision DEFAULT 0 NOT NULL,
+    recovery01 double precision DEFAULT 0 NOT NULL,
+    undrawn_amount double precision DEFAULT 0 NOT NULL
 );
 
 CREATE TABLE result_sensitivity (

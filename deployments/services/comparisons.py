@@ -154,7 +154,7 @@ def create_pnl_router(settings: Settings, database: Database, grid: Grid) -> API
         run_id: str,
         other_run_id: str,
         by: Annotated[
-            Literal["pnl", "carry", "rates", "credit", "fx", "opened", "closed", "residual"],
+            Literal["pnl", "carry", "rates", "credit", "fx", "opened", "closed", "residual", "fixing"],
             Query(description="JSON: in order of this part's size."),
         ] = "pnl",
         limit: CursorLimit = 50,

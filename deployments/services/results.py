@@ -18,7 +18,7 @@ from pricers.market.factors import FactorKind
 from riskray.config import Settings
 from riskray.errors import Conflict, InvalidRequest
 from riskray.figures.nodes import resolve_node
-from riskray.figures.rollups import RollupReader
+from riskray.figures.rollups import RollupReader, totals_by_factor
 from riskray.grid.client import Grid
 from riskray.lru_cache import LruCache
 from riskray.models.common import CursorPage, Model
@@ -196,6 +196,7 @@ def _ladders_router(database: Database) -> APIRouter:
         kind: Annotated[list[FactorKind], Query(description="Kinds of factors to keep; may be repeated.", examples=["RATE"])] = [],  # noqa: B006
         factor: _Names = [],  # noqa: B006
         group_by: GroupBy = "",
+        by_factor: Annotated[bool, Query(description="One sum a factor over its buckets, such as DV01 by curve.")] = False,
         asked: FormatQuery = None,
     ) -> list[Sensitivity] | Response:
         """Key rates, FX deltas and every other bucketed risk, by factor and bucket and by any of `book`, `product`; of one node of a
@@ -204,6 +205,7 @@ def _ladders_router(database: Database) -> APIRouter:
         file, groups = negotiated(request, asked, offered=_FORMATS), _groups(group_by)
         filters = _book_product_filter(database, node)
         rows = store.sensitivities(database, run_id=run_id, group_by=groups, kinds=kind, factors=factor, filters=filters)
+        rows = totals_by_factor(rows) if by_factor else rows
         if file is Format.JSON:
             return rows
         return _file(database, rows, file, Sensitivity, run_id=run_id, what="sensitivities", groups=groups)

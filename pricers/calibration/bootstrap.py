@@ -68,7 +68,7 @@ def calibration_system(
     problems += circle
     if problems:
         raise CalibrationError(tuple(problems))
-    return _assembled(ordered, pillars, recipes=recipes, by_name=by_name, flows=flows, known=known, as_of=as_of)
+    return _assembled(ordered, pillars, recipes=recipes, by_name=by_name, flows=flows, known=known, lowering=lowering)
 
 
 def _checked_names(quotes: Sequence[Quote], recipes: Sequence[CurveRecipe], known: Sequence[KnownCurve]) -> dict[str, Quote]:
@@ -139,7 +139,7 @@ def _pillars(recipe: CurveRecipe, curve: int, flows: Mapping[str, ParFlows], as_
 
 def _assembled(
     ordered: list[tuple[int, ...]], pillars: list[list[tuple[int, str]]], *, recipes: Sequence[CurveRecipe], by_name: Mapping[str, Quote],
-    flows: Mapping[str, ParFlows], known: Sequence[KnownCurve], as_of: int,
+    flows: Mapping[str, ParFlows], known: Sequence[KnownCurve], lowering: Lowering,
 ) -> CalibrationSystem:  # fmt: skip
     numbers = [number for group in ordered for number in group]
     place = {len(known) + number: len(known) + at for at, number in enumerate(numbers)}
@@ -157,13 +157,14 @@ def _assembled(
         blocks.append(block_of(curves, [flows[name] for name in names], tables=tables, place=place))
     names = [name for number in numbers for _, name in pillars[number]]
     return CalibrationSystem(
-        as_of,
+        lowering.as_of,
         tuple(by_name[name] for name in names),
         tuple(recipes[number] for number in numbers),
         tuple(known),
         tuple(blocks),
         tuple(pillar_days),
         tuple(knot_days),
+        dict(lowering.fx_spots),
     )
 
 

@@ -1,5 +1,6 @@
 """Curves that meet quotes: a system of instruments solved block by block, today and under scenarios of the quotes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -45,6 +46,8 @@ class CalibrationSystem:
     """By recipe, int64[pillar]."""
     knot_days: tuple[np.ndarray, ...]
     """By recipe, int64[knot]: the pillars, or the days at which a cubic is sampled."""
+    fx_spots: Mapping[str, float]
+    """By pair, "EUR/USD"."""
 
     @cached_property
     def pillar_offsets(self) -> np.ndarray:

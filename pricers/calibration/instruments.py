@@ -106,6 +106,8 @@ def par_flows(quote: Quote, *, roles: Roles, lowering: Lowering) -> ParFlows:
         ValueError: terms that make no instrument.
     """
     flows = ParFlows(lowering.as_of)
+    if quote.instrument not in _ADD:
+        raise ValueError(f"it is {quote.instrument}, which determines a curve of hazard rates; list it among a credit curve's instruments")
     _ADD[quote.instrument](flows, quote, roles, lowering)
     return flows
 

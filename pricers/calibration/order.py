@@ -25,8 +25,8 @@ class Part:
 
     name: str
     currency: str
-    index: str
-    """Empty: it forecasts none."""
+    forecasts: frozenset[str]
+    """Indices."""
     collateral: str
     """Empty: it does not discount."""
 
@@ -34,9 +34,9 @@ class Part:
 def part_of(curve: KnownCurve | CurveRecipe, indices: Mapping[str, Index]) -> Part:
     """The part of a curve, with the defaults of `CurveRecipe`."""
     name, currency = (curve.name, curve.currency) if isinstance(curve, CurveRecipe) else (curve.curve.name, curve.curve.currency)
-    index = curve.index or (name if name in indices else "")
-    is_overnight = index in indices and indices[index].kind is IndexKind.OVERNIGHT
-    return Part(name, currency, index, curve.collateral_currency or (currency if is_overnight else ""))
+    named = {curve.index} if curve.index else {index.name for index in indices.values() if index.forecast_curve == name}
+    is_overnight = any(index in indices and indices[index].kind is IndexKind.OVERNIGHT for index in named)
+    return Part(name, currency, frozenset(named), curve.collateral_currency or (currency if is_overnight else ""))
 
 
 def roles_of(recipe: CurveRecipe, parts: Sequence[Part], *, group: frozenset[str]) -> Roles:
@@ -61,7 +61,7 @@ def roles_of(recipe: CurveRecipe, parts: Sequence[Part], *, group: frozenset[str
         raise LookupError(f"no curve would {what}; add one, or correct index and collateral_currency of those that there are")
 
     def forecast(index: str) -> int:
-        return find(f"forecast {index}", [number for number, part in enumerate(parts) if part.index == index])
+        return find(f"forecast {index}", [number for number, part in enumerate(parts) if index in part.forecasts])
 
     def discount(currency: str) -> int:
         collateral = recipe.collateral_currency or currency

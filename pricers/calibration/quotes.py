@@ -24,6 +24,8 @@ class Instrument(StrEnum):
     """Forward points, in the unit of the exchange rate: far rate less near rate."""
     XCCY_BASIS = "XCCY_BASIS"
     """Spread on the first leg of a cross-currency swap, decimal a year."""
+    CDS = "CDS"
+    """Premium of a default swap that costs nothing up front, decimal a year; it determines a curve of hazard rates."""
 
 
 CalibratedInterpolation = Literal["LINEAR_ZERO", "LOG_LINEAR_DISCOUNT", "MONOTONE_CUBIC"]
@@ -60,7 +62,7 @@ class CurveRecipe:
     interpolation: CalibratedInterpolation = "LOG_LINEAR_DISCOUNT"
     """MONOTONE_CUBIC: Hyman's monotone cubic spline of the logarithm of the discount factor, sampled (see `sampled_days`)."""
     index: str = ""
-    """The index that the curve forecasts; empty: the one that has the curve's name, if any."""
+    """The index that the curve forecasts; empty: those whose `forecast_curve` it is."""
     collateral_currency: str = ""
     """The curve discounts flows of `currency` under collateral in this currency; empty: for a curve of an overnight index, `currency`;
     for any other, the curve does not discount."""

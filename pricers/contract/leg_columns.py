@@ -1,11 +1,11 @@
-"""Contracts with several legs: each leg's columns have a prefix, and are lowered as rows of one leg each."""
+"""Contracts that are lowered as other ones: each leg of several as a row of its own, columns that a product lacks by their defaults."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from pricers.contract.columns import Column, ColumnData, Contracts, Ragged, Text, end_to_end
+from pricers.contract.columns import NO_DATE, NO_INTEGER, Column, ColumnData, Contracts, Ragged, Text, end_to_end
 
 
 def prefixed(columns: Iterable[Column], prefix: str) -> tuple[Column, ...]:
@@ -43,3 +43,24 @@ def _interleaved(columns: list[ColumnData]) -> ColumnData:
         place = np.arange(offsets[-1]) + np.repeat(starts.ravel() - offsets[:-1], counts)
         return Ragged(offsets, np.concatenate([column.values for column in lists])[place])
     return np.stack([column for column in columns if isinstance(column, np.ndarray)], axis=1).ravel()
+
+
+def column_of_defaults(column: Column, rows: int) -> ColumnData:
+    """The column of contracts that do not give it."""
+    match column.kind:
+        case "text":
+            return Text(np.full(rows, -1, np.int32), ())
+        case "date_list":
+            return Ragged(np.zeros(rows + 1, np.int64), np.empty(0, np.int32))
+        case "float_list":
+            return Ragged(np.zeros(rows + 1, np.int64), np.empty(0))
+        case "choice":
+            return np.full(rows, -1 if column.default is None else column.allowed.index(column.default), np.int8)
+        case "boolean":
+            return np.full(rows, column.default, np.bool_)
+        case "integer":
+            return np.full(rows, NO_INTEGER if column.default is None else column.default, np.int32)
+        case "date":
+            return np.full(rows, NO_DATE, np.int32)
+        case _:
+            return np.full(rows, np.nan if column.default is None else column.default)

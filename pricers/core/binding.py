@@ -1,6 +1,6 @@
 """Where a compiled batch finds its market data: names are looked up once a batch and market."""
 
-from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int32, UInt8
 
 from pricers.core.compiled import Compiled
-from pricers.core.shapes import OWN_ORDER, CurveKey, curve_key
+from pricers.core.shapes import CurveKey, curve_key
+from pricers.flows.cashflows import Shape
 from pricers.market.market import CurveKind, Market
 from pricers.status import RowStatus
 
@@ -48,9 +49,9 @@ def bind_market(compiled: Compiled, *, market: Market) -> Binding:
     curve = np.array([*(-1 if place is None else place for place in places), -1], np.int32)
     fx = _rates(compiled.leg_currency.names, market)[sets.currency]
     status = np.full(sets.count, RowStatus.OK, np.uint8)
-    status[_mixed_sets(compiled, dict(zip(sets.curves, places, strict=True)), market)] = RowStatus.CURVE_CURRENCY_MISMATCH
     if compiled.specials is not None:
         status[compiled.specials.sets_without_segments(compiled.node_offsets, market=market)] = RowStatus.CURVE_INTERPOLATION
+    status[_mixed_sets(compiled, dict(zip(sets.curves, places, strict=True)), market)] = RowStatus.CURVE_CURRENCY_MISMATCH
     has_price = np.array([*(market.currency_of(unit) is not None for unit in compiled.leg_currency.names), True])
     status[np.isnan(fx)] = RowStatus.MISSING_FX
     status[~has_price[sets.currency]] = RowStatus.MISSING_PRICE
@@ -74,19 +75,23 @@ def _rates(names: tuple[str, ...], market: Market) -> np.ndarray:
 def _mixed_sets(compiled: Compiled, places: dict[CurveKey, int | None], market: Market) -> list[int]:
     """Curve sets with a shape that is no amount of the set's currency."""
     currencies = (*compiled.leg_currency.names, None)
+    currency_of = {
+        key: market.curves[place].currency
+        for key, place in places.items()
+        if place is not None and market.curves[place].kind is CurveKind.RATE
+    }
     mixed = []
     for number, shape in compiled.set_shapes:
-        if signs_by_currency(compiled, shape, places, market) not in ({}, {currencies[compiled.sets.currency[number]]: 1}):
+        if _signs_by_currency(compiled.shapes[shape], currency_of) not in ({}, {currencies[compiled.sets.currency[number]]: 1}):
             mixed.append(number)
     return mixed
 
 
-def signs_by_currency(compiled: Compiled, shape: int, places: dict[CurveKey, int | None], market: Market) -> dict[str, int]:
+def _signs_by_currency(shape: Shape, currency_of: Mapping[CurveKey, str]) -> dict[str, int]:
     """Sum of the signs of a shape's points on rate curves by the curves' currency, without those that add up to 0."""
-    signs: dict[str, int] = defaultdict(int)
-    for term in compiled.shapes[shape]:
-        key = curve_key(term)
-        place = None if key[0] == OWN_ORDER else places[key]
-        if place is not None and market.curves[place].kind is CurveKind.RATE:
-            signs[market.curves[place].currency] += term.sign
+    signs: dict[str, int] = {}
+    for term in shape:
+        currency = currency_of.get(curve_key(term))
+        if currency is not None:
+            signs[currency] = signs.get(currency, 0) + term.sign
     return {currency: sign for currency, sign in signs.items() if sign}

@@ -6,7 +6,7 @@ its points. The contract's own constant credit spread does not depend on the mar
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import NamedTuple, no_type_check
 
 import numpy as np
@@ -17,7 +17,7 @@ from pricers.core.curve_sets import CurveSets, RowSets, curve_sets, row_sets
 from pricers.core.node_numbers import NodeNumbers, number_nodes, prefetch_leg
 from pricers.core.shapes import OWN_ORDER, canonical, curve_key, sort_key
 from pricers.core.specials import CompiledSpecials, SpecialFlows, special_flows, split_nodes
-from pricers.flows.cashflows import Cashflows, Lowered, PriceTerms, Shape, YieldConvention
+from pricers.flows.cashflows import Lowered, PriceTerms, QuotedRate, Shape, YieldConvention
 from pricers.flows.numbering import numbered
 from pricers.kernels.jit import kernel, njit
 from pricers.kernels.vector_math import exp
@@ -98,6 +98,10 @@ class Compiled:
     """Row -> what its status does not say."""
     specials: CompiledSpecials | None = None
     """Special factors and the nodes that they multiply; None where no flow has one."""
+    known: Mapping[Measure, Float[np.ndarray, " row"]] = field(default_factory=dict)
+    """As in `Lowered`, and the next."""
+    loss_given_default: Float[np.ndarray, " row"] | None = None
+    quoted_rates: tuple["CompiledRate", ...] = ()
 
     @property
     def row_count(self) -> int:
@@ -132,11 +136,24 @@ class Compiled:
         return sum(arrays.values())
 
 
+@dataclass(frozen=True)
+class CompiledRate:
+    """A rate by which a contract is quoted; see `QuotedRate`."""
+
+    measure: Measure
+    rate: Float[np.ndarray, " row"]
+    annuity: Compiled
+    """One leg a row."""
+    apart: Compiled | None
+
+
 def _arrays(holder: object) -> list[np.ndarray]:
     if isinstance(holder, np.ndarray):
         return [holder]
     if isinstance(holder, Points | Nodes):
         return list(holder)
+    if isinstance(holder, Mapping) or (isinstance(holder, tuple) and all(isinstance(entry, CompiledRate) for entry in holder)):
+        return [array for entry in (holder.values() if isinstance(holder, Mapping) else holder) for array in _arrays(entry)]
     if is_dataclass(holder):
         return [array for entry in fields(holder) for array in _arrays(getattr(holder, entry.name))]
     return []
@@ -165,11 +182,7 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
     if back.any():
         given = np.repeat(flows.leg_shape, np.diff(flows.flow_offsets)) if flows.flow_shape is None else flows.flow_shape
         anchor = (anchor - back[given]).astype(np.int32)
-    settlement = np.full(leg_shape.size, -1, np.int64)
-    if terms is not None:
-        settlement[:] = np.where(lowered.status == RowStatus.OK, terms.settlement_day.astype(np.int64) - lowered.as_of, -1)
-        if back.any():
-            settlement[settlement >= 0] -= back[flows.leg_shape][settlement >= 0]
+    settlement = _settlements(lowered, back)
     order = sets.leg_order
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.diff(flows.flow_offsets)[order])])
     found = number_nodes(
@@ -189,7 +202,14 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         weight = np.empty_like(amount)
         _weigh(offsets, flows.leg_credit_spread[order], found.flow_node, own_time, amount, weight)
         weight = read_only(weight)
-    life, terms = (None, None) if terms is None else _compiled_terms(terms, flows, order, offsets, as_of=lowered.as_of)
+    life = None
+    if terms is not None:
+        life, outstanding = np.full(flows.row_count, np.nan), np.full(flows.row_count, np.nan)
+        principal = flows.principal if terms.real_principal is None else terms.real_principal
+        _principal_terms(
+            flows.flow_offsets, flows.pay_day, lowered.as_of, principal, terms.first_flow, terms.outstanding, life, outstanding
+        )
+        terms = _stored_terms(replace(terms, outstanding=outstanding), order, flows.flow_offsets, offsets)
     return Compiled(
         as_of=lowered.as_of,
         measures=measures,
@@ -214,7 +234,31 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         weighted_average_life=life,
         specials=specials,
         messages=lowered.messages,
+        known={measure: read_only(values) for measure, values in lowered.known.items()},
+        loss_given_default=lowered.loss_given_default,
+        quoted_rates=tuple(_compiled_rate(quoted, lowered) for quoted in lowered.quoted_rates),
     )
+
+
+def _compiled_rate(quoted: QuotedRate, lowered: Lowered) -> CompiledRate:
+    alone = replace(lowered, price_terms=None, known={}, loss_given_default=None, quoted_rates=())
+    annuity, apart = (
+        None if flows is None else compile_cashflows(replace(alone, cashflows=flows), measures=frozenset({Measure.PV}))
+        for flows in (quoted.annuity, quoted.apart)
+    )
+    assert annuity is not None
+    return CompiledRate(quoted.measure, quoted.rate, annuity, apart)
+
+
+def _settlements(lowered: Lowered, back: np.ndarray) -> Int64[np.ndarray, " leg"]:
+    """Anchor of each leg's discounting on its settlement date, days after the valuation date; -1 where there are no prices."""
+    flows, terms = lowered.cashflows, lowered.price_terms
+    settlement = np.full(flows.leg_shape.size, -1, np.int64)
+    if terms is not None:
+        settlement[:] = np.where(lowered.status == RowStatus.OK, terms.settlement_day.astype(np.int64) - lowered.as_of, -1)
+        if back.any():
+            settlement[settlement >= 0] -= back[flows.leg_shape][settlement >= 0]
+    return settlement
 
 
 def _check_shapes(lowered: Lowered) -> None:
@@ -319,16 +363,6 @@ def _set_shapes(
 def _points_in_row(shape: Shape) -> int:
     curves = [key for term in shape if (key := curve_key(term))[0] != OWN_ORDER]
     return len(curves) if len(curves) in (1, 2) and len(set(curves)) == len(curves) else 0
-
-
-def _compiled_terms(
-    terms: PriceTerms, flows: Cashflows, order: np.ndarray, offsets: np.ndarray, *, as_of: int
-) -> tuple[np.ndarray, PriceTerms]:
-    """The average life of each row, and the terms in the order of storage with the sign of what is repaid."""
-    life, outstanding = np.full(flows.row_count, np.nan), np.full(flows.row_count, np.nan)
-    principal = flows.principal if terms.real_principal is None else terms.real_principal
-    _principal_terms(flows.flow_offsets, flows.pay_day, as_of, principal, terms.first_flow, terms.outstanding, life, outstanding)
-    return life, _stored_terms(replace(terms, outstanding=outstanding), order, flows.flow_offsets, offsets)
 
 
 def _stored_terms(terms: PriceTerms, order: np.ndarray, given: np.ndarray, offsets: np.ndarray) -> PriceTerms:

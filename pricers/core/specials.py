@@ -47,10 +47,10 @@ class Specials:
     """Points of specials on one curve, as of `Compiled.points`, curves being those of `curves`."""
     point_day: Int32[np.ndarray, " point"]
     pair_rate: Int32[np.ndarray, " pair"]
-    """Distinct pairs of rate and hazard curve: index into `curves`."""
+    """Pairs of rate and hazard curve, in the order of the specials: index into `curves`."""
     pair_hazard: Int32[np.ndarray, " pair"]
     pair_of_special: Int32[np.ndarray, " special"]
-    """-1 for those on one curve."""
+    """Increasing; -1 for those on one curve."""
     day_offsets: Int64[np.ndarray, " pair_plus_one"]
     """Pair p integrates to days day[day_offsets[p]:day_offsets[p + 1]], increasing."""
     day: Int32[np.ndarray, " day"]
@@ -247,7 +247,8 @@ def _placed(factors: SpecialFactors) -> Specials:
     point_curve, point_day, start_place[:split], end_place[:split] = _numbered_days(owner, starts[:split], ends[:split])
 
     codes = rate_curve[rate_count:].astype(np.int64) * len(curves) + hazard_curve[rate_count:]
-    pairs, pair = np.unique(codes, return_inverse=True)
+    is_first = np.diff(codes, prepend=-1) != 0  # factors of a pair stand together
+    pairs, pair = codes[is_first], np.cumsum(is_first) - 1
     owner = np.repeat(pair, np.diff(factors.offsets)[rate_count:])
     day_pair, day, start_place[split:], end_place[split:] = _numbered_days(owner, starts[split:], ends[split:])
     return Specials(

@@ -20,6 +20,7 @@ import numpy as np
 from pricers.contract.columns import Contracts, Text, read_only
 from pricers.flows.special_factors import SpecialFactors
 from pricers.market.market import CurveKind
+from pricers.measures import Measure
 
 OWN: Final = ""
 """In a term: the point of the contract's own credit spread. The spread stays in the amount, so the point's exponent is 0, but it moves
@@ -139,6 +140,20 @@ class PriceTerms(_ReadOnly):
 
 
 @dataclass(frozen=True)
+class QuotedRate(_ReadOnly):
+    """A rate by which a contract is quoted, in which its PV is linear."""
+
+    measure: Measure
+    """The rate at which the quoted flows are worth 0."""
+    rate: np.ndarray
+    """float64[row]: the contract's; NaN where it has none."""
+    annuity: Cashflows
+    """What the contract's flows would be more if the rate were 1 more, one leg a row; of a row without a rate, none."""
+    apart: Cashflows | None
+    """The contract's flows that are not quoted, its upfront amounts, one leg a row; None where no row has one."""
+
+
+@dataclass(frozen=True)
 class Lowered:
     """A lowered batch: everything that follows from the contracts and the valuation date alone, so it is cached across markets."""
 
@@ -151,6 +166,11 @@ class Lowered:
     price_terms: PriceTerms | None
     messages: Mapping[int, str] = field(default_factory=dict)
     """Row -> what its status does not say, such as the fixing that is missing."""
+    known: Mapping[Measure, np.ndarray] = field(default_factory=dict)
+    """Measures that follow from contracts and fixings alone, float64[row]: amounts in the currency of `pv`, or pure numbers."""
+    loss_given_default: np.ndarray | None = None
+    """float64[row]: share of the notional that is lost on default; None for products without protection."""
+    quoted_rates: tuple["QuotedRate", ...] = ()
 
 
 def discounted(contracts: Contracts) -> tuple[tuple[Shape, ...], np.ndarray]:

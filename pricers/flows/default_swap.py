@@ -244,7 +244,7 @@ def _fill_flows(
                 due = False
                 flow = _pay_upfront(writes, i, flow, first, last, day, year_days, step_in, upfront_day, notional, coupon, upfront, pay_day,
                                     amount, contract_leg, special)  # fmt: skip
-            if date_pay[k] > as_of and date_pay[k] > protection_start[i]:
+            if date_pay[k] > as_of and (date_pay[k] > protection_start[i] or k == last - 1):
                 flow = _pay(writes, flow, date_pay[k], -notional[i] * coupon[i] * years[k], PREMIUM_LEG, -1, pay_day, amount, contract_leg,
                             special)  # fmt: skip
         if due:
@@ -279,7 +279,7 @@ def _pay_upfront(
     accrued = 0
     if step_in[i] != NO_DATE:
         for k in range(first, last):
-            if day[k - 1] <= step_in[i] < day[k]:
+            if day[k - 1] <= step_in[i] and (step_in[i] < day[k] or (k == last - 1 and step_in[i] == day[k])):
                 accrued = step_in[i] - day[k - 1]
     if upfront[i] != 0.0:
         flow = _pay(writes, flow, upfront_day[i], -upfront[i], UPFRONT_LEG, -1, pay_day, amount, contract_leg, special)
@@ -292,9 +292,9 @@ def _pay_upfront(
 @kernel
 @no_type_check
 def fill_accrual_starts(maturity, step_in, months, calendar, tables, start):
-    """Where `start` is NO_DATE: the last date, whole periods before maturity, that a business day adjusts to the step-in date or before."""
+    """Where `start` is NO_DATE: the last date, whole periods before maturity, whose business day is not after the step-in date."""
     for i in range(start.size):
-        if start[i] != NO_DATE or step_in[i] == NO_DATE or maturity[i] == NO_DATE or months[i] <= 0 or maturity[i] <= step_in[i]:
+        if start[i] != NO_DATE or step_in[i] == NO_DATE or maturity[i] == NO_DATE or months[i] <= 0 or maturity[i] < step_in[i]:
             continue
         if not (in_range(maturity[i]) and in_range(step_in[i])):
             continue
@@ -304,7 +304,7 @@ def fill_accrual_starts(maturity, step_in, months, calendar, tables, start):
 @kernel
 @no_type_check
 def _roll_date_before(maturity, step_in, months, calendar, tables):
-    periods = (maturity - step_in) // (31 * months)
+    periods = max((maturity - step_in) // (31 * months), 1)
     while True:
         found = add_months(maturity, -periods * months, False)
         if not in_range(found):

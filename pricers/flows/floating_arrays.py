@@ -16,7 +16,7 @@ from pricers.contract.float_columns import (
     SUBPERIOD_COMPOUNDED,
     TERM,
 )
-from pricers.market.fixings import Fixings, FixingSeries
+from pricers.market.fixings import Fixings
 from pricers.market.indices import Index, IndexKind
 from pricers.status import RowStatus
 from pricers.time.calendars import BUSINESS_DAY_CONVENTIONS, CalendarTables
@@ -30,7 +30,6 @@ _INDEX_COLUMNS: Final = ("index", "initial_stub_index", "initial_stub_index_2", 
 _NO_RESETS: Final = (FREQUENCIES.index("ONCE"), FREQUENCIES.index("SEMIMONTHLY"))
 """Frequencies that give no tenor from one reset to the next."""
 _NO_CURRENCY: Final = -2  # of no leg: a null currency has the code -1
-_NO_FIXINGS: Final = FixingSeries(np.empty(0, np.int32), np.empty(0))
 
 
 class IndexTables(NamedTuple):
@@ -113,6 +112,8 @@ class Coupons(NamedTuple):
     end: np.ndarray
     special: np.ndarray
     """int32: the special factor in place of P(start)/P(end) of the first forecast; -1 for none."""
+    accrues: np.ndarray
+    """bool: several rates, so that interest accrued within the period is at those until then, not at `rate`."""
 
 
 class SpecialArrays(NamedTuple):
@@ -143,7 +144,7 @@ def empty_coupons(periods: int) -> Coupons:
     """Working arrays for so many periods."""
     return Coupons(
         np.empty(periods), np.empty(periods), np.empty((periods, 2)), np.empty((periods, 2), np.int32), np.empty((periods, 2), np.int32),
-        np.empty((periods, 2), np.int32), np.empty(periods, np.int32),
+        np.empty((periods, 2), np.int32), np.empty(periods, np.int32), np.empty(periods, np.bool_),
     )  # fmt: skip
 
 
@@ -211,17 +212,20 @@ def leg_indices(contracts: Contracts, *, fixings: Fixings) -> LegIndices:
     return LegIndices(tuple(known.values()), codes, status, curves, np.where(of_leg >= 0, of_leg, of_index).astype(np.int32))
 
 
-def index_tables(found: LegIndices, *, fixings: Fixings, fixing_calendar: np.ndarray, value_calendar: np.ndarray) -> IndexTables:
+def index_tables(
+    found: LegIndices, *, as_of: int, fixings: Fixings, fixing_calendar: np.ndarray, value_calendar: np.ndarray
+) -> IndexTables:
     """Conventions and fixings for compiled code.
 
     Args:
         found: the indices.
-        fixings: their values.
+        as_of: valuation date, days since 1970-01-01.
+        fixings: their values, of which those after `known_until` are left out.
         fixing_calendar, value_calendar: int32[index], into the calendar tables.
     """
     indices = found.indices
     tenors = [parse_tenor(index.tenor) if index.tenor else (0, 0) for index in indices]
-    series = [fixings.series.get(index.name, _NO_FIXINGS) for index in indices]
+    series = [fixings.published(index.name, as_of) for index in indices]
     place = {name: number for number, name in enumerate(found.curves)}
     return IndexTables(
         is_overnight=np.array([index.kind is IndexKind.OVERNIGHT for index in indices], np.bool_),
@@ -235,8 +239,8 @@ def index_tables(found: LegIndices, *, fixings: Fixings, fixing_calendar: np.nda
         end_of_month=np.array([index.end_of_month for index in indices], np.bool_),
         curve=np.array([place[index.forecast_curve] for index in indices], np.int32),
         offsets=np.cumsum([0, *(each.days.size for each in series)], dtype=np.int64),
-        fixing_days=np.concatenate([_NO_FIXINGS.days, *(each.days for each in series)]).astype(np.int32),
-        fixing_values=np.concatenate([_NO_FIXINGS.values, *(each.values for each in series)]).astype(np.float64),
+        fixing_days=np.concatenate([np.empty(0, np.int32), *(each.days for each in series)]).astype(np.int32),
+        fixing_values=np.concatenate([np.empty(0), *(each.values for each in series)]).astype(np.float64),
     )
 
 
@@ -351,11 +355,12 @@ class FloatingTerms(NamedTuple):
     UNSUPPORTED_RATE_METHOD, INVALID_AMOUNT, INVALID_SCHEDULE (an unknown calendar too) or OK."""
 
 
-def floating_terms(contracts: Contracts, *, fixings: Fixings, calendars: tuple[str, ...]) -> FloatingTerms:
+def floating_terms(contracts: Contracts, *, as_of: int, fixings: Fixings, calendars: tuple[str, ...]) -> FloatingTerms:
     """Read the columns of `FLOAT_COLUMNS`.
 
     Args:
         contracts: one leg a row; see `leg_columns.legs_of` for contracts with several.
+        as_of: valuation date, days since 1970-01-01.
         fixings: indices and what they have published.
         calendars: names of the other calendar columns.
     """
@@ -374,7 +379,7 @@ def floating_terms(contracts: Contracts, *, fixings: Fixings, calendars: tuple[s
     return FloatingTerms(
         found,
         floating_columns(contracts, found, fixing_calendar=fixing_calendar),
-        index_tables(found, fixings=fixings, fixing_calendar=of_fixings, value_calendar=of_values),
+        index_tables(found, as_of=as_of, fixings=fixings, fixing_calendar=of_fixings, value_calendar=of_values),
         of_all.tables,
         tuple(of_columns),
         status,

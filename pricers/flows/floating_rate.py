@@ -19,7 +19,7 @@ from pricers.time.calendars import CalendarTables
 _OK: Final = int(RowStatus.OK)
 
 
-@kernel
+@njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def margin_of(floating: FloatingColumns, i: int, start: int) -> float:
     """The margin of a period that starts on a day."""
@@ -32,12 +32,11 @@ def margin_of(floating: FloatingColumns, i: int, start: int) -> float:
 
 @njit(cache=True, nogil=True, inline="always")
 @no_type_check
-def known_rate(floating: FloatingColumns, i: int, start: int, end: int, is_first: bool, as_of: int) -> float:
-    """The rate that the contract itself gives for the period, NaN where it gives none."""
-    rate = floating.first_fixing[i] if is_first else np.nan
-    if not np.isfinite(rate) and start <= as_of < end:
-        rate = floating.current_fixing[i]
-    return rate
+def known_rate(opening: float, stub_rate: float, current: float, start: int, end: int, as_of: int) -> float:
+    """The rate that the contract itself gives for the period, NaN where it gives none: that agreed for the first period, that of a stub, or
+    that of the period which contains the valuation date."""
+    rate = opening if np.isfinite(opening) else stub_rate
+    return current if not np.isfinite(rate) and start <= as_of < end else rate
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -66,33 +65,39 @@ def fill_coupons(
         start, last = block.date_offsets[r], block.date_offsets[r + 1] - 2
         lag, calendar, decimals = np.int64(floating.lag[i]), np.int64(floating.fixing_calendar[i]), np.int64(floating.decimals[i])
         for k in range(block.first[r], block.stop[r]):
-            years, coupons.growth[k, 0], coupons.growth[k, 1], coupons.special[k] = block.years[k], 0.0, 0.0, -1
+            years, coupons.growth[k, 0], coupons.growth[k, 1] = block.years[k], 0.0, 0.0
+            coupons.special[k], coupons.accrues[k] = -1, False
             if x < 0:
                 coupons.rate[k], coupons.plain[k] = legs.rate[i], legs.rate[i] * block.interest_years[k]
                 continue
             period_start, period_end, gearing = np.int64(block.adjusted[k]), np.int64(block.adjusted[k + 1]), floating.gearing[i]
             margin = margin_of(floating, i, max(period_start, np.int64(block.unadjusted[k])))
-            simple_margin = 0.0 if floating.compounds_spread[i] else margin
-            coupons.rate[k], coupons.plain[k] = simple_margin, years * simple_margin
-            known = known_rate(floating, i, period_start, period_end, k == start, as_of)
-            of_stub, of_stub_2, is_stub = np.int64(-1), np.int64(-1), not block.is_regular[k + 1]
+            of_stub, of_stub_2, stub_rate, is_stub = np.int64(-1), np.int64(-1), np.nan, not block.is_regular[k + 1]
             if is_stub and k == start:
-                known = known if np.isfinite(known) else floating.initial_rate[i]
                 of_stub, of_stub_2 = np.int64(floating.initial_index[i]), np.int64(floating.initial_index_2[i])
+                stub_rate = floating.initial_rate[i]
             elif is_stub and k == last:
-                known = known if np.isfinite(known) else floating.final_rate[i]
                 of_stub, of_stub_2 = np.int64(floating.final_index[i]), np.int64(floating.final_index_2[i])
-            lacking = x
+                stub_rate = floating.final_rate[i]
+            opening = floating.first_fixing[i] if k == start else np.nan
+            known = (
+                stub_rate
+                if floating.resets[i]
+                else known_rate(opening, stub_rate, floating.current_fixing[i], period_start, period_end, as_of)
+            )
+            simple_margin = 0.0 if floating.compounds_spread[i] and not np.isfinite(known) else margin
+            coupons.rate[k], coupons.plain[k] = simple_margin, years * simple_margin
+            lacking, coupons.accrues[k] = x, (indices.is_overnight[x] or floating.resets[i]) and not np.isfinite(known)
             if indices.is_overnight[x]:
                 reason, day = add_overnight_rate(
                     indices, x, overnight_terms(floating, i, margin), np.int64(floating.curve[i]), period_start, period_end, known,
                     decimals, years, gearing, as_of, tables, coupons, k, specials,
                 )  # fmt: skip
-            elif floating.resets[i]:
-                current = known if k == start else floating.current_fixing[i]
+            elif floating.resets[i] and not np.isfinite(known):
                 reason, day = add_reset_rates(
                     indices, x, reset_terms(legs, floating, i, margin), np.int64(floating.curve[i]), np.int64(block.unadjusted[k]),
-                    period_start, period_end, current, decimals, years, gearing, as_of, tables, coupons, k, specials,
+                    period_start, period_end, opening, floating.current_fixing[i], decimals, years, gearing, as_of, tables, coupons, k,
+                    specials,
                 )  # fmt: skip
             elif of_stub >= 0 and not np.isfinite(known):
                 reason, day, lacking = add_stub_rate(
@@ -113,7 +118,7 @@ def fill_coupons(
 @no_type_check
 def rate_until(
     legs: CouponLegs, floating: FloatingColumns, indices: IndexTables, i: int, unadjusted: int, start: int, until: int, years: float,
-    margin: float, as_of: int, tables: CalendarTables, specials: SpecialArrays,
+    opening: float, margin: float, as_of: int, tables: CalendarTables, specials: SpecialArrays,
 ) -> float:  # fmt: skip
     """Annual coupon rate from the start of a period until a settlement date: fixings to come are taken to be the last one published. NaN
     where none is."""
@@ -121,7 +126,7 @@ def rate_until(
     if floating.resets[i]:
         terms = reset_terms(legs, floating, i, margin)
         current = floating.current_fixing[i]
-        status, _, total = walk_resets(indices, x, terms, unadjusted, start, until, current, as_of, True, tables, specials)
+        status, _, total = walk_resets(indices, x, terms, unadjusted, start, until, opening, current, as_of, True, tables, specials)
         return floating.gearing[i] * ((total - 1.0) / years) + simple_margin if status == _OK else np.nan
     if not indices.is_overnight[x]:
         place = fixing_place(indices, x, as_of + 1) - 1
@@ -158,12 +163,13 @@ def fill_floating_accrued(
             period, rate = period_at(block, k), coupons.rate[k]
             if settlement > period.start:
                 years = accrued_years(period, settlement, is_ex, accrual, tables)
-                if not np.isfinite(rate):
+                if not np.isfinite(rate) or (coupons.accrues[k] and settlement < period.end):
                     margin, until = margin_of(floating, i, max(period.start, np.int64(block.unadjusted[k]))), min(settlement, period.end)
                     since_start = accrued_years(period, until, False, accrual, tables)
+                    opening = floating.first_fixing[i] if k == block.date_offsets[r] else np.nan
                     rate = rate_until(
-                        legs, floating, indices, i, np.int64(block.unadjusted[k]), period.start, until, since_start, margin, as_of, tables,
-                        specials,
+                        legs, floating, indices, i, np.int64(block.unadjusted[k]), period.start, until, since_start, opening,
+                        margin, as_of, tables, specials,
                     )  # fmt: skip
                 accrued += block.balance[k] * block.survival[k] * rate * years
             k += 1

@@ -12,7 +12,7 @@ from typing import no_type_check
 import numpy as np
 
 from pricers.flows.floating_arrays import Coupons, IndexTables, SpecialArrays
-from pricers.kernels.jit import kernel
+from pricers.kernels.jit import kernel, njit
 from pricers.time.calendars import FOLLOWING, PRECEDING, CalendarTables, adjust, advance_business_days, advance_months
 from pricers.time.dates import NO_DATE
 from pricers.time.day_count import calendar_free_year_fraction
@@ -35,20 +35,19 @@ def fixing_place(indices: IndexTables, x: int, day: int) -> int:
 @kernel
 @no_type_check
 def fixing_on(indices: IndexTables, x: int, day: int) -> float:
-    """An index's fixing on a day, NaN where there is none. One after the valuation date is there where a later date's fixings are given, to
-    tell what has been cash by then."""
+    """An index's fixing on a day, NaN where there is none. `IndexTables` holds those up to `Fixings.known_until` alone."""
     place = fixing_place(indices, x, day)
     return indices.fixing_values[place] if place < indices.offsets[x + 1] and indices.fixing_days[place] == day else np.nan
 
 
-@kernel
+@njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def fixing_day_of(start: int, lag: int, calendar: int, tables: CalendarTables) -> int:
     """The day on which the rate of a period that starts on a day is fixed."""
     return adjust(start, PRECEDING, calendar, tables) if lag == 0 else advance_business_days(start, -lag, calendar, tables)
 
 
-@kernel
+@njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def value_day_of(fixing_day: int, indices: IndexTables, x: int, tables: CalendarTables) -> int:
     """The first day of the period of an index's rate."""
@@ -68,14 +67,14 @@ def maturity_of(start: int, indices: IndexTables, x: int, tables: CalendarTables
     return advance_months(start, np.int64(indices.months[x]), convention, indices.end_of_month[x], calendar, tables)
 
 
-@kernel
+@njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def index_years(indices: IndexTables, x: int, start: int, end: int) -> float:
     """Years on an index's day count."""
     return calendar_free_year_fraction(np.int64(indices.day_count[x]), start, end, start, end, end)
 
 
-@kernel
+@njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def not_before(day: int, as_of: int) -> int:
     """The first day of a forecast rate's period. A period that starts today has the point before today, so that tomorrow it has earned a
@@ -83,7 +82,7 @@ def not_before(day: int, as_of: int) -> int:
     return as_of - 1 if day == as_of else day
 
 
-@kernel
+@njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def add_known(coupons: Coupons, k: int, weight: float, rate: float, years: float, gearing: float) -> None:
     """Add the share `weight` of a rate that is fixed."""
@@ -91,7 +90,7 @@ def add_known(coupons: Coupons, k: int, weight: float, rate: float, years: float
     coupons.rate[k] += gearing * (weight * rate)
 
 
-@kernel
+@njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def add_forecast(
     coupons: Coupons, k: int, slot: int, weight: float, tau: float, years: float, gearing: float, curve: int, start: int, end: int

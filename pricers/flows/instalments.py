@@ -78,7 +78,9 @@ def rounded(amount: float, decimals: int) -> float:
     """To a number of decimals, halves away from zero; unchanged where `decimals` is negative."""
     if decimals < 0:
         return amount
-    scale = 10.0**decimals
+    scale = 1.0
+    for _ in range(decimals):
+        scale *= 10.0
     return np.copysign(np.floor(abs(amount) * scale + 0.5 + _TIE) / scale, amount)
 
 

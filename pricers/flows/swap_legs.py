@@ -5,6 +5,7 @@ hold a trade and its offset as one row that differs by a sign. A named conventio
 which has the quoted rate or spread, is the receive leg.
 """
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
@@ -15,7 +16,7 @@ from jaxtyping import Bool, UInt8
 from pricers.contract.columns import AMOUNT_MAX, NO_INTEGER, RATE_MAX, Column, ColumnData, Contracts, Text, end_to_end, read_only
 from pricers.contract.float_columns import FLOAT_COLUMNS
 from pricers.contract.leg_columns import legs_of, prefixed
-from pricers.flows.balances import SINKING
+from pricers.flows.balances import OUTSTANDING
 from pricers.flows.conventions import quoted_by_coupon
 from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs, PaymentColumns, ScheduleColumns
 from pricers.flows.floating_arrays import FloatingTerms, day_counts, floating_terms
@@ -67,11 +68,14 @@ class SwapLegs(NamedTuple):
     contracts: Contracts
     """One leg a row, with what conventions say filled in."""
     status: UInt8[np.ndarray, " leg"]
+    messages: dict[int, str]
+    """Row -> what is wrong with its convention."""
 
 
 def swap_legs(
     contracts: Contracts,
     *,
+    as_of: int,
     fixings: Fixings,
     currencies: Text,
     notional: np.ndarray,
@@ -82,6 +86,7 @@ def swap_legs(
 
     Args:
         contracts: with `SWAP_COLUMNS` and the columns `convention`, `fixed_rate`, `spread`, `start_date` and `maturity_date`.
+        as_of: valuation date, days since 1970-01-01.
         fixings: indices and what they have published.
         currencies: [leg]; null takes the convention's.
         notional: float64[leg], signed as the leg's amounts are.
@@ -98,10 +103,10 @@ def swap_legs(
     status = np.repeat(of_convention.status, LEGS)
     _fill(data, of_convention, contracts)
     legs = Contracts(legs.row_count, data)
-    terms = floating_terms(legs, fixings=fixings, calendars=("calendar",))
+    terms = floating_terms(legs, as_of=as_of, fixings=fixings, calendars=("calendar",))
     _fill_from_indices(data, terms)
     legs = Contracts(legs.row_count, data)
-    terms = floating_terms(legs, fixings=fixings, calendars=("calendar",))
+    terms = floating_terms(legs, as_of=as_of, fixings=fixings, calendars=("calendar",))
     balances, steps_valid = _balances(legs, notional)
     floating = FloatingLegs(
         _coupons(contracts, legs, terms, balances), terms.floating, ExchangeColumns(*(read_only(each) for each in exchanges))
@@ -113,7 +118,7 @@ def swap_legs(
     ):
         status[(status == RowStatus.OK) & failing] = reason
     status = np.where(status == RowStatus.OK, terms.status, status)
-    return SwapLegs(floating, terms, legs, status)
+    return SwapLegs(floating, terms, legs, status, of_convention.messages)
 
 
 class _Conventions(NamedTuple):
@@ -124,14 +129,24 @@ class _Conventions(NamedTuple):
     codes: np.ndarray
     """Into `found`."""
     status: UInt8[np.ndarray, " row"]
+    messages: dict[int, str]
+    """Row -> what is wrong with its name."""
 
 
 def _conventions(names: Text, kinds: frozenset[str]) -> _Conventions:
     found = [SWAP_CONVENTIONS.get(name) for name in names.names]
-    fits = np.array([*(each is not None and each.kind in kinds for each in found), True])
-    return _Conventions(
-        (*found, None), names.codes, np.where(fits[names.codes], RowStatus.OK, RowStatus.UNKNOWN_CONVENTION).astype(np.uint8)
-    )
+    fits = np.array([*(each is not None and each.kind in kinds for each in found), True])[names.codes]
+    wrong = [_what_is_wrong(name, kinds) for name in names.names]
+    messages = {row: wrong[names.codes[row]] for row in np.flatnonzero(~fits).tolist()}
+    return _Conventions((*found, None), names.codes, np.where(fits, RowStatus.OK, RowStatus.UNKNOWN_CONVENTION).astype(np.uint8), messages)
+
+
+def _what_is_wrong(name: str, kinds: frozenset[str]) -> str:
+    """Why a convention's name does not fit; what it says of one that does has no meaning."""
+    if name in SWAP_CONVENTIONS:
+        return f"{name} is the convention of another product: its kind is {SWAP_CONVENTIONS[name].kind}"
+    close = difflib.get_close_matches(name, [known for known, each in SWAP_CONVENTIONS.items() if each.kind in kinds], n=1)
+    return f"no convention {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
 
 
 def _fill(data: dict[str, ColumnData], conventions: _Conventions, contracts: Contracts) -> None:
@@ -198,29 +213,21 @@ def _fill_from_indices(data: dict[str, ColumnData], terms: FloatingTerms) -> Non
 
 
 def _balances(legs: Contracts, notional: np.ndarray) -> tuple[BalanceColumns, Bool[np.ndarray, " leg"]]:
-    """Notionals as repayments, negative where the notional grows; and whether the steps are usable."""
+    """Notionals, and whether each leg's steps have an amount a date; those of others are left out."""
     dates, amounts = legs.ragged("notional_dates"), legs.ragged("notional_amounts")
-    counts = np.diff(dates.offsets)
-    valid = counts == np.diff(amounts.offsets)
-    values = amounts.values[np.repeat(valid, np.diff(amounts.offsets))]
-    days = dates.values[np.repeat(valid, counts)]
-    counts = np.where(valid, counts, 0)
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
-    before = np.concatenate([np.zeros(1), values[:-1]]) if values.size else values
-    starts = offsets[:-1][counts > 0]
-    before[starts] = np.abs(notional)[counts > 0]
-    count = legs.row_count
+    counts, amount_counts = np.diff(dates.offsets), np.diff(amounts.offsets)
+    valid, count = counts == amount_counts, legs.row_count
     columns = BalanceColumns(
         notional=notional,
-        rule=np.full(count, SINKING, np.int8),
+        rule=np.full(count, OUTSTANDING, np.int8),
         drawn=np.full(count, np.nan),
         balloon=np.zeros(count),
         interest_only_end=np.full(count, NO_DATE, np.int32),
         prepayment_rate=np.zeros(count),
         redemption=np.full(count, 100.0),
-        offsets=offsets,
-        dates=days,
-        amounts=before - values,
+        offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(np.where(valid, counts, 0))]),
+        dates=dates.values[np.repeat(valid, counts)],
+        amounts=amounts.values[np.repeat(valid, amount_counts)],
         instalments=no_instalments(count),
     )
     return columns, np.asarray(valid)

@@ -23,7 +23,7 @@ from pricers.flows.index_rates import (
     value_day_of,
 )
 from pricers.flows.instalments import rounded
-from pricers.kernels.jit import kernel
+from pricers.kernels.jit import kernel, njit
 from pricers.status import RowStatus
 from pricers.time.calendars import CalendarTables, adjust, advance_business_days
 from pricers.time.dates import NO_DATE, add_months
@@ -35,7 +35,7 @@ _MISSING_FIXING: Final = int(RowStatus.MISSING_FIXING)
 _INVALID_SCHEDULE: Final = int(RowStatus.INVALID_SCHEDULE)
 
 
-@kernel
+@njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def forward_end(
     indices: IndexTables, x: int, first: int, end: int, lag: int, calendar: int, is_indexed: bool, tables: CalendarTables
@@ -131,15 +131,15 @@ class ResetTerms(NamedTuple):
 @kernel
 @no_type_check
 def walk_resets(
-    indices: IndexTables, x: int, terms: ResetTerms, unadjusted: int, start: int, end: int, current: float, as_of: int, fills: bool,
-    tables: CalendarTables, specials: SpecialArrays,
+    indices: IndexTables, x: int, terms: ResetTerms, unadjusted: int, start: int, end: int, opening: float, current: float,
+    as_of: int, fills: bool, tables: CalendarTables, specials: SpecialArrays,
 ) -> tuple[int, int, float]:  # fmt: skip
     """Compound the term rates of a period: what is fixed into a number, what is not into entries of `specials`.
 
     Args:
         unadjusted: the period's start before its business-day convention, from which resets roll.
         start, end: the period of interest.
-        current: the rate of the part that contains the valuation date; NaN: the index's fixing.
+        opening, current: the rates of the first part and of the part that contains the valuation date; NaN: the index's fixing.
         fills: whether a rate that is not published is taken to be the last that is.
     Returns:
         Status, the day of a missing fixing or NO_DATE, and the growth by fixings.
@@ -149,16 +149,18 @@ def walk_resets(
     while part < end:
         number += 1
         moved = add_months(unadjusted, number * terms.months, terms.end_of_month) if terms.months > 0 else unadjusted + number * terms.days
-        until = min(adjust(moved, terms.convention, terms.calendar, tables), np.int64(end))
-        if until == NO_DATE:
+        whole = adjust(moved, terms.convention, terms.calendar, tables)
+        if whole == NO_DATE:
             return _DATE_OUT_OF_RANGE, NO_DATE, total
+        until = min(whole, np.int64(end))
         if until <= part:
             continue
         years = calendar_free_year_fraction(terms.day_count, part, until, part, until, end)
         fixing_day = fixing_day_of(part, terms.lag, terms.fixing_calendar, tables)
         if fixing_day == NO_DATE or not np.isfinite(years):
             return _DATE_OUT_OF_RANGE if fixing_day == NO_DATE else _INVALID_SCHEDULE, NO_DATE, total
-        rate = current if part <= as_of < until else np.nan
+        is_running = part <= as_of < (whole if fills else until)
+        rate = opening if part == start and np.isfinite(opening) else current if is_running else np.nan
         if not np.isfinite(rate):
             rate = fixing_on(indices, x, fixing_day)
             if not np.isfinite(rate) and fixing_day < as_of:
@@ -184,12 +186,13 @@ def walk_resets(
 @kernel
 @no_type_check
 def add_reset_rates(
-    indices: IndexTables, x: int, terms: ResetTerms, curve: int, unadjusted: int, start: int, end: int, current: float, decimals: int,
-    years: float, gearing: float, as_of: int, tables: CalendarTables, coupons: Coupons, k: int, specials: SpecialArrays,
+    indices: IndexTables, x: int, terms: ResetTerms, curve: int, unadjusted: int, start: int, end: int, opening: float,
+    current: float, decimals: int, years: float, gearing: float, as_of: int, tables: CalendarTables, coupons: Coupons, k: int,
+    specials: SpecialArrays,
 ) -> tuple[int, int]:  # fmt: skip
     """Add the rate that compounded term rates give for the period from start to end; (status, missing fixing's day)."""
     first = specials.counts[1]
-    status, missing, total = walk_resets(indices, x, terms, unadjusted, start, end, current, as_of, False, tables, specials)
+    status, missing, total = walk_resets(indices, x, terms, unadjusted, start, end, opening, current, as_of, False, tables, specials)
     if status != _OK:
         specials.counts[1] = first
         return status, missing

@@ -47,6 +47,3 @@ kernel: Final[Any] = njit(cache=True, nogil=True, _nrt=False)
 With the runtime, every array that is passed to a call or assigned to a variable is reference-counted by atomic instructions, which the
 compiler cannot remove across branches: one node of the market took 179 ns with the runtime and takes 27 ns without.
 """
-
-vector_kernel: Final[Any] = njit(cache=True, nogil=True, _nrt=False, error_model="numpy")
-"""A kernel whose divisions may give infinities, as SIMD needs them."""

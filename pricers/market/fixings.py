@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,9 @@ class FixingSeries(NamedTuple):
     """int32[fixing]: fixing dates, days since 1970-01-01, increasing."""
     values: np.ndarray
     """float64[fixing]: decimal a year for rates, else the index's own unit."""
+
+
+_NO_FIXINGS: Final = FixingSeries(np.empty(0, np.int32), np.empty(0))
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,12 @@ class Fixings:
             return np.full(np.shape(days), np.nan)
         place = np.minimum(np.searchsorted(series.days, days), series.days.size - 1)
         return np.where(series.days[place] == days, series.values[place], np.nan)
+
+    def published(self, name: str, as_of: int) -> FixingSeries:
+        """The index's fixings that lowering for the date `as_of` reads: those of days up to `known_until`; empty where it has none."""
+        series = self.series.get(name, _NO_FIXINGS)
+        count = int(np.searchsorted(series.days, self.known_until(as_of), side="right"))
+        return FixingSeries(series.days[:count], series.values[:count])
 
     def known_until(self, as_of: int) -> int:
         """The last day whose fixings lowering for the date `as_of` reads; fixings of later days are forecast."""

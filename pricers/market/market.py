@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -183,6 +183,18 @@ def _levels(base: InflationBase | None, as_of: int) -> np.ndarray:
     return levels
 
 
+@runtime_checkable
+class QuotedCurves(Protocol):
+    """Curves that follow quotes."""
+
+    @property
+    def basis_points(self) -> Mapping[str, float]:
+        """By name of a quote, its move for one basis point, in its unit."""
+
+    def shifts(self, moves: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Curve -> float64[pillar, scenario]: moves of its zero rates where quotes move (name -> float64[scenario], in their units)."""
+
+
 class Price(NamedTuple):
     """Today's price of one unit of a security, or the level of an index."""
 
@@ -205,6 +217,8 @@ class Market:
     fx_to_base: Mapping[str, float]
     fixings: Fixings = field(default_factory=Fixings.none)
     """Indices, and what they have published by now."""
+    quotes: QuotedCurves | None = None
+    """Of curves that are built from quotes; None where there are none."""
 
     prices: Mapping[str, Price] = field(default_factory=dict)
     """Prices of securities by the name that positions use."""

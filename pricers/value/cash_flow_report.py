@@ -1,7 +1,6 @@
 """The cash-flow report: the present value of one row, flow by flow."""
 
 import datetime
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from pricers.core.points import point_values
 from pricers.core.special_values import SpecialValues
 from pricers.flows.cashflows import Cashflows
 from pricers.flows.special_factors import SpecialKind
+from pricers.kernels.vector_math import exp_of
 from pricers.market.curves import DAYS_PER_YEAR
 from pricers.market.market import CurveKind, Market
 from pricers.market.units import PriceUnit, price_unit
@@ -222,5 +222,5 @@ def _terms(compiled: Compiled, node: int, exponents: np.ndarray, *, own_spread: 
         days, sign = int(points.day[point]), int(nodes.sign[term])
         exponent = own_spread * days / DAYS_PER_YEAR if kind is None else float(exponents[point])
         day = to_date(compiled.as_of + days)
-        terms.append(ExplainedTerm(name, None if kind is None else KINDS[kind], day, sign, math.exp(-sign * exponent)))
+        terms.append(ExplainedTerm(name, None if kind is None else KINDS[kind], day, sign, float(exp_of(np.array([-sign * exponent]))[0])))
     return tuple(terms)

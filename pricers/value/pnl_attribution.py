@@ -11,6 +11,9 @@ One thing moves after another, each step a full revaluation on top of the steps 
     P&L = value at the later date + cash received - value at the earlier date
         = carry + rates + credit + FX + opened + closed + residual
 
+Of the carry, `fixing` is what the rates, index levels and exchange rates fixed in between add to what their forecasts were worth: the
+value at the earlier date, on the earlier curves, of the flows as they are known on the later date, less the value at the earlier date.
+
 Steps 2 and 3 are exact products of factors (see `curves.py`), not sensitivities times moves. Where the later curve has its pillars on
 other days, the earlier curve is read at those days. A position that only the later portfolio holds is `opened` with all its value, one
 that only the earlier held is `closed` with minus its value; one that matured in between is neither: its cash is its value.
@@ -64,6 +67,8 @@ class PnlExplanation:
     opened: Float[np.ndarray, " row"]
     closed: Float[np.ndarray, " row"]
     residual: Float[np.ndarray, " row"]
+    fixing: Float[np.ndarray, " row"]
+    """Of `carry`, what was fixed in between instead of the earlier curves' forecasts."""
     factor_offsets: Int64[np.ndarray, " row_plus_one"]
     """Row i has entries factor_offsets[i]:factor_offsets[i + 1]."""
     factor_nos: Int16[np.ndarray, " entry"]
@@ -89,6 +94,7 @@ def explain_pnl(
     compiled_t1: Compiled,
     *,
     known_t1: Lowered,
+    compiled_known_t1: Compiled | None = None,
     market_t0: Market,
     market_t1: Market,
     in_t0: Bool[np.ndarray, " row"] | None = None,
@@ -100,6 +106,7 @@ def explain_pnl(
         compiled_t0, compiled_t1: the same contracts in the same order, compiled for the earlier and the later date.
         known_t1: the same contracts lowered for the earlier date with the fixings through the later one: what is cash on which day. A row
             with a flow that was paid by then and is still a forecast fails with MISSING_FIXING.
+        compiled_known_t1: `known_t1`, compiled; None for contracts that read no fixings, whose `fixing` is 0.
         market_t0, market_t1: the markets, in the same base currency.
         in_t0, in_t1: whether each portfolio holds the row; everything where None. A contract whose terms changed is closed in one row and
             opened in another.
@@ -165,7 +172,10 @@ def explain_pnl(
     parts["residual"] = pnl - sum(parts.values())
     not_finite = (status == _OK) & ~np.isfinite(pnl + parts["residual"])
     status[not_finite] = RowStatus.NOT_FINITE
-    columns = {"pv_t0": pv_t0, "pv_t1": pv_t1, "cash_received": cash_received, "pnl": pnl, **parts}
+    fixing = np.zeros(rows)
+    if compiled_known_t1 is not None:
+        fixing = of_rows(_known_values(compiled_known_t1, market_t0) - earlier * fx_t0, kept)
+    columns = {"pv_t0": pv_t0, "pv_t1": pv_t1, "cash_received": cash_received, "pnl": pnl, **parts, "fixing": fixing}
     sizes = np.diff(layout.bucket_offsets)
     of_failed = np.repeat(np.repeat(not_finite, np.diff(layout.factor_offsets)), sizes)
     return PnlExplanation(
@@ -217,6 +227,13 @@ def _earlier_values(compiled: Compiled, *, binding: Binding, market: Market) -> 
     value = np.empty(compiled.leg_set.size)
     _sum_earlier(compiled.sets.leg_order, compiled.flow_offsets, compiled.flow_node, compiled.weight, factors, value)
     return value
+
+
+def _known_values(compiled: Compiled, market: Market) -> np.ndarray:
+    """Value of each leg in base currency."""
+    binding = bind_market(compiled, market=market)
+    values: np.ndarray = _earlier_values(compiled, binding=binding, market=market) * binding.fx[compiled.leg_set]
+    return values
 
 
 @njit(cache=True, nogil=True)

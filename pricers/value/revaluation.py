@@ -25,6 +25,7 @@ from pricers.status import RowStatus
 from pricers.value.valuation import row_status
 
 TILE_SCENARIOS: Final = 128  # 1 KiB a node: neighbouring rows read few; half the width took a fifth longer, twice the width as long
+_TILE_NUMBERS: Final = 1 << 15  # a set of few nodes has wider tiles, of 256 KiB, since each costs as much to begin as thousands of numbers
 _OK: Final = int(RowStatus.OK)
 
 
@@ -63,8 +64,9 @@ def present_values(
             out[stored_rows[legs]] = np.nan
             continue
         factors = SetFactors(moves, number)
-        for first in range(0, scenarios.count, TILE_SCENARIOS):
-            last = min(first + TILE_SCENARIOS, scenarios.count)
+        width = _tile_width(factors.node_count)
+        for first in range(0, scenarios.count, width):
+            last = min(first + width, scenarios.count)
             table, fx = factors.tile(first, last)
             _add_tile(
                 legs.start, stored_rows[legs], compiled.flow_offsets, compiled.flow_node, compiled.weight,
@@ -72,6 +74,11 @@ def present_values(
             )  # fmt: skip
     out[row_status(compiled, binding) != _OK] = np.nan
     return out
+
+
+def _tile_width(node_count: int) -> int:
+    """Scenarios of a tile of so many nodes; no value depends on it."""
+    return max(_TILE_NUMBERS // max(node_count, 1) // TILE_SCENARIOS, 1) * TILE_SCENARIOS
 
 
 def check_scenarios(scenarios: Scenarios, *, market: Market) -> None:
@@ -144,10 +151,7 @@ class PointMoves:
         moves = self.buffer("moves", points.size, last - first)
         values = self.points
         credit = np.zeros(last - first) if self.credit is None else self.credit[first:last].copy()
-        _fill_moves(
-            points, self.is_own, values.pillar, values.gain_left, values.gain_right, values.time,
-            np.ascontiguousarray(self.shifts[:, first:last]), credit, moves,
-        )  # fmt: skip
+        _fill_moves(points, self.is_own, values.pillar, values.gain_left, values.gain_right, values.time, self.shifts, first, credit, moves)
         return moves
 
 
@@ -163,7 +167,7 @@ class _SetSpecials:
     def multiply(self, table: Float[np.ndarray, "node scenario"], first: int, last: int) -> None:
         """Multiply nodes by their special factors under scenarios first:last."""
         if self._changes is not None:
-            factors = self._changes.today[:, None] + self._changes.under(np.ascontiguousarray(self._moves.shifts[:, first:last]))
+            factors = self._changes.today[:, None] + self._changes.under(self._moves.shifts, first, last)
             _multiply(self._node, self._special, factors, table)
 
 
@@ -187,6 +191,10 @@ class SetFactors:
         price = moves.binding.fx[number]
         self._fx = np.full(moves.scenarios.count, price) if factor is None else price * factor
 
+    @property
+    def node_count(self) -> int:
+        return int(self._exponent.size)
+
     def tile(self, first: int, last: int) -> tuple[Float[np.ndarray, "node scenario"], Float[np.ndarray, " scenario"]]:
         """Factors of the set's nodes and its currency's exchange rates under scenarios first:last. Good until the next tile."""
         table = self._moves.buffer("factors", self._exponent.size, last - first)
@@ -199,7 +207,7 @@ class SetFactors:
 
 @kernel
 @no_type_check
-def _fill_moves(points, is_own, pillar, gain_left, gain_right, time, shifts, credit, moves):
+def _fill_moves(points, is_own, pillar, gain_left, gain_right, time, shifts, first, credit, moves):
     for i in range(points.size):
         point = points[i]
         if is_own[point]:
@@ -209,7 +217,7 @@ def _fill_moves(points, is_own, pillar, gain_left, gain_right, time, shifts, cre
         left, right = gain_left[point], gain_right[point]
         low, high = shifts[pillar[point]], shifts[pillar[point] + 1]
         for scenario in range(moves.shape[1]):
-            moves[i, scenario] = left * low[scenario] + right * high[scenario]
+            moves[i, scenario] = left * low[first + scenario] + right * high[first + scenario]
 
 
 @kernel

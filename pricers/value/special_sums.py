@@ -142,7 +142,7 @@ def add_specials(
         raw, sums = np.ascontiguousarray(moves[:, tile]), np.ascontiguousarray(pnl[:, tile])
         clipped, of_nodes = np.clip(raw, -EXPONENT_MAX, EXPONENT_MAX), np.empty((nodes.node_count, raw.shape[1]))
         fill_changes(0, nodes.offsets, nodes.point, nodes.sign, raw, expm1_of(-clipped), expm1_of(clipped), of_nodes)
-        of_specials = changes.under(np.ascontiguousarray(shifts[:, tile]))
+        of_specials = changes.under(shifts, tile.start, tile.stop)
         _add_entries(
             cell, node, special, amount, currency, np.ascontiguousarray(factors[:, tile]), values.today, of_nodes, of_specials, sums
         )

@@ -21,6 +21,7 @@ from pricers.market.curves import DAYS_PER_YEAR
 from pricers.market.market import CurveKind, Market
 from pricers.measures import FX_SHIFT, PRICE_SHIFT, SCALAR_MEASURES, Measure
 from pricers.status import RowStatus
+from pricers.value.further_measures import further_measures
 from pricers.value.row_layout import RowLayout, row_layout
 from pricers.value.yields import YIELD_MEASURES, yield_measures
 
@@ -91,6 +92,7 @@ def value_cashflows(compiled: Compiled, *, market: Market, measures: frozenset[M
         messages |= of_solver
     if compiled.weighted_average_life is not None:
         values[Measure.WEIGHTED_AVERAGE_LIFE] = np.where(status == _OK, compiled.weighted_average_life, np.nan)
+    values |= further_measures(compiled, binding=binding, market=market, leg_values=legs[:, 0], status=status, wanted=measures)
     missing = np.full(compiled.row_count, np.nan)
     wanted = (measures & frozenset(SCALAR_MEASURES)) | {Measure.PV, Measure.PV_BASE}
     return _without_failed(

@@ -93,8 +93,8 @@ def yield_measures(compiled: Compiled, *, table: NodeTable, status: np.ndarray) 
         order, compiled.flow_offsets, compiled.amount, compiled.yield_amount, terms.real_amount is None, compiled.weight,
         compiled.flow_node, _own_days(compiled), table.values, table.discount_factor, compiled.settlement_node,
         compiled.leg_credit_spread[order], has_credit_curve[compiled.leg_set[order]], terms.first_flow, terms.yield_time,
-        terms.yield_frequency, terms.outstanding, terms.accrued, terms.market_clean_price, status[order], np.zeros(room), np.zeros(room),
-        np.empty(room), result.ravel(),
+        terms.yield_frequency, terms.outstanding, terms.accrued, terms.market_clean_price, status[order],
+        Measure.YIELD_TO_MATURITY in compiled.measures, np.zeros(room), np.zeros(room), np.empty(room), result.ravel(),
     )  # fmt: skip
     apply_conventions(compiled, result)
     messages: dict[int, str] = {}
@@ -121,8 +121,8 @@ def _own_days(compiled: Compiled) -> Int32[np.ndarray, " node"]:
 @no_type_check
 def _yield_rows(
     order, flow_offsets, amount, yield_amount, is_plain, weight, flow_node, node_day, table, discount_factor, settlement_node,
-    credit_spread, has_spread_curve,
-    first_flow, yield_time, yield_frequency, outstanding, accrued, market_clean_price, status, discounted, years, values, result,
+    credit_spread, has_spread_curve, first_flow, yield_time, yield_frequency, outstanding, accrued, market_clean_price, status, has_yield,
+    discounted, years, values, result,
 ):  # fmt: skip
     """Rows are in the order of storage, but for those of `result`."""
     for row in range(status.size):
@@ -141,15 +141,16 @@ def _yield_rows(
         is_quoted = not np.isnan(market_clean_price[row])
         if is_quoted:
             value = (market_clean_price[row] + accrued[row]) / 100.0 * outstanding[row]
-        force = force if is_plain else 0.0  # exponents of nodes with an index are no times of a rate
-        force, price, first_moment, second_moment = _solve_rate(first, end, yield_amount, yield_time, value, force, force, values)
-        frequency = yield_frequency[row]
-        growth = exp(force / frequency)  # 1 + y/N
-        duration = first_moment / price
-        line[3] = frequency * expm1(force / frequency)
-        line[4] = duration
-        line[5] = duration / growth
-        line[6] = (second_moment / price + duration / frequency) / (growth * growth)
+        if has_yield:  # forecast flows of both signs have none, and the search for it would be long
+            force = force if is_plain else 0.0  # exponents of nodes with an index are no times of a rate
+            force, price, first_moment, second_moment = _solve_rate(first, end, yield_amount, yield_time, value, force, force, values)
+            frequency = yield_frequency[row]
+            growth = exp(force / frequency)  # 1 + y/N
+            duration = first_moment / price
+            line[3] = frequency * expm1(force / frequency)
+            line[4] = duration
+            line[5] = duration / growth
+            line[6] = (second_moment / price + duration / frequency) / (growth * growth)
         if is_quoted or has_spread_curve[row]:
             line[7] = _z_spread(first, end, amount, flow_node, node_day, discount_factor, node, value, discounted, years, values)
         else:  # the model's only spread is the contract's constant one

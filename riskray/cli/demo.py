@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from riskray.cli.output import Json, print_json, print_line, say
+from riskray.cli.output import Json, print_json, print_line, print_table, say
 from riskray.cli.run_commands import print_failures, print_rollup, watch_handle
 from riskray.cli.stack_commands import psql_command, report_step
 from riskray.config import Settings
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from riskray.models.market_data import MarketDocument
 
 BOOKS_SHOWN = 10
+QUOTES_SHOWN = 12
+PAR_LADDER = {"kind": "stress", "quote_ladder": {}}
+"""One scenario for each quote, up by a basis point with the curves built again: their P&L is the par DV01."""
 
 
 def demo(
@@ -86,7 +89,9 @@ def _value(client: "Client", inputs: _Inputs, seconds: dict[str, float]) -> "Run
     seconds["generate portfolio"] = inputs.seconds
     began = time.perf_counter()
     market = client.upload_market(inputs.market)
-    say(f"market {market.market_id}: government curves and ECB exchange rates of {market.as_of}")
+    quotes = len(inputs.market.quotes)
+    say(f"market {market.market_id}: government curves, curves built from {quotes} quotes, and ECB exchange rates of {market.as_of}")
+    par = client.create_scenario_set("demo-par", market=market.market_id, definition=PAR_LADDER)
     seconds["upload market"] = time.perf_counter() - began
 
     began = time.perf_counter()
@@ -95,7 +100,7 @@ def _value(client: "Client", inputs: _Inputs, seconds: dict[str, float]) -> "Run
     seconds["upload portfolio"] = time.perf_counter() - began
 
     began = time.perf_counter()
-    handle = client.submit(portfolio=portfolio.portfolio_id, market=market.market_id, name="demo")
+    handle = client.submit(portfolio=portfolio.portfolio_id, market=market.market_id, name="demo", scenario_set=par.scenario_set_id)
     say(f"run {handle.run_id} submitted over HTTP")
     watch_handle(handle, timeout_s=600.0)
     seconds["run"] = time.perf_counter() - began
@@ -111,9 +116,43 @@ def _answer(handle: "RunHandle", seconds: dict[str, float]) -> dict[str, Any]:
         "totals": handle.totals().model_dump(mode="json"),
         "by_product": [row.model_dump(mode="json") for row in handle.rollup("product")],
         "by_book": [row.model_dump(mode="json") for row in handle.rollup("book")],
+        "dv01_by_curve": _dv01_by_curve(handle),
+        "par_dv01": _par_dv01(handle, _hedged_book(handle)),
         "failures": [item.model_dump(mode="json") for item in handle.failure_summary()],
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
     }
+
+
+def _dv01_by_curve(handle: "RunHandle") -> dict[str, float]:
+    """Sums of the key rates of each rate curve."""
+    sums: dict[str, float] = {}
+    for row in handle.sensitivities(kind=["RATE"]):
+        sums[row.factor] = sums.get(row.factor, 0.0) + row.sensitivity
+    return sums
+
+
+def _hedged_book(handle: "RunHandle") -> str:
+    """The book of swaps with the largest DV01, or of all products where there are none."""
+    rows = handle.rollup("book", "product")
+    swaps = [row for row in rows if row.group["product"] == "INTEREST_RATE_SWAP"] or rows
+    return str(max(swaps, key=lambda row: abs(row.dv01 or 0.0)).group["book"])
+
+
+def _par_dv01(handle: "RunHandle", book: str) -> dict[str, Any]:
+    """What a basis point on each quote changes the book by, without the quotes that do not."""
+    answer = handle.stress(book=[book])
+    ladder = dict(zip(answer.scenarios, answer.nodes[0].pnl if answer.nodes else [], strict=False))
+    return {"book": book, "ladder": {quote: pnl for quote, pnl in ladder.items() if pnl}}
+
+
+def _print_ladders(answer: dict[str, Any], currency: str) -> None:
+    curves = sorted(answer["dv01_by_curve"].items(), key=lambda item: -abs(item[1]))
+    print_table(["curve", "DV01"], curves, title=f"DV01 by curve ({currency})")
+    print_line("")
+    ladder = sorted(answer["par_dv01"]["ladder"].items(), key=lambda item: -abs(item[1]))
+    shown = min(QUOTES_SHOWN, len(ladder))
+    title = f"Par DV01 of book {answer['par_dv01']['book']} ({currency}), the {shown} largest of {len(ladder)} quotes"
+    print_table(["quote", "par DV01"], ladder[:shown], title=title)
 
 
 def _print_answer(handle: "RunHandle", answer: dict[str, Any]) -> None:
@@ -134,6 +173,8 @@ def _print_answer(handle: "RunHandle", answer: dict[str, Any]) -> None:
     print_line("")
     title = f"By book ({totals.base_currency}), the {min(BOOKS_SHOWN, len(books))} largest of {len(books)}"
     print_rollup(["book"], books[:BOOKS_SHOWN], title=title)
+    print_line("")
+    _print_ladders(answer, totals.base_currency)
     print_line("")
     print_failures(handle.failure_summary())
     print_line("")

@@ -126,6 +126,7 @@ def sensitivities(
         list[FactorKind], typer.Option(help="Only factors of this kind; may be given several times.", case_sensitive=False)
     ] = [],  # noqa: B006
     factor: Annotated[list[str], typer.Option(help="Only this curve or currency; may be given several times.")] = [],  # noqa: B006
+    by_factor: Annotated[bool, typer.Option("--by-factor", help="One sum a factor over its buckets: DV01 by curve.")] = False,
     book: Books = [],  # noqa: B006
     product: Products = [],  # noqa: B006
     hierarchy: HierarchyKey = None,
@@ -137,7 +138,7 @@ def sensitivities(
 
     with Client() as client:
         rows = client.sensitivities(
-            run_id, groups_of(by), kind=kind, factor=factor, book=book, product=product, hierarchy=hierarchy, node=node
+            run_id, groups_of(by), kind=kind, factor=factor, by_factor=by_factor, book=book, product=product, hierarchy=hierarchy, node=node
         )
         if as_json:
             print_json(rows)
@@ -234,7 +235,7 @@ def pnl(
     if as_json:
         print_json(answer)
         return
-    parts = ("pnl", "carry", "rates", "credit", "fx", "opened", "closed", "residual", "cash_received")
+    parts = ("pnl", "carry", "rates", "credit", "fx", "opened", "closed", "residual", "fixing", "cash_received")
     names = list(answer.groups[0].group) if answer.groups else []
     rows = [(*group.group.values(), *(getattr(group, part) for part in parts)) for group in answer.groups]
     total = (*(["all", *[""] * (len(names) - 1)] if names else []), *(getattr(answer.total, part) for part in parts))
@@ -242,6 +243,10 @@ def pnl(
         f"{answer.as_of_t0} to {answer.as_of_t1}, {answer.base_currency}: {answer.total.position_count:,} positions explained, "
         f"{answer.total.failed_count:,} failed"
     )
-    print_table([*names, "P&L", "carry", "rates", "credit", "FX", "opened", "closed", "residual", "cash"], [*rows, total], title=title)
+    print_table(
+        [*names, "P&L", "carry", "rates", "credit", "FX", "opened", "closed", "residual", "of carry: fixing", "cash"],
+        [*rows, total],
+        title=title,
+    )
     buckets = [(bucket.curve, bucket.pillar, bucket.rates) for bucket in answer.rates_by_pillar]
     print_table(["curve", "pillar", "P&L from rates"], buckets, title="\nRates by curve and pillar")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -140,8 +140,9 @@ def generate(
     broken_fraction: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of positions that cannot be priced.")] = 0.005,
     product: Annotated[
         list[str],
-        typer.Option(help="Only this product; repeat for several, in equal parts. Default: bonds, loans and FX forwards."),
+        typer.Option(help="Only this product; repeat for several, in equal parts. Default: the mix of --book."),
     ] = [],  # noqa: B006
+    book: Annotated[Literal["mixed", "core"], typer.Option(help="Mix of products: all, or bonds, loans and FX forwards.")] = "mixed",
     as_json: Json = False,
 ) -> None:
     """Generate a portfolio of six currencies, many books and 500 counterparties, and write it to a file."""
@@ -151,22 +152,29 @@ def generate(
         day = date.fromisoformat(as_of) if as_of else demo_market().as_of
     except ValueError as error:
         raise typer.BadParameter(f"{as_of!r} is not a date; write YYYY-MM-DD", param_hint="--as-of") from error
-    write_generated(file, positions=positions, seed=seed, as_of=day, broken_fraction=broken_fraction, products=product)
+    write_generated(file, positions=positions, seed=seed, as_of=day, broken_fraction=broken_fraction, products=product, book=book)
     report_file(file, as_json=as_json)
 
 
 def write_generated(
-    file: Path, *, positions: int, seed: int, as_of: date, broken_fraction: float = 0.005, products: Sequence[str] = ()
+    file: Path,
+    *,
+    positions: int,
+    seed: int,
+    as_of: date,
+    broken_fraction: float = 0.005,
+    products: Sequence[str] = (),
+    book: str = "mixed",
 ) -> None:
-    """Generate a portfolio and write it in the format of the file's ending. `products`: in equal parts; none for the demo's mix."""
+    """Generate a portfolio and write it in the format of the file's ending. `products`: in equal parts; none for the mix of the book."""
     from riskray.portfolio.batches import decode_batch, prepare_portfolio
-    from riskray.portfolio.generate import GENERATED_PRODUCTS, SHARES, generate_portfolio
+    from riskray.portfolio.generate import BOOKS, GENERATED_PRODUCTS, generate_portfolio
     from riskray.portfolio.writer import write_portfolio
 
     kind = format_of(file, PORTFOLIO_FORMATS)
     if unknown := sorted(set(products) - set(GENERATED_PRODUCTS)):
         raise typer.BadParameter(f"{unknown[0]!r} is not generated; choose from {', '.join(GENERATED_PRODUCTS)}", param_hint="--product")
-    shares = dict.fromkeys(products, 1.0 / len(set(products))) if products else SHARES
+    shares = dict.fromkeys(products, 1.0 / len(set(products))) if products else BOOKS[book]
     tables = generate_portfolio(positions, seed=seed, as_of=as_of, broken_fraction=broken_fraction, shares=shares)
     batches = ((batch.product, decode_batch(batch.payload)) for batch in prepare_portfolio(tables).batches)
     with file.open("wb") as out:

@@ -232,15 +232,17 @@ class Client(SnapshotCalls, FixingCalls, ScenarioCalls, RiskCalls):
         *,
         kind: Sequence[FactorKind | str] = (),
         factor: Sequence[str] = (),
+        by_factor: bool = False,
         **node: Any,
     ) -> list[Sensitivity]:
         """Return sensitivities by factor and bucket, and by any of book and product.
 
-        `kind`, `factor`: only these factors; `node`: book, product, or hierarchy and node.
+        `kind`, `factor`: only these factors; `by_factor`: one sum a factor over its buckets; `node`: book, product, or hierarchy and node.
         """
         path = f"/api/v1/results/{segment(run_id)}/sensitivities"
         chosen = {"kind": [str(name) for name in kind], "factor": list(factor)}
-        return self._get(path, list[Sensitivity], group_by=",".join(group_by), **chosen, **node)
+        totals = {"by_factor": True} if by_factor else {}
+        return self._get(path, list[Sensitivity], group_by=",".join(group_by), **totals, **chosen, **node)
 
     def failure_summary(self, run_id: str) -> list[FailureSummary]:
         """Return the failed positions by reason."""

@@ -113,8 +113,18 @@ def _groups_of(keys: Any, sums: bytes) -> GroupSums:
         [(book, product, currency) for book, product, currency, _, _ in keys["groups"]],
         np.array([ok for *_, ok, _ in keys["groups"]], np.int64),
         np.array([failed for *_, failed in keys["groups"]], np.int64),
-        ExactSums.from_bytes(sums),
+        _of_all_measures(ExactSums.from_bytes(sums), len(keys["groups"])),
     )
+
+
+def _of_all_measures(sums: ExactSums, groups: int) -> ExactSums:
+    """Sums of a version that had fewer measures, the first of today's, with 0 for the others."""
+    width, held = len(ROLLUP_MEASURES), sums.group_count // max(groups, 1)
+    if held == width:
+        return sums
+    wider = ExactSums(groups * width)
+    wider.add_sums((np.arange(groups)[:, None] * width + np.arange(held)).ravel(), sums)
+    return wider
 
 
 def _from_version_before(header: bytes, group_sums: bytes, fx_sums: bytes, ladder_sums: bytes, *, factors: Sequence[Factor]) -> ShardSums:

@@ -1,5 +1,6 @@
 """Rollups for which finished runs have no stored sums: by counterparty, added up from the positions, whose columns stay in memory."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,16 +12,29 @@ from jaxtyping import Float, Int
 from riskray.engine.result_schema import ROLLUP_MEASURES
 from riskray.lru_cache import LruCache
 from riskray.models.hierarchy import DIMENSIONS, Dimension
-from riskray.models.result import Rollup
+from riskray.models.result import Rollup, Sensitivity
 from riskray.store import results as store
 from riskray.store.database import Database
 from riskray.store.results import ALL_POSITIONS, ResultFilter, stream_failures, stream_results
 from riskray.store.runs import get_run
 
+TOTAL: Final = "total"
+"""The bucket of a sum over all buckets of a factor."""
 BYTES_MAX: Final = 256 * 1024**2
 """A position takes 64 bytes."""
 POSITIONS_MAX: Final = 4_000_000
 """For a larger run, Postgres computes the sums: it sorts on disk and takes longer, but takes no memory of this process."""
+
+
+def totals_by_factor(rows: Sequence[Sensitivity]) -> list[Sensitivity]:
+    """One sum a group and factor over the factor's buckets, in the order of the rows: of a rate curve, its DV01 but for compounding."""
+    totals: dict[tuple[str, ...], list[Sensitivity]] = {}
+    for row in rows:
+        totals.setdefault((*row.group.values(), row.kind, row.factor), []).append(row)
+    return [
+        each[0].model_copy(update={"bucket": TOTAL, "bucket_days": None, "sensitivity": math.fsum(row.sensitivity for row in each)})
+        for each in totals.values()
+    ]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from riskray.market.fixings import fixing_table, visible_fixings
 from riskray.market.fx import FxConversion, conversions, todays_rates
 from riskray.market.index_checks import indices_of, listed_fixings
 from riskray.market.inflation_curves import inflation_curve
+from riskray.market.quote_moves import quoted_curves
 from riskray.market.zero_rates import discount_curve, spread_curve
 from riskray.models.instrument import CURRENCIES
 from riskray.models.market_data import MarketDocument
@@ -50,6 +51,7 @@ def build_market(document: MarketDocument, *, base_currency: str, fixings: pa.Ta
         fx_to_base={currency: conversion.rate for currency, conversion in fx_conversions(document, base_currency=base_currency).items()},
         fixings=market_fixings(document, fixings),
         prices={price.name: Price(price.value, price.currency) for price in document.spot_prices},
+        quotes=quoted_curves(document),
     )
 
 

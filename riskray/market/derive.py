@@ -109,6 +109,9 @@ def _replace(part: str, known: Sequence[AnyCurve], given: Sequence[AnyCurve]) ->
     for curve in given:
         if curve.name not in names:
             raise _unknown(part, curve.name, f"the market has no curve {curve.name!r} among its {part}", names)
+        if not curve.points:
+            message = f"curve {curve.name!r} replaces another one and has no points; give its points"
+            raise InvalidRequest(message, [{"loc": ["market", part, curve.name, "points"], "msg": message, "code": "missing"}])
         if curve.name in new:
             message = f"curve {curve.name!r} is given twice in {part}"
             raise InvalidRequest(message, [{"loc": ["market", part, curve.name], "msg": message, "code": "duplicate"}])
@@ -130,7 +133,7 @@ def _moved_curve(curve: AnyCurveDocument, document: MarketDocument, shift: np.nd
             form = {"quoted_as": QuotedAs.ZERO_RATES, "compounding": Compounding.CONTINUOUS, **_without_instruments(curve)}
             values = (discount_curve(curve, as_of=document.as_of).zero_rates + shift).tolist()
         case CreditCurveDocument():
-            form = {"quoted_as": CreditQuotedAs.HAZARD_RATES}
+            form = {"quoted_as": CreditQuotedAs.HAZARD_RATES, "instruments": []}
             values = (hazard_curve(curve, as_of=document.as_of).zero_rates + shift).tolist()
         case InflationCurveDocument():
             values = inflation_rates(inflation_curve(curve, as_of=document.as_of).zero_rates + shift)

@@ -121,7 +121,7 @@ def _parts_of(problem: Problem, data: Any) -> set[Part]:
 def _is_consequence(problem: Problem, data: Any, left_out: set[Part]) -> bool:
     if problem["code"] == "unknown_curve":
         return _refers_to_left_out(problem, data, left_out)
-    return problem["code"] in _OF_MISSING_PARTS and any(part in ("curves", "quotes") for part, _ in left_out)
+    return problem["code"] in _OF_MISSING_PARTS and any(part in ("curves", "credit_curves", "quotes") for part, _ in left_out)
 
 
 def _refers_to_left_out(problem: Problem, data: Any, left_out: set[Part]) -> bool:

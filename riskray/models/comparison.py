@@ -69,6 +69,9 @@ class PnlParts(Model):
     opened: float = Field(description="Value of positions that only the later run has.")
     closed: float = Field(description="Minus the value of positions that only the earlier run has.")
     residual: float
+    fixing: float = Field(
+        description="Of `carry`, what the rates, index levels and exchange rates fixed in between add to the earlier curves' forecasts."
+    )
 
 
 class PnlGroup(PnlParts):
@@ -119,3 +122,4 @@ class PositionPnl(Model):
     opened: float | None
     closed: float | None
     residual: float | None
+    fixing: float | None

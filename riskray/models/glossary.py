@@ -117,6 +117,7 @@ FIELDS: dict[str, tuple[str, Any]] = {
     "opened": ("Value of positions that only the later run has.", 0.0),
     "closed": ("Minus the value of positions that only the earlier run has.", 0.0),
     "residual": ("P&L that no other part explains.", 0.0),
+    "fixing": ("Of `carry`, what the rates, index levels and exchange rates fixed in between add to the earlier curves' forecasts.", 12.0),
     "total": ("Figures over all positions.", None),
     # tail risk and stress
     "pv_base": ("Present value without a scenario, base currency.", 1_024_530.25),

@@ -161,7 +161,7 @@ class CurveDocument(Sourced):
     )
     index: Name | None = Field(
         default=None,
-        description="Index that the curve forecasts in instruments; default: the one of the curve's name.",
+        description="Index that the curve forecasts in instruments; default: those whose forecast_curve it is.",
         examples=["EUR-ESTR"],
     )
     collateral_currency: Currency | None = Field(
@@ -220,6 +220,7 @@ QUOTE_TYPES: Final[Mapping[Instrument, QuoteType]] = {
     Instrument.TENOR_BASIS: QuoteType.SPREAD,
     Instrument.FX_SWAP: QuoteType.POINTS,
     Instrument.XCCY_BASIS: QuoteType.SPREAD,
+    Instrument.CDS: QuoteType.SPREAD,
 }
 """The unit of each instrument's quotes."""
 
@@ -255,8 +256,10 @@ class QuoteDocument(Document):
     def _is_consistent(self) -> "QuoteDocument":
         has_index = self.instrument in (Instrument.DEPOSIT, Instrument.FRA)
         wanted, given = ("index", self.index) if has_index else ("convention", self.convention)
-        if given is None:
+        if given is None and self.instrument is not Instrument.CDS:
             raise ValueError(f"a quote of {self.instrument} needs its {wanted}")
+        if self.instrument is Instrument.CDS and self.tenor is None:
+            raise ValueError("a quote of CDS needs its tenor")
         if self.quote_type not in (None, QUOTE_TYPES[self.instrument]):
             raise ValueError(f"a quote of {self.instrument} has the quote_type {QUOTE_TYPES[self.instrument]}, not {self.quote_type}")
         return self
@@ -291,7 +294,31 @@ class CreditCurveDocument(Sourced):
         default=CreditQuotedAs.HAZARD_RATES,
         description="What the points are: zero hazard rates h, with survival exp(-h × days / 365), or survival probabilities.",
     )
-    points: list[CurvePoint] = Field(min_length=1, max_length=1_000, description="Points of the curve, in increasing order.")
+    instruments: list[Name] = Field(
+        default=[], max_length=1_000, exclude_if=_is_empty, description="Ids of the quotes of default swaps that determine the curve."
+    )
+    discount_curve: Name | None = Field(
+        default=None, description="Curve that discounts the default swaps; LOG_LINEAR_DISCOUNT.", examples=["USD-SOFR"]
+    )
+    points: list[CurvePoint] = Field(
+        default=[],
+        validate_default=True,
+        max_length=1_000,
+        description="Points in increasing order; of a curve with instruments, their result.",
+    )
+
+    @field_validator("points")
+    @classmethod
+    def _has_points_or_instruments(cls, points: list[CurvePoint], info: ValidationInfo) -> list[CurvePoint]:
+        if not points and not info.data.get("instruments"):
+            raise PydanticCustomError("too_short", "give points, or the instruments whose quotes determine the curve")
+        return points
+
+    @model_validator(mode="after")
+    def _has_what_instruments_need(self) -> "CreditCurveDocument":
+        if self.instruments and (self.discount_curve is None or self.recovery_rate is None or self.currency is None):
+            raise ValueError("a credit curve from default swaps needs currency, discount_curve and recovery_rate")
+        return self
 
 
 class InflationCurveDocument(Sourced):

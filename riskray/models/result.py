@@ -73,7 +73,7 @@ class Sensitivity(Model):
     group: dict[str, str]
     kind: FactorKind = Field(description="Kind of the factor.")
     factor: str
-    bucket: str
+    bucket: str = Field(description="Label of the bucket; `total` for the sum over all of them.", examples=["10Y"])
     bucket_days: int | None
     sensitivity: float
 
@@ -106,7 +106,10 @@ class ExplainedFlow(Model):
 
     pay_date: date
     leg: int
-    currency: CurrencyCode
+    currency: str = Field(
+        description="Currency of the amounts and of `pv`; or `price/NAME` of a security, of which `amount` is a quantity.",
+        examples=["EUR", "price/DE0007164600"],
+    )
     interest: float
     principal: float
     amount: float

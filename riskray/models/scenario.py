@@ -9,7 +9,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from pricers.time.tenors import parse_tenor
 from riskray.models.common import CurrencyCode, Date, JsonObject, Model
@@ -119,6 +120,17 @@ class FxShock(Model):
     )
 
 
+class QuoteShock(Model):
+    """Quotes move, and the curves that they determine follow."""
+
+    type: Literal["quote"] = "quote"
+    quotes: list[Pattern] = Field(min_length=1, description="Quotes that move; every pattern must match one.", examples=[["EUR.OIS.*"]])
+    bp: FiniteFloat = Field(
+        description="Basis points of the rate or spread; of a future's price, -0.01 for 1; of forward points, a ten-thousandth of spot.",
+        examples=[1.0],
+    )
+
+
 class PriceShock(Model):
     """Prices of securities and levels of indices move, all by one fraction; securities with a moved benchmark by beta times it."""
 
@@ -135,7 +147,7 @@ class CreditShock(Model):
 
 
 Shock = Annotated[
-    ParallelShock | SteepenerShock | TwistShock | TenorShock | FxShock | PriceShock | CreditShock, Field(discriminator="type")
+    ParallelShock | SteepenerShock | TwistShock | TenorShock | FxShock | PriceShock | QuoteShock | CreditShock, Field(discriminator="type")
 ]
 
 
@@ -153,14 +165,31 @@ class Combination(Model):
     of: list[ScenarioName] = Field(min_length=2)
 
 
+class QuoteLadder(Model):
+    """One scenario for each quote, named after it: the P&L of these scenarios is the par DV01."""
+
+    quotes: list[Pattern] = Field(default=["*"], min_length=1, description="Quotes that move; every pattern must match one.")
+    bp: FiniteFloat = Field(default=1.0, description="Basis points, as in shocks of quotes.")
+
+
 class StressDefinition(Model):
     """Named shocks."""
 
     kind: Literal["stress"] = "stress"
     numeraire: CurrencyCode = Field(default="USD", description="Currency in which FX shocks are stated.")
-    scenarios: list[StressScenario] = Field(min_length=1, max_length=SCENARIOS_MAX)
+    quote_ladder: QuoteLadder | None = Field(
+        default=None, exclude_if=lambda given: given is None, description="Adds a scenario for each quote of the market's curves."
+    )
+    scenarios: list[StressScenario] = Field(default=[], validate_default=True, max_length=SCENARIOS_MAX)
     combinations: list[Combination] = Field(default=[])
     rates_checked: RatesChecked = True
+
+    @field_validator("scenarios")
+    @classmethod
+    def _has_scenarios(cls, scenarios: list[StressScenario], info: ValidationInfo) -> list[StressScenario]:
+        if not scenarios and info.data.get("quote_ladder") is None:
+            raise PydanticCustomError("too_short", "give at least one scenario, or a quote_ladder")
+        return scenarios
 
 
 def _is_absolute(moves: MoveKind) -> bool:

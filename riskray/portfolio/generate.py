@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from riskray.portfolio import generated_cash, generated_floating, generated_inflation
+from riskray.portfolio import generated_cash, generated_credit, generated_floating, generated_inflation, generated_rates, generated_swaps
 from riskray.portfolio.generated_terms import (
     BASE_FIRST,
     CURRENCIES,
@@ -44,11 +44,23 @@ from riskray.portfolio.generated_terms import (
 from riskray.portfolio.schema import arrow_schema, arrow_type, stored_columns
 
 SHARES: Final[Mapping[str, float]] = {"AMORT_LOAN": 0.2, "FIXED_BOND": 0.5, "FX_FWD": 0.3}
-"""The mix of the demo and of the benchmarks."""
+"""Fixed-rate bonds, loans and FX forwards: the mix that benchmarks have always had."""
+MIXED: Final[Mapping[str, float]] = {
+    "AMORT_LOAN": 0.15, "BOND_FUTURE": 0.005, "CREDIT_DEFAULT_SWAP": 0.01, "CROSS_CURRENCY_SWAP": 0.015, "EQUITY_POSITION": 0.04,
+    "FIXED_BOND": 0.16, "FLOATING_LOAN": 0.08, "FLOATING_RATE_BOND": 0.07, "FRA": 0.01, "FUND_POSITION": 0.01, "FX_FWD": 0.12,
+    "FX_SWAP": 0.04, "INFLATION_LINKED_BOND": 0.015, "INFLATION_SWAP": 0.005, "INTEREST_RATE_SWAP": 0.08, "MONEY_MARKET": 0.055,
+    "NON_MATURITY_DEPOSIT": 0.02, "RATE_FUTURE": 0.005, "REPO": 0.04, "REVOLVING_CREDIT": 0.07,
+}  # fmt: skip
+"""The positions of a bank with a treasury, a credit book and a trading desk, in about the numbers that such a bank has of each."""
+BOOKS: Final[Mapping[str, Mapping[str, float]]] = {"core": SHARES, "mixed": MIXED}
+"""Mixes of products by name."""
 _BOOKS: Final = {
     **generated_cash.BOOKS,
+    **generated_credit.BOOKS,
     **generated_floating.BOOKS,
     **generated_inflation.BOOKS,
+    **generated_rates.BOOKS,
+    **generated_swaps.BOOKS,
     "AMORT_LOAN": tuple(f"LOAN-{i:02d}" for i in range(1, 11)),
     "FIXED_BOND": tuple(f"BOND-{i:02d}" for i in range(1, 19)),
     "FX_FWD": tuple(f"FX-{i:02d}" for i in range(1, 13)),
@@ -231,8 +243,11 @@ _MAKERS: Final[Mapping[str, Maker]] = {
     "FIXED_BOND": _bonds,
     "FX_FWD": _forwards,
     **generated_cash.MAKERS,
+    **generated_credit.MAKERS,
     **generated_floating.MAKERS,
     **generated_inflation.MAKERS,
+    **generated_rates.MAKERS,
+    **generated_swaps.MAKERS,
 }
 GENERATED_PRODUCTS: Final = tuple(sorted(_MAKERS))
 """Products that `generate_portfolio` makes."""

@@ -135,7 +135,7 @@ def _non_maturity_deposits(random: np.random.Generator, flaw: np.ndarray, as_of:
     has_profile = ~decays | (flaw == MATURED) | (flaw == NONSENSE_DATES)
     return {
         "currency": named_currency,
-        "notional": sizes(random, currency, median_usd=40_000_000, short_share=1.0),
+        "notional": sizes(random, currency, median_usd=12_000_000, short_share=1.0),
         "interest_rate": np.round(0.25 * by_currency(currency, "rate"), 4),
         "core_share": random.uniform(0.4, 0.9, count).round(2),
         "runoff_dates": lists(has_profile, list(dates.T)),

@@ -1,6 +1,6 @@
 """Generators of floating-rate bonds, floating loans and revolving credit, in dollars and euros.
 
-The rate of the running period is given by the contract and fixings fall on the first day of a period, so that no fixings are needed.
+Their indices are forecast by the curves of the demo's market, whose fixings give the rate of the running period.
 """
 
 from typing import Final
@@ -42,10 +42,7 @@ def _rates(random: np.random.Generator, currency: np.ndarray, flaw: np.ndarray, 
     return {
         "currency": named_currency,
         "index": coded(index, _INDICES),
-        "forecast_curve": coded(currency, tuple(f"{name}-GOVT" for name in CURRENCIES)),
         "spread": np.round(random.uniform(*margin, count), 4),
-        "fixing_lag": np.zeros(count, np.int32),
-        "current_fixing": np.round(by_currency(currency, "rate") + random.normal(0.0, 0.002, count), 5),
         "frequency": coded(is_long.astype(np.int64), _FREQUENCIES),
         "calendar": named(by_currency(currency, "calendar")),
         "discount_curve": curve,

@@ -25,7 +25,8 @@ class Conventions:
     bond_day_count: str
     settlement_lag: int
     ex_coupon_days: int
-    """Business days from the ex-dividend date to the payment. The DMO's "seven business days" count the ex-dividend date, so they are 6."""
+    """Business days before the payment of the first day on which a trade settles without the coupon. A gilt that settles on its ex-dividend
+    date, seven business days before, still has the coupon: that day is the sixth."""
     loan_day_count: str
 
 

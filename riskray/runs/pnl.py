@@ -9,7 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pricers.core.compiled import compile_cashflows
 from pricers.market.market import Market
+from pricers.measures import Measure
 from pricers.registry import PricerSpec, compile_contracts
 from pricers.status import RowStatus
 from pricers.value.pnl_attribution import PnlExplanation, explain_pnl
@@ -21,7 +23,7 @@ from riskray.store.database import Database
 from riskray.store.portfolios import read_products, stream_positions
 
 PNL_PARTS: Final = (
-    "pv_t0", "pv_t1", "cash_received", "pnl", "carry", "rates", "credit", "fx", "opened", "closed", "residual",
+    "pv_t0", "pv_t1", "cash_received", "pnl", "carry", "rates", "credit", "fx", "opened", "closed", "residual", "fixing",
 )  # fmt: skip
 PNL_SCHEMA: Final = pa.schema(
     [
@@ -133,10 +135,13 @@ def explain_part(database: Database, part: PnlPart, *, load_market: Callable[[st
     contracts = contracts_from_arrow(spec.columns, rows.table)
     # What was fixed in between is cash, not a forecast: the flows that are cash are those of the earlier date under the later fixings.
     published = replace(market_t1.fixings, through=market_t1.as_of)
+    known_t1 = spec.lower(contracts, as_of=market_t0.as_of, fixings=published)
+    reads_fixings = bool(spec.columns.referencing("index"))
     found = explain_pnl(
         compile_contracts(spec, contracts, as_of=market_t0.as_of, fixings=market_t0.fixings),
         compile_contracts(spec, contracts, as_of=market_t1.as_of, fixings=market_t1.fixings),
-        known_t1=spec.lower(contracts, as_of=market_t0.as_of, fixings=published),
+        known_t1=known_t1,
+        compiled_known_t1=compile_cashflows(known_t1, measures=frozenset({Measure.PV})) if reads_fixings else None,
         market_t0=market_t0,
         market_t1=market_t1,
         in_t0=rows.in_t0,

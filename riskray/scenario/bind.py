@@ -5,6 +5,7 @@ currency C in B is multiplied by (1 + f_C) / (1 + f_B); the numeraire's own f is
 move stays where it is, but for securities that move with a benchmark (see `pricers.market.units`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,17 @@ from pricers.market.market import Market, Scenarios
 from riskray.errors import InvalidRequest
 from riskray.models.scenario import MoveKind
 from riskray.scenario.codec import ScenarioMatrix
-from riskray.scenario.factors import CURVE_KINDS, Factor, curve_and_pillar, curve_of, curves_of, factor_type, fx_name, market_factor_names
+from riskray.scenario.factors import (
+    CURVE_KINDS,
+    Factor,
+    curve_and_pillar,
+    curve_of,
+    curves_of,
+    factor_type,
+    fx_name,
+    market_factor_names,
+    quote_factor_names,
+)
 
 _LISTED_MAX = 20
 
@@ -49,23 +60,27 @@ def bind_scenarios(matrix: ScenarioMatrix, *, market: Market) -> BoundScenarios:
     """
     known = market_factor_names(market)
     numeraire = fx_name(matrix.numeraire)
-    there = {*known, numeraire}
+    there = {*known, *quote_factor_names(market), numeraire}
     unknown = [factor.name for factor in matrix.factors if factor.name not in there and not _is_pillar(factor, market)]
     if unknown:
         raise _unknown(unknown, market)
     credit = [column for column, factor in enumerate(matrix.factors) if factor.type == "credit"]
     moved = {factor.name for factor in matrix.factors} | {numeraire}
+    by_quotes = _quote_shifts(matrix, market)
+    shifts = _curve_shifts(matrix, market)
+    for name, shift in by_quotes.items():
+        shifts[name] = shifts[name] + shift if name in shifts else shift
     return BoundScenarios(
         Scenarios(
             count=len(matrix.labels),
-            shifts=_curve_shifts(matrix, market),
+            shifts=shifts,
             credit_spread_shift=matrix.values[:, credit[0]].copy() if credit else None,
             fx_factors=_fx_factors(matrix, market),
             price_factors={
                 factor.price: 1.0 + matrix.values[:, column] for column, factor in enumerate(matrix.factors) if factor.type == "price"
             },
         ),
-        tuple(name for name in known if name not in moved),
+        tuple(name for name in known if name not in moved and not _follows_quotes(name, by_quotes)),
     )
 
 
@@ -86,6 +101,9 @@ def _unknown(names: list[str], market: Market) -> InvalidRequest:
 def _what_exists(name: str, market: Market) -> str:
     """What the market has where `name` was looked for."""
     factor = Factor(name, MoveKind.ABSOLUTE)
+    if factor.type == "quote":
+        quotes = () if market.quotes is None else tuple(market.quotes.basis_points)
+        return f"its quotes are {', '.join(quotes[:_LISTED_MAX]) or 'none'}{', …' * (len(quotes) > _LISTED_MAX)}"
     if factor.type == "fx":
         return f"it has {', '.join(sorted({market.base_currency, *market.fx_to_base}))}"
     if factor.type == "price":
@@ -109,6 +127,15 @@ def _curve_shifts(matrix: ScenarioMatrix, market: Market) -> dict[str, np.ndarra
         scale = float(curve.zero_rates[pillar]) if factor.kind is MoveKind.RELATIVE else 1.0
         shift[pillar] += matrix.values[:, column] * scale
     return shifts
+
+
+def _quote_shifts(matrix: ScenarioMatrix, market: Market) -> Mapping[str, np.ndarray]:
+    moves = {factor.quote: matrix.values[:, column] for column, factor in enumerate(matrix.factors) if factor.type == "quote"}
+    return market.quotes.shifts(moves) if moves and market.quotes is not None else {}
+
+
+def _follows_quotes(name: str, shifts: Mapping[str, np.ndarray]) -> bool:
+    return factor_type(name) in ("zero", "hazard") and curve_and_pillar(name)[0] in shifts
 
 
 def _fx_factors(matrix: ScenarioMatrix, market: Market) -> dict[str, np.ndarray]:

@@ -4,12 +4,13 @@
     spread/<spread curve>/<pillar>     the curve's zero spread at the pillar
     hazard/<credit curve>/<pillar>     the curve's zero hazard rate at the pillar
     inflation/<inflation curve>/<pillar>   the continuously compounded growth rate of the index from its base month to the pillar
+    quote/<quote>                      a quote of an instrument, in its unit; the curves that it determines follow
     credit                             every contract's own credit spread
     fx/<currency>                      the price of one unit of the currency in the set's numeraire
     price/<name>                       the price of a security or the level of an index, in its own currency
 
-A move is absolute (added, decimal) or relative (a fraction of today's value). Moves of exchange rates and prices are relative, `credit` is
-absolute. In files a column is headed by the name, a relative curve move by the name and " relative".
+A move is absolute (added, decimal) or relative (a fraction of today's value). Moves of exchange rates and prices are relative, those of
+`credit` and of quotes absolute. In files a column is headed by the name, a relative curve move by the name and " relative".
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from riskray.errors import InvalidRequest
 from riskray.models.instrument import CURRENCIES
 from riskray.models.scenario import MoveKind
 
-FactorType = Literal["zero", "spread", "hazard", "inflation", "credit", "fx", "price"]
+FactorType = Literal["zero", "spread", "hazard", "inflation", "quote", "credit", "fx", "price"]
 _RELATIVE_SUFFIX = " relative"
 _CREDIT = "credit"
 CURVE_KINDS: Final[Mapping[FactorType, CurveKind]] = {
@@ -42,7 +43,7 @@ class Factor:
 
     @property
     def type(self) -> FactorType:
-        """zero, spread, hazard, inflation, credit, fx or price."""
+        """zero, spread, hazard, inflation, quote, credit, fx or price."""
         return factor_type(self.name)
 
     @property
@@ -54,6 +55,11 @@ class Factor:
     def pillar(self) -> str:
         """The label of the pillar."""
         return curve_and_pillar(self.name)[1]
+
+    @property
+    def quote(self) -> str:
+        """The quote of a quote factor."""
+        return self.name.removeprefix("quote/")
 
     @property
     def currency(self) -> str:
@@ -77,6 +83,8 @@ def factor_type(name: str) -> FactorType:
     match start:
         case "zero" | "spread" | "hazard" | "inflation" as kind if rest.rpartition("/")[0] and rest.rpartition("/")[2]:
             return kind
+        case "quote" if rest:
+            return "quote"
         case "credit" if name == _CREDIT:
             return "credit"
         case "fx" if rest in CURRENCIES:
@@ -84,7 +92,7 @@ def factor_type(name: str) -> FactorType:
         case "price" if rest:
             return "price"
     curves = ", ".join(f"{kind}/<curve>/<pillar>" for kind in CURVE_KINDS)
-    message = f"{name!r} is not a factor; write {curves}, credit, fx/<currency> or price/<name>"
+    message = f"{name!r} is not a factor; write {curves}, quote/<quote>, credit, fx/<currency> or price/<name>"
     raise InvalidRequest(message, [{"loc": ["factors", name], "msg": message, "code": "unknown_factor"}])
 
 
@@ -99,8 +107,8 @@ def parse_factor(header: str) -> Factor:
     text = header.strip()
     name = text.removesuffix(_RELATIVE_SUFFIX).strip()
     kind = factor_type(name)
-    if kind == "credit" and name != text:
-        message = f"{header!r}: credit spreads move by absolute amounts only"
+    if kind in ("credit", "quote") and name != text:
+        message = f"{header!r}: {'quotes' if kind == 'quote' else 'credit spreads'} move by absolute amounts only"
         raise InvalidRequest(message, [{"loc": ["factors", header], "msg": message, "code": "not_allowed"}])
     return Factor(name, MoveKind.RELATIVE if kind in ("fx", "price") or name != text else MoveKind.ABSOLUTE)
 
@@ -108,6 +116,11 @@ def parse_factor(header: str) -> Factor:
 def pillar_name(kind: FactorType, curve: str, pillar: str) -> str:
     """Name of the factor of a curve's pillar."""
     return f"{kind}/{curve}/{pillar}"
+
+
+def quote_name(quote: str) -> str:
+    """Name of the factor of a quote."""
+    return f"quote/{quote}"
 
 
 def fx_name(currency: str) -> str:
@@ -138,3 +151,8 @@ def market_factor_names(market: Market) -> tuple[str, ...]:
     ]
     currencies = [fx_name(currency) for currency in sorted({market.base_currency, *market.fx_to_base})]
     return (*pillars, _CREDIT, *currencies, *(price_name(name) for name in sorted(market.prices)))
+
+
+def quote_factor_names(market: Market) -> tuple[str, ...]:
+    """The quotes whose curves the market has: moved beside the factors of `market_factor_names`, never counted among what does not move."""
+    return () if market.quotes is None else tuple(quote_name(name) for name in market.quotes.basis_points)

@@ -57,7 +57,7 @@ def factor_sensitivities(
             values[index] = fx_deltas.get(factor.currency, 0.0) / FX_SHIFT
         elif factor.type == "price" and FactorKind.PRICE in ladder_kinds:
             values[index] = ladders.get((factor.price, factor.price), 0.0) / PRICE_SHIFT
-        elif factor.type != "price" and FactorKind(CURVE_KINDS[factor.type]) in ladder_kinds:
+        elif factor.type in CURVE_KINDS and FactorKind(CURVE_KINDS[factor.type]) in ladder_kinds:
             values[index] = _curve_sensitivity(factor, market, ladders)
         elif np.any(matrix.values[:, index]):
             left_out.append(factor.header)

@@ -15,6 +15,8 @@ from riskray.models.scenario import (
     MoveKind,
     ParallelShock,
     PriceShock,
+    QuoteLadder,
+    QuoteShock,
     Shift,
     Shock,
     SteepenerShock,
@@ -23,7 +25,17 @@ from riskray.models.scenario import (
     TwistShock,
 )
 from riskray.scenario.codec import ScenarioMatrix, checked_matrix
-from riskray.scenario.factors import Factor, FactorType, curves_of, fx_name, market_factor_names, pillar_name, price_name
+from riskray.scenario.factors import (
+    Factor,
+    FactorType,
+    curves_of,
+    fx_name,
+    market_factor_names,
+    pillar_name,
+    price_name,
+    quote_factor_names,
+    quote_name,
+)
 
 Location = tuple[str | int, ...]
 Moves = dict[Factor, float]
@@ -47,6 +59,10 @@ def stress_matrix(definition: StressDefinition, *, market: Market) -> ScenarioMa
         moves[scenario.name] = _sum(
             _shock_moves(shock, definition, market, (*loc, "shocks", number)) for number, shock in enumerate(scenario.shocks)
         )
+    if definition.quote_ladder is not None:
+        for factor, value in _quote_moves(definition.quote_ladder, market, ("quote_ladder",)).items():
+            _require_new(factor.quote, moves, ("quote_ladder",))
+            moves[factor.quote] = {factor: value}
     for index, combination in enumerate(definition.combinations):
         loc = ("combinations", index)
         _require_new(combination.name, moves, loc)
@@ -54,7 +70,7 @@ def stress_matrix(definition: StressDefinition, *, market: Market) -> ScenarioMa
             if name not in moves:
                 raise _invalid(f"combination {combination.name!r} names {name!r}; scenarios are {', '.join(moves)}", "unknown_value", loc)
         moves[combination.name] = _sum(moves[name] for name in combination.of)
-    rank = {name: place for place, name in enumerate(market_factor_names(market))}
+    rank = {name: place for place, name in enumerate((*market_factor_names(market), *quote_factor_names(market)))}
     factors = tuple(sorted({factor for one in moves.values() for factor in one}, key=lambda factor: (rank[factor.name], factor.kind)))
     values = np.array([[one.get(factor, 0.0) for factor in factors] for one in moves.values()]).reshape(len(moves), len(factors))
     return checked_matrix(tuple(moves), factors, values, numeraire=definition.numeraire)
@@ -78,7 +94,7 @@ def _require_likely_shifts(definition: StressDefinition) -> None:
 
 def _rate_shifts(shock: Shock) -> Iterator[tuple[Location, Shift]]:
     """The sizes of a shock of zero rates, as they are given, and where each stands in the shock."""
-    if isinstance(shock, FxShock | PriceShock | CreditShock) or shock.target != "zero":
+    if isinstance(shock, FxShock | PriceShock | QuoteShock | CreditShock) or shock.target != "zero":
         return
     match shock:
         case ParallelShock():
@@ -110,6 +126,8 @@ def _shock_moves(shock: Shock, definition: StressDefinition, market: Market, loc
             return {Factor("credit", MoveKind.ABSOLUTE): 1e-4 * shock.bp}
         case FxShock():
             return {Factor(fx_name(name), MoveKind.RELATIVE): shock.relative for name in _currencies(shock, definition, market, loc)}
+        case QuoteShock():
+            return _quote_moves(shock, market, loc)
         case PriceShock():
             return {Factor(price_name(name), MoveKind.RELATIVE): shock.relative for name in _prices(shock, market, loc)}
     return _sum(
@@ -133,6 +151,19 @@ def _currencies(shock: FxShock, definition: StressDefinition, market: Market, lo
             )
             raise _invalid(message, "unknown_currency", (*loc, "currencies"))
     return found
+
+
+def _quote_moves(shock: QuoteShock | QuoteLadder, market: Market, loc: Location) -> Moves:
+    known = {} if market.quotes is None else market.quotes.basis_points
+    for pattern in shock.quotes:
+        if not any(fnmatchcase(name, pattern) for name in known):
+            names = ", ".join([*known][:20]) or "none"
+            raise _invalid(f"no quote of the market's curves matches {pattern!r}; there are {names}", "unknown_quote", (*loc, "quotes"))
+    return {
+        Factor(quote_name(name), MoveKind.ABSOLUTE): shock.bp * basis_point
+        for name, basis_point in known.items()
+        if any(fnmatchcase(name, pattern) for pattern in shock.quotes)
+    }
 
 
 def _prices(shock: PriceShock, market: Market, loc: Location) -> list[str]:

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import pricers
 from tests.fixtures.contributing import recipe
 
 USE = """
@@ -59,13 +61,11 @@ def test_cash_flow_recipe_prices_and_flags_dates(tmp_path: Path) -> None:
 
 
 def test_cash_flow_recipe_in_the_folder_of_its_family_is_found_without_another_change(tmp_path: Path) -> None:
-    (tmp_path / "rates").mkdir()
-    (tmp_path / "rates" / "__init__.py").touch()
-    (tmp_path / "rates" / "deposit.py").write_text(recipe("deposit.py"), encoding="utf-8")
-    program = (
-        "import sys, pricers.products as p; p.__path__.append(sys.argv[1]); from pricers import known_products; print(*known_products())"
-    )
-    result = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    package = tmp_path / "pricers"
+    shutil.copytree(Path(pricers.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "products" / "cash" / "deposit.py").write_text(recipe("deposit.py"), encoding="utf-8")
+    program = "from pricers import known_products; print(*known_products())"
+    result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert {"DEPOSIT", "FIXED_BOND"} <= set(result.stdout.split())
 
 

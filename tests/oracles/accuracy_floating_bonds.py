@@ -112,7 +112,7 @@ def quantlib_leg(contract: dict[str, Any], *, oracle: FloatingOracle, market: Ma
     """The bond's flows in QuantLib. Raises RuntimeError if QuantLib refuses it."""
     schedule = accuracy_bonds.quantlib_schedule(contract)
     name = contract["index"]
-    index = oracle.index(name, contract.get("forecast_curve", INDICES[name].forecast_curve), market)
+    index = oracle.index(name, contract.get("forecast_curve", market.fixings.indices[name].forecast_curve), market)
     day_count = contract["day_count"]
     counter = terms.day_counter(day_count, maturity=contract["maturity_date"], calendar=contract["calendar"], schedule=schedule)
     amounts = dict(zip(contract.get("sinking_dates", ()), contract.get("sinking_amounts", ()), strict=True))
@@ -227,7 +227,7 @@ def _differences(
     balance = _balance(leg, settlement)
     result["dirty_price"] = abs(100.0 * value / balance - valuation.values[Measure.DIRTY_PRICE][row]) / 100.0
     running = next((coupon for flow in leg if (coupon := ql.as_coupon(flow)) is not None and flow.date() > settlement), None)
-    if INDICES[contract["index"]].kind is IndexKind.TERM and running is not None and _is_fixed(running, market):
+    if running is not None and _is_fixed(contract, running, settlement, market):
         accrued = 100.0 * ql.CashFlows.accruedAmount(leg, False, settlement) / balance
         result["accrued_interest"] = abs(accrued - valuation.values[Measure.ACCRUED_INTEREST][row])
     return result
@@ -238,7 +238,10 @@ def _balance(leg: list[Any], settlement: Any) -> float:
     return float(next(coupon.nominal() for coupon in coupons if coupon.date() > settlement))
 
 
-def _is_fixed(coupon: Any, market: Market) -> bool:
-    fixing_date = ql.as_floating_rate_coupon(coupon).fixingDate()
-    series = market.fixings.series[ql.as_floating_rate_coupon(coupon).index().familyName()]
-    return terms.day_of(fixing_date) in series.days
+def _is_fixed(contract: dict[str, Any], coupon: Any, settlement: Any, market: Market) -> bool:
+    """Whether what accrues until settlement is fixed and counts as in QuantLib: compounded term rates accrue at the rate of the period."""
+    if INDICES[contract["index"]].kind is IndexKind.OVERNIGHT:
+        return bool(settlement <= terms.date_of(market.as_of)) and not contract.get("lockout_days")
+    floating = ql.as_floating_rate_coupon(coupon)
+    days = market.fixings.series[floating.index().familyName()].days
+    return contract.get("rate_method") != "SUBPERIOD_COMPOUNDED" and terms.day_of(floating.fixingDate()) in days

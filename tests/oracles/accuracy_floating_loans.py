@@ -48,7 +48,8 @@ def random_loan(as_of: int, *, rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _random_rates(contract: dict[str, Any], *, rng: np.random.Generator) -> dict[str, Any]:
-    choose, found = rng.choice, {"spread": float(rng.choice([0.0, 0.0175, 0.035])), "gearing": float(rng.choice([1.0, 1.0, 0.7]))}
+    choose = rng.choice
+    found: dict[str, Any] = {"spread": float(rng.choice([0.0, 0.0175, 0.035])), "gearing": float(rng.choice([1.0, 1.0, 0.7]))}
     if contract["day_count"] == "ACT/ACT ICMA":
         contract["day_count"] = "ACT/360"  # QuantLib measures the stubs of floating and fixed legs differently
     if rng.random() < 0.5:
@@ -90,7 +91,8 @@ def random_facility(as_of: int, *, rng: np.random.Generator) -> dict[str, Any]:
     }
     if rng.random() < 0.6:
         contract["utilisation_thresholds"], contract["utilisation_fee_rates"] = [0.33, 0.66], [0.001, 0.0025]
-    if rng.random() < 0.6:
+    # Where a period starts before its unadjusted date, its balance is still that of the unadjusted date.
+    if rng.random() < 0.8 and contract["accrual_convention"] in ("UNADJUSTED", "FOLLOWING"):
         days = np.unique(rng.integers(max(as_of, start) + 1, maturity, int(rng.integers(1, 5))))
         contract["utilisation_dates"], contract["utilisation_rates"] = days.tolist(), rng.uniform(0.0, 1.0, days.size).tolist()
     elif rng.random() < 0.5:

@@ -59,10 +59,11 @@ class FloatingOracle:
         ql.Settings.instance().evaluationDate = terms.date_of(market.as_of)
         ql.IndexManager.instance().clearHistories()
         self.curves = {curve.name: terms.term_structure(curve, as_of=market.as_of) for curve in market.of_kind(CurveKind.RATE)}
+        self.handles = {name: ql.RelinkableYieldTermStructureHandle(curve) for name, curve in self.curves.items()}
         self._indices: dict[tuple[str, str], Any] = {}
         for name, index in market.fixings.indices.items():
             series = market.fixings.series.get(name)
-            if series is not None:
+            if series is not None and index.kind in (IndexKind.TERM, IndexKind.OVERNIGHT) and index.forecast_curve in self.handles:
                 dates = [terms.date_of(day) for day in series.days]
                 self.index(name, index.forecast_curve, market).addFixings(dates, series.values.tolist(), True)
 
@@ -70,18 +71,19 @@ class FloatingOracle:
         """The index, forecast on a curve."""
         if (name, curve) not in self._indices:
             definition = market.fixings.indices[name]
-            self._indices[name, curve] = quantlib_index(definition, ql.YieldTermStructureHandle(self.curves[curve]))
+            self._indices[name, curve] = quantlib_index(definition, self.handles[curve])
         return self._indices[name, curve]
 
 
 def quantlib_index(index: Index, curve: Any) -> Any:
     """The index in QuantLib."""
+    currency = getattr(ql, f"{index.currency}Currency")()
     calendar, counter = terms.CALENDARS[index.fixing_calendar], terms.day_counter(index.day_count, maturity=0, calendar="", schedule=None)
     if index.kind is IndexKind.OVERNIGHT:
-        return ql.OvernightIndex(index.name, index.fixing_lag, ql.EURCurrency(), calendar, counter, curve)
+        return ql.OvernightIndex(index.name, index.fixing_lag, currency, calendar, counter, curve)
     tenor = ql.Period(int(index.tenor[:-1]), _UNITS[index.tenor[-1]])
     convention = terms.CONVENTIONS[index.convention]
-    return ql.IborIndex(index.name, tenor, index.fixing_lag, ql.EURCurrency(), calendar, convention, index.end_of_month, counter, curve)
+    return ql.IborIndex(index.name, tenor, index.fixing_lag, currency, calendar, convention, index.end_of_month, counter, curve)
 
 
 def floating_coupons(contract: dict[str, Any], *, schedule: Any, nominals: list[float], index: Any, counter: Any) -> Any:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from pricers import (
 )
 from pricers.contract.columns import NO_DATE
 from pricers.core.compiled import Compiled, compile_cashflows
+from pricers.core.special_values import SpecialChanges, SpecialValues
 from pricers.flows.special_factors import SpecialFactors, SpecialKind
 from pricers.value.netting import LadderGrid, Ladders, failing_nodes, merge_ladders, net_flows, value_ladders
 from pricers.value.pnl_attribution import explain_pnl
@@ -125,7 +127,8 @@ class Flow:
 
 def _flows(seed: int, *, rows: int = 10, kinds: tuple[SpecialKind, ...] = (*ON_RATES, *ON_INDEX, *ON_DEFAULT)) -> list[Flow]:
     rng = np.random.default_rng(seed)
-    flows, made = [], []
+    flows: list[Flow] = []
+    made: list[Special] = []
     for row in range(rows):
         currency = str(rng.choice(["EUR", "USD"]))
         for _ in range(rng.integers(1, 6)):
@@ -357,8 +360,8 @@ def test_merging_in_any_order_and_through_bytes_gives_the_same_bits() -> None:
     for other in (merge_ladders(parts[::-1]), merge_ladders(pairs)):
         assert list(other.ladders) == list(together.ladders)
         assert other.to_bytes() == together.to_bytes()
-    found, other = (value_ladders(each, grid=grid, cell_count=3) for each in (together, merge_ladders(pairs)))
-    np.testing.assert_array_equal(found.pnl, other.pnl)
+    found, paired = (value_ladders(each, grid=grid, cell_count=3) for each in (together, merge_ladders(pairs)))
+    np.testing.assert_array_equal(found.pnl, paired.pnl)
     assert np.abs(found.pnl).min(axis=1).max() > 0.0
 
 
@@ -506,10 +509,23 @@ def test_row_whose_factor_cannot_be_evaluated_has_a_status_and_its_neighbour_a_v
         ({"end_day": np.array([AS_OF - 1], np.int32)}, "ends before it starts"),
     ],
 )
-def test_table_of_factors_that_contradicts_itself_is_refused(change: dict[str, object], message: str) -> None:
+def test_table_of_factors_that_contradicts_itself_is_refused(change: dict[str, Any], message: str) -> None:
     flow = Flow(0, "EUR", 1e6, 300, (), Special(SpecialKind.PROTECTION, "EUR-D", "H1", 0.0, ((0, 300, 1.0, 0.0),)))
     lowered = _lowered([flow])
     assert lowered.cashflows.specials is not None
     specials = replace(lowered.cashflows.specials, **change)
     with pytest.raises(ValueError, match=message):
         compile_cashflows(replace(lowered, cashflows=replace(lowered.cashflows, specials=specials)), measures=MEASURES)
+
+
+def test_changes_of_factors_do_not_depend_on_the_order_that_they_are_asked_for() -> None:
+    rng = np.random.default_rng(8)
+    market, compiled = _market(rng), _compiled(_flows(8, rows=20))
+    assert compiled.specials is not None
+    values = SpecialValues(compiled.specials.specials, market=market)
+    shifts = np.vstack([rng.normal(0.0, 0.01, (int(market.tables.offsets[-1]), 5)), np.zeros((1, 5))])
+    every = np.arange(compiled.specials.specials.count, dtype=np.int32)
+    chosen = rng.choice(every, 2 * every.size).astype(np.int32)
+    in_order = SpecialChanges(values, every).under(shifts)
+    np.testing.assert_array_equal(SpecialChanges(values, chosen).under(shifts), in_order[chosen])
+    np.testing.assert_array_equal(SpecialChanges(values, chosen).under(shifts, 2, 4), in_order[chosen, 2:4])

@@ -37,7 +37,7 @@ from pricers.flows.floating_leg import ExchangeColumns, FloatingLegs, lower_floa
 from pricers.flows.floating_output import one_leg_rows
 from pricers.flows.instalments import no_instalments
 from pricers.market.fixings import Fixings
-from pricers.measures import Measure
+from pricers.measures import BOND_MEASURES, Measure
 from pricers.products.bond import fixed
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
@@ -76,7 +76,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
         One leg a row. A coupon that is fixed is one flow; one that is not is a flow that grows at the forward rate, and one that does not.
         Row status: those of FIXED_BOND, MISSING_INDEX, MISSING_FIXING, INDEX_MISMATCH, EMBEDDED_OPTION or UNSUPPORTED_RATE_METHOD.
     """
-    terms = floating_terms(contracts, fixings=fixings, calendars=("calendar", "settlement_calendar", "ex_coupon_calendar"))
+    terms = floating_terms(contracts, as_of=as_of, fixings=fixings, calendars=("calendar", "settlement_calendar", "ex_coupon_calendar"))
     legs = _legs(contracts, terms)
     status = _status_of_terms(contracts, legs.coupons)
     status = np.where(status == RowStatus.OK, terms.status, status)
@@ -161,7 +161,8 @@ register(
         product="FLOATING_RATE_BOND",
         title="Floating-rate bond",
         columns=COLUMNS,
-        measures=frozenset(Measure) - {Measure.YIELD_TO_MATURITY, Measure.MACAULAY_DURATION, Measure.MODIFIED_DURATION, Measure.CONVEXITY},
+        measures=BOND_MEASURES - {Measure.YIELD_TO_MATURITY, Measure.MACAULAY_DURATION, Measure.MODIFIED_DURATION, Measure.CONVEXITY}
+        | {Measure.GAMMA},
         native_currency="currency",
         notional="notional",
         lower=lower,

@@ -28,7 +28,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int32, Int64, UInt8
 
-from pricers.contract.columns import AMOUNT_MAX, NO_DATE, NO_INTEGER, PRICE_MAX, Column, ColumnData, Columns, Contracts, Ragged, Text
+from pricers.contract.columns import AMOUNT_MAX, NO_DATE, PRICE_MAX, Column, ColumnData, Columns, Contracts, Text
+from pricers.contract.leg_columns import column_of_defaults
 from pricers.flows.cashflows import NO_CURVE, Cashflows, Lowered, Shape, Term
 from pricers.market.fixings import Fixings
 from pricers.market.market import CurveKind
@@ -41,7 +42,18 @@ from pricers.time.calendars import FIRST_DAY, LAST_DAY
 _PER: Final = 100.0  # prices are per 100 of face amount
 CONVERSION_FACTOR_MAX: Final = 10.0
 _NOT_OF_THE_FUTURE: Final = frozenset(
-    {"notional", "sinking_dates", "sinking_amounts", "settlement_lag", "settlement_calendar", "market_clean_price", "credit_spread"}
+    {
+        "notional",
+        "sinking_dates",
+        "sinking_amounts",
+        "settlement_lag",
+        "settlement_calendar",
+        "market_clean_price",
+        "credit_spread",
+        "yield_frequency",
+        "yield_day_count",
+        "yield_convention",
+    }
 )
 _OF_THE_BOND: Final = tuple(column for column in fixed.COLUMNS if column.name not in _NOT_OF_THE_FUTURE)
 
@@ -144,22 +156,8 @@ def _bonds(futures: Contracts) -> Contracts:
         "credit_spread": np.zeros(rows),
     }
     data = {column.name: futures.data[column.name] for column in _OF_THE_BOND}
-    others = {column.name: _nulls(column, rows) for column in fixed.COLUMNS if column.name not in data}
+    others = {column.name: column_of_defaults(column, rows) for column in fixed.COLUMNS if column.name not in data}
     return Contracts(row_count=rows, data={**data, **others, **given})
-
-
-def _nulls(column: Column, rows: int) -> ColumnData:
-    match column.kind:
-        case "text":
-            return Text(np.full(rows, -1, np.int32), ())
-        case "date_list":
-            return Ragged(np.zeros(rows + 1, np.int64), np.empty(0, np.int32))
-        case "float_list":
-            return Ragged(np.zeros(rows + 1, np.int64), np.empty(0))
-        case "integer":
-            return np.full(rows, NO_INTEGER, np.int32)
-        case _:
-            return np.full(rows, np.nan)
 
 
 def _shapes(contracts: Contracts, row: np.ndarray, day: np.ndarray) -> tuple[tuple[Shape, ...], Int32[np.ndarray, " flow"]]:

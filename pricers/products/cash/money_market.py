@@ -36,7 +36,7 @@ from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs
 from pricers.flows.coupon_leg import lower_coupons
 from pricers.flows.instalments import no_instalments
 from pricers.market.fixings import Fixings
-from pricers.measures import Measure
+from pricers.measures import BOND_MEASURES
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
 from pricers.time.calendars import BUSINESS_DAY_CONVENTIONS
@@ -190,7 +190,7 @@ register(
         product="MONEY_MARKET",
         title="Deposit, certificate of deposit, commercial paper or bill",
         columns=COLUMNS,
-        measures=frozenset(Measure),
+        measures=BOND_MEASURES,
         native_currency="currency",
         notional="notional",
         lower=lower,

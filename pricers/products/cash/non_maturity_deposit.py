@@ -16,8 +16,9 @@ The run-off of the core is given in one of two ways:
 Interest at the administered `interest_rate` is paid with each repayment, on the balance since the repayment before (at first since the
 valuation date; interest earned before is not part of the value). Dates move to the following business day.
 
-A rate that follows the market (`pass_through`, the part of a change of `index` that is passed on to customers) is not valued yet: a row
-with a `pass_through` other than 0 has the status UNSUPPORTED_RATE_METHOD.
+A rate that follows the market is interest_rate + pass_through × F, where F is the forward rate of `index` over the time between two
+repayments, from the index's forecast curve: the deposit's margin and the part of a move that is passed on to customers. With P the factors
+of that curve and s, e the ends of the period, balance × pass_through × (P(s) / P(e) - 1) is paid at e, whatever the tenor of the index.
 
 Example: a balance of 100 without interest and with core_share 1, of which half is repaid after a year and half after two, valued at a flat
 rate z, is worth 50 exp(-z) + 50 exp(-2z), and its average life is 1.5 years.
@@ -33,11 +34,12 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from pricers.contract.calendars_of_contract import ContractCalendars, contract_calendars, lacks_calendar
-from pricers.contract.columns import AMOUNT_MAX, RATE_MAX, Column, Columns, Contracts, Ragged
-from pricers.flows.cashflows import Cashflows, Lowered, PriceTerms, discounted
+from pricers.contract.columns import AMOUNT_MAX, RATE_MAX, Column, Columns, Contracts, Ragged, Text
+from pricers.flows.cashflows import NO_CURVE, Cashflows, Lowered, PriceTerms, Shape, Term, discounted
 from pricers.kernels.jit import kernel
 from pricers.kernels.vector_math import exp, log
 from pricers.market.fixings import Fixings
+from pricers.market.indices import IndexKind
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
@@ -54,8 +56,8 @@ COLUMNS: Final = Columns(
     Column("currency", "text", "currency of the balance", required=True, references="currency", example="EUR"),
     Column("notional", "float", "balance on the valuation date; negative: customers have placed it with us", unit="currency", required=True,
            minimum=-AMOUNT_MAX, maximum=AMOUNT_MAX, example=-250_000_000.0),
-    Column("interest_rate", "float", "administered rate", unit="decimal a year", default=0.0, minimum=-1.0, maximum=RATE_MAX,
-           example=0.005),
+    Column("interest_rate", "float", "administered rate, or what is paid in addition to the index", unit="decimal a year", default=0.0,
+           minimum=-1.0, maximum=RATE_MAX, example=0.005),
     Column("core_share", "float", "part of the balance that runs off as given; the rest is repaid on the next business day", unit="decimal",
            default=1.0, minimum=0.0, maximum=1.0, example=0.7),
     Column("runoff_dates", "date_list", "increasing dates on which the core is repaid", example=["2027-03-16", "2031-03-16"]),
@@ -65,9 +67,9 @@ COLUMNS: Final = Columns(
            maximum=1.0),
     Column("max_maturity", "text", "whole months or years after which the rest of a decaying core is repaid, up to 60 years",
            example="10Y"),
-    Column("pass_through", "float", "part of a change of the index that is passed on; other than 0: not valued yet", unit="decimal",
-           default=0.0, minimum=-10.0, maximum=10.0),
-    Column("index", "text", "index that the rate follows", references="index"),
+    Column("pass_through", "float", "part of the index's rate that is paid in addition to interest_rate", unit="decimal", default=0.0,
+           minimum=-10.0, maximum=10.0, example=0.3),
+    Column("index", "text", "interest-rate index that the rate follows; null: none", references="index", example="EUR-EURIBOR-3M"),
     Column("day_count", "choice", "day count of interest", default="ACT/365F", allowed=DAY_COUNTS),
     Column("calendar", "text", "business days; null: no holidays, not for BUS/252", references="calendar", example="TARGET"),
     Column("discount_curve", "text", "curve that discounts all flows", required=True, references="discount_curve", example="EUR-ESTR"),
@@ -97,15 +99,17 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     Args:
         contracts: a batch with the columns of `COLUMNS`.
         as_of: valuation date, days since 1970-01-01.
-        fixings: not read: the rate is administered.
+        fixings: gives the definitions of indices; no fixing is read.
     Returns:
-        One leg a row with one flow a repayment. Row status: INVALID_AMOUNT; INVALID_PRINCIPAL where the core has no run-off, two of them,
-        or shares that do not sum to 1; INVALID_SCHEDULE; DATE_OUT_OF_RANGE; MATURED where all run-off dates are past;
-        UNSUPPORTED_RATE_METHOD.
+        One leg a row with one flow a repayment, two where the rate follows an index. Row status: INVALID_AMOUNT; INVALID_PRINCIPAL where
+        the core has no run-off, two of them, or shares that do not sum to 1; INVALID_SCHEDULE; DATE_OUT_OF_RANGE; MATURED where all
+        run-off dates are past; MISSING_INDEX; INDEX_MISMATCH where the index is no interest rate of the currency.
     """
     calendars = contract_calendars(contracts.text("calendar"))
     months = _months(contracts)
     status = _status(contracts, calendars, months, as_of)
+    forecast, index_status = _forecast_curves(contracts, fixings)
+    status = np.where(status == RowStatus.OK, index_status, status).astype(np.uint8)
     made = _repayments(contracts, months, as_of, status)
     row = np.repeat(np.arange(contracts.row_count), np.diff(made.offsets))
     calendar = calendars.calendar[row]
@@ -119,18 +123,70 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
         tables=calendars.tables,
     )  # fmt: skip
     notional = contracts.array("notional")[row]
-    principal = notional * made.share
-    amount = principal + notional * made.balance * contracts.array("interest_rate")[row] * years
-    kept = ~is_outside[row] & (amount != 0.0)
-    return _lowered(contracts, status, as_of, row[kept], pay_day[kept], amount[kept], principal[kept])
+    principal, passed_on = notional * made.share, notional * made.balance * contracts.array("pass_through")[row]
+    plain = principal + notional * made.balance * contracts.array("interest_rate")[row] * years - passed_on
+    flows = _Flows(row, pay_day, np.full(len(row), NO_DATE, np.int32), plain, principal)
+    floating = flows._replace(since=since.astype(np.int32), amount=passed_on, principal=np.zeros(len(row)))
+    order = np.argsort(np.tile(np.arange(len(row)), 2), kind="stable")
+    flows = _Flows(*(np.concatenate(columns)[order] for columns in zip(flows, floating, strict=True)))
+    kept = ~is_outside[flows.row] & ((flows.amount != 0.0) | (flows.principal != 0.0))
+    return _lowered(contracts, status, as_of, _Flows(*(column[kept] for column in flows)), forecast)
 
 
-def _lowered(
-    contracts: Contracts, status: np.ndarray, as_of: int, row: np.ndarray, pay_day: np.ndarray, amount: np.ndarray, principal: np.ndarray
-) -> Lowered:
-    rows = contracts.row_count
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=rows))]).astype(np.int64)
+class _Flows(NamedTuple):
+    """Flows of a batch, rows one after the other, in order of payment."""
+
+    row: np.ndarray
+    pay_day: np.ndarray
+    since: np.ndarray
+    """int32[flow]: first day of the period whose growth of the index multiplies the amount; NO_DATE for a plain flow."""
+    amount: np.ndarray
+    principal: np.ndarray
+
+
+def _forecast_curves(contracts: Contracts, fixings: Fixings) -> tuple[Text, UInt8[np.ndarray, " row"]]:
+    """[row]: the curve that forecasts the index, null where nothing is passed on; and OK, or why the index is not usable."""
+    text, currency = contracts.text("index"), contracts.text("currency")
+    follows = contracts.array("pass_through") != 0.0
+    status = np.full(contracts.row_count, RowStatus.OK, np.uint8)
+    status[follows & (text.codes < 0)] = RowStatus.MISSING_INDEX
+    curves = []
+    for code, name in enumerate(text.names):
+        rows, index = follows & (text.codes == code), fixings.index(name)
+        if index is None:
+            status[rows] = RowStatus.MISSING_INDEX
+        elif index.kind not in (IndexKind.TERM, IndexKind.OVERNIGHT):
+            status[rows] = RowStatus.INDEX_MISMATCH
+        else:
+            of_currency = currency.names.index(index.currency) if index.currency in currency.names else len(currency.names)
+            status[rows & (currency.codes != of_currency)] = RowStatus.INDEX_MISMATCH
+        curves.append(NO_CURVE if index is None else index.forecast_curve)
+    return Text(np.where(follows, text.codes, -1).astype(np.int32), tuple(curves)), status
+
+
+def _shapes(contracts: Contracts, flows: _Flows, forecast: Text) -> tuple[tuple[Shape, ...], np.ndarray, np.ndarray | None]:
+    """Shapes, those of the legs' discounting first; int32[leg]: the leg's; int32[flow]: the flow's, None where all have their leg's."""
     shapes, leg_shape = discounted(contracts)
+    floats = flows.since != NO_DATE
+    if not floats.any():
+        return shapes, leg_shape, None
+    of_flow = leg_shape[flows.row]
+    days = flows.pay_day[floats].astype(np.int64) - flows.since[floats]
+    keys = np.stack([of_flow[floats], forecast.codes[flows.row[floats]], days], axis=1)
+    distinct, number = np.unique(keys, axis=0, return_inverse=True)
+    growing = [
+        (*shapes[discounting], Term(forecast.names[curve], int(lag), 1), Term(forecast.names[curve], 0, -1))
+        for discounting, curve, lag in distinct.tolist()
+    ]
+    flow_shape = of_flow.copy()
+    flow_shape[floats] = len(shapes) + number.ravel()
+    return (*shapes, *growing), leg_shape, flow_shape
+
+
+def _lowered(contracts: Contracts, status: np.ndarray, as_of: int, flows: _Flows, forecast: Text) -> Lowered:
+    rows = contracts.row_count
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(flows.row, minlength=rows))]).astype(np.int64)
+    shapes, leg_shape, flow_shape = _shapes(contracts, flows, forecast)
     is_priced = status == RowStatus.OK
     return Lowered(
         as_of=as_of,
@@ -144,17 +200,18 @@ def _lowered(
             flow_offsets=offsets,
             shapes=shapes,
             leg_shape=leg_shape,
-            pay_day=pay_day,
-            ex_day=pay_day,
-            amount=amount,
-            principal=principal,
+            pay_day=flows.pay_day,
+            ex_day=flows.pay_day,
+            amount=flows.amount,
+            principal=flows.principal,
+            flow_shape=flow_shape,
         ),
         price_terms=PriceTerms(
             settlement_day=np.full(rows, as_of, np.int32),
             outstanding=np.where(is_priced, contracts.array("notional"), np.nan),
             accrued=np.where(is_priced, 0.0, np.nan),
             first_flow=offsets[:-1],
-            yield_time=(pay_day.astype(np.int64) - as_of) / 365.0,
+            yield_time=(flows.pay_day.astype(np.int64) - as_of) / 365.0,
             yield_frequency=np.ones(rows),
             market_clean_price=np.full(rows, np.nan),
         ),
@@ -183,6 +240,7 @@ def _months(contracts: Contracts) -> np.ndarray:
 def _status(contracts: Contracts, calendars: ContractCalendars, months: np.ndarray, as_of: int) -> UInt8[np.ndarray, " row"]:
     notional, rate, core, decay = (contracts.array(name) for name in ("notional", "interest_rate", "core_share", "decay_rate"))
     finite = np.isfinite(notional) & np.isfinite(rate) & np.isfinite(contracts.array("credit_spread"))
+    finite &= np.isfinite(contracts.array("pass_through"))
     usable = finite & (notional != 0.0) & (core >= 0.0) & (core <= 1.0) & (np.isnan(decay) | ((decay >= 0.0) & (decay <= 1.0)))
     dates, shares = contracts.ragged("runoff_dates"), contracts.ragged("runoff_shares")
     is_profile, is_sound, has_future = _profiles(dates, shares, as_of)
@@ -190,12 +248,10 @@ def _status(contracts: Contracts, calendars: ContractCalendars, months: np.ndarr
     is_half_given = np.isnan(decay) != (months == 0)
     runs_off = is_sound & ~is_half_given & ((is_profile ^ decays) | ((core == 0.0) & ~is_profile & ~decays))
     scheduled = calendars.known & ~lacks_calendar(contracts) & (contracts.array("day_count") >= 0) & (months >= 0)
-    follows = contracts.array("pass_through") != 0.0
     status = np.full(contracts.row_count, RowStatus.OK, np.uint8)
     for is_wrong, reason in (
         (is_profile & ~has_future, RowStatus.MATURED),
         (~runs_off, RowStatus.INVALID_PRINCIPAL),
-        (follows, RowStatus.UNSUPPORTED_RATE_METHOD),
         (~scheduled, RowStatus.INVALID_SCHEDULE),
         (~usable, RowStatus.INVALID_AMOUNT),
     ):

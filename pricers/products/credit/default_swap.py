@@ -28,6 +28,7 @@ References:
     [2] ISDA CDS Standard Model, versions to 1.8.2; QuantLib, ql/pricingengines/credit/isdacdsengine.cpp.
 """
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -35,14 +36,22 @@ from jaxtyping import UInt8
 
 from pricers.contract.calendars_of_contract import contract_calendars
 from pricers.contract.columns import AMOUNT_MAX, RATE_MAX, Column, Columns, Contracts, Text
-from pricers.flows.cashflows import NO_CURVE, Cashflows, Lowered, Shape, Term
-from pricers.flows.default_swap import UPFRONT_LEG, SwapColumns, fill_accrual_starts, fill_upfront_days, swap_flows
+from pricers.flows.cashflows import NO_CURVE, Cashflows, Lowered, QuotedRate, Shape, Term
+from pricers.flows.default_swap import (
+    PREMIUM_LEG,
+    UPFRONT_LEG,
+    SwapColumns,
+    SwapFlows,
+    fill_accrual_starts,
+    fill_upfront_days,
+    swap_flows,
+)
 from pricers.market.fixings import Fixings
 from pricers.market.market import CurveKind
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
-from pricers.time.calendars import FOLLOWING, CalendarTables, adjust_days
+from pricers.time.calendars import FIRST_DAY, FOLLOWING, LAST_DAY, CalendarTables, adjust_days
 from pricers.time.dates import NO_DATE
 from pricers.time.schedule import FREQUENCIES, FREQUENCY_MONTHS
 
@@ -104,29 +113,53 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     row = np.repeat(np.arange(contracts.row_count), np.diff(flows.offsets))
     premium, up_front, on_default = (leg_shape[row], leg_shape[row] + len(shapes) // 2, np.full(row.size, len(shapes) - 1))
     flow_shape = np.where(flows.special >= 0, on_default, np.where(flows.contract_leg == UPFRONT_LEG, up_front, premium))
+    cashflows = Cashflows(
+        row_count=contracts.row_count,
+        leg_offsets=np.arange(contracts.row_count + 1, dtype=np.int64),
+        leg_currency=contracts.text("currency"),
+        leg_credit_spread=np.zeros(contracts.row_count),
+        flow_offsets=flows.offsets,
+        shapes=shapes,
+        leg_shape=leg_shape,
+        pay_day=flows.pay_day,
+        ex_day=flows.pay_day,
+        amount=flows.amount,
+        principal=np.zeros(row.size),
+        flow_shape=flow_shape.astype(np.int32),
+        contract_leg=flows.contract_leg,
+        specials=flows.specials,
+        flow_special=flows.special,
+    )
     return Lowered(
         as_of=as_of,
         status=flows.status,
         native_currency=contracts.text("currency"),
-        cashflows=Cashflows(
-            row_count=contracts.row_count,
-            leg_offsets=np.arange(contracts.row_count + 1, dtype=np.int64),
-            leg_currency=contracts.text("currency"),
-            leg_credit_spread=np.zeros(contracts.row_count),
-            flow_offsets=flows.offsets,
-            shapes=shapes,
-            leg_shape=leg_shape,
-            pay_day=flows.pay_day,
-            ex_day=flows.pay_day,
-            amount=flows.amount,
-            principal=np.zeros(row.size),
-            flow_shape=flow_shape.astype(np.int32),
-            contract_leg=flows.contract_leg,
-            specials=flows.specials,
-            flow_special=flows.special,
-        ),
+        cashflows=cashflows,
         price_terms=None,
+        loss_given_default=terms.loss,
+        quoted_rates=(_quoted_premium(cashflows, flows, terms),),
     )
+
+
+def _quoted_premium(cashflows: Cashflows, flows: SwapFlows, terms: SwapColumns) -> QuotedRate:
+    """The premium rate that is worth the protection, premium given back by the seller deducted; none of a contract without premium."""
+    row = np.repeat(np.arange(cashflows.row_count), np.diff(flows.offsets))
+    is_up_front = flows.contract_leg == UPFRONT_LEG
+    first = np.flatnonzero(is_up_front)[np.unique(row[is_up_front], return_index=True)[1]]
+    is_price = np.zeros(row.size, np.bool_)
+    is_price[first] = terms.upfront[row[first]] != 0.0  # the price of the protection comes before the premium given back
+    coupon = np.where(terms.coupon > 0.0, terms.coupon, np.nan)
+    is_premium = ((flows.contract_leg == PREMIUM_LEG) | (is_up_front & ~is_price)) & (terms.coupon[row] > 0.0)
+    annuity = _with_flows(cashflows, row, is_premium, amount=flows.amount / coupon[row])
+    apart = _with_flows(cashflows, row, is_price, amount=flows.amount) if is_price.any() else None
+    return QuotedRate(Measure.BREAKEVEN_SPREAD, coupon, annuity, apart)
+
+
+def _with_flows(cashflows: Cashflows, row: np.ndarray, chosen: np.ndarray, *, amount: np.ndarray) -> Cashflows:
+    """Some of the flows, with other amounts."""
+    names = ("pay_day", "ex_day", "principal", "flow_shape", "contract_leg", "flow_special")
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(row[chosen], minlength=cashflows.row_count))])
+    return replace(cashflows, flow_offsets=offsets, amount=amount[chosen], **{name: getattr(cashflows, name)[chosen] for name in names})
 
 
 def _never_null(curve: Text) -> Text:
@@ -189,6 +222,8 @@ def _status_of_terms(contracts: Contracts, terms: SwapColumns) -> UInt8[np.ndarr
     in_order &= (trade == NO_DATE) | (terms.upfront_day == NO_DATE) | (terms.upfront_day >= trade)
     choices = np.minimum(column("frequency"), column("day_count"))
     status = np.where(in_order, RowStatus.OK, RowStatus.INVALID_DATES)
+    for date in (trade, maturity):
+        status[(date != NO_DATE) & ((date < FIRST_DAY) | (date > LAST_DAY))] = RowStatus.DATE_OUT_OF_RANGE
     status = np.where(usable, status, RowStatus.INVALID_AMOUNT)
     return np.where(choices < 0, RowStatus.INVALID_SCHEDULE, status).astype(np.uint8)
 
@@ -207,6 +242,9 @@ register(
                 Measure.FX_DELTA,
                 Measure.THETA_1D,
                 Measure.KEY_RATE_DV01,
+                Measure.BREAKEVEN_SPREAD,
+                Measure.JUMP_TO_DEFAULT,
+                Measure.RECOVERY01,
             }
         ),
         native_currency="currency",

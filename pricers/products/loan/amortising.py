@@ -62,7 +62,7 @@ from pricers.flows.coupon_arrays import LAG_DAYS_MAX, BalanceColumns, CouponLegs
 from pricers.flows.coupon_leg import lower_coupons
 from pricers.flows.instalments import ADVANCE, DECIMALS_MAX, PAYMENT_TIMINGS
 from pricers.market.fixings import Fixings
-from pricers.measures import SCALAR_MEASURES, Measure
+from pricers.measures import BOND_MEASURES
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
 from pricers.time.calendars import BUSINESS_DAY_CONVENTIONS
@@ -281,7 +281,7 @@ register(
         product="AMORT_LOAN",
         title="Amortising loan",
         columns=COLUMNS,
-        measures=frozenset({*SCALAR_MEASURES, Measure.KEY_RATE_DV01}),
+        measures=BOND_MEASURES,
         native_currency="currency",
         notional="notional",
         lower=lower,

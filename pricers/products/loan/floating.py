@@ -31,7 +31,7 @@ from pricers.flows.floating_leg import ExchangeColumns, FloatingLegs, lower_floa
 from pricers.flows.floating_output import one_leg_rows
 from pricers.flows.instalments import ARREARS
 from pricers.market.fixings import Fixings
-from pricers.measures import Measure
+from pricers.measures import BOND_MEASURES, Measure
 from pricers.products.loan import amortising
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
@@ -89,7 +89,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
         One leg a row, flows as those of FLOATING_RATE_BOND (and the pay-out of a loan that has not started). Row status: those of
         AMORT_LOAN, MISSING_INDEX, MISSING_FIXING, INDEX_MISMATCH, EMBEDDED_OPTION or UNSUPPORTED_RATE_METHOD.
     """
-    terms = floating_terms(contracts, fixings=fixings, calendars=("calendar",))
+    terms = floating_terms(contracts, as_of=as_of, fixings=fixings, calendars=("calendar",))
     planned = _as_planned(contracts, np.maximum(day_counts(contracts, terms.found), 0))  # a loan without an index fails below
     status = amortising.status_of_terms(planned)
     needs_rate = contracts.array("amortisation") <= ANNUITY_TABLE
@@ -118,7 +118,8 @@ register(
         product="FLOATING_LOAN",
         title="Floating-rate loan",
         columns=COLUMNS,
-        measures=frozenset(Measure) - {Measure.YIELD_TO_MATURITY, Measure.MACAULAY_DURATION, Measure.MODIFIED_DURATION, Measure.CONVEXITY},
+        measures=BOND_MEASURES - {Measure.YIELD_TO_MATURITY, Measure.MACAULAY_DURATION, Measure.MODIFIED_DURATION, Measure.CONVEXITY}
+        | {Measure.GAMMA},
         native_currency="currency",
         notional="notional",
         lower=lower,

@@ -23,7 +23,7 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from pricers.contract.columns import AMOUNT_MAX, RATE_MAX, Column, Columns, Contracts
 from pricers.contract.leg_columns import legs_of
@@ -107,7 +107,7 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
         UNSUPPORTED_RATE_METHOD.
     """
     leg_contracts = legs_of(contracts, prefixes=("",) * _LEGS, names=[column.name for column in COLUMNS])
-    terms = floating_terms(leg_contracts, fixings=fixings, calendars=("calendar",))
+    terms = floating_terms(leg_contracts, as_of=as_of, fixings=fixings, calendars=("calendar",))
     paths, fits = _balance_paths(contracts, as_of)
     legs = _legs(leg_contracts, terms, paths)
     row_status = _status_of_terms(contracts, legs.coupons.day_count[::_LEGS])
@@ -140,7 +140,15 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
         cashflows=cashflows,
         price_terms=None,
         messages=lowered.messages,
+        known={Measure.UNDRAWN_AMOUNT: _undrawn(contracts, as_of)},
     )
+
+
+def _undrawn(contracts: Contracts, as_of: int) -> Float[np.ndarray, " row"]:
+    """Commitment less drawn balance, signed as the commitment; 0 once nothing more can be drawn."""
+    commitment, end = contracts.array("commitment_amount"), contracts.array("availability_end_date")
+    undrawn: np.ndarray = np.sign(commitment) * (np.abs(commitment) - np.abs(contracts.array("drawn_balance")))
+    return np.where((end != NO_DATE) & (end < as_of), 0.0, undrawn)
 
 
 class _Paths(NamedTuple):
@@ -276,7 +284,16 @@ register(
         title="Revolving credit facility",
         columns=COLUMNS,
         measures=frozenset(
-            {Measure.PV, Measure.PV_BASE, Measure.DV01, Measure.CS01, Measure.FX_DELTA, Measure.THETA_1D, Measure.KEY_RATE_DV01}
+            {
+                Measure.PV,
+                Measure.PV_BASE,
+                Measure.DV01,
+                Measure.CS01,
+                Measure.FX_DELTA,
+                Measure.THETA_1D,
+                Measure.KEY_RATE_DV01,
+                Measure.UNDRAWN_AMOUNT,
+            }
         ),
         native_currency="currency",
         notional="commitment_amount",

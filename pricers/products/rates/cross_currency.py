@@ -18,18 +18,21 @@ References:
     [2] QuantLib, ql/instruments/crossccyswap.cpp and its engines.
 """
 
-from typing import Any, Final, NamedTuple, no_type_check
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, no_type_check
 
 import numpy as np
-from jaxtyping import Bool, Float, Int32, UInt8
+from jaxtyping import Bool, Float, Int32, Int64, UInt8
 
 from pricers.contract.calendars_of_contract import contract_calendars
 from pricers.contract.columns import AMOUNT_MAX, FX_RATE_MAX, NO_INTEGER, Column, Columns, Contracts, Text, end_to_end
-from pricers.flows.cashflows import Cashflows, Lowered, Shape, Term, discounted_by
+from pricers.flows.cashflows import Lowered, Shape, Term, discounted_by
 from pricers.flows.coupon_arrays import LAG_DAYS_MAX
 from pricers.flows.floating_leg import NO_FORECAST, LoweredLegs, forecast_shapes, lower_floating_legs
+from pricers.flows.index_rates import fixing_day_of
 from pricers.flows.swap_legs import LEGS, SWAP_COLUMNS, SwapLegs, swap_legs
-from pricers.flows.swap_rows import Fees, fees, row_status
+from pricers.flows.swap_rows import FlowTable, all_flows, fees, flows_of_fees, flows_of_legs, lowered_rows, messages_of, row_status
 from pricers.kernels.jit import kernel
 from pricers.market.conventions import SWAP_CONVENTIONS, SwapKind
 from pricers.market.fixings import Fixings
@@ -37,7 +40,7 @@ from pricers.market.indices import IndexKind
 from pricers.products.rates.swap import MEASURES, TERMS
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
-from pricers.time.calendars import CalendarTables, advance_business_days
+from pricers.time.calendars import CalendarTables, adjust, advance_business_days
 from pricers.time.dates import to_date
 
 RESETTING_LEGS: Final = ("NONE", "RECEIVE", "PAY")
@@ -78,7 +81,7 @@ COLUMNS: Final = Columns(
     Column("fx_reset_calendar", "text", "business days of fx_reset_lag; null: the index's", references="calendar", example="TARGET"),
     Column("current_fx_fixing", "float", "fixed exchange rate of the running period, before the fixings",
            unit="resetting per constant currency", minimum=0.0, maximum=FX_RATE_MAX),
-    Column("notional_payment_lag", "integer", "from a period's start or end to the exchange of a resetting leg's notional",
+    Column("notional_payment_lag", "integer", "from a period's start or end to the exchange of notionals; at most each payment_lag",
            unit="business days", default=0, minimum=0, maximum=LAG_DAYS_MAX),
     Column("receive_leg_discount_curve", "text", "curve that discounts the receive leg", required=True, references="discount_curve",
            example="EUR-ESTR"),
@@ -88,25 +91,29 @@ COLUMNS: Final = Columns(
 )  # fmt: skip
 
 
-class _Table(NamedTuple):
-    """Flows of all rows in any order; [flow]."""
+@dataclass(frozen=True)
+class _Swaps:
+    """A batch of swaps whose legs are lowered, those of resetting legs as if the other leg's notional were theirs."""
 
-    row: np.ndarray
-    leg: np.ndarray
-    contract_leg: np.ndarray
-    pay_day: np.ndarray
-    amount: np.ndarray
-    principal: np.ndarray
-    shape: np.ndarray
-    special: np.ndarray
+    contracts: Contracts
+    as_of: int
+    currencies: Text
+    """[leg]"""
+    resetting: Int64[np.ndarray, " row"]
+    """Which leg is reset; -1 for none."""
+    legs: SwapLegs
+    lowered: LoweredLegs
 
+    @cached_property
+    def leg(self) -> Int64[np.ndarray, " flow"]:
+        """The leg of each lowered flow."""
+        counts = np.diff(self.lowered.flows.flow_offsets)
+        return np.repeat(np.arange(counts.size), counts)
 
-class _Resets(NamedTuple):
-    """Of each flow of a resetting leg, [flow]; others hold what means nothing."""
-
-    is_resetting: Bool[np.ndarray, " flow"]
-    rate: Float[np.ndarray, " flow"]
-    """Fixed exchange rate, resetting per constant; NaN where it is not fixed."""
+    @cached_property
+    def is_reset(self) -> Bool[np.ndarray, " flow"]:
+        """Whether the flow is one of a resetting leg."""
+        return np.asarray(self.leg % LEGS == self.resetting[self.leg // LEGS])
 
 
 def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
@@ -118,30 +125,40 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
         fixings: indices and what they have published.
     Returns:
         Four legs a row. Row status: those of INTEREST_RATE_SWAP; MISSING_FIXING also where a reset is fixed and its rate is missing;
-        INVALID_AMOUNT also for one currency on both legs, and for a pay leg that is not reset and has no notional.
+        INVALID_AMOUNT also for one currency on both legs, and for a pay leg that is not reset and has no notional; INVALID_PRINCIPAL
+        also for notional steps beside a resetting leg; INVALID_SCHEDULE also for notionals that are paid later than coupons.
     """
-    rows = contracts.row_count
-    currencies = _pair(contracts, "receive_leg_currency", "pay_leg_currency")
+    currencies, curves = (_pair(contracts, f"receive_leg_{name}", f"pay_leg_{name}") for name in ("currency", "discount_curve"))
     resetting = _resetting_legs(contracts)
+    is_reset = (resetting[:, None] == np.arange(LEGS)).ravel()
+    never = np.zeros(is_reset.size, np.bool_)
+    exchanges = [never, *(np.repeat(contracts.array(name), LEGS) & ~is_reset for name in ("intermediate_exchange", "final_exchange"))]
     notional = _notionals(contracts, resetting)
-    is_resetting = (resetting[:, None] == np.arange(LEGS)).ravel()
-    exchanges = [
-        np.repeat(contracts.array(name), LEGS) & ~is_resetting for name in ("initial_exchange", "intermediate_exchange", "final_exchange")
-    ]
-    found = swap_legs(contracts, fixings=fixings, currencies=currencies, notional=notional, kinds=KINDS, exchanges=exchanges)
+    found = swap_legs(contracts, as_of=as_of, fixings=fixings, currencies=currencies, notional=notional, kinds=KINDS, exchanges=exchanges)
     status = found.status.copy()
-    codes = currencies.codes.reshape(rows, LEGS)
-    status[np.repeat(codes[:, 0] == codes[:, 1], LEGS)] = RowStatus.INVALID_AMOUNT
+    _check(status, contracts, found, currencies, resetting)
     lowered = lower_floating_legs(found.legs, found.terms.found, found.terms.indices, tables=found.terms.tables, as_of=as_of, status=status)
-    resets, messages = _resets(contracts, lowered, found, currencies, resetting, as_of=as_of, fixings=fixings, status=status)
+    swaps = _Swaps(contracts, as_of, currencies, resetting, found, lowered)
+    rate, messages = _reset_rates(swaps, fixings=fixings, status=status)
     upfront = fees(contracts, as_of=as_of)
-    of_rows = row_status(status, upfront)
-    curves = _pair(contracts, "receive_leg_discount_curve", "pay_leg_discount_curve")
     shapes, leg_shape = discounted_by(curves)
-    table, shapes = _flows(contracts, lowered, found, resets, curves, shapes, leg_shape, resetting, as_of=as_of)
-    fee_rows = np.flatnonzero(upfront.is_due)
-    table = _with_fees(table, upfront, fee_rows, leg_shape)
-    return _assembled(table, lowered, of_rows, shapes, leg_shape, currencies, resetting, messages, contracts=contracts, as_of=as_of)
+    shapes, flow_shape = forecast_shapes(lowered, shapes=shapes, leg_shape=leg_shape, curves=found.terms.found.curves)
+    flows, starts = _flows(swaps, rate, flow_shape, leg_shape)
+    flows, shapes = _with_forward_shapes(flows, starts, shapes, curves, resetting)
+    of_rows, places = leg_shape.reshape(-1, LEGS), _currency_of_legs(resetting)
+    return lowered_rows(
+        all_flows(flows, flows_of_fees(upfront, leg=FEE_LEG, shape=of_rows[:, 0])), status=row_status(status, upfront), as_of=as_of,
+        native_currency=contracts.text("receive_leg_currency"),
+        leg_currency=Text(np.take_along_axis(currencies.codes.reshape(-1, LEGS), places, axis=1).ravel(), currencies.names),
+        leg_shape=np.take_along_axis(of_rows, places, axis=1), shapes=shapes, specials=lowered.specials,
+        messages=messages_of(found, lowered) | messages,
+    )  # fmt: skip
+
+
+def _currency_of_legs(resetting: np.ndarray) -> np.ndarray:
+    """int64[row, ROW_LEGS]: which leg of the contract has the currency and the discounting of each leg of the row."""
+    zeros = np.zeros_like(resetting)
+    return np.column_stack([zeros, zeros + 1, 1 - np.maximum(resetting, 0), zeros])
 
 
 def _pair(contracts: Contracts, receive: str, pay: str) -> Text:
@@ -168,47 +185,52 @@ def _notionals(contracts: Contracts, resetting: np.ndarray) -> np.ndarray:
     return np.column_stack([receive, -sign * pay]).ravel()
 
 
-def _resets(
-    contracts: Contracts,
-    lowered: LoweredLegs,
-    found: SwapLegs,
-    currencies: Text,
-    resetting: np.ndarray,
-    *,
-    as_of: int,
-    fixings: Fixings,
-    status: UInt8[np.ndarray, " leg"],
-) -> tuple[_Resets, dict[int, str]]:
-    """The fixed exchange rate of each flow's period. A leg whose fixing is missing gets MISSING_FIXING, and its row a message."""
-    counts = np.diff(lowered.flows.flow_offsets)
-    leg = np.repeat(np.arange(counts.size), counts)
-    row = leg // LEGS
-    is_resetting = leg % LEGS == resetting[row]
-    starts = lowered.forecasts.period_start
-    lag, calendar, tables, direction, index_status = _fx_indices(contracts, currencies, resetting, fixings)
-    fixing_day = np.empty(starts.size, np.int32)
-    _days_before(starts, lag[row], calendar[row], tables, fixing_day)
-    rate, names = np.full(starts.size, np.nan), contracts.text("fx_reset_index")
+def _check(
+    status: UInt8[np.ndarray, " leg"], contracts: Contracts, found: SwapLegs, currencies: Text, resetting: Int64[np.ndarray, " row"]
+) -> None:
+    """Fail the legs whose terms do not fit together."""
+    codes = currencies.codes.reshape(-1, LEGS)
+    steps = np.diff(found.legs.coupons.balance.offsets).reshape(-1, LEGS).any(axis=1)
+    pays_late = contracts.array("notional_payment_lag") > found.legs.coupons.payment.lag.reshape(-1, LEGS).min(axis=1)
+    for failing, reason in (
+        (codes[:, 0] == codes[:, 1], RowStatus.INVALID_AMOUNT),
+        ((resetting >= 0) & steps, RowStatus.INVALID_PRINCIPAL),
+        (pays_late, RowStatus.INVALID_SCHEDULE),
+    ):
+        status[(status == RowStatus.OK) & np.repeat(failing, LEGS)] = reason
+
+
+def _reset_rates(
+    swaps: _Swaps, *, fixings: Fixings, status: UInt8[np.ndarray, " leg"]
+) -> tuple[Float[np.ndarray, " flow"], dict[int, str]]:
+    """The exchange rate, resetting per constant, at which each flow's notional is reset; NaN where it is not fixed, or not reset.
+
+    A leg whose fixing is missing gets MISSING_FIXING, and its row a message.
+    """
+    contracts, periods, row = swaps.contracts, swaps.lowered.forecasts, swaps.leg // LEGS
+    lag, calendar, tables, is_direct, index_status = _fx_indices(contracts, swaps.currencies, swaps.resetting, fixings)
+    fixing_day = np.empty(row.size, np.int32)
+    _fixing_days(periods.period_start, lag[row], calendar[row], tables, fixing_day)
+    rate, names = np.full(row.size, np.nan), contracts.text("fx_reset_index")
     for code, name in enumerate(names.names):
-        flows = np.flatnonzero(is_resetting & (names.codes[row] == code) & (fixing_day <= fixings.known_until(as_of)))
+        flows = np.flatnonzero(swaps.is_reset & (names.codes[row] == code) & (fixing_day <= fixings.known_until(swaps.as_of)))
         value = fixings.values_on(name, fixing_day[flows])
-        rate[flows] = np.where(direction[row[flows]] < 0, 1.0 / value, value)
+        rate[flows] = np.where(is_direct[row[flows]], value, 1.0 / value)
     current = contracts.array("current_fx_fixing")[row]
-    is_running = is_resetting & (starts <= as_of) & (lowered.forecasts.period_end > as_of) & np.isfinite(current)
-    rate = np.where(is_running, current, rate)
-    missing = np.flatnonzero(is_resetting & (fixing_day < as_of) & np.isnan(rate))
+    is_running = swaps.is_reset & (periods.period_start <= swaps.as_of) & (periods.period_end > swaps.as_of)
+    rate = np.where(is_running & np.isfinite(current), current, rate)
+    missing = np.flatnonzero(swaps.is_reset & (fixing_day < swaps.as_of) & np.isnan(rate))
     messages = {int(row[f]): f"no fixing of {names[int(row[f])] or 'the exchange rate'} on {to_date(fixing_day[f])}" for f in missing[::-1]}
-    status[leg[missing]] = RowStatus.MISSING_FIXING
-    has_reset = resetting >= 0
-    of_legs = np.repeat(np.where(has_reset, index_status, RowStatus.OK), LEGS)
-    np.copyto(status, of_legs.astype(np.uint8), where=(status == RowStatus.OK) & (of_legs != RowStatus.OK))
-    return _Resets(is_resetting, rate), messages
+    status[swaps.leg[missing]] = RowStatus.MISSING_FIXING
+    of_legs = np.repeat(np.where(swaps.resetting >= 0, index_status, RowStatus.OK), LEGS).astype(np.uint8)
+    np.copyto(status, of_legs, where=(status == RowStatus.OK) & (of_legs != RowStatus.OK))
+    return rate, messages
 
 
 def _fx_indices(
     contracts: Contracts, currencies: Text, resetting: np.ndarray, fixings: Fixings
 ) -> tuple[np.ndarray, np.ndarray, CalendarTables, np.ndarray, np.ndarray]:
-    """[row]: lag, calendar, 1 or -1 for an index of resetting per constant currency or of the inverse, and status; with the calendars."""
+    """[row]: lag, calendar, whether the index is of resetting per constant currency, and status; with the calendars."""
     names = contracts.text("fx_reset_index")
     found = [fixings.index(name) for name in names.names]
     pairs = currencies.codes.reshape(-1, LEGS)
@@ -233,101 +255,110 @@ def _fx_indices(
     codes = np.where(own.codes < 0, both.codes[own.codes.size :], both.codes[: own.codes.size]).astype(np.int32)
     looked_up = contract_calendars(Text(codes, both.names))
     status[~looked_up.known] = RowStatus.INVALID_SCHEDULE
-    return lag, looked_up.calendar, looked_up.tables, np.where(is_direct, 1, -1), status
+    return lag, looked_up.calendar, looked_up.tables, is_direct, status
 
 
 @kernel
 @no_type_check
-def _days_before(days, lag, calendar, tables, out):
+def _fixing_days(days, lag, calendar, tables, out):
     for i in range(days.size):
-        out[i] = days[i] if lag[i] == 0 else advance_business_days(days[i], -np.int64(lag[i]), calendar[i], tables)
+        out[i] = fixing_day_of(np.int64(days[i]), np.int64(lag[i]), np.int64(calendar[i]), tables)
 
 
 @kernel
 @no_type_check
-def _days_after(days, lag, calendar, tables, out):
+def _adjusted(days, convention, calendar, tables, out):
     for i in range(days.size):
-        out[i] = days[i] if lag[i] == 0 else advance_business_days(days[i], np.int64(lag[i]), calendar[i], tables)
+        out[i] = adjust(np.int64(days[i]), np.int64(convention[i]), np.int64(calendar[i]), tables)
+
+
+@kernel
+@no_type_check
+def _advanced(days, lag, calendar, tables, out):
+    for i in range(days.size):
+        out[i] = days[i] if lag[i] == 0 else advance_business_days(np.int64(days[i]), np.int64(lag[i]), np.int64(calendar[i]), tables)
+
+
+def _exchange_days(swaps: _Swaps, leg: np.ndarray, days: np.ndarray) -> Int32[np.ndarray, " flow"]:
+    """When notionals of periods that start or end on these days are exchanged, whatever the lag of their coupons."""
+    terms, tables = swaps.legs.legs.coupons, swaps.legs.terms.tables
+    calendar, paid = terms.schedule.calendar[leg], np.empty(days.size, np.int32)
+    _adjusted(days, terms.payment.convention[leg], calendar, tables, paid)
+    _advanced(paid, swaps.contracts.array("notional_payment_lag")[leg // LEGS], calendar, tables, paid)
+    return paid
 
 
 def _flows(
-    contracts: Contracts,
-    lowered: LoweredLegs,
-    found: SwapLegs,
-    resets: _Resets,
-    curves: Text,
-    shapes: tuple[Shape, ...],
-    leg_shape: Int32[np.ndarray, " leg"],
-    resetting: np.ndarray,
-    *,
-    as_of: int,
-) -> tuple[_Table, tuple[Shape, ...]]:
-    """The legs' flows, those of resetting legs in the currency that they are amounts of, with their notionals' exchanges."""
-    shapes, flow_shape = forecast_shapes(lowered, shapes=shapes, leg_shape=leg_shape, curves=found.terms.found.curves)
-    flows, counts = lowered.flows, np.diff(lowered.flows.flow_offsets)
-    leg = np.repeat(np.arange(counts.size), counts)
-    is_fixed = ~np.isnan(resets.rate)
-    is_forward = resets.is_resetting & ~is_fixed
-    scale = np.where(resets.is_resetting & is_fixed, resets.rate, 1.0)
-    coupons = _Table(
-        leg // LEGS, np.where(is_forward, FORWARD_LEG, leg % LEGS), leg % LEGS, flows.pay_day, flows.amount * scale,
-        flows.principal * scale, flow_shape, lowered.forecasts.special,
-    )  # fmt: skip
-    exchanged = _exchanges(contracts, lowered, found, resets, leg, leg_shape, as_of=as_of)
-    table = _Table(*(np.concatenate(parts) for parts in zip(coupons, exchanged, strict=True)))
-    starts = np.concatenate([lowered.forecasts.period_start, exchanged.special])
-    table = table._replace(special=np.concatenate([coupons.special, np.full(exchanged.row.size, NO_FORECAST, np.int32)]))
-    return _with_forward_shapes(table, starts, shapes, curves, resetting)
+    swaps: _Swaps, rate: Float[np.ndarray, " flow"], flow_shape: Int32[np.ndarray, " flow"], leg_shape: Int32[np.ndarray, " leg"]
+) -> tuple[FlowTable, Int32[np.ndarray, " all_flow"]]:
+    """Coupons and notionals, and the first day of each flow's period. A flow of a period whose notional is not fixed is what it pays if
+    one unit of the constant currency is one of the resetting currency; its shape does not have the forward exchange rate yet."""
+    periods, coupons = swaps.lowered.forecasts, flows_of_legs(swaps.lowered, flow_shape)
+    repays = np.flatnonzero(coupons.principal != 0.0)
+    repaid = coupons.taken(repays)
+    repaid = repaid._replace(amount=repaid.principal, pay_day=_exchange_days(swaps, swaps.leg[repays], periods.period_end[repays]))
+    is_fixed, zeros = np.isfinite(rate), np.zeros(rate.size)
+    coupons = coupons._replace(
+        leg=np.where(swaps.is_reset & ~is_fixed, FORWARD_LEG, coupons.leg),
+        amount=(coupons.amount - coupons.principal) * np.where(is_fixed, rate, 1.0),
+        principal=zeros,
+    )
+    exchanged, starts = _exchanges(swaps, rate, leg_shape)
+    flows = all_flows(coupons, repaid, exchanged)
+    starts = np.concatenate([periods.period_start, periods.period_start[repays], starts])
+    is_ahead = flows.pay_day > swaps.as_of
+    return flows.taken(is_ahead), starts[is_ahead]
 
 
 def _exchanges(
-    contracts: Contracts, lowered: LoweredLegs, found: SwapLegs, resets: _Resets, leg: np.ndarray, leg_shape: np.ndarray, *, as_of: int
-) -> _Table:
-    """Notionals of resetting legs, lent at each period's start and back at its end. `special` holds the period's start here."""
-    forecasts = lowered.forecasts
-    # One flow a period rests on no forecast.
-    of = np.flatnonzero(resets.is_resetting & (forecasts.curve == NO_FORECAST) & (forecasts.special == NO_FORECAST))
-    row, lag = leg[of] // LEGS, contracts.array("notional_payment_lag")[leg[of] // LEGS]
-    notional = found.legs.coupons.balance.notional[leg[of]]
-    rate, calendar = resets.rate[of], found.legs.coupons.schedule.calendar[leg[of]]
-    is_last = np.append(leg[of][1:] != leg[of][:-1], True)
-    begins = forecasts.period_start[of]
-    is_first = begins == found.legs.coupons.schedule.start[leg[of]]
-    parts = []
-    for days, sign, pays in (
-        (begins, -1.0, np.where(is_first, contracts.array("initial_exchange")[row], contracts.array("intermediate_exchange")[row])),
-        (forecasts.period_end[of], 1.0,
-         np.where(is_last, contracts.array("final_exchange")[row], contracts.array("intermediate_exchange")[row])),
-    ):  # fmt: skip
-        paid = np.empty(days.size, np.int32)
-        _days_after(days, lag, calendar, found.terms.tables, paid)
-        keep = pays & (paid > as_of)
-        amount = sign * notional * np.where(np.isnan(rate), 1.0, rate)
-        place = leg[of]
-        parts.append(
-            [
-                each[keep]
-                for each in (
-                    row, np.where(np.isnan(rate), FORWARD_LEG, place % LEGS), place % LEGS, paid, amount, amount, leg_shape[place], begins,
-                )
-            ]
-        )  # fmt: skip
-    return _Table(*(np.concatenate(pair) for pair in zip(*parts, strict=True)))
+    swaps: _Swaps, rate: Float[np.ndarray, " flow"], leg_shape: Int32[np.ndarray, " leg"]
+) -> tuple[FlowTable, Int32[np.ndarray, " exchange"]]:
+    """First exchanges of all legs, and of resetting legs what each period lends at its start and gets back at its end; and its start."""
+    contracts, periods, terms = swaps.contracts, swaps.lowered.forecasts, swaps.legs.legs.coupons
+    of = np.flatnonzero((periods.curve == NO_FORECAST) & (periods.special == NO_FORECAST))  # one flow a period
+    leg, is_reset, begins, ends = swaps.leg[of], swaps.is_reset[of], periods.period_start[of], periods.period_end[of]
+    initial, intermediate, final = (
+        contracts.array(f"{name}_exchange")[leg // LEGS] for name in ("initial", "intermediate", "final")
+    )  # fmt: skip
+    first_day = np.empty(begins.size, np.int32)
+    schedule = terms.schedule
+    _adjusted(schedule.start[leg], schedule.convention[leg], schedule.calendar[leg], swaps.legs.terms.tables, first_day)
+    is_first, is_last = begins == first_day, np.append(leg[1:] != leg[:-1], True)
+    is_fixed = np.isfinite(rate[of])
+    lent = _first_notionals(swaps)[leg] * np.where(is_fixed, rate[of], 1.0)
+    exchanges = FlowTable(
+        leg // LEGS, np.where(is_reset & ~is_fixed, FORWARD_LEG, leg % LEGS), leg % LEGS, begins, -lent, -lent, leg_shape[leg],
+        np.full(of.size, NO_FORECAST, np.int32),
+    )  # fmt: skip
+    at_start = np.flatnonzero(np.where(is_first, initial, intermediate & is_reset))
+    at_end = np.flatnonzero(is_reset & np.where(is_last, final, intermediate))
+    lends = exchanges._replace(pay_day=_exchange_days(swaps, leg, begins)).taken(at_start)
+    returns = exchanges._replace(pay_day=_exchange_days(swaps, leg, ends), amount=lent, principal=lent).taken(at_end)
+    return all_flows(lends, returns), np.concatenate([begins[at_start], begins[at_end]])
+
+
+def _first_notionals(swaps: _Swaps) -> Float[np.ndarray, " leg"]:
+    """Signed notional of each leg's first period."""
+    balance, start = swaps.legs.legs.coupons.balance, swaps.legs.legs.coupons.schedule.start
+    first, leg = np.abs(balance.notional), np.repeat(np.arange(start.size), np.diff(balance.offsets))
+    begun = np.flatnonzero(balance.dates <= start[leg])
+    first[leg[begun]] = balance.amounts[begun]  # of several, the last counts
+    return np.asarray(np.sign(balance.notional) * first)
 
 
 def _with_forward_shapes(
-    table: _Table, starts: np.ndarray, shapes: tuple[Shape, ...], curves: Text, resetting: np.ndarray
-) -> tuple[_Table, tuple[Shape, ...]]:
+    flows: FlowTable, starts: np.ndarray, shapes: tuple[Shape, ...], curves: Text, resetting: np.ndarray
+) -> tuple[FlowTable, tuple[Shape, ...]]:
     """Shapes of flows of unfixed periods: their own, times P_c(start) / P_r(start)."""
-    forward = np.flatnonzero(table.leg == FORWARD_LEG)
+    forward = np.flatnonzero(flows.leg == FORWARD_LEG)
     if not forward.size:
-        return table, shapes
-    row = table.row[forward]
+        return flows, shapes
+    row = flows.row[forward]
     codes = curves.codes.reshape(-1, LEGS)
     of_reset, of_constant = codes[row, resetting[row]], codes[row, 1 - resetting[row]]
-    lag = table.pay_day[forward].astype(np.int64) - starts[forward]
+    lag = flows.pay_day[forward].astype(np.int64) - starts[forward]
     width, curve_count = int(lag.max()) - int(lag.min()) + 1, len(curves.names) + 1
-    keys = ((table.shape[forward].astype(np.int64) * curve_count + of_reset) * curve_count + of_constant) * width + (lag - lag.min())
+    keys = ((flows.shape[forward].astype(np.int64) * curve_count + of_reset) * curve_count + of_constant) * width + (lag - lag.min())
     distinct, number = np.unique(keys, return_inverse=True)
     made = []
     for key in distinct.tolist():
@@ -336,70 +367,9 @@ def _with_forward_shapes(
         base, reset = divmod(rest, curve_count)
         days = int(back + lag.min())
         made.append((*shapes[base], Term(curves.names[constant], days, 1), Term(curves.names[reset], days, -1)))
-    shape = table.shape.copy()
+    shape = flows.shape.copy()
     shape[forward] = len(shapes) + number
-    return table._replace(shape=shape), (*shapes, *made)
-
-
-def _with_fees(table: _Table, upfront: Fees, rows: np.ndarray, leg_shape: np.ndarray) -> _Table:
-    none, zeros = np.full(rows.size, NO_FORECAST, np.int32), np.zeros(rows.size)
-    fee = _Table(
-        rows, np.full(rows.size, FEE_LEG), np.zeros(rows.size, np.int64), upfront.day[rows], upfront.amount[rows], zeros,
-        leg_shape[rows * LEGS], none,
-    )  # fmt: skip
-    return _Table(*(np.concatenate(pair) for pair in zip(table, fee, strict=True)))
-
-
-def _assembled(
-    table: _Table,
-    lowered: LoweredLegs,
-    status: UInt8[np.ndarray, " row"],
-    shapes: tuple[Shape, ...],
-    leg_shape: np.ndarray,
-    currencies: Text,
-    resetting: np.ndarray,
-    messages: dict[int, str],
-    *,
-    contracts: Contracts,
-    as_of: int,
-) -> Lowered:
-    rows = contracts.row_count
-    table = _Table(*(column[status[table.row] == RowStatus.OK] for column in table))
-    order = np.lexsort((table.pay_day, table.leg, table.row))
-    table = _Table(*(column[order] for column in table))
-    counts = np.bincount(table.row * ROW_LEGS + table.leg, minlength=rows * ROW_LEGS)
-    pairs, shape_pairs = currencies.codes.reshape(rows, LEGS), leg_shape.reshape(rows, LEGS)
-    constant = (np.arange(rows), 1 - np.maximum(resetting, 0))
-    leg_currency = np.column_stack([pairs, pairs[constant], pairs[:, 0]]).astype(np.int32).ravel()
-    of_legs = np.column_stack([shape_pairs, shape_pairs[constant], shape_pairs[:, 0]]).astype(np.int32).ravel()
-    pay_day = table.pay_day.astype(np.int32)
-    extra: dict[str, Any] = (
-        {} if lowered.specials is None else {"specials": lowered.specials, "flow_special": table.special.astype(np.int32)}
-    )
-    of_rows = {leg // LEGS: message for leg, message in lowered.messages.items()} | messages
-    return Lowered(
-        as_of=as_of,
-        status=status,
-        native_currency=contracts.text("receive_leg_currency"),
-        cashflows=Cashflows(
-            row_count=rows,
-            leg_offsets=np.arange(0, ROW_LEGS * rows + 1, ROW_LEGS, dtype=np.int64),
-            leg_currency=Text(leg_currency, currencies.names),
-            leg_credit_spread=np.zeros(ROW_LEGS * rows),
-            flow_offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
-            shapes=shapes,
-            leg_shape=of_legs,
-            pay_day=pay_day,
-            ex_day=pay_day,
-            amount=table.amount,
-            principal=table.principal,
-            flow_shape=table.shape.astype(np.int32),
-            contract_leg=table.contract_leg.astype(np.int8),
-            **extra,
-        ),
-        price_terms=None,
-        messages={row: message for row, message in of_rows.items() if status[row] != RowStatus.OK},
-    )
+    return flows._replace(shape=shape), (*shapes, *made)
 
 
 register(

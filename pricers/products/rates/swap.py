@@ -14,6 +14,7 @@ References:
     [2] QuantLib, ql/instruments/vanillaswap.cpp, ql/instruments/overnightindexedswap.cpp, ql/instruments/floatfloatswap.cpp.
 """
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -22,13 +23,25 @@ from pricers.contract.columns import AMOUNT_MAX, RATE_MAX, Column, Columns, Cont
 from pricers.flows.cashflows import Lowered, discounted_by
 from pricers.flows.floating_leg import forecast_shapes, lower_floating_legs
 from pricers.flows.swap_legs import LEGS, SWAP_COLUMNS, swap_legs
-from pricers.flows.swap_rows import fees, joined, repeated, row_status
+from pricers.flows.swap_rows import (
+    all_flows,
+    fees,
+    flows_of_fees,
+    flows_of_legs,
+    lowered_rows,
+    messages_of,
+    quoted_rates,
+    repeated,
+    row_status,
+)
 from pricers.market.conventions import SwapKind
 from pricers.market.fixings import Fixings
 from pricers.measures import Measure
 from pricers.registry import PricerSpec, register
 
-MEASURES: Final = frozenset({Measure.PV, Measure.PV_BASE, Measure.DV01, Measure.FX_DELTA, Measure.THETA_1D, Measure.KEY_RATE_DV01})
+MEASURES: Final = frozenset(
+    {Measure.PV, Measure.PV_BASE, Measure.DV01, Measure.GAMMA, Measure.FX_DELTA, Measure.THETA_1D, Measure.KEY_RATE_DV01}
+)
 KINDS: Final = frozenset({SwapKind.FIXED_FLOAT, SwapKind.BASIS})
 
 TERMS: Final = (
@@ -73,19 +86,22 @@ def lower(contracts: Contracts, *, as_of: int, fixings: Fixings) -> Lowered:
     currency, curve = contracts.text("currency"), contracts.text("discount_curve")
     notional = (contracts.array("notional")[:, None] * np.array([1.0, -1.0])).ravel()
     exchanges = [np.repeat(contracts.array(name), LEGS) for name in ("initial_exchange", "intermediate_exchange", "final_exchange")]
-    found = swap_legs(
-        contracts, fixings=fixings, currencies=repeated(currency, LEGS), notional=notional, kinds=KINDS, exchanges=exchanges
-    )  # fmt: skip
+    currencies = repeated(currency, LEGS)
+    found = swap_legs(contracts, as_of=as_of, fixings=fixings, currencies=currencies, notional=notional, kinds=KINDS, exchanges=exchanges)
     status = found.status.copy()
     lowered = lower_floating_legs(found.legs, found.terms.found, found.terms.indices, tables=found.terms.tables, as_of=as_of, status=status)
     upfront = fees(contracts, as_of=as_of)
-    of_rows = row_status(status, upfront)
     shapes, leg_shape = discounted_by(repeated(curve, LEGS))
     shapes, flow_shape = forecast_shapes(lowered, shapes=shapes, leg_shape=leg_shape, curves=found.terms.found.curves)
-    return joined(
-        lowered, upfront, status=of_rows, as_of=as_of, native_currency=currency, currencies=[currency] * (LEGS + 1), shapes=shapes,
-        leg_shape=leg_shape, fee_shape=leg_shape[::LEGS], flow_shape=flow_shape,
+    of_rows = leg_shape.reshape(-1, LEGS)
+    flows = all_flows(flows_of_legs(lowered, flow_shape), flows_of_fees(upfront, leg=LEGS, shape=of_rows[:, 0]))
+    of_trades = row_status(status, upfront)
+    lowered_trades = lowered_rows(
+        flows, status=of_trades, as_of=as_of, native_currency=currency, leg_currency=repeated(currency, LEGS + 1),
+        leg_shape=np.column_stack([of_rows, of_rows[:, 0]]), shapes=shapes, specials=lowered.specials, messages=messages_of(found, lowered),
     )  # fmt: skip
+    rates = quoted_rates(found, upfront, as_of=as_of, currency=currency, discount=curve, status=of_trades)
+    return replace(lowered_trades, quoted_rates=rates)
 
 
 register(
@@ -93,7 +109,7 @@ register(
         product="INTEREST_RATE_SWAP",
         title="Interest-rate swap",
         columns=COLUMNS,
-        measures=MEASURES,
+        measures=MEASURES | {Measure.PAR_RATE, Measure.BREAKEVEN_SPREAD},
         native_currency="currency",
         notional="notional",
         lower=lower,

@@ -56,3 +56,12 @@ def test_build_shows_residuals_and_writes_the_document(tmp_path: Path, client: C
         ["EUR-ESTR", "OIS.10Y", "OIS"], ["EUR-ESTR", "OIS.1Y", "OIS"], ["EUR-ESTR", "OIS.5Y", "OIS"],
     ]  # fmt: skip
     assert client.upload_market(json.loads(built.read_text())).market_id == client.upload_market(DOCUMENT).market_id
+
+
+def test_a_quote_ladder_has_one_scenario_for_each_quote(client: Client) -> None:
+    client.upload_market(DOCUMENT)
+    stored = client.create_scenario_set("par", market="quoted", definition={"kind": "stress", "quote_ladder": {}})
+    detail = client.get_scenario_set(stored.scenario_set_id)
+    assert detail.labels == ["OIS.10Y", "OIS.1Y", "OIS.5Y"]
+    assert detail.factors == ["quote/OIS.10Y", "quote/OIS.1Y", "quote/OIS.5Y"]
+    assert detail.unmoved == ["credit"]

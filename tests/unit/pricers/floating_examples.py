@@ -1,5 +1,6 @@
 """A market with indices and fixings, and floating contracts to value on it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,12 +19,14 @@ INDICES = ("EUR-EURIBOR-3M", "EUR-EURIBOR-6M", "EUR-ESTR", "USD-SOFR")
 FIRST_FIXING = AS_OF - 800
 
 
-def fixings(until: int = AS_OF, **values: float) -> Fixings:
-    """Every index fixed on every day before `until`, at 2 % and a little more each day, or at the value given for a day number."""
+def fixings(until: int = AS_OF, given: Mapping[int, float] | None = None, /, **values: float) -> Fixings:
+    """Every index fixed on every day before `until`, at 2 % and a little more each day, or at the value given for the number
+    of a day, in `given` or as `day_20000`."""
     days = np.arange(FIRST_FIXING, until, dtype=np.int32)
     rates = 0.02 + 1e-6 * np.arange(days.size)
-    for day, value in values.items():
-        rates[int(day.removeprefix("day_")) - FIRST_FIXING] = value
+    numbered = {int(day.removeprefix("day_")): value for day, value in values.items()}
+    for day, value in {**(given or {}), **numbered}.items():
+        rates[day - FIRST_FIXING] = value
     return Fixings({name: FixingSeries(days, rates) for name in INDICES}, STANDARD_INDICES)
 
 

@@ -50,3 +50,9 @@ def test_fixings_count_until_the_valuation_date_or_a_later_day_that_is_given():
     through = replace(fixings(), through=20_005)
     assert (through.known_until(20_000), through.known_until(20_010)) == (20_005, 20_010)
     assert through.content_hash != fixings().content_hash
+
+
+def test_published_fixings_end_on_the_day_until_which_they_count():
+    assert fixings().published("EURIBOR-3M", 20_000).values.tolist() == [0.02]
+    assert replace(fixings(), through=20_001).published("EURIBOR-3M", 20_000).values.tolist() == [0.02, 0.021]
+    assert fixings().published("SONIA", 20_000).days.size == 0

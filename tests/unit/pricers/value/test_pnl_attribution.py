@@ -20,6 +20,7 @@ from pricers import (
     pricer,
     value_contracts,
 )
+from pricers.core.compiled import compile_cashflows
 from pricers.flows.cashflows import Lowered, Term
 from pricers.registry import NO_FIXINGS
 from pricers.time.dates import to_date
@@ -39,6 +40,7 @@ from tests.unit.pricers.examples import (
     shifted,
     with_curves,
 )
+from tests.unit.pricers.floating_examples import ESTR, EURIBOR, FLOATER, FLOATING_MARKET, OVERNIGHT_FLOATER, fixings
 from tests.unit.pricers.value.test_valuation import FORWARD
 
 DAYS = 70  # over BOND's coupon date of 20 May
@@ -251,3 +253,68 @@ def test_batches_and_markets_that_do_not_belong_together_are_refused() -> None:
         explain_pnl(one, one, known_t1=known, market_t0=MARKET, market_t1=replace(MARKET, base_currency="USD"))
     with pytest.raises(ValueError, match="known_t1 and compiled_t0 hold different contracts: 2 and 1 legs"):
         explain_pnl(one, one, known_t1=of_two, market_t0=MARKET, market_t1=MARKET)
+
+
+def floating_market(days: int, curve_shift: float = 0.0, **values: float) -> Market:
+    """`days` after the first, with fixings before that day; rates of all curves move by `curve_shift`."""
+    curves = tuple(shifted(curve, np.full(curve.zero_rates.size, curve_shift)) for curve in FLOATING_MARKET.curves)
+    return replace(FLOATING_MARKET, as_of=AS_OF + days, curves=curves, fixings=fixings(AS_OF + days, **values))
+
+
+def floating_pnl(row: dict[str, Any], earlier: Market, later: Market) -> PnlExplanation:
+    contracts, lower = contracts_of(pricer("FLOATING_RATE_BOND").columns, [row]), pricer("FLOATING_RATE_BOND").lower
+    assert lower is not None
+    compiled = [
+        compile_contracts("FLOATING_RATE_BOND", contracts, as_of=market.as_of, fixings=market.fixings) for market in (earlier, later)
+    ]
+    known = lower(contracts, as_of=earlier.as_of, fixings=replace(later.fixings, through=later.as_of))
+    known_compiled = compile_cashflows(known, measures=frozenset({Measure.PV}))
+    return explain_pnl(*compiled, known_t1=known, compiled_known_t1=known_compiled, market_t0=earlier, market_t1=later)
+
+
+def discount(curve: Curve, days: int) -> float:
+    return float(np.exp(-np.interp(days, curve.pillar_days, curve.zero_rates) * days / 365))
+
+
+def test_what_euribor_fixed_in_between_is_a_part_of_carry_and_the_next_coupon_is_cash() -> None:
+    """Fixed on Monday 18 May 2026 for 20 May to 20 November, at 3.1 %; days 63, 65 and 249 after the valuation date."""
+    fixing, start, end = 63, 65, 249
+    assert [to_date(AS_OF + day).isoformat() for day in (fixing, start, end)] == ["2026-05-18", "2026-05-20", "2026-11-20"]
+    fixed = {f"day_{AS_OF + fixing}": 0.031}
+    days = (0, fixing, fixing + 1, start + 1, end + 1)
+    markets = [floating_market(day, 0.0002 * number, **(fixed if day > fixing else {})) for number, day in enumerate(days)]
+    steps = [floating_pnl(FLOATER, *pair) for pair in pairwise(markets)]
+    assert [step.status[0] for step in steps] == [RowStatus.OK] * 4
+    assert [step.fixing[0] != 0.0 for step in steps] == [False, True, False, True]  # the last: the coupon after it is fixed too
+    earlier = markets[1]
+    by_name = {curve.name: curve for curve in earlier.curves}
+    euribor, discounting = by_name[EURIBOR.name], by_name["EUR"]
+    start, end = start - fixing, end - fixing
+    forward = (discount(euribor, start) / discount(euribor, end) - 1.0) * 360 / (end - start)
+    expected = 1e6 * (0.031 - forward) * (end - start) / 360 * discount(discounting, end)
+    assert steps[1].fixing[0] == pytest.approx(expected, rel=1e-9)
+    assert abs(steps[1].fixing[0]) > 1000.0 > abs(steps[1].carry[0] - steps[1].fixing[0])  # the day itself earns a tenth of that
+    coupon = 1e6 * (0.031 + 0.01) * (end - start) / 360
+    assert steps[3].cash_received[0] == pytest.approx(coupon, rel=1e-12)
+    for step in steps:
+        assert step.pnl[0] == pytest.approx(sum(getattr(step, part)[0] for part in PARTS), abs=1e-8)
+        assert step.residual[0] == pytest.approx(0.0, abs=1e-6)
+    whole = floating_pnl(FLOATER, markets[0], markets[-1])
+    assert whole.pnl[0] == pytest.approx(sum(step.pnl[0] for step in steps), abs=1e-6)
+    assert whole.cash_received[0] == pytest.approx(sum(step.cash_received[0] for step in steps), rel=1e-12)
+
+
+def test_overnight_rates_fixed_in_between_are_a_part_of_carry() -> None:
+    """From Monday to Friday 3 % above what the curve has, Friday's until Monday; the running period ends on 20 May 2026."""
+    rates = {f"day_{AS_OF + day}": 0.05 for day in range(5)}
+    earlier, later = floating_market(0), floating_market(5, **rates)
+    found = floating_pnl(OVERNIGHT_FLOATER, earlier, later)
+    contracts, values = contracts_of(pricer("FLOATING_RATE_BOND").columns, [OVERNIGHT_FLOATER]), []
+    for published in (fixings(AS_OF + 1, **{f"day_{AS_OF}": 0.05}), fixings(AS_OF + 5, **rates)):
+        valued = value_contracts("FLOATING_RATE_BOND", contracts, market=replace(earlier, fixings=published))
+        values.append(valued.values[Measure.PV_BASE][0])
+    assert values[0] == values[1] > found.pv_t0[0]  # the fixing of the day is read, those of later days are not
+    earned = 1e6 * (0.05 * 7 / 360 - (1.0 / discount(ESTR, 7) - 1.0))
+    assert found.fixing[0] == pytest.approx(earned, rel=0.02)  # but for discounting and interest on interest
+    assert found.carry[0] > found.fixing[0] > 0.0
+    assert floating_pnl(OVERNIGHT_FLOATER, earlier, earlier).fixing[0] == 0.0

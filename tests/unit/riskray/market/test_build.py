@@ -12,8 +12,8 @@ from pricers.market.curves import discount_factors
 from pricers.market.market import Curve
 from pricers.time.dates import add_tenor, to_day
 from riskray.errors import InvalidRequest
-from riskray.market.bootstrap import bootstrap_par_yields
 from riskray.market.build import build_market, fx_conversions, market_curve_rows
+from riskray.market.par_yields import zero_rates_of_par_yields
 from riskray.market.reader import parse_market
 from riskray.snapshots.demo import DEMO_CURRENCIES, demo_market, published_yields
 
@@ -167,7 +167,7 @@ def ql_curve(zero_rates, as_of):
 @pytest.mark.parametrize("coupons_per_year", [1, 2, 4])
 def test_bonds_at_their_par_yields_are_worth_par_in_quantlib(as_of, coupons_per_year):
     par = {tenor: rate for tenor, rate in PAR_YIELDS.items() if coupons_per_year > 1 or tenor.endswith("Y")}
-    zero_rates = bootstrap_par_yields(par, as_of=as_of, coupons_per_year=coupons_per_year)
+    zero_rates = zero_rates_of_par_yields(par, as_of=as_of, coupons_per_year=coupons_per_year)
     handle, start = ql_curve(zero_rates, as_of)
     for tenor, par_yield in par.items():
         maturity = start + ql.Period(tenor)
@@ -183,11 +183,11 @@ def test_bonds_at_their_par_yields_are_worth_par_in_quantlib(as_of, coupons_per_
 
 def test_bootstrap_refuses_tenors_out_of_order_and_between_coupons():
     with pytest.raises(ValueError, match="increase"):
-        bootstrap_par_yields({"2Y": 0.04, "1Y": 0.04}, as_of=AS_OF)
+        zero_rates_of_par_yields({"2Y": 0.04, "1Y": 0.04}, as_of=AS_OF)
     with pytest.raises(ValueError, match="whole number"):
-        bootstrap_par_yields({"1Y": 0.04, "16M": 0.04}, as_of=AS_OF)
+        zero_rates_of_par_yields({"1Y": 0.04, "16M": 0.04}, as_of=AS_OF)
     with pytest.raises(ValueError, match="no zero rate"):
-        bootstrap_par_yields({"1Y": 9.0}, as_of=AS_OF)
+        zero_rates_of_par_yields({"1Y": 9.0}, as_of=AS_OF)
 
 
 # -------------------------------------------------------------------------------------------------------------------- demo

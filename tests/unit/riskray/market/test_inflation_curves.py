@@ -58,6 +58,7 @@ def quantlib(curve):
 def test_index_is_that_of_quantlib_at_the_pillars_and_near_it_between_them(seasonality):
     market = build_market(parse_market(document(CURVE | {"seasonality": seasonality})), base_currency="EUR")
     curve = market.curves[1]
+    assert curve.base is not None
     assert (curve.kind, curve.currency, curve.base.index, curve.base.level) == (CurveKind.INFLATION, "", "EU-HICPXT", 123.49)
     assert curve.base.day == (BASE - AS_OF).days
     ql.Settings.instance().evaluationDate = ql.Date(28, 3, 2024)

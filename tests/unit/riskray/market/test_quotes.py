@@ -10,7 +10,7 @@ from pricers.market.curves import discount_factors
 from riskray.errors import InvalidRequest, UnsupportedFormat
 from riskray.market.build import build_market
 from riskray.market.derive import shifted
-from riskray.market.quotes import calibration_of
+from riskray.market.quotes import calibration_of, fitted_quotes
 from riskray.market.reader import content_hash, parse_market, read_market, read_market_upload, write_market
 
 OIS = {"1M": 0.0362, "6M": 0.0355, "1Y": 0.0341, "2Y": 0.0325, "5Y": 0.034, "10Y": 0.0365}
@@ -96,7 +96,7 @@ def test_a_moved_curve_is_no_longer_of_its_instruments():
 
 
 def test_instruments_that_have_begun_use_the_fixings_of_the_document():
-    begun = quote("BEGUN", start_date="2026-11-26", end_date="2027-11-26", value=0.0341)
+    begun = quote("BEGUN", convention="USD-FIXED-TERM-SOFR-OIS", end_date="2027-11-26", value=0.0341)
     curves = [{"name": "USD-SOFR", "currency": "USD", "instruments": ["BEGUN"]}]
     with pytest.raises(InvalidRequest, match="USD-SOFR has no fixing of 2026-11-25; add the fixing"):
         parse_market(document(quotes=[begun | {"start_date": "2026-11-25"}], curves=curves))
@@ -166,3 +166,70 @@ def test_allow_partial_leaves_out_a_bad_quote_and_the_curves_that_need_it():
     read = read_market_upload(data, format="json", allow_partial=True)
     assert [curve.name for curve in read.document.curves] == ["EUR-ESTR", "USD-SOFR"]
     assert [problem["loc"] for problem in read.problems] == [["quotes", 6], ["curves", 2, "instruments"]]
+
+
+PREMIUMS = {"1Y": 0.005, "3Y": 0.008, "5Y": 0.011}
+
+
+def credit_document(**changes: Any) -> dict[str, Any]:
+    """The document with a credit curve from default swaps, discounted on the dollar curve from quotes."""
+    data = document()
+    data["quotes"] += [{"quote_id": f"ACME.{t}", "instrument": "CDS", "tenor": t, "value": premium} for t, premium in PREMIUMS.items()]
+    curve = {
+        "name": "ACME", "currency": "USD", "recovery_rate": 0.4, "discount_curve": "USD-SOFR",
+        "instruments": [f"ACME.{t}" for t in PREMIUMS],
+    } | changes  # fmt: skip
+    return data | {"credit_curves": [curve]}
+
+
+def test_credit_curves_come_from_default_swaps():
+    market = parse_market(credit_document())
+    curve = next(curve for curve in build_market(market, base_currency="USD").curves if curve.name == "ACME")
+    assert [str(point.date) for point in market.credit_curves[0].points] == ["2027-12-20", "2029-12-20", "2031-12-20"]
+    assert curve.zero_rates[0] == pytest.approx(0.005 / 0.6, rel=0.03)
+    fit = {quote.quote_id: quote for quote in fitted_quotes(market)}
+    assert fit["ACME.5Y"].curve == "ACME"
+    assert fit["ACME.5Y"].residual == pytest.approx(0.0, abs=1e-13)
+    assert content_hash(read_market(write_market(market, format="json"), format="json")) == content_hash(market)
+
+
+def test_credit_curves_follow_their_own_quotes():
+    market = build_market(parse_market(credit_document()), base_currency="USD")
+    assert market.quotes is not None
+    assert market.quotes.basis_points["ACME.5Y"] == 1e-4
+    shifts = market.quotes.shifts({"ACME.5Y": np.array([0.0, 1e-4]), "USD.OIS.1M": np.array([1e-4, 0.0])})
+    assert {*shifts} == {"ACME", "USD-SOFR", "EUR-IN-USD"}
+    assert shifts["ACME"][:, 0].tolist() == [0.0, 0.0, 0.0]
+    assert shifts["ACME"][2, 1] == pytest.approx(1e-4 / 0.6, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("data", "loc", "code", "words"),
+    [
+        (credit_document(discount_curve="NONE"), ["credit_curves", 0, "discount_curve"], "unknown_dependency", ["'NONE'"]),
+        (credit_document(discount_curve=None), ["credit_curves", 0], "value_error", ["needs currency, discount_curve and recovery_rate"]),
+        (credit_document(instruments=["ACME.9Y"]), ["credit_curves", 0, "instruments"], "missing_quote", ["'ACME.9Y'"]),
+        (credit_document(instruments=["USD.OIS.1Y"]), ["quotes", 2], "no_instrument", ["needs CDS"]),
+        (credit_document(discount_curve="EUR-ESTR"), ["credit_curves", 0, "discount_curve"], "not_allowed", ["LOG_LINEAR_DISCOUNT"]),
+        (
+            with_curve("USD-SOFR", instruments=["ACME.1Y"]) | {"quotes": credit_document()["quotes"]},
+            ["quotes", 8],
+            "no_instrument",
+            ["credit curve"],
+        ),
+    ],
+)
+def test_default_swaps_that_give_no_curve_are_refused(data, loc, code, words):
+    with pytest.raises(InvalidRequest) as caught:
+        parse_market(data)
+    (problem, *_) = [problem for problem in caught.value.problems if problem["code"] == code]
+    assert problem["loc"] == loc
+    for word in words:
+        assert word in problem["msg"]
+
+
+def test_premiums_in_basis_points_are_refused():
+    data = credit_document()
+    data["quotes"][-1]["value"] = 110.0
+    with pytest.raises(InvalidRequest, match=r"quote ACME\.5Y: spread 110 is beyond 1 and looks like basis points; write 0\.011"):
+        parse_market(data)

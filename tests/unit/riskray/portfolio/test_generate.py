@@ -3,13 +3,16 @@
 from collections import Counter
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 
-from pricers import Measure, RowStatus, pricer, value_contracts
+from pricers import Curve, CurveKind, Market, Measure, RowStatus, contracts_of, pricer, value_contracts
+from pricers.registry import NO_FIXINGS
 from riskray.market.build import build_market
 from riskray.portfolio.batches import prepare_portfolio
 from riskray.portfolio.contracts import contracts_from_arrow
 from riskray.portfolio.generate import GENERATED_PRODUCTS, generate_portfolio
+from riskray.portfolio.generated_terms import CONVENTIONS
 from riskray.snapshots.demo import demo_market
 
 AS_OF = demo_market().as_of
@@ -68,3 +71,31 @@ def test_impossible_size_or_fraction_raises(positions, fraction):
 
 def test_single_position_is_a_portfolio():
     assert prepare_portfolio(generate_portfolio(1, as_of=AS_OF)).position_count == 1
+
+
+@pytest.mark.parametrize(("settlement", "accrued"), [("2013-05-29", 3.8021978), ("2013-05-30", -0.1758242)])
+def test_generated_gilts_go_ex_when_the_debt_management_office_says(settlement, accrued):
+    """The 8 % gilt of 2021, as QuantLib's test checks it with Bloomberg: settled on the ex-dividend date, it still has its coupon."""
+    gilt = {
+        "currency": "GBP", "discount_curve": "GBP", "notional": 100.0, "coupon_rate": 0.08, "issue_date": "1996-02-29",
+        "maturity_date": "2021-06-07", "first_coupon_date": "1996-06-07", "frequency": "SEMIANNUAL", "roll_rule": "FORWARD",
+        "settlement_lag": 0, "ex_coupon_days": CONVENTIONS["GBP"].ex_coupon_days, "ex_coupon_calendar": "UK",
+    }  # fmt: skip
+    as_of = int(np.datetime64(settlement, "D").astype(np.int64))
+    curve = Curve("GBP", CurveKind.RATE, "GBP", "LINEAR_ZERO", ("1Y",), np.array([365], np.int32), np.array([0.03]))
+    valuation = value_contracts("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [gilt]), market=Market(as_of, "GBP", (curve,), {}))
+    assert valuation.values[Measure.ACCRUED_INTEREST][0] == pytest.approx(accrued, abs=1e-6)
+
+
+def test_generated_japanese_bonds_pay_even_halves():
+    table = generate_portfolio(2_000, as_of=AS_OF, broken_fraction=0.0, shares={"FIXED_BOND": 1.0})["FIXED_BOND"]
+    is_plain = pc.and_(pc.equal(table["currency"], "JPY"), pc.and_(pc.is_null(table["stub"]), pc.is_null(table["sinking_dates"])))
+    yen = table.filter(pc.and_(is_plain, pc.equal(table["frequency"], "SEMIANNUAL")))
+    lower = pricer("FIXED_BOND").lower
+    assert lower is not None
+    as_of = int(np.datetime64(AS_OF, "D").astype(np.int64))
+    found = lower(contracts_from_arrow(pricer("FIXED_BOND").columns, yen), as_of=as_of, fixings=NO_FIXINGS).cashflows
+    counts = np.diff(found.flow_offsets)
+    rate = np.repeat(np.array(yen["coupon_rate"]) * np.array(yen["notional"]), counts)
+    assert len(yen) > 30
+    np.testing.assert_allclose(found.amount - found.principal, 0.5 * rate, rtol=1e-10)

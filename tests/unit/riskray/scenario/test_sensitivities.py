@@ -59,8 +59,8 @@ def test_move_of_a_curve_of_which_the_run_has_no_ladder_is_named() -> None:
 
 def test_price_sensitivity_times_a_move_is_its_pnl() -> None:
     matrix = checked_matrix(("down",), (parse_factor("price/SX5E"),), np.array([[-0.2]]), numeraire="USD")
-    arguments = {"market": market(), "fx_deltas": {}, "cs01": 0.0}
-    found = factor_sensitivities(matrix, ladders={("SX5E", "SX5E"): 450.0}, ladder_kinds={FactorKind.PRICE}, **arguments)
+    today, ladder = market(), {("SX5E", "SX5E"): 450.0}
+    found = factor_sensitivities(matrix, market=today, ladders=ladder, ladder_kinds={FactorKind.PRICE}, fx_deltas={}, cs01=0.0)
     assert (found.values.tolist(), found.left_out) == ([45_000.0], ())
-    without = factor_sensitivities(matrix, ladders={}, ladder_kinds={FactorKind.RATE}, **arguments)
+    without = factor_sensitivities(matrix, market=today, ladders={}, ladder_kinds={FactorKind.RATE}, fx_deltas={}, cs01=0.0)
     assert without.left_out == ("price/SX5E",)

@@ -138,6 +138,23 @@ def test_rates_of_the_parts_of_a_period_are_compounded():
     assert compounded[Measure.ACCRUED_INTEREST] == pytest.approx(100.0 * accrued, rel=1e-12)
 
 
+def test_agreed_rate_of_the_first_part_leaves_the_other_parts_to_their_fixings():
+    bond = {**PLAIN, "issue_date": "2025-11-20", "maturity_date": "2026-05-20", "index": "EUR-EURIBOR-3M", "first_fixing": 0.05,
+            "rate_method": "SUBPERIOD_COMPOUNDED", "current_fixing": 0.02}  # fmt: skip
+    growth = (1.0 + 0.05 * 92 / 360) * (1.0 + 0.02 * 89 / 360)
+    paid = 1e6 * discount(EUR, day("2026-05-20"))
+    assert measures(bond)[Measure.PV] == pytest.approx(paid * (growth + 0.01 * 181 / 360), rel=1e-13)
+    accrued = (1.0 + 0.05 * 92 / 360) * (1.0 + 0.02 * (AS_OF - day("2026-02-20")) / 360) - 1.0 + 0.01 * (AS_OF - day("2025-11-20")) / 360
+    assert measures(bond)[Measure.ACCRUED_INTEREST] == pytest.approx(100.0 * accrued, rel=1e-12)
+
+
+def test_agreed_rate_of_an_overnight_period_has_its_margin():
+    bond = {**PLAIN, "issue_date": "2026-02-20", "maturity_date": "2026-05-20", "frequency": "QUARTERLY", "index": "EUR-ESTR",
+            "first_fixing": 0.03, "spread_compounding": "COMPOUNDED"}  # fmt: skip
+    paid = 1e6 * discount(EUR, day("2026-05-20"))
+    assert measures(bond)[Measure.PV] == pytest.approx(paid * (1.0 + 0.04 * 89 / 360), rel=1e-13)
+
+
 def test_known_rate_is_rounded():
     bond = {**PLAIN, "maturity_date": "2026-05-20", "current_fixing": 0.0212349, "spread": 0.0}
     paid = 1e6 * discount(EUR, day("2026-05-20"))
@@ -213,7 +230,7 @@ def test_coupon_is_an_amount_under_the_fixings_of_the_day_on_which_it_is_paid(bo
     lower = pricer(PRODUCT).lower
     assert lower is not None
     until = day("2026-08-20")
-    flows = lower(floaters(bond), as_of=AS_OF, fixings=fixings(until)).cashflows
+    flows = lower(floaters(bond), as_of=AS_OF, fixings=replace(fixings(until), through=until)).cashflows
     assert flows.flow_shape is not None
     rests_on_none = flows.flow_shape == flows.leg_shape[0]
     if flows.flow_special is not None:

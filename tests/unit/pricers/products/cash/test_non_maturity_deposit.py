@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pricers import Measure, RowStatus, contracts_of, pricer, value_contracts
+from pricers.market.curves import discount_factors
 from pricers.products.cash.non_maturity_deposit import lower
 from pricers.registry import NO_FIXINGS
 from pricers.time.dates import to_date
@@ -41,7 +44,12 @@ BAD = [
     ({"max_maturity": "61Y"}, RowStatus.INVALID_SCHEDULE),
     ({"calendar": "MARS"}, RowStatus.INVALID_SCHEDULE),
     ({"day_count": "BUS/252"}, RowStatus.INVALID_SCHEDULE),
-    ({"pass_through": 0.3, "index": "EUR-EURIBOR-3M"}, RowStatus.UNSUPPORTED_RATE_METHOD),
+    ({"pass_through": float("inf"), "index": "EUR-EURIBOR-3M"}, RowStatus.INVALID_AMOUNT),
+    ({"pass_through": 0.3}, RowStatus.MISSING_INDEX),
+    ({"pass_through": 0.3, "index": "EUR-NOBODY"}, RowStatus.MISSING_INDEX),
+    ({"pass_through": 0.3, "index": "USD-SOFR"}, RowStatus.INDEX_MISMATCH),
+    ({"pass_through": 0.3, "index": "EUR-USD-ECB"}, RowStatus.INDEX_MISMATCH),
+    ({"pass_through": 0.3, "index": "EUR-EURIBOR-3M"}, RowStatus.MISSING_CURVE),
     ({"runoff_dates": ["2027-03-16", "2199-03-16"]}, RowStatus.DATE_OUT_OF_RANGE),
     ({"runoff_dates": ["2025-03-16", "2026-03-16"]}, RowStatus.MATURED),
     ({"discount_curve": "NOWHERE"}, RowStatus.MISSING_CURVE),
@@ -89,6 +97,30 @@ def test_decaying_core_is_repaid_monthly_and_the_rest_at_the_maximum_maturity():
     assert left[-1] == pytest.approx(0.0, abs=1e-6)
 
 
+FORECAST = replace(MARKET.curves[0], name="EUR-EURIBOR-3M", zero_rates=MARKET.curves[0].zero_rates + 0.004)
+WITH_FORECAST = replace(MARKET, curves=(*MARKET.curves, FORECAST))
+FOLLOWING = {**PROFILE, "interest_rate": 0.002, "pass_through": 0.4, "index": "EUR-EURIBOR-3M"}
+
+
+def test_rate_that_follows_an_index_pays_part_of_its_forward_rate():
+    days = np.array([0, 1, 365, 731])
+    discount, forecast = (discount_factors(curve, days=days) for curve in (WITH_FORECAST.curves[0], FORECAST))
+    growth = 0.4 * np.array([1.0 / forecast[1] - 1.0, 1.0 / forecast[2] - 1.0, forecast[2] / forecast[3] - 1.0])
+    interest = 0.002 * np.array([1, 365, 366]) / 365 + growth
+    repaid, balance = np.array([250_000.0, 300_000.0, 450_000.0]), np.array([250_000.0, 750_000.0, 450_000.0])
+    (pv,) = value_contracts("NON_MATURITY_DEPOSIT", batch(FOLLOWING), market=WITH_FORECAST).values[Measure.PV]
+    assert pv == pytest.approx(-float(((repaid + balance * interest) * discount[1:]).sum()), rel=1e-12)
+
+
+def test_deposit_that_passes_everything_on_is_worth_its_balance():
+    curve = replace(MARKET.curves[0], name="EUR-EURIBOR-3M")
+    market = replace(MARKET, curves=(*MARKET.curves, curve))
+    rows = [{**FOLLOWING, "interest_rate": 0.0, "pass_through": 1.0}, {**DECAY, "pass_through": 1.0, "index": "EUR-EURIBOR-3M"}]
+    values = value_contracts("NON_MATURITY_DEPOSIT", batch(*rows), market=market).values
+    assert values[Measure.PV].tolist() == pytest.approx([-1_000_000.0, -1_000_000.0], rel=1e-12)
+    assert values[Measure.WEIGHTED_AVERAGE_LIFE][0] == pytest.approx((250.0 + 300.0 * 365 + 450.0 * 731) / 365_000)
+
+
 def test_average_life_and_value_of_the_documented_example():
     row = {**PROFILE, "notional": 100.0, "core_share": 1.0, "runoff_shares": [0.5, 0.5]}
     values = value_contracts("NON_MATURITY_DEPOSIT", batch(row), market=MARKET).values
@@ -103,8 +135,9 @@ def test_row_that_cannot_be_priced_has_a_status_and_harms_no_other(terms, status
 
 def test_risk_and_scenarios_are_revaluations():
     rows = [PROFILE, {**DECAY, "interest_rate": 0.01, "spread_curve": "CORPORATE"}, {**PROFILE, "currency": "USD", "discount_curve": "USD"}]
-    check_risk_is_that_of_bumped_markets("NON_MATURITY_DEPOSIT", rows, market=MARKET)
-    check_scenarios_are_revaluations("NON_MATURITY_DEPOSIT", rows, market=MARKET)
+    rows.append({**FOLLOWING, "credit_spread": 0.01})
+    check_risk_is_that_of_bumped_markets("NON_MATURITY_DEPOSIT", rows, market=WITH_FORECAST)
+    check_scenarios_are_revaluations("NON_MATURITY_DEPOSIT", rows, market=WITH_FORECAST)
 
 
 def test_random_deposits_equal_a_table_on_quantlibs_dates_and_curves():

@@ -19,7 +19,7 @@ from pricers.time.dates import add_months, add_tenor, to_day
 _ZERO_RATE_LIMIT = 1.0
 
 
-def bootstrap_par_yields(par_yields: Mapping[str, float], *, as_of: date, coupons_per_year: int = 2) -> dict[str, float]:
+def zero_rates_of_par_yields(par_yields: Mapping[str, float], *, as_of: date, coupons_per_year: int = 2) -> dict[str, float]:
     """Zero rates from par yields.
 
     Args:
