@@ -31,11 +31,11 @@ _SHARES: Final = (0.5, 0.3, 0.2)
 
 
 def _currencies(random: np.random.Generator, count: int) -> np.ndarray:
-    return random.choice([CURRENCIES.index(name) for name in _INDICES], count, p=_SHARES)
+    return np.asarray(random.choice([CURRENCIES.index(name) for name in _INDICES], count, p=_SHARES))
 
 
 def _by_index(currency: np.ndarray, values: dict[str, float] | dict[str, str]) -> np.ndarray:
-    return np.array([values.get(name) for name in CURRENCIES])[currency]
+    return np.asarray(np.array([values.get(name) for name in CURRENCIES])[currency])
 
 
 def _base_levels(currency: np.ndarray, start: np.ndarray, as_of: np.datetime64) -> np.ndarray:
