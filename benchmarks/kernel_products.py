@@ -16,12 +16,9 @@ from pricers import Curve, CurveKind, Market, Scenarios
 from pricers.flows.swap_legs import PREFIXES
 from pricers.market.fixings import Fixings, FixingSeries
 from pricers.market.indices import STANDARD_INDICES
-from tests.oracles import accuracy_floating_bonds
 from tests.oracles import quantlib_terms as terms
-from tests.oracles.accuracy_credit import SwapOracle, hazard_structure
-from tests.oracles.accuracy_cross_currency import FX_CALENDAR, CrossCurrencyOracle
-from tests.oracles.accuracy_swaps import quantlib_leg
-from tests.oracles.quantlib_floating import FloatingOracle
+from tests.oracles.accuracy_cross_currency import FX_CALENDAR
+from tests.oracles.quantlib_market import QuantlibMarket
 
 AS_OF: Final = int(np.datetime64("2026-03-16", "D").astype(np.int64))
 PILLARS: Final = np.array([7, 30, 91, 182, 273, 365, 730, 1095, 1826, 2557, 3652, 5479, 7305, 10957, 18262], np.int32)
@@ -179,51 +176,6 @@ def random_default_swaps(count: int, *, rng: np.random.Generator) -> list[Row]:
             row["maturity_date"] = int((month.astype("datetime64[D]") + day - 1).astype(np.int64))
         rows.append(row)
     return rows
-
-
-# ------------------------------------------------------------------------------------------------------------------------ QuantLib
-
-
-class QuantlibMarket:
-    """Curves, indices and exchange rates of a market, all of which can be moved."""
-
-    def __init__(self, market: Market) -> None:
-        self.market, self.rates, self.credit = market, FloatingOracle(market), SwapOracle(market)
-        self.handles = {**self.rates.handles, **{curve.name: self.credit.default[curve.name] for curve in market.of_kind(CurveKind.HAZARD)}}
-        self.credit.discount = self.rates.handles
-        self.cross_currency = CrossCurrencyOracle(market, self.rates)
-
-    def structures(self, scenarios: Scenarios, scenario: int) -> list[tuple[Any, Any]]:
-        """Every handle and the curve to link it to under a scenario."""
-        found = []
-        for curve in self.market.curves:
-            moved = replace(curve, zero_rates=curve.zero_rates + scenarios.shifts[curve.name][:, scenario])
-            make = hazard_structure if curve.kind is CurveKind.HAZARD else terms.term_structure
-            found.append((self.handles[curve.name], make(moved, as_of=self.market.as_of)))
-        return found
-
-    def set_fx(self, factors: dict[str, float]) -> None:
-        """Move exchange rates by a factor for each foreign currency."""
-        self.cross_currency.set_fx({currency: price * factors.get(currency, 1.0) for currency, price in FX.items()})
-
-    def swap(self, row: Row) -> Any:
-        legs = [quantlib_leg(row, prefix, oracle=self.rates, market=self.market) for prefix in PREFIXES]
-        swap = ql.Swap(legs, [row["notional"] < 0.0, row["notional"] > 0.0])
-        swap.setPricingEngine(ql.DiscountingSwapEngine(self.rates.handles[row["discount_curve"]], False))
-        return swap
-
-    def floating_bond(self, row: Row) -> Any:
-        coupons = accuracy_floating_bonds.quantlib_leg(row, oracle=self.rates, market=self.market)[:-1]
-        bond = ql.Bond(row["settlement_lag"], terms.CALENDARS[row["calendar"]], terms.date_of(row["issue_date"]), coupons)
-        bond.setPricingEngine(ql.DiscountingBondEngine(self.rates.handles[row["discount_curve"]]))
-        return bond
-
-    def cross_currency_swap(self, row: Row) -> Any:
-        make = self.cross_currency.resetting_swap if row["resetting_leg"] != "NONE" else self.cross_currency.swap
-        return make(row)
-
-    def default_swap(self, row: Row) -> Any:
-        return self.credit.swap(row)
 
 
 @dataclass(frozen=True)

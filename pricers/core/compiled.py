@@ -182,11 +182,7 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
     if back.any():
         given = np.repeat(flows.leg_shape, np.diff(flows.flow_offsets)) if flows.flow_shape is None else flows.flow_shape
         anchor = (anchor - back[given]).astype(np.int32)
-    settlement = np.full(leg_shape.size, -1, np.int64)
-    if terms is not None:
-        settlement[:] = np.where(lowered.status == RowStatus.OK, terms.settlement_day.astype(np.int64) - lowered.as_of, -1)
-        if back.any():
-            settlement[settlement >= 0] -= back[flows.leg_shape][settlement >= 0]
+    settlement = _settlements(lowered, back)
     order = sets.leg_order
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.diff(flows.flow_offsets)[order])])
     found = number_nodes(
@@ -209,15 +205,9 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
     life = None
     if terms is not None:
         life, outstanding = np.full(flows.row_count, np.nan), np.full(flows.row_count, np.nan)
+        principal = flows.principal if terms.real_principal is None else terms.real_principal
         _principal_terms(
-            flows.flow_offsets,
-            flows.pay_day,
-            lowered.as_of,
-            flows.principal if terms.real_principal is None else terms.real_principal,
-            terms.first_flow,
-            terms.outstanding,
-            life,
-            outstanding,
+            flows.flow_offsets, flows.pay_day, lowered.as_of, principal, terms.first_flow, terms.outstanding, life, outstanding
         )
         terms = _stored_terms(replace(terms, outstanding=outstanding), order, flows.flow_offsets, offsets)
     return Compiled(
@@ -258,6 +248,17 @@ def _compiled_rate(quoted: QuotedRate, lowered: Lowered) -> CompiledRate:
     )
     assert annuity is not None
     return CompiledRate(quoted.measure, quoted.rate, annuity, apart)
+
+
+def _settlements(lowered: Lowered, back: np.ndarray) -> Int64[np.ndarray, " leg"]:
+    """Anchor of each leg's discounting on its settlement date, days after the valuation date; -1 where there are no prices."""
+    flows, terms = lowered.cashflows, lowered.price_terms
+    settlement = np.full(flows.leg_shape.size, -1, np.int64)
+    if terms is not None:
+        settlement[:] = np.where(lowered.status == RowStatus.OK, terms.settlement_day.astype(np.int64) - lowered.as_of, -1)
+        if back.any():
+            settlement[settlement >= 0] -= back[flows.leg_shape][settlement >= 0]
+    return settlement
 
 
 def _check_shapes(lowered: Lowered) -> None:

@@ -115,15 +115,19 @@ class SpecialChanges:
         self.today = values.today[chosen]
         lines = np.flatnonzero(chosen < values.specials.rate_count)
         self._growth = _GrowthChanges(values, chosen[lines], lines) if lines.size else None
-        self._default_lines = np.flatnonzero(chosen >= values.specials.rate_count)
+        of_default = np.flatnonzero(chosen >= values.specials.rate_count)
+        self._default_lines = of_default[np.argsort(chosen[of_default], kind="stable")]  # those of a pair of curves together
 
-    def under(self, shifts: Float[np.ndarray, "pillar_plus_one all_states"], first: int, last: int) -> Float[np.ndarray, "chosen state"]:
+    def under(
+        self, shifts: Float[np.ndarray, "pillar_plus_one all_states"], first: int = 0, last: int | None = None
+    ) -> Float[np.ndarray, "chosen state"]:
         """Changes of the factors in the states first:last.
 
         Args:
             shifts: added to the zero rates, one row a pillar of the market and a last row of zeros.
-            first, last: which columns of `shifts`.
+            first, last: which columns of `shifts`; all where not given.
         """
+        last = shifts.shape[1] if last is None else last
         changes = np.full((self._chosen.size, last - first), np.nan)
         if self._growth is not None:
             self._growth.fill(shifts[self._growth.rows, first:last], self.today, changes)

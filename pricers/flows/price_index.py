@@ -32,6 +32,8 @@ INTERPOLATIONS: Final = ("FLAT", "LINEAR")
 """How the level of a day within a month is read; the index is the code."""
 LAG_MONTHS_MAX: Final = 24
 INDEX_MAX: Final = 1e9  # index points
+DECIMALS_MAX: Final = 10
+_POWERS_OF_TEN: Final = np.array([float(f"1e{decimals}") for decimals in range(DECIMALS_MAX + 1)])
 
 INDEX_COLUMNS: Final = (
     Column("index", "text", "price index", required=True, references="index", example="US-CPI-U"),
@@ -156,7 +158,7 @@ def _first_days(months: np.ndarray) -> np.ndarray:
 
 def rounded(values: Float[np.ndarray, " row"], decimals: Int32[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
     """Values to so many decimals each; NO_INTEGER leaves a value as it is."""
-    scale = 10.0 ** np.maximum(decimals, 0)
+    scale = _POWERS_OF_TEN[np.maximum(decimals, 0)]
     return np.where(decimals == NO_INTEGER, values, np.rint(values * scale) / scale)
 
 

@@ -67,7 +67,7 @@ def with_special_steps(
         last = offsets[place] + np.arange(-1, count)
         shifts = np.where((np.arange(moved.size)[:, None] <= last) & of_rate[:, None], moved[:, None], 0.0)
         shifts = np.concatenate([shifts, moved[:, None]], axis=1)
-        moves = SpecialChanges(values, chosen).under(shifts, 0, count + 2)
+        moves = SpecialChanges(values, chosen).under(shifts)
         paths[np.ix_(chosen, np.arange(count + 2))] = values.today[chosen][:, None] + moves
     first_pillar = np.append(offsets[:-1], 0)[values.position[specials.rate_curve]]
     special_of_node = np.full(table.shape[0], -1, np.int64)

@@ -99,7 +99,7 @@ def failing_specials(compiled: Compiled, nodes: slice, *, grid: LadderGrid) -> B
     if values.largest_gain * np.abs(shifts).max(initial=0.0) <= _MOVE_MAX:
         return np.zeros((place.size, grid.scenarios.count), np.bool_)
     with np.errstate(over="ignore", invalid="ignore"):
-        is_failing: np.ndarray = ~np.isfinite(SpecialChanges(values, used).under(shifts, 0, grid.scenarios.count))
+        is_failing: np.ndarray = ~np.isfinite(SpecialChanges(values, used).under(shifts))
     return is_failing[place]
 
 

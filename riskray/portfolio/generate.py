@@ -49,7 +49,7 @@ MIXED: Final[Mapping[str, float]] = {
     "AMORT_LOAN": 0.15, "BOND_FUTURE": 0.005, "CREDIT_DEFAULT_SWAP": 0.01, "CROSS_CURRENCY_SWAP": 0.015, "EQUITY_POSITION": 0.04,
     "FIXED_BOND": 0.16, "FLOATING_LOAN": 0.08, "FLOATING_RATE_BOND": 0.07, "FRA": 0.01, "FUND_POSITION": 0.01, "FX_FWD": 0.12,
     "FX_SWAP": 0.04, "INFLATION_LINKED_BOND": 0.015, "INFLATION_SWAP": 0.005, "INTEREST_RATE_SWAP": 0.08, "MONEY_MARKET": 0.055,
-    "NON_MATURITY_DEPOSIT": 0.02, "RATE_FUTURE": 0.005, "REPO": 0.045, "REVOLVING_CREDIT": 0.07,
+    "NON_MATURITY_DEPOSIT": 0.02, "RATE_FUTURE": 0.005, "REPO": 0.04, "REVOLVING_CREDIT": 0.07,
 }  # fmt: skip
 """The positions of a bank with a treasury, a credit book and a trading desk, in about the numbers that such a bank has of each."""
 BOOKS: Final[Mapping[str, Mapping[str, float]]] = {"core": SHARES, "mixed": MIXED}

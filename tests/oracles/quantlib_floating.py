@@ -63,7 +63,7 @@ class FloatingOracle:
         self._indices: dict[tuple[str, str], Any] = {}
         for name, index in market.fixings.indices.items():
             series = market.fixings.series.get(name)
-            if series is not None and index.kind is not IndexKind.FX:
+            if series is not None and index.kind in (IndexKind.TERM, IndexKind.OVERNIGHT) and index.forecast_curve in self.handles:
                 dates = [terms.date_of(day) for day in series.days]
                 self.index(name, index.forecast_curve, market).addFixings(dates, series.values.tolist(), True)
 

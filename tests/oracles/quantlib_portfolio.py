@@ -12,14 +12,21 @@ import pyarrow as pa
 import QuantLib as ql
 
 from pricers import Curve, Market, Scenarios, pricer
+from pricers.flows.swap_legs import PREFIXES
+from pricers.market.conventions import SWAP_CONVENTIONS
 from pricers.value.revaluation import present_values
 from riskray.runs.loading import prepare_positions
 from tests.oracles.accuracy_bonds import quantlib_bond
 from tests.oracles.quantlib_loans import LoanOracle
+from tests.oracles.quantlib_market import QuantlibMarket
 from tests.oracles.quantlib_terms import date_of, term_structure, with_spreads
 
 TOLERANCE: Final = 1e-6  # of the value: looser than in the accuracy benchmarks, because it only proves that both value one contract
 _EPOCH: Final = date(1970, 1, 1)
+_KNOWN: Final = frozenset(
+    {"AMORT_LOAN", "CREDIT_DEFAULT_SWAP", "CROSS_CURRENCY_SWAP", "FIXED_BOND", "FLOATING_RATE_BOND", "FX_FWD", "INTEREST_RATE_SWAP"}
+)
+_OF_CONVENTION: Final = ("frequency", "day_count", "calendar", "accrual_convention", "payment_convention", "payment_lag")
 CURRENCIES: Final = {
     "EUR": ql.EURCurrency(), "USD": ql.USDCurrency(), "GBP": ql.GBPCurrency(), "JPY": ql.JPYCurrency(), "CHF": ql.CHFCurrency(),
     "CAD": ql.CADCurrency(),
@@ -79,17 +86,28 @@ class QuantlibSample:
     def __init__(self, market: Market) -> None:
         self._market = market
         self._loans = LoanOracle(market)
+        self._linear = QuantlibMarket(market)
         self._handles: dict[tuple[str, str], Any] = {}
         self.instruments: list[Any] = []
 
     def instrument(self, product: str, row: dict[str, Any]) -> Any | None:
-        """None where QuantLib refuses the terms, and for products other than bonds, loans and forwards."""
-        if product not in ("AMORT_LOAN", "FIXED_BOND", "FX_FWD"):
+        """None where QuantLib refuses the terms, and for products that are not among `_KNOWN`."""
+        if product not in _KNOWN:
             return None
         try:
-            if product == "FX_FWD":
-                return self._forward(row)
-            bond = quantlib_bond(row) if product == "FIXED_BOND" else self._loans.bond(row)
+            match product:
+                case "FX_FWD":
+                    return self._forward(row)
+                case "INTEREST_RATE_SWAP":
+                    return self._linear.swap(with_convention(row))
+                case "CROSS_CURRENCY_SWAP":
+                    return self._linear.cross_currency_swap(with_convention(row))
+                case "CREDIT_DEFAULT_SWAP":
+                    return self._linear.default_swap(row)
+                case "FLOATING_RATE_BOND":
+                    bond = self._linear.floating_bond({**row, "day_count": row.get("day_count", self._day_count(row["index"]))})
+                case _:
+                    bond = quantlib_bond(row) if product == "FIXED_BOND" else self._loans.bond(row)
         except (RuntimeError, KeyError):
             return None
         if bond is None:
@@ -101,13 +119,17 @@ class QuantlibSample:
         bond.setPricingEngine(ql.DiscountingBondEngine(handle))
         return bond
 
+    def _day_count(self, index: str) -> str:
+        return self._market.fixings.indices[index].day_count
+
     def fx(self, product: str, row: dict[str, Any]) -> float:
         """Price in base currency of the currency that the instrument's value is in."""
-        return self._market.fx(row["base_currency" if product == "FX_FWD" else "currency"])
+        return self._market.fx(row[{"FX_FWD": "base_currency", "CROSS_CURRENCY_SWAP": "receive_leg_currency"}.get(product, "currency")])
 
     def structures(self, scenarios: Scenarios, scenario: int) -> list[tuple[Any, Any]]:
         """Every handle and the curve to link it to."""
-        return [(handle, self._structure(names, scenarios, scenario)) for names, handle in self._handles.items()]
+        of_bonds = [(handle, self._structure(names, scenarios, scenario)) for names, handle in self._handles.items()]
+        return of_bonds + self._linear.structures(scenarios, scenario)
 
     def _forward(self, row: dict[str, Any]) -> Any | None:
         if "contract_rate" not in row or row.get("settlement_type", "DELIVERABLE") != "DELIVERABLE":
@@ -141,6 +163,26 @@ class QuantlibSample:
 def _shifted(curve: Curve, shifts: Mapping[str, np.ndarray], scenario: int) -> Curve:
     shift = shifts.get(curve.name)
     return curve if shift is None else replace(curve, zero_rates=curve.zero_rates + shift[:, scenario])
+
+
+def with_convention(row: dict[str, Any]) -> dict[str, Any]:
+    """A swap's terms with what its convention says of both legs where the row says nothing."""
+    found = {"resetting_leg": "NONE", "notional_payment_lag": 0, "pay_leg_notional": abs(row["notional"]), **row}  # the last: where reset
+    convention = SWAP_CONVENTIONS[row["convention"]]
+    if convention.is_resetting and "resetting_leg" not in row:
+        found["resetting_leg"] = "PAY"
+    spread = row.get("spread")
+    for prefix, leg in zip(PREFIXES, convention.legs, strict=True):
+        filled = {name: getattr(leg, name) for name in _OF_CONVENTION}
+        filled["end_of_month"] = leg.end_of_month or row[f"{prefix}end_of_month"]
+        if leg.index is None:
+            filled["rate"] = row["fixed_rate"]
+        else:
+            filled["index"] = leg.index
+            filled["spread"], spread = (row[f"{prefix}spread"] if spread is None else spread), None
+        given = {name: row[prefix + name] for name in filled if prefix + name in row and name not in ("end_of_month", "spread")}
+        found |= {prefix + name: value for name, value in (filled | given).items()}
+    return found
 
 
 def contract_rows(product: str, table: pa.Table) -> list[dict[str, Any]]:

@@ -7,21 +7,33 @@ import numpy as np
 import QuantLib as ql
 
 from pricers.market.market import Curve
+from tests.oracles.quantlib_time import CALENDARS as ALL_CALENDARS
 
 _EPOCH_SERIAL: Final[int] = ql.Date(1, 1, 1970).serialNumber()
 
-CALENDARS: Final[dict[str, Any]] = {
-    "NONE": ql.NullCalendar(),
-    "TARGET": ql.TARGET(),
-    "US_FED": ql.UnitedStates(ql.UnitedStates.FederalReserve),
-    "US_GOVT": ql.UnitedStates(ql.UnitedStates.GovernmentBond),
-    "UK": ql.UnitedKingdom(ql.UnitedKingdom.Settlement),
-    "JP": ql.Japan(),
-    "BR": ql.Brazil(ql.Brazil.Settlement),
-    "CA": ql.Canada(),
-    "CH": ql.Switzerland(),
-    "TARGET+US_FED": ql.JointCalendar(ql.TARGET(), ql.UnitedStates(ql.UnitedStates.FederalReserve), ql.JoinHolidays),
-}
+
+class _Calendars(dict[str, Any]):
+    """Those that random contracts choose from; any other name of one or of several joint calendars is found too."""
+
+    def __missing__(self, name: str) -> Any:
+        members = [ALL_CALENDARS[member] for member in name.split("+")]
+        return members[0] if len(members) == 1 else ql.JointCalendar(members)
+
+
+CALENDARS: Final[dict[str, Any]] = _Calendars(
+    {
+        "NONE": ql.NullCalendar(),
+        "TARGET": ql.TARGET(),
+        "US_FED": ql.UnitedStates(ql.UnitedStates.FederalReserve),
+        "US_GOVT": ql.UnitedStates(ql.UnitedStates.GovernmentBond),
+        "UK": ql.UnitedKingdom(ql.UnitedKingdom.Settlement),
+        "JP": ql.Japan(),
+        "BR": ql.Brazil(ql.Brazil.Settlement),
+        "CA": ql.Canada(),
+        "CH": ql.Switzerland(),
+        "TARGET+US_FED": ql.JointCalendar(ql.TARGET(), ql.UnitedStates(ql.UnitedStates.FederalReserve), ql.JoinHolidays),
+    }
+)
 CONVENTIONS: Final[dict[str, int]] = {
     "UNADJUSTED": ql.Unadjusted,
     "FOLLOWING": ql.Following,

@@ -26,6 +26,7 @@ from pricers import (
 )
 from pricers.contract.columns import NO_DATE
 from pricers.core.compiled import Compiled, compile_cashflows
+from pricers.core.special_values import SpecialChanges, SpecialValues
 from pricers.flows.special_factors import SpecialFactors, SpecialKind
 from pricers.value.netting import LadderGrid, Ladders, failing_nodes, merge_ladders, net_flows, value_ladders
 from pricers.value.pnl_attribution import explain_pnl
@@ -515,3 +516,16 @@ def test_table_of_factors_that_contradicts_itself_is_refused(change: dict[str, A
     specials = replace(lowered.cashflows.specials, **change)
     with pytest.raises(ValueError, match=message):
         compile_cashflows(replace(lowered, cashflows=replace(lowered.cashflows, specials=specials)), measures=MEASURES)
+
+
+def test_changes_of_factors_do_not_depend_on_the_order_that_they_are_asked_for() -> None:
+    rng = np.random.default_rng(8)
+    market, compiled = _market(rng), _compiled(_flows(8, rows=20))
+    assert compiled.specials is not None
+    values = SpecialValues(compiled.specials.specials, market=market)
+    shifts = np.vstack([rng.normal(0.0, 0.01, (int(market.tables.offsets[-1]), 5)), np.zeros((1, 5))])
+    every = np.arange(compiled.specials.specials.count, dtype=np.int32)
+    chosen = rng.choice(every, 2 * every.size).astype(np.int32)
+    in_order = SpecialChanges(values, every).under(shifts)
+    np.testing.assert_array_equal(SpecialChanges(values, chosen).under(shifts), in_order[chosen])
+    np.testing.assert_array_equal(SpecialChanges(values, chosen).under(shifts, 2, 4), in_order[chosen, 2:4])

@@ -41,6 +41,7 @@ from pricers.flows.coupon_leg import coupon_flows
 from pricers.flows.index_linked import NO_FLOOR, IndexRatios, curves_of, index_shapes, ratio_parts, refuse_missing
 from pricers.flows.output import LegFlows
 from pricers.flows.price_index import (
+    DECIMALS_MAX,
     INDEX_COLUMNS,
     INDEX_MAX,
     PriceIndices,
@@ -65,8 +66,8 @@ TERMS: Final = (
     Column("base_index", "float", "reference level that index ratios divide by; null: that of base_date", unit="index points",
            minimum=0.0, maximum=INDEX_MAX, example=218.08532),
     Column("base_date", "date", "day of the base's reference level; null: the first day of interest"),
-    Column("index_rounding", "integer", "decimals of published reference levels and index ratios; null: not rounded", minimum=0, maximum=10,
-           example=5),
+    Column("index_rounding", "integer", "decimals of published reference levels and index ratios; null: not rounded", minimum=0,
+           maximum=DECIMALS_MAX, example=5),
     Column("redemption_floor", "boolean", "principal is repaid at an index ratio of at least 1; valued at intrinsic", default=False),
     Column("price_basis", "choice", "REAL: prices are per 100 of notional × index ratio; NOMINAL: per 100 of notional", default="REAL",
            allowed=PRICE_BASES),
