@@ -51,7 +51,7 @@ from pricers.flows.price_index import (
     rounded,
 )
 from pricers.market.fixings import Fixings
-from pricers.measures import Measure
+from pricers.measures import BOND_MEASURES, Measure
 from pricers.products.bond import fixed
 from pricers.registry import PricerSpec, register
 from pricers.status import RowStatus
@@ -183,7 +183,13 @@ def _linked(
         real_principal=np.where(is_first, principal[flow] * settled[row[flow]], 0.0),
     )  # fmt: skip
     return Lowered(
-        as_of=as_of, status=status, native_currency=contracts.text("currency"), cashflows=cashflows, price_terms=prices, messages=messages
+        as_of=as_of,
+        status=status,
+        native_currency=contracts.text("currency"),
+        cashflows=cashflows,
+        price_terms=prices,
+        messages=messages,
+        known={Measure.INDEX_RATIO: settled},
     )
 
 
@@ -230,7 +236,7 @@ register(
         product="INFLATION_LINKED_BOND",
         title="Inflation-linked bond",
         columns=COLUMNS,
-        measures=frozenset(Measure),
+        measures=BOND_MEASURES | {Measure.IE01, Measure.INDEX_RATIO},
         native_currency="currency",
         notional="notional",
         lower=lower,

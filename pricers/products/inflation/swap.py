@@ -243,7 +243,9 @@ register(
         product="INFLATION_SWAP",
         title="Inflation swap",
         columns=COLUMNS,
-        measures=frozenset({Measure.PV, Measure.PV_BASE, Measure.DV01, Measure.FX_DELTA, Measure.THETA_1D, Measure.KEY_RATE_DV01}),
+        measures=frozenset(
+            {Measure.PV, Measure.PV_BASE, Measure.DV01, Measure.IE01, Measure.FX_DELTA, Measure.THETA_1D, Measure.KEY_RATE_DV01}
+        ),
         native_currency="currency",
         notional="notional",
         lower=lower,

@@ -31,7 +31,7 @@ FIRST_FIXING = date(2025, 1, 2)
 BASE = "EUR"
 TENORS = ("1M", "6M", "1Y", "2Y", "5Y", "10Y", "30Y")
 CHANGED_CURVE = "USD-SOFR"
-LADDERED = frozenset({"RATE", "SPREAD", "HAZARD", "CURRENCY", "PRICE"})
+LADDERED = frozenset({"RATE", "SPREAD", "HAZARD", "INFLATION", "CURRENCY", "PRICE"})
 
 
 def _flow_products() -> tuple[str, ...]:
@@ -57,6 +57,8 @@ ALSO: dict[str, tuple[str, ...]] = {
 """Columns that are not required and whose examples stand in the position too."""
 TERMS: dict[str, dict[str, Any]] = {
     "CROSS_CURRENCY_SWAP": {"pay_leg_notional": 11e6},
+    "INFLATION_LINKED_BOND": {"index": "EU-HICPXT"},
+    "INFLATION_SWAP": {"index": "EU-HICPXT"},
     "FX_SWAP": {"far_rate": 1.092, "near_date": "2026-03-20"},
 }
 
@@ -66,6 +68,10 @@ def position(product: str) -> dict[str, Any]:
     columns, also = pricer(product).columns, ALSO.get(product, ())
     terms = {column.name: column.example for column in columns if column.required or column.name in also}
     return {"position_id": product, "product": product, "book": f"BOOK-{product[0]}"} | terms | TERMS.get(product, {})
+
+
+_HICP = [(f"{2024 + month // 12}-{month % 12 + 1:02d}", round(125.0 * 1.0017**month, 2)) for month in range(25)]
+"""By month, from January 2024 to January 2026, the last that is published."""
 
 
 def _curve(name: str, currency: str, level: float, interpolation: str = "LOG_LINEAR_DISCOUNT") -> dict[str, Any]:
@@ -103,6 +109,15 @@ def document() -> dict[str, Any]:
             for name, level in {"EUR-CORP-A": 0.009, "EUR-SME-BB": 0.021, "EUR-LIQUIDITY": 0.001}.items()
         ],
         "credit_curves": [{"name": "ACME-SNRFOR", "recovery_rate": 0.4, "points": _points(0.015)}],
+        "inflation_curves": [
+            {
+                "name": "EU-HICPXT",
+                "index": "EU-HICPXT",
+                "base_date": f"{_HICP[-1][0]}-01",
+                "base_index_value": _HICP[-1][1],
+                "points": _points(0.021),
+            },
+        ],
         "fx_spots": [{"pair": "EURUSD", "rate": 1.0811}],
         "fixings": [
             *_fixings("EUR-EURIBOR-3M", "TARGET", 0.0203),
@@ -110,6 +125,7 @@ def document() -> dict[str, Any]:
             *_fixings("EUR-ESTR", "TARGET", 0.0193),
             *_fixings("USD-SOFR", "US_SOFR", 0.0361),
             *_fixings("EUR-USD-ECB", "TARGET", 1.05),
+            *({"index": "EU-HICPXT", "fixing_date": f"{day}-01", "value": level} for day, level in _HICP),
         ],
         "spot_prices": [{"name": "DE0007164600", "value": 143.2, "currency": "EUR"}],
     }
@@ -128,6 +144,7 @@ SHOCKS: dict[str, dict[str, Any]] = {
     "RATE": {"type": "parallel", "shift": {"bp": 100}},
     "SPREAD": {"type": "parallel", "target": "spread", "shift": {"bp": 50}},
     "HAZARD": {"type": "parallel", "target": "hazard", "shift": {"bp": 30}},
+    "INFLATION": {"type": "parallel", "target": "inflation", "shift": {"bp": 25}},
     "CURRENCY": {"type": "fx", "currencies": ["USD"], "relative": 0.1},
     "PRICE": {"type": "price", "prices": ["*"], "relative": -0.2},
 }
