@@ -35,7 +35,8 @@ def _currencies(random: np.random.Generator, count: int) -> np.ndarray:
 
 
 def _by_index(currency: np.ndarray, values: dict[str, float] | dict[str, str]) -> np.ndarray:
-    return np.array([values.get(name) for name in CURRENCIES])[currency]
+    by_index: np.ndarray = np.array([values.get(name) for name in CURRENCIES])[currency]
+    return by_index
 
 
 def _base_levels(currency: np.ndarray, start: np.ndarray, as_of: np.datetime64) -> np.ndarray:
