@@ -17,7 +17,7 @@ from pricers.core.curve_sets import CurveSets, RowSets, curve_sets, row_sets
 from pricers.core.node_numbers import NodeNumbers, number_nodes, prefetch_leg
 from pricers.core.shapes import OWN_ORDER, canonical, curve_key, sort_key
 from pricers.core.specials import CompiledSpecials, SpecialFlows, special_flows, split_nodes
-from pricers.flows.cashflows import Lowered, PriceTerms, QuotedRate, Shape, YieldConvention
+from pricers.flows.cashflows import Cashflows, Lowered, PriceTerms, QuotedRate, Shape, YieldConvention
 from pricers.flows.numbering import numbered
 from pricers.kernels.jit import kernel, njit
 from pricers.kernels.vector_math import exp
@@ -159,6 +159,16 @@ def _arrays(holder: object) -> list[np.ndarray]:
     return []
 
 
+def _terms_and_life(
+    terms: PriceTerms, flows: Cashflows, as_of: int, order: np.ndarray, offsets: np.ndarray
+) -> tuple[PriceTerms, np.ndarray]:
+    """The terms with the outstanding principal, in stored order, and each row's weighted average life in years; NaN where it has none."""
+    life, outstanding = np.full(flows.row_count, np.nan), np.full(flows.row_count, np.nan)
+    principal = flows.principal if terms.real_principal is None else terms.real_principal
+    _principal_terms(flows.flow_offsets, flows.pay_day, as_of, principal, terms.first_flow, terms.outstanding, life, outstanding)
+    return _stored_terms(replace(terms, outstanding=outstanding), order, flows.flow_offsets, offsets), life
+
+
 def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Compiled:
     """Give every flow its node and its credit-spread weight.
 
@@ -204,12 +214,7 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
         weight = read_only(weight)
     life = None
     if terms is not None:
-        life, outstanding = np.full(flows.row_count, np.nan), np.full(flows.row_count, np.nan)
-        principal = flows.principal if terms.real_principal is None else terms.real_principal
-        _principal_terms(
-            flows.flow_offsets, flows.pay_day, lowered.as_of, principal, terms.first_flow, terms.outstanding, life, outstanding
-        )
-        terms = _stored_terms(replace(terms, outstanding=outstanding), order, flows.flow_offsets, offsets)
+        terms, life = _terms_and_life(terms, flows, lowered.as_of, order, offsets)
     return Compiled(
         as_of=lowered.as_of,
         measures=measures,
