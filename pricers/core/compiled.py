@@ -169,6 +169,20 @@ def _terms_and_life(
     return _stored_terms(replace(terms, outstanding=outstanding), order, flows.flow_offsets, offsets), life
 
 
+def _amounts(
+    flows: Cashflows, order: np.ndarray, offsets: np.ndarray, *, flow_node: np.ndarray, own_time: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Amounts in stored order and their weights; one array for both where no leg has a credit spread."""
+    amount = np.empty_like(flows.amount)
+    _store(order, flows.flow_offsets, flows.amount, amount)
+    amount = read_only(amount)
+    if not np.any(flows.leg_credit_spread != 0.0):
+        return amount, amount
+    weight = np.empty_like(amount)
+    _weigh(offsets, flows.leg_credit_spread[order], flow_node, own_time, amount, weight)
+    return amount, read_only(weight)
+
+
 def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Compiled:
     """Give every flow its node and its credit-spread weight.
 
@@ -205,13 +219,7 @@ def compile_cashflows(lowered: Lowered, *, measures: frozenset[Measure]) -> Comp
     nodes, points, own_time = _points(found, shapes, sets)
     if specials is not None:
         nodes.points_in_row[specials.node] = 0
-    amount = np.empty_like(flows.amount)
-    _store(order, flows.flow_offsets, flows.amount, amount)
-    weight = amount = read_only(amount)
-    if np.any(flows.leg_credit_spread != 0.0):
-        weight = np.empty_like(amount)
-        _weigh(offsets, flows.leg_credit_spread[order], found.flow_node, own_time, amount, weight)
-        weight = read_only(weight)
+    amount, weight = _amounts(flows, order, offsets, flow_node=found.flow_node, own_time=own_time)
     life = None
     if terms is not None:
         terms, life = _terms_and_life(terms, flows, lowered.as_of, order, offsets)
