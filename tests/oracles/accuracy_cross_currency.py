@@ -155,6 +155,7 @@ class CrossCurrencyOracle:
 
     def _of_legs(self, contract: dict[str, Any], legs: list[list[Any]]) -> Any:
         pair = [_currency(contract[f"{prefix}currency"]) for prefix in PREFIXES]
+        legs = [leg or [ql.SimpleCashFlow(0.0, self.today)] for leg in legs]  # QuantLib refuses a leg that has paid everything
         swap = ql.ConstNotionalCrossCurrencySwap(legs[1], pair[1], legs[0], pair[0])  # pays the first leg
         swap.setPricingEngine(
             ql.DiscountingConstNotionalCrossCurrencySwapEngine(*self._engine_terms(contract), spotFXSettleDate=self.today)

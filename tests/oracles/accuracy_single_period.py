@@ -70,6 +70,8 @@ def random_future(as_of: int, *, rng: np.random.Generator) -> dict[str, Any]:
     is_term = rng.random() < 0.3
     name = str(rng.choice(["TERM-3M", "TERM-6M", "TERM-1M"] if is_term else OVERNIGHT_INDICES))
     start = _open_day(as_of + int(rng.integers(-80, 1_000)), name)
+    if start == as_of:  # QuantLib forecasts the rate of this day, whether it is published or not
+        start = _open_day(as_of + 1, name)
     contract: dict[str, Any] = {
         "contracts": float(rng.integers(1, 500) * rng.choice([-1, 1])), "point_value": float(rng.choice([2_500.0, 4_167.0, 1_250.0])),
         "currency": "EUR", "index": name, "start_date": start, "trade_price": float(rng.uniform(94.0, 101.0)),
