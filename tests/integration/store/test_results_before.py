@@ -1,15 +1,11 @@
 """Results that the version before stored, by leg and curve: after the migration they are read by factor, like those of this version."""
 
-from datetime import date
-
 import pytest
 
 import sql
-from riskray.snapshots.content import SnapshotContent
 from riskray.store import results, runs
 from riskray.store.database import Database
 from riskray.store.factors import require_factors, run_factors
-from riskray.store.markets import MarketCurve, insert_market
 from riskray.store.migrations import migrate
 from tests.fixtures.postgres import settings_for
 from tests.integration.store.examples import FACTORS, content_hash, store_portfolio
@@ -51,21 +47,29 @@ def database_before(empty_database_url: str, monkeypatch: pytest.MonkeyPatch):
 
 def _store_run(database: Database) -> None:
     curves = [
-        MarketCurve("discount", 0, "EUR-ESTR", "EUR", ("1Y", "2Y"), (365, 731), (0.02, 0.021)),
-        MarketCurve("discount", 1, "USD-SOFR", "USD", ("1Y", "2Y", "5Y"), (365, 731, 1826), (0.04, 0.041, 0.042)),
-        MarketCurve("spread", 2, "CORP", "", ("1Y",), (365,), (0.01,)),
+        ("discount", 0, "EUR-ESTR", "EUR", ("1Y", "2Y"), (365, 731), (0.02, 0.021)),
+        ("discount", 1, "USD-SOFR", "USD", ("1Y", "2Y", "5Y"), (365, 731, 1826), (0.04, 0.041, 0.042)),
+        ("spread", 2, "CORP", "", ("1Y",), (365,), (0.01,)),
     ]
-    document = '{"curves":[]}'
-    content = SnapshotContent(content_hash(document), {"as_of": date(2024, 6, 3), "document": document})
-    market, _ = insert_market(database, name="close", content=content, curves=curves)
     portfolio, _ = store_portfolio(database)
     with database.transaction() as connection:
+        market_no = connection.execute(
+            "INSERT INTO market_snapshot (market_id, name, version, as_of, content_hash, document)"
+            " VALUES ('mkt-before', 'close', 1, '2024-06-03', %s, '{\"curves\": []}') RETURNING market_no",
+            [content_hash("close")],
+        ).fetchone()["market_no"]
+        for kind, curve_no, name, currency, labels, days, rates in curves:
+            connection.execute(
+                "INSERT INTO market_curve (market_no, kind, curve_no, name, currency, pillar_labels, pillar_days, zero_rates)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+                [market_no, kind, curve_no, name, currency, list(labels), list(days), list(rates)],
+            )
         connection.execute(
             "INSERT INTO run (run_id, name, market_no, portfolio_no, base_currency, measures, rows_per_shard, storage_no, position_count,"
             " preflight, state, ok_count, failed_count, finished_at)"
             " VALUES ('run-before', '', %s, %s, 'USD', '{pv}', 10, 0, 10,"
             ' \'{"position_count": 10, "affected_position_count_max": 0, "gaps": []}\', \'PARTIAL\', 7, 3, now())',
-            [market.market_no, portfolio.portfolio_no],
+            [market_no, portfolio.portfolio_no],
         )
         for position_no, (curve_nos, fx_delta, key_rates) in LEGS.items():
             connection.execute(
