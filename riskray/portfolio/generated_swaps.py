@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from riskray.portfolio.generated_terms import CURRENCIES, SOUND, Fields, Maker, by_currency, coded, lives, sizes
+from riskray.portfolio.generated_terms import CURRENCIES, NO_RATE, UNKNOWN_CURVE, Fields, Maker, by_currency, coded, lives, sizes
 
 _CONVENTIONS: Final = {
     "USD": ("USD-FIXED-1Y-SOFR-OIS", "USD-FIXED-1Y-TERM-SOFR-3M"),
@@ -24,7 +24,7 @@ _UNKNOWN: Final = "EUR-LIBOR"
 
 def _curve_codes(currency: np.ndarray, flaw: np.ndarray) -> np.ndarray:
     """Code of each row's discounting curve among those of all currencies, and one that the market lacks for rows that are to fail."""
-    return np.where(flaw == SOUND, currency, len(CURRENCIES))
+    return np.where((flaw == UNKNOWN_CURVE) | (flaw == NO_RATE), len(CURRENCIES), currency)
 
 
 def _swaps(random: np.random.Generator, flaw: np.ndarray, as_of: np.datetime64) -> Fields:
@@ -33,7 +33,7 @@ def _swaps(random: np.random.Generator, flaw: np.ndarray, as_of: np.datetime64) 
     names = tuple(name for code in CURRENCIES for name in _CONVENTIONS[code])
     first = np.cumsum([0, *(len(_CONVENTIONS[code]) for code in CURRENCIES)])
     choices = np.array([len(_CONVENTIONS[code]) for code in CURRENCIES])
-    life = lives(random, np.full(count, SOUND), as_of, tenors=(2, 3, 5, 5, 7, 10, 10, 15, 20, 30))
+    life = lives(random, flaw, as_of, tenors=(2, 3, 5, 5, 7, 10, 10, 15, 20, 30))
     return {
         "currency": coded(currency, CURRENCIES),
         "notional": sizes(random, currency, median_usd=15_000_000, short_share=0.5),
@@ -51,7 +51,7 @@ def _cross_currency(random: np.random.Generator, flaw: np.ndarray, as_of: np.dat
     currency = np.array([CURRENCIES.index(name) for name, _ in _AGAINST_DOLLARS])[pair]
     dollars = np.full(count, CURRENCIES.index("USD"))
     is_constant = (pair > 0) | (random.random(count) < 0.4)  # the fixings of the demo's market have the euro's rate alone
-    life = lives(random, np.full(count, SOUND), as_of, tenors=(2, 3, 5, 5, 7, 10))
+    life = lives(random, flaw, as_of, tenors=(2, 3, 5, 5, 7, 10))
     notional = sizes(random, currency, median_usd=25_000_000, short_share=0.5)
     rate = by_currency(currency, "usd_value") / by_currency(dollars, "usd_value") * np.exp(random.normal(0.0, 0.03, count))
     names = tuple(f"USD-SOFR-{index}-XCCY{suffix}" for _, index in _AGAINST_DOLLARS for suffix in ("", "-CONSTANT"))
@@ -66,7 +66,9 @@ def _cross_currency(random: np.random.Generator, flaw: np.ndarray, as_of: np.dat
         "fx_reset_index": coded(np.where(is_constant, -1, 0), ("EUR-USD-ECB",)),
         "start_date": life.start,
         "maturity_date": life.maturity,
-        "receive_leg_discount_curve": coded(np.where(flaw == SOUND, pair, len(discounting)), (*discounting, _UNKNOWN)),
+        "receive_leg_discount_curve": coded(
+            np.where((flaw == UNKNOWN_CURVE) | (flaw == NO_RATE), len(discounting), pair), (*discounting, _UNKNOWN)
+        ),
         "pay_leg_discount_curve": coded(np.zeros(count, np.int64), ("USD-SOFR",)),
     }
 

@@ -79,12 +79,13 @@ def test_failures_carry_code_message_and_remedy():
 
 
 def test_sums_are_by_book_currency_and_pillar_and_leave_failed_rows_out():
+    others = dict.fromkeys(("gamma", "ie01", "jump_to_default", "recovery01", "undrawn_amount"), 0.0)
     rollups = roll_up([_sums(books=("X", "Y", "X")).to_bytes()], factors=FACTORS)
     assert rollups.groups.to_pylist() == [
         {"book": "X", "product": "FX_FWD", "currency": "EUR", "ok_count": 2, "failed_count": 0, "pv": 1.0, "pv_base": 1.25,
-         "dv01": -0.125, "cs01": 0.0625, "fx_delta": 0.75, "theta_1d": 0.0},
+         "dv01": -0.125, "cs01": 0.0625, "fx_delta": 0.75, "theta_1d": 0.0, **others},
         {"book": "Y", "product": "FX_FWD", "currency": "EUR", "ok_count": 0, "failed_count": 1, "pv": 0.0, "pv_base": 0.0,
-         "dv01": 0.0, "cs01": 0.0, "fx_delta": 0.0, "theta_1d": 0.0},
+         "dv01": 0.0, "cs01": 0.0, "fx_delta": 0.0, "theta_1d": 0.0, **others},
     ]  # fmt: skip
     by_factor = [(row["book"], row["factor_no"], row["sensitivities"]) for row in rollups.sensitivities.to_pylist()]
     assert by_factor == [("X", 0, [1.5, 2.25]), ("X", 1, [3.0, 4.0, 5.0]), ("X", 3, [0.75])]

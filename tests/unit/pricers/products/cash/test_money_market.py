@@ -88,7 +88,7 @@ def test_deposit_has_the_measures_of_a_bond_with_one_coupon_and_a_bill_accrues_n
     deposit = value_contracts("MONEY_MARKET", batch(DEPOSIT, BILL), market=MARKET).values
     expected = value_contracts("FIXED_BOND", contracts_of(pricer("FIXED_BOND").columns, [bond]), market=MARKET).values
     for measure, values in expected.items():
-        assert deposit[measure][0] == values[0], measure
+        np.testing.assert_equal(deposit[measure][0], values[0], err_msg=measure)
     assert deposit[Measure.ACCRUED_INTEREST][1] == 0.0
     assert deposit[Measure.CLEAN_PRICE][1] == deposit[Measure.DIRTY_PRICE][1] == pytest.approx(deposit[Measure.PV][1] / 10_000.0)
 
