@@ -25,7 +25,7 @@ import numpy as np
 import QuantLib as ql
 
 from benchmarks import kernel_products
-from benchmarks.kernel_products import PRODUCTS, ProductBenchmark, QuantlibMarket
+from benchmarks.kernel_products import PRODUCTS, ProductBenchmark
 from pricers import (
     Contracts,
     Curve,
@@ -46,6 +46,7 @@ from pricers.value.revaluation import TILE_SCENARIOS
 from pricers.value.valuation import value_cashflows
 from tests.oracles import quantlib_terms as terms
 from tests.oracles.accuracy_bonds import quantlib_bond
+from tests.oracles.quantlib_market import QuantlibMarket
 
 AS_OF: Final = int(np.datetime64("2026-03-16", "D").astype(np.int64))
 CURVES: Final = 8
