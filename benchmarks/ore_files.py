@@ -389,7 +389,8 @@ def write_master(folder: Path, *, analytics: tuple[str, ...], scenarios: int) ->
         "historicalSimulationVar": {
             "historicalScenarioFile": "scenarios.csv", "simulationConfigFile": "simulation.xml", "historicalPeriod": f"{first},{AS_OF}",
             "mporDays": "1", "mporCalendar": "WeekendsOnly", "mporOverlappingPeriods": "true", "quantiles": "0.01,0.99",
-            "includeExpectedShortfall": "Y", "tradePnl": "N", "riskFactorBreakdown": "N", "riskClassBreakdown": "N", "outputFile": "var.csv",
+            "includeExpectedShortfall": "Y", "tradePnl": "N", "riskFactorBreakdown": "N", "riskClassBreakdown": "N",
+            "outputFile": "var.csv",
         },
     }  # fmt: skip
     setup = {
@@ -401,7 +402,9 @@ def write_master(folder: Path, *, analytics: tuple[str, ...], scenarios: int) ->
     markets = dict.fromkeys(("lgmcalibration", "fxcalibration", "pricing", "simulation", "sensitivity"), "default")
     content = _tag("Setup", _parameters(setup)) + _tag("Markets", _parameters(markets))
     content += _tag("Analytics", "".join(
-        _tag("Analytic", _parameters({"active": "Y", **given}), type="sensitivity" if name == "delta" else name) for name, given in parameters.items() if name in analytics
+        _tag("Analytic", _parameters({"active": "Y", **given}), type="sensitivity" if name == "delta" else name)
+        for name, given in parameters.items()
+        if name in analytics
     ))  # fmt: skip
     path = folder / "ore.xml"
     path.write_text(_tag("ORE", content))

@@ -6,10 +6,11 @@ ORE's own wheel is installed from the configured package index into an environme
 books of two sizes; the cost of one more trade is the difference of processor seconds over the difference of the sizes, so that neither side
 pays for its start, its market or its files' heads. The last line is one JSON object:
 
-`sensitivity_ratio`: ORE's sensitivity analytic as it is by default (two revaluations for every pillar of every curve that moves the product,
-and for the exchange rate), less its run of values alone, over our base pass with all measures and all ladders.
+`sensitivity_ratio`: ORE's sensitivity analytic as it is by default (two revaluations for every pillar of every curve that moves the
+product, and for the exchange rate), less its run of values alone, over our base pass with all measures and all ladders.
 `delta_ratio`: the same with one revaluation each: ORE is told to leave out gammas, of which we give the parallel one alone.
-`var_ratio`: ORE's historical simulation, less its run of values alone, over our full revaluation under as many scenarios.
+`var_ratio`: ORE's historical simulation, less its run of values alone, over ours of as many scenarios: both give the P&L vector of the
+book, ours by netting flows. `vectors_ratio`: the same over our full revaluation of every position under every scenario.
 `job_ratio`: ORE's whole run from the portfolio file to its files of values and sensitivities, over ours on a stack of its own from the
 upload of a Parquet file to the stored results of all measures, both in processor seconds of all processes.
 `values`: contracts compared, and how many differ in a digit that ORE prints.
@@ -38,6 +39,10 @@ from benchmarks.ore_files import PRODUCTS, Row
 from benchmarks.run import stack_processes
 from benchmarks.temporary_stack import temporary_stack
 from pricers import Market, Measure, RowStatus, Scenarios, compile_contracts, contracts_of, present_values, pricer
+from pricers.core.compiled import Compiled
+from pricers.value.ladders import value_ladders
+from pricers.value.netting import net_flows
+from pricers.value.scenario_grid import LadderGrid
 from pricers.value.valuation import value_cashflows
 from riskray.client import Client
 from riskray.config import Settings
@@ -82,7 +87,7 @@ def main() -> int:
         for product, seconds in jobs.items():
             figures[product]["job_ratio"] = round(figures[product]["ore_job_us"] / (1e6 * seconds), 1)
             figures[product]["job_us"] = round(1e6 * seconds, 3)
-    names = ("sensitivity_ratio", "delta_ratio", "var_ratio", "job_ratio")
+    names = ("sensitivity_ratio", "delta_ratio", "var_ratio", "vectors_ratio", "job_ratio")
     differing = sum(entry["differing"] for entry in figures.values())
     summary = {name: {product: entry[name] for product, entry in figures.items() if name in entry} for name in names}
     values = {"compared": sum(entry["compared"] for entry in figures.values()), "differing": differing}
@@ -108,13 +113,15 @@ def measure(product: str, folder: Path, python: Path, arguments: argparse.Namesp
     )
     shifts = {curve.name: rng.normal(0.0, 4e-4, (curve.zero_rates.size, arguments.scenarios)) for curve in market.curves}
     scenarios = Scenarios(arguments.scenarios, shifts=shifts, fx_factors={"USD": np.exp(rng.normal(0.0, 0.004, arguments.scenarios))})
-    base, vectors = _our_costs(product, rows[: arguments.positions], market, scenarios)
+    base, book, vectors = _our_costs(product, rows[: arguments.positions], market, scenarios)
     differing = _differing(product, rows[: arguments.trades], market, folder / "output" / "npv.csv")
     return {
         "sensitivity_ratio": round((sensitivities - values_only) / base, 1), "delta_ratio": round((deltas - values_only) / base, 1),
-        "var_ratio": round((history - values_only) / vectors, 1), "ore_sensitivity_us": round(1e6 * (sensitivities - values_only), 1),
+        "var_ratio": round((history - values_only) / book, 1), "vectors_ratio": round((history - values_only) / vectors, 1),
+        "ore_sensitivity_us": round(1e6 * (sensitivities - values_only), 1),
         "ore_delta_us": round(1e6 * (deltas - values_only), 1), "ore_var_us": round(1e6 * (history - values_only), 1),
-        "ore_job_us": round(1e6 * sensitivities, 1), "base_us": round(1e6 * base, 3), "var_us": round(1e6 * vectors, 3),
+        "ore_job_us": round(1e6 * sensitivities, 1), "base_us": round(1e6 * base, 3), "var_us": round(1e6 * book, 3),
+        "vectors_us": round(1e6 * vectors, 3),
         "compared": arguments.trades, "differing": differing,
     }  # fmt: skip
 
@@ -176,17 +183,25 @@ def _compiled(product: str, rows: list[Row], market: Market) -> Any:
     return compile_contracts(product, contracts_of(pricer(product).columns, rows), as_of=market.as_of, fixings=market.fixings)
 
 
-def _our_costs(product: str, rows: list[Row], market: Market, scenarios: Scenarios) -> tuple[float, float]:
-    """Processor seconds of one more position: of the base pass, and under all scenarios."""
+def _our_costs(product: str, rows: list[Row], market: Market, scenarios: Scenarios) -> tuple[float, float, float]:
+    """Processor seconds of one more position: of the base pass, in the book's vector of P&L, and of its own vector."""
     seconds = []
     for size in (1, len(rows)):
         compiled = _compiled(product, rows[:size], market)
         out = np.empty((size, scenarios.count))
         base = partial(value_cashflows, compiled, market=market)
         vectors = partial(present_values, compiled, market=market, scenarios=scenarios, out=out)
-        seconds.append([_best_seconds(base), _best_seconds(vectors)])
-    of_base, of_vectors = ((large - small) / (len(rows) - 1) for small, large in zip(*seconds, strict=True))
-    return of_base, of_vectors
+        netted = partial(_book_vector, compiled, market, scenarios)
+        seconds.append([_best_seconds(work) for work in (base, netted, vectors)])
+    of_base, of_book, of_vectors = ((large - small) / (len(rows) - 1) for small, large in zip(*seconds, strict=True))
+    return of_base, of_book, of_vectors
+
+
+def _book_vector(compiled: Compiled, market: Market, scenarios: Scenarios) -> np.ndarray:
+    """P&L of all positions together under each scenario."""
+    grid = LadderGrid(market=market, scenarios=scenarios)
+    netted = net_flows(compiled, grid=grid, cell_of_row=np.zeros(compiled.row_count, np.int32), skip_failing=False)
+    return value_ladders(netted.ladders, grid=grid, cell_count=1).pnl[0]
 
 
 def _best_seconds(work: Callable[[], Any]) -> float:
