@@ -187,7 +187,7 @@ def _swap(row: Row) -> tuple[str, str]:
     for prefix, pays in (("receive_leg_", row["notional"] < 0.0), ("pay_leg_", row["notional"] > 0.0)):
         leg = {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)}
         legs.append(
-            _leg(leg, start=row["start_date"], end=row["maturity_date"], currency=leg.get("currency", row.get("currency")),
+            _leg(leg, start=row["start_date"], end=row["maturity_date"], currency=leg.get("currency") or row["currency"],
                  notional=leg.get("notional", abs(row["notional"])), pays=pays, exchanges=is_cross)
         )  # fmt: skip
     return "Swap", _tag("SwapData", "".join(legs))
@@ -268,6 +268,7 @@ def write_market(folder: Path, market: Market, *, product: str, scenarios: int, 
         "pricingengine.xml": _engines(),
         "simulation.xml": _simulation(),
         "sensitivity.xml": _sensitivity(PRODUCTS[product]),
+        "delta.xml": _sensitivity(PRODUCTS[product], more=_tag("ComputeGamma", "false")),
         "scenarios.csv": _history(market, scenarios, rng),
     }
     for name, content in files.items():
@@ -338,8 +339,9 @@ def _simulation() -> str:
     return _tag("Simulation", _tag("Market", market))
 
 
-def _sensitivity(product: PeerProduct) -> str:
-    """One basis point on every pillar of every curve that moves the product, and one percent on the exchange rate."""
+def _sensitivity(product: PeerProduct, *, more: str = "") -> str:
+    """One basis point on every pillar of every curve that moves the product, and one percent on the exchange rate. ORE moves each up and
+    down, for gammas, unless it is told not to."""
     shift = _tags(ShiftType="Absolute", ShiftSize=0.0001, ShiftScheme="Forward", ShiftTenors=",".join(TENORS))
     relative = _tags(ShiftType="Relative", ShiftSize=0.01, ShiftScheme="Forward")
     return _tag(
@@ -347,7 +349,8 @@ def _sensitivity(product: PeerProduct) -> str:
         _tag("DiscountCurves", "".join(_tag("DiscountCurve", shift, ccy=name) for name in product.discount))
         + _tag("IndexCurves", "".join(_tag("IndexCurve", shift, index=name) for name in product.index))
         + _tag("YieldCurves", "".join(_tag("YieldCurve", shift, name=name) for name in product.named))
-        + _tag("FxSpots", _tag("FxSpot", relative, ccypair="USDEUR") if product.has_fx else ""),
+        + _tag("FxSpots", _tag("FxSpot", relative, ccypair="USDEUR") if product.has_fx else "")
+        + more,
     )  # fmt: skip
 
 
@@ -373,19 +376,21 @@ def _history(market: Market, scenarios: int, rng: np.random.Generator) -> str:
 
 
 def write_master(folder: Path, *, analytics: tuple[str, ...], scenarios: int) -> Path:
-    """The file that names the inputs and what to compute: "npv", "sensitivity", "historicalSimulationVar"."""
-    first = np.busday_offset(AS_OF, -scenarios, roll="forward")
+    """The file that names the inputs and what to compute: "npv", "sensitivity", "delta" (without gammas), "historicalSimulationVar"."""
+    first = np.busday_offset(AS_OF, 1 - scenarios, roll="forward")  # of which the move is from the day before
+    sensitivity = {
+        "marketConfigFile": "simulation.xml", "pricingEnginesFile": "pricingengine.xml", "scenarioOutputFile": "scenario.csv",
+        "sensitivityOutputFile": "sensitivity.csv", "outputSensitivityThreshold": "0.000001", "recalibrateModels": "N",
+    }  # fmt: skip
     parameters: dict[str, dict[str, str]] = {
         "npv": {"baseCurrency": BASE, "outputFileName": "npv.csv"},
-        "sensitivity": {
-            "marketConfigFile": "simulation.xml", "sensitivityConfigFile": "sensitivity.xml", "pricingEnginesFile": "pricingengine.xml",
-            "scenarioOutputFile": "scenario.csv", "sensitivityOutputFile": "sensitivity.csv", "outputSensitivityThreshold": "0.000001",
-            "recalibrateModels": "N",
-        },
+        "sensitivity": {**sensitivity, "sensitivityConfigFile": "sensitivity.xml"},
+        "delta": {**sensitivity, "sensitivityConfigFile": "delta.xml"},
         "historicalSimulationVar": {
             "historicalScenarioFile": "scenarios.csv", "simulationConfigFile": "simulation.xml", "historicalPeriod": f"{first},{AS_OF}",
             "mporDays": "1", "mporCalendar": "WeekendsOnly", "mporOverlappingPeriods": "true", "quantiles": "0.01,0.99",
-            "includeExpectedShortfall": "Y", "tradePnl": "N", "outputFile": "var.csv",
+            "includeExpectedShortfall": "Y", "tradePnl": "N", "riskFactorBreakdown": "N", "riskClassBreakdown": "N",
+            "outputFile": "var.csv",
         },
     }  # fmt: skip
     setup = {
@@ -397,7 +402,9 @@ def write_master(folder: Path, *, analytics: tuple[str, ...], scenarios: int) ->
     markets = dict.fromkeys(("lgmcalibration", "fxcalibration", "pricing", "simulation", "sensitivity"), "default")
     content = _tag("Setup", _parameters(setup)) + _tag("Markets", _parameters(markets))
     content += _tag("Analytics", "".join(
-        _tag("Analytic", _parameters({"active": "Y", **given}), type=name) for name, given in parameters.items() if name in analytics
+        _tag("Analytic", _parameters({"active": "Y", **given}), type="sensitivity" if name == "delta" else name)
+        for name, given in parameters.items()
+        if name in analytics
     ))  # fmt: skip
     path = folder / "ore.xml"
     path.write_text(_tag("ORE", content))

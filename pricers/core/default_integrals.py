@@ -134,7 +134,7 @@ class DefaultIntegrals:
 
     def _work(self, states: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Room for what `_integrate` needs and gives."""
-        return np.empty((9, states)), np.empty((self._knots_max, states)), np.empty((self._knots_max, states))
+        return np.empty((9, max(states, self._knots_max))), np.empty((self._knots_max, states)), np.empty((self._knots_max, states))
 
 
 class _Factors(NamedTuple):
@@ -218,6 +218,9 @@ def _fill_weights(g, first, second):
 def _integrate(segments, first, last, shifts, rate_row, hazard_row, first_state, width, work, mass, moment):
     """∫ P dF and ∫ u P dF from day 0 to each knot first:last, u in years, in some states of the curves, whose pillars start at rows of
     `shifts`. Loops over few arrays each: over many they would be no SIMD."""
+    if width == 1:
+        _integrate_one(segments, first, last, shifts, rate_row, hazard_row, first_state, work, mass, moment)
+        return
     held_rate, held_hazard, product = work[0, :width], work[1, :width], work[2, :width]
     rate, hazard, h, g = work[3, :width], work[4, :width], work[5, :width], work[6, :width]
     one, two = work[7, :width], work[8, :width]
@@ -252,9 +255,60 @@ def _integrate(segments, first, last, shifts, rate_row, hazard_row, first_state,
 
 @kernel
 @no_type_check
+def _integrate_one(segments, first, last, shifts, rate_row, hazard_row, state, work, mass, moment):
+    """The same numbers in one state: all knots at once, instead of all states."""
+    count = last - first - 1
+    rate, hazard, h, g = work[3, : count + 1], work[4, : count + 1], work[5, :count], work[6, :count]
+    one, two, product = work[7, :count], work[8, :count], work[2, : count + 1]
+    rate[0] = hazard[0] = 0.0
+    product[0] = 1.0
+    for i in range(1, count + 1):
+        knot = first + i
+        row = rate_row + segments.pillar[knot, 0]
+        moved = segments.gain_left[knot, 0] * shifts[row, state] + segments.gain_right[knot, 0] * shifts[row + 1, state]
+        rate[i] = segments.exponent[knot, 0] + moved
+        row = hazard_row + segments.pillar[knot, 1]
+        moved = segments.gain_left[knot, 1] * shifts[row, state] + segments.gain_right[knot, 1] * shifts[row + 1, state]
+        hazard[i] = segments.exponent[knot, 1] + moved
+    for i in range(count):
+        h[i] = hazard[i + 1] - hazard[i]
+    for i in range(count):
+        g[i] = (rate[i + 1] - rate[i]) + h[i]
+    _fill_weights(g, one, two)
+    for i in range(count):
+        product[i + 1] = exp(-(rate[i + 1] + hazard[i + 1]))
+    for i in range(count):
+        h[i] *= product[i]
+    mass[0, 0] = moment[0, 0] = 0.0
+    for i in range(count):
+        time = segments.day[first + i] / DAYS_PER_YEAR
+        length = (segments.day[first + i + 1] - segments.day[first + i]) / DAYS_PER_YEAR
+        mass[i + 1, 0] = mass[i, 0] + h[i] * one[i]
+        moment[i + 1, 0] = moment[i, 0] + h[i] * (time * one[i] + length * two[i])
+
+
+@kernel
+@no_type_check
+def _added_up_in_one(special, factors, mass, moment):
+    """The same number in one state."""
+    value, is_accrual = factors.constant[special], factors.kind[special] == _ACCRUAL
+    for entry in range(factors.offsets[special], factors.offsets[special + 1]):
+        before, after = factors.before[entry], factors.after[entry]
+        lost = mass[after, 0] - mass[before, 0]
+        if is_accrual:
+            lost = factors.accrued[entry] * lost + (moment[after, 0] - moment[before, 0])
+        value += factors.weight[entry] * lost
+    return value
+
+
+@kernel
+@no_type_check
 def _add_up(special, factors, mass, moment, line):
     """One factor in the states that were integrated."""
     width = line.size
+    if width == 1:  # numbers, as slices would take most of the time
+        line[0] = _added_up_in_one(special, factors, mass, moment)
+        return
     line[:] = factors.constant[special]
     for entry in range(factors.offsets[special], factors.offsets[special + 1]):
         weight, accrued = factors.weight[entry], factors.accrued[entry]

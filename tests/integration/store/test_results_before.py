@@ -53,11 +53,13 @@ def _store_run(database: Database) -> None:
     ]
     portfolio, _ = store_portfolio(database)
     with database.transaction() as connection:
-        market_no = connection.execute(
+        stored = connection.execute(
             "INSERT INTO market_snapshot (market_id, name, version, as_of, content_hash, document)"
             " VALUES ('mkt-before', 'close', 1, '2024-06-03', %s, '{\"curves\": []}') RETURNING market_no",
             [content_hash("close")],
-        ).fetchone()["market_no"]
+        ).fetchone()
+        assert stored is not None
+        market_no = stored["market_no"]
         for kind, curve_no, name, currency, labels, days, rates in curves:
             connection.execute(
                 "INSERT INTO market_curve (market_no, kind, curve_no, name, currency, pillar_labels, pillar_days, zero_rates)"

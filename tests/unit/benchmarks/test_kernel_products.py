@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks import kernel
 from benchmarks.kernel_products import PRODUCTS
-from pricers import Scenarios
+from pricers import Scenarios, present_values
 from riskray.market.build import build_market
 from riskray.portfolio.generate import generate_portfolio
 from riskray.runs.loading import prepare_positions
@@ -29,7 +29,7 @@ def test_sample_of_a_mixed_book_has_floating_bonds_and_swaps() -> None:
     for product, table in tables.items():
         compiled = prepare_positions(table, product=product, first_position_no=0, market=market).compiled
         assert compiled is not None
-        ours = kernel.present_values(compiled, market=market, scenarios=Scenarios(count=1))[:, 0]
+        ours = present_values(compiled, market=market, scenarios=Scenarios(count=1))[:, 0]
         rows = contract_rows(product, table)
         known = [(instrument, row, value) for row, value in zip(rows, ours, strict=True) if (instrument := sample.instrument(product, row))]
         assert len(known) >= table.num_rows - 5
