@@ -28,9 +28,9 @@ class MarketSnapshot(Model):
 class FittedQuote(Model):
     """A quote of a market and how well the curves meet it."""
 
-    quote_id: str = Field(examples=["EUR.OIS.ESTR.5Y"])
-    instrument: str = Field(examples=["OIS"])
-    value: float = Field(examples=[0.0231])
+    quote_id: str = Field(description="Name of the quote.", examples=["EUR.OIS.ESTR.5Y"])
+    instrument: str = Field(description="What is quoted.", examples=["OIS"])
+    value: float = Field(description="Quoted value, in the unit of the instrument.", examples=[0.0231])
     curve: str | None = Field(description="Curve that the quote determines; null if none lists it.", examples=["EUR-ESTR"])
     residual: float | None = Field(description="Quote of the curves less the quote given, decimal.")
 
