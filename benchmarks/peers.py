@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet
 
@@ -222,9 +223,11 @@ def _our_jobs(products: list[str], *, positions: int, seed: int) -> dict[str, fl
         market_id = client.upload_market(ore_files.market_document(market)).market_id
         for product in products:
             seconds: dict[int, list[float]] = {1: [], positions: []}
+            rng = np.random.default_rng(seed)
+            rows = [PRODUCTS[product].draw(rng) for _ in range(positions)]
             for repeat in range(JOB_REPEATS + 1):
-                rng = np.random.default_rng([seed, repeat])  # other positions each time: equal ones would only be recognised
-                rows = [PRODUCTS[product].draw(rng) for _ in range(positions)]
+                for row in rows:  # other positions each time: equal ones would only be recognised
+                    row["notional"] += 1.0
                 for size, found in seconds.items():
                     table = _portfolio_table(product, rows[:size])
                     found.append(_job_seconds(settings, client, table, market_id, name=f"{product} {size} {repeat}"))
@@ -263,12 +266,15 @@ def _job_seconds(settings: Settings, client: Client, table: pa.Table, market: st
 
 
 def _processor_seconds(settings: Settings) -> float:
-    total = 0.0
-    for process in stack_processes(settings):
-        with process.oneshot():
-            spent = process.cpu_times()
-            total += spent.user + spent.system
-    return total
+    return sum(_spent(process) for process in stack_processes(settings))
+
+
+def _spent(process: psutil.Process) -> float:
+    """Seconds of a process and of those that it has started and seen end; 0 for one that has just ended."""
+    try:
+        return float(sum(process.cpu_times()[:4]))
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 def _say(line: str) -> None:
