@@ -366,9 +366,13 @@ def _flattened(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def explanations(answers: Sequence[Any]) -> Figures:
-    """Flows of single positions, in their order."""
+    """Flows of single positions, in their order, without the list of their terms, which earlier versions have not."""
     rows = [
-        {"position_id": answer.position_id, "flow": f"{number:05d}", **_fields(flow)}
+        {
+            "position_id": answer.position_id,
+            "flow": f"{number:05d}",
+            **{name: value for name, value in _fields(flow).items() if name != "terms"},
+        }
         for answer in answers
         for number, flow in enumerate(answer.flows)
     ]
