@@ -1,13 +1,14 @@
 """Integrals over the time of default in one market, in any number of states of its curves.
 
-They are added up from day 0 over all days on which forward rate or hazard rate change or an entry starts or ends. With f and h the
-logarithms of the discount factor and of the survival probability at the start of such a segment over those at its end, Δt its length, t
-its start and PQ the product of both there [1],
+They are added up from day 0 over all days on which forward rate or hazard rate change, the pillars; to a day between two pillars they
+are those to the pillar before, and one segment more. So they depend on the curves alone, and not, in their last bits, on the other days
+that a batch has. With f and h the logarithms of the discount factor and of the survival probability at the start of such a segment over
+those at its end, Δt its length, t its start and PQ the product of both there [1],
 
     ∫ P dF      = PQ h φ1(f + h)                              φ1(g) = (1 - e^-g) / g
     ∫ u P dF    = t ∫ P dF + PQ h Δt φ2(f + h)                φ2(g) = (φ1(g) - e^-g) / g
 
-and both functions are power series where g is small. So the factors of one pair of curves share their segments.
+and both functions are power series where g is small. The factors of one pair of curves share their segments.
 
 References:
     [1] R. White (2014), The Pricing and Risk Management of Credit Default Swaps, with a Focus on the ISDA Model, sections 3 and 4.
@@ -16,7 +17,7 @@ References:
 from typing import Any, Final, NamedTuple, no_type_check
 
 import numpy as np
-from jaxtyping import Float, Int32, Int64
+from jaxtyping import Bool, Float, Int32, Int64
 
 from pricers.core.specials import Specials, has_constant_forwards
 from pricers.flows.special_factors import SpecialKind
@@ -35,11 +36,14 @@ vector_kernel: Final[Any] = njit(cache=True, nogil=True, _nrt=False, error_model
 
 
 class Segments(NamedTuple):
-    """Days on which integrands of each pair of curves change, from day 0 on. Pair p has knots offsets[p]:offsets[p + 1], none where the
-    market lacks a curve or interpolates one otherwise than the integrals need it."""
+    """Day 0, the pillars of each pair of curves, and the days to which it is integrated. Pair p has knots offsets[p]:offsets[p + 1], none
+    where the market lacks a curve or interpolates one otherwise than the integrals need it."""
 
     offsets: Int64[np.ndarray, " pair_plus_one"]
     day: Float[np.ndarray, " knot"]
+    start: Int64[np.ndarray, " knot"]
+    """The last knot before that is day 0 or a pillar, counted from the pair's first: where the knot's segment starts."""
+    is_pillar: Bool[np.ndarray, " knot"]
     exponent: Float[np.ndarray, "knot 2"]
     """Of the rate curve and of the hazard curve."""
     pillar: Int64[np.ndarray, "knot 2"]
@@ -78,12 +82,16 @@ class DefaultIntegrals:
         starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(room)])
         size = int(starts[-1])
         day, counts, place = np.empty(size, np.int64), np.zeros(usable.size, np.int64), np.zeros(s.day.size, np.int64)
+        start, is_pillar = np.zeros(size, np.int64), np.zeros(size, np.bool_)
         of_knot = np.empty((size, 2)), np.empty((size, 2), np.int64), np.empty((size, 2)), np.empty((size, 2))
-        _fill_knots(usable, self._position, s.day_offsets, s.day, self._days_on, tables, starts, day, place, counts, *of_knot)
+        _fill_knots(
+            usable, self._position, s.day_offsets, s.day, self._days_on, tables, starts, day, place, counts, start, is_pillar, *of_knot
+        )
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
         kept = np.arange(offsets[-1]) + np.repeat(starts[:-1] - offsets[:-1], counts)
         exponent, pillar, gain_left, gain_right = (column[kept] for column in of_knot)
-        return Segments(offsets, day[kept].astype(np.float64), exponent, pillar, gain_left, gain_right, place)
+        days = day[kept].astype(np.float64)
+        return Segments(offsets, days, start[kept], is_pillar[kept], exponent, pillar, gain_left, gain_right, place)
 
     def fill(
         self,
@@ -153,7 +161,10 @@ class _Factors(NamedTuple):
 
 @kernel
 @no_type_check
-def _fill_knots(usable, position, day_offsets, days, days_on, tables, starts, day, place, counts, exponent, pillar, gain_left, gain_right):
+def _fill_knots(
+    usable, position, day_offsets, days, days_on, tables, starts, day, place, counts, start, is_pillar, exponent, pillar, gain_left,
+    gain_right,
+):  # fmt: skip
     """Merge day 0, the pairs' days and the pillars of both curves before the last of them."""
     for pair in range(usable.size):
         if not usable[pair]:
@@ -161,7 +172,7 @@ def _fill_knots(usable, position, day_offsets, days, days_on, tables, starts, da
         first, last = day_offsets[pair], day_offsets[pair + 1]
         a, b = position[pair, 0], position[pair, 1]
         at, rate, hazard = first, tables.offsets[a], tables.offsets[b]
-        knot = starts[pair]
+        knot, last_pillar = starts[pair], np.int64(0)
         day[knot] = 0
         while at < last:
             here = max(np.int64(days[at]) - days_on, 0)
@@ -171,14 +182,18 @@ def _fill_knots(usable, position, day_offsets, days, days_on, tables, starts, da
             if hazard < tables.offsets[b + 1]:
                 following = min(following, tables.pillar_days[hazard])
             if following > day[knot]:
+                if is_pillar[knot]:
+                    last_pillar = knot - starts[pair]
                 knot += 1
-                day[knot] = following
+                day[knot], start[knot] = following, last_pillar
             if here == following:
                 place[at] = knot - starts[pair]
                 at += 1
             if rate < tables.offsets[a + 1] and tables.pillar_days[rate] == following:
+                is_pillar[knot] = True
                 rate += 1
             if hazard < tables.offsets[b + 1] and tables.pillar_days[hazard] == following:
+                is_pillar[knot] = True
                 hazard += 1
         counts[pair] = knot + 1 - starts[pair]
         for k in range(starts[pair], knot + 1):
@@ -227,6 +242,7 @@ def _integrate(segments, first, last, shifts, rate_row, hazard_row, first_state,
     held_rate[:], held_hazard[:], product[:] = 0.0, 0.0, 1.0
     mass[0, :width], moment[0, :width] = 0.0, 0.0
     for knot in range(first + 1, last):
+        start = segments.start[knot]
         left, right, pillar = segments.gain_left[knot], segments.gain_right[knot], segments.pillar[knot]
         row = rate_row + pillar[0]
         _fill_exponents(segments.exponent[knot, 0], left[0], right[0], shifts[row], shifts[row + 1], first_state, rate)
@@ -239,18 +255,19 @@ def _integrate(segments, first, last, shifts, rate_row, hazard_row, first_state,
         _fill_weights(g, one, two)
         for state in range(width):
             h[state] *= product[state]
-        for state in range(width):
-            product[state] = exp(-(rate[state] + hazard[state]))
-        time = segments.day[knot - 1] / DAYS_PER_YEAR
-        length = (segments.day[knot] - segments.day[knot - 1]) / DAYS_PER_YEAR
-        before, here = mass[knot - 1 - first, :width], mass[knot - first, :width]
+        time = segments.day[first + start] / DAYS_PER_YEAR
+        length = (segments.day[knot] - segments.day[first + start]) / DAYS_PER_YEAR
+        before, here = mass[start, :width], mass[knot - first, :width]
         for state in range(width):
             here[state] = before[state] + h[state] * one[state]
-        before, here = moment[knot - 1 - first, :width], moment[knot - first, :width]
+        before, here = moment[start, :width], moment[knot - first, :width]
         for state in range(width):
             here[state] = before[state] + h[state] * (time * one[state] + length * two[state])
-        held_rate, rate = rate, held_rate
-        held_hazard, hazard = hazard, held_hazard
+        if segments.is_pillar[knot]:
+            for state in range(width):
+                product[state] = exp(-(rate[state] + hazard[state]))
+            held_rate, rate = rate, held_rate
+            held_hazard, hazard = hazard, held_hazard
 
 
 @kernel
@@ -270,21 +287,22 @@ def _integrate_one(segments, first, last, shifts, rate_row, hazard_row, state, w
         row = hazard_row + segments.pillar[knot, 1]
         moved = segments.gain_left[knot, 1] * shifts[row, state] + segments.gain_right[knot, 1] * shifts[row + 1, state]
         hazard[i] = segments.exponent[knot, 1] + moved
+    start = segments.start[first + 1 : last]
     for i in range(count):
-        h[i] = hazard[i + 1] - hazard[i]
+        h[i] = hazard[i + 1] - hazard[start[i]]
     for i in range(count):
-        g[i] = (rate[i + 1] - rate[i]) + h[i]
+        g[i] = (rate[i + 1] - rate[start[i]]) + h[i]
     _fill_weights(g, one, two)
     for i in range(count):
         product[i + 1] = exp(-(rate[i + 1] + hazard[i + 1]))
     for i in range(count):
-        h[i] *= product[i]
+        h[i] *= product[start[i]]
     mass[0, 0] = moment[0, 0] = 0.0
     for i in range(count):
-        time = segments.day[first + i] / DAYS_PER_YEAR
-        length = (segments.day[first + i + 1] - segments.day[first + i]) / DAYS_PER_YEAR
-        mass[i + 1, 0] = mass[i, 0] + h[i] * one[i]
-        moment[i + 1, 0] = moment[i, 0] + h[i] * (time * one[i] + length * two[i])
+        time = segments.day[first + start[i]] / DAYS_PER_YEAR
+        length = (segments.day[first + i + 1] - segments.day[first + start[i]]) / DAYS_PER_YEAR
+        mass[i + 1, 0] = mass[start[i], 0] + h[i] * one[i]
+        moment[i + 1, 0] = moment[start[i], 0] + h[i] * (time * one[i] + length * two[i])
 
 
 @kernel

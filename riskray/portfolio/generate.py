@@ -46,8 +46,8 @@ from riskray.portfolio.schema import arrow_schema, arrow_type, stored_columns
 SHARES: Final[Mapping[str, float]] = {"AMORT_LOAN": 0.2, "FIXED_BOND": 0.5, "FX_FWD": 0.3}
 """Fixed-rate bonds, loans and FX forwards: the mix that benchmarks have always had."""
 MIXED: Final[Mapping[str, float]] = {
-    "AMORT_LOAN": 0.15, "BOND_FUTURE": 0.005, "CROSS_CURRENCY_SWAP": 0.015, "EQUITY_POSITION": 0.04,
-    "FIXED_BOND": 0.17, "FLOATING_LOAN": 0.08, "FLOATING_RATE_BOND": 0.07, "FRA": 0.01, "FUND_POSITION": 0.01, "FX_FWD": 0.12,
+    "AMORT_LOAN": 0.15, "BOND_FUTURE": 0.005, "CREDIT_DEFAULT_SWAP": 0.01, "CROSS_CURRENCY_SWAP": 0.015, "EQUITY_POSITION": 0.04,
+    "FIXED_BOND": 0.16, "FLOATING_LOAN": 0.08, "FLOATING_RATE_BOND": 0.07, "FRA": 0.01, "FUND_POSITION": 0.01, "FX_FWD": 0.12,
     "FX_SWAP": 0.04, "INFLATION_LINKED_BOND": 0.015, "INFLATION_SWAP": 0.005, "INTEREST_RATE_SWAP": 0.08, "MONEY_MARKET": 0.055,
     "NON_MATURITY_DEPOSIT": 0.02, "RATE_FUTURE": 0.005, "REPO": 0.04, "REVOLVING_CREDIT": 0.07,
 }  # fmt: skip
