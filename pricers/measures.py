@@ -179,10 +179,10 @@ MEASURES: dict[Measure, MeasureDefinition] = {
             sign="negative for a long bond",
         ),
         _definition(
-            Measure.GAMMA, "Gamma", example=4.4, unit="base currency a squared bp", currency="base", additive=True, shape="parallel",
+            Measure.GAMMA, "Gamma", example=4.4, unit="base currency a squared bp", currency="base", shape="parallel",
             bump="every zero rate of every rate curve, +1 bp and -1 bp",
             definition="Base-currency PV after the one bump plus PV after the other less twice the PV before them: the second derivative, "
-            "without a factor of one half. Null for products with convexity.",
+            "without a factor of one half. Null for bonds with a convexity and for products that do not state it, so it is not summed.",
             sign="positive for a swap that receives the fixed rate",
         ),
         _definition(

@@ -12,7 +12,6 @@ ALTER TABLE position_result
     ADD COLUMN index_ratio       float8;
 
 ALTER TABLE result_rollup
-    ADD COLUMN gamma            float8 NOT NULL DEFAULT 0,
     ADD COLUMN ie01             float8 NOT NULL DEFAULT 0,
     ADD COLUMN jump_to_default  float8 NOT NULL DEFAULT 0,
     ADD COLUMN recovery01       float8 NOT NULL DEFAULT 0,

@@ -625,7 +625,6 @@ CREATE TABLE result_rollup (
     cs01 double precision NOT NULL,
     fx_delta double precision NOT NULL,
     theta_1d double precision NOT NULL,
-    gamma double precision DEFAULT 0 NOT NULL,
     ie01 double precision DEFAULT 0 NOT NULL,
     jump_to_default double precision DEFAULT 0 NOT NULL,
     recovery01 double precision DEFAULT 0 NOT NULL,
